@@ -1,0 +1,66 @@
+# finance-flows. `make` alone prints this help; every target sets the environment up by itself.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+READY := $(VENV)/.ready
+FINFLOWS := $(VENV)/bin/finflows
+USE_CASE ?= credit_scoring
+PORT ?= 5000
+
+.PHONY: help
+help: ## print this help
+	@echo "finance-flows: from a declared use case to a trained, judged, registered model"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make train USE_CASE=credit_scoring DATA=my.csv SET=\"training.epochs=5 network.hidden_units=[32,16]\""
+
+# --- environment -------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(READY) ## create .venv from the hash-pinned lock (done by the other targets on demand)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11-3.13 found: install one (apt-get install python3) or say make PYTHON=/path/to/python" >&2; exit 2; }
+	@PYTHON="$(PYTHON)" sh setup.sh $(VENV)
+	@touch $@
+
+# --- use ---------------------------------------------------------------------------------------
+
+.PHONY: train
+train: $(READY) ## train USE_CASE (default credit_scoring) with optional DATA= and SET=
+	@$(FINFLOWS) train $(USE_CASE) $(if $(DATA),--data "$(DATA)") $(foreach override,$(SET),--set '$(override)')
+
+.PHONY: list
+list: $(READY) ## list the use cases
+	@$(FINFLOWS) list
+
+.PHONY: ui
+ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
+	@$(FINFLOWS) ui --port $(PORT)
+
+# --- develop -----------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(READY) ## run the tests
+	@$(VENV)/bin/python -m pytest
+
+.PHONY: check
+check: $(READY) ## lint, format and type checks
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+.PHONY: lock
+lock: ## resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		--group samples --group dev pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## remove the environment and caches; mlruns/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

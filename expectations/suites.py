@@ -1,0 +1,34 @@
+"""The suites that a use case implies, in the order in which they can be judged."""
+
+from great_expectations import ExpectationSuite
+from great_expectations.expectations.expectation import Expectation
+
+from expectations import vocabulary
+from modelling.declaration import UseCase
+
+
+def schema_suite(use_case: UseCase) -> ExpectationSuite:
+    """Every declared column and the target exist."""
+    names = [*(column.name for column in use_case.columns), use_case.target]
+    return _suite("schema", [vocabulary.exists(name) for name in names])
+
+
+def type_suite(use_case: UseCase) -> ExpectationSuite:
+    """Numbers are numbers, times are times, and the target is usable."""
+    typed = [column for column in use_case.columns if column.kind in ("number", "time")]
+    expected = [vocabulary.has_type(column.name, column.kind) for column in typed]
+    return _suite("types", [*expected, *vocabulary.target_rules(use_case)])
+
+
+def content_suite(use_case: UseCase) -> ExpectationSuite:
+    """Every column keeps its range, and the table the rules of the business."""
+    expected = [rule for column in use_case.columns for rule in vocabulary.column_rules(column)]
+    expected += [vocabulary.table_rule(rule, use_case.target) for rule in use_case.expectations]
+    return _suite("content", expected)
+
+
+def _suite(name: str, expected: list[Expectation]) -> ExpectationSuite:
+    suite = ExpectationSuite(name, expectations=expected)
+    # Great Expectations drops what it can't read with a log line only.
+    assert len(suite.expectations) == len(expected), f"the suite '{name}' lost expectations"
+    return suite

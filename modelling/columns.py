@@ -1,0 +1,124 @@
+"""The columns of a use case's table and the rules they must keep: declared, never computed here."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Severity = Literal["critical", "warning"]
+Transform = Literal["none", "log", "quantile", "yeo_johnson"]
+
+
+class Declaration(BaseModel):
+    """A frozen declaration that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Column(Declaration):
+    """One raw column: what it holds, what is allowed in it, and what the model may do with it.
+
+    ``minimum`` and ``maximum`` (inclusive, in the column's own unit) and ``categories`` are
+    critical: a table that breaks them is refused. ``usual`` is the range in which nearly all rows
+    are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
+    something else than their size ("98 = refused to say"): they become missing, with a flag of
+    their own as a feature. Missing values are imputed with the median of the training rows, with a
+    flag.
+    """
+
+    name: str
+    kind: Literal["number", "category", "time", "identifier"]
+    role: Literal["feature", "protected", "context"] = "feature"
+    minimum: float | None = None
+    maximum: float | None = None
+    usual: tuple[float, float] | None = None
+    special_codes: tuple[float, ...] = ()
+    categories: tuple[str, ...] | None = None
+    missing_at_most: Annotated[float, Field(ge=0, le=1)] = 0.5
+    transform: Transform | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _only_numbers_and_categories_are_features(self) -> "Column":
+        if self.role == "feature" and self.kind in ("time", "identifier"):
+            raise ValueError(f"column '{self.name}': a {self.kind} can't be a feature")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"column '{self.name}': minimum is above maximum")
+        return self
+
+
+def number(name: str, **declared) -> Column:
+    """A number on any scale, of any sign."""
+    return Column(name=name, kind="number", **declared)
+
+
+def amount(name: str, **declared) -> Column:
+    """An amount of money, or another quantity that can't be negative; name its unit."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
+
+
+def ratio(name: str, **declared) -> Column:
+    """A quotient of two amounts; not bounded by one."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
+
+
+def count(name: str, **declared) -> Column:
+    """A whole number from zero on."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
+
+
+def category(name: str, *categories: str, **declared) -> Column:
+    """A label. Where ``categories`` are given, any other label is refused."""
+    return Column(name=name, kind="category", categories=categories or None, **declared)
+
+
+def time(name: str, **declared) -> Column:
+    """A point in time, read with ``pandas.to_datetime``; used to split, never as a feature."""
+    return Column(name=name, kind="time", **{"role": "context", "missing_at_most": 0, **declared})
+
+
+def identifier(name: str, **declared) -> Column:
+    """Who or what a row is about; used to group rows, never as a feature."""
+    return Column(
+        name=name, kind="identifier", **{"role": "context", "missing_at_most": 0, **declared}
+    )
+
+
+class RowCount(Declaration):
+    """At least so many rows."""
+
+    rule: Literal["row_count"] = "row_count"
+    at_least: int
+    severity: Severity = "critical"
+    because: str
+
+
+class TargetRate(Declaration):
+    """The share of positives (binary) or the mean (regression) of the target lies in a range."""
+
+    rule: Literal["target_rate"] = "target_rate"
+    at_least: float
+    at_most: float
+    severity: Severity = "warning"
+    because: str
+
+
+class NotAbove(Declaration):
+    """In every row, ``low`` is at most ``high``: dates in order, a part below its total."""
+
+    rule: Literal["not_above"] = "not_above"
+    low: str
+    high: str
+    severity: Severity = "critical"
+    because: str
+
+
+class UniqueRows(Declaration):
+    """No two rows agree on all of ``columns``."""
+
+    rule: Literal["unique_rows"] = "unique_rows"
+    columns: tuple[str, ...]
+    severity: Severity = "warning"
+    because: str
+
+
+Rule = Annotated[RowCount | TargetRate | NotAbove | UniqueRows, Field(discriminator="rule")]

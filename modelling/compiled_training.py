@@ -1,0 +1,104 @@
+"""Keras's own ``fit``, with a whole epoch of batches in one compiled program.
+
+Most of the time of ``model.fit`` on a tabular network goes into dispatching each batch, not into
+arithmetic. Here Keras's stock ``train_step`` is looped over inside one XLA program, so one call
+trains on a whole chunk of batches. Loss, metrics, optimizer, callbacks, validation and History are
+Keras's own, and so is the order of the arithmetic: the same batches give the same losses.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Rows whose features stay on the device at once; larger tables are streamed in chunks.
+DEVICE_BUDGET_BYTES = 1 << 30
+
+
+class Rows:
+    """Training rows in the order of the epoch: features (n, f), target (n,), weights (n,) or None.
+
+    ``order_of_epoch`` gives the permutation of the rows for an epoch, keyed by the epoch alone, so
+    that an epoch can be repeated in another process.
+    """
+
+    def __init__(
+        self,
+        features: np.ndarray,
+        target: np.ndarray,
+        weights: np.ndarray | None,
+        batch_size: int,
+        order_of_epoch: Callable[[int], np.ndarray],
+        device_budget_bytes: int = DEVICE_BUDGET_BYTES,
+    ):
+        self.arrays = (features, target, *(() if weights is None else (weights,)))
+        self.batch_size = min(batch_size, len(features))
+        self.order_of_epoch = order_of_epoch
+        self.full_batches, self.tail = divmod(len(features), self.batch_size)
+        row_bytes = sum(array.nbytes // max(len(array), 1) for array in self.arrays)
+        fitting = max(device_budget_bytes // (row_bytes * self.batch_size), 1)
+        self.resident = fitting > self.full_batches
+        self.chunk_batches = min(fitting, self.full_batches)
+        self.chunks = -(-self.full_batches // self.chunk_batches)
+        self.on_device = [tf.constant(array) for array in self.arrays] if self.resident else None
+
+    def start_epoch(self, epoch: int) -> None:
+        self.order = self.order_of_epoch(epoch).astype(np.int32)
+
+    def chunk(self, number: int) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Arrays on the device, (batches, batch_size) row numbers in them, how many batches."""
+        first = number * self.chunk_batches
+        batches = min(self.chunk_batches, self.full_batches - first)
+        rows = self.order[first * self.batch_size : (first + batches) * self.batch_size]
+        shape = (self.chunk_batches, self.batch_size)
+        if self.on_device is None:
+            padded = np.resize(rows, self.chunk_batches * self.batch_size)
+            arrays = [tf.constant(array[padded]) for array in self.arrays]
+            index = np.arange(len(padded), dtype=np.int32).reshape(shape)
+        else:
+            arrays, index = self.on_device, np.resize(rows, shape)
+        return arrays, tf.constant(index), tf.constant(batches)
+
+    def tail_batch(self) -> list[tf.Tensor]:
+        """The last, smaller batch of the epoch."""
+        rows = self.order[len(self.order) - self.tail :]
+        return [tf.constant(array[rows]) for array in self.arrays]
+
+
+class CompiledModel(keras.Model):
+    """A functional Keras model whose ``fit`` runs chunks of batches; see ``fit_rows``."""
+
+    rows: Rows
+
+    def fit_rows(self, rows: Rows, **fit_arguments) -> keras.callbacks.History:
+        """``keras.Model.fit`` over ``rows``; all other arguments are those of ``fit``."""
+        self.rows = rows
+        numbers = tf.data.Dataset.range(rows.chunks)
+        return self.fit(numbers, shuffle=False, **fit_arguments)
+
+    def make_train_function(self, force: bool = False) -> None:
+        if self.train_function is not None and not force:
+            return
+        chunk_program = tf.function(self._train_chunk, jit_compile=True)
+        tail_program = tf.function(self.train_step)
+
+        def train_function(iterator):
+            number = int(next(iterator))
+            logs = chunk_program(*self.rows.chunk(number))
+            if self.rows.tail and number == self.rows.chunks - 1:
+                logs = tail_program(tuple(self.rows.tail_batch()))
+            return logs
+
+        self.train_function = train_function
+
+    def _train_chunk(self, arrays, index, batches):
+        def train_batch(step):
+            batch = tuple(tf.gather(array, index[step]) for array in arrays)
+            self.train_step(batch)
+            return step + 1
+
+        tf.while_loop(
+            lambda step: step < batches, train_batch, [tf.constant(0)], parallel_iterations=1
+        )
+        return self.get_metrics_result()

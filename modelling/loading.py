@@ -1,0 +1,163 @@
+"""Read the table of a use case from wherever it is, and know its content by a fingerprint."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pandas as pd
+
+from modelling.declaration import Source, UseCase
+from modelling.refusals import DataRefused, UsageError
+from modelling.scoring import label_text
+
+
+def read_table(source: Source | Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table at ``source``, as it is.
+
+    Raises UsageError where the source can't be reached and DataRefused where it holds no table.
+    """
+    if callable(source):
+        return source()
+    uri = os.path.expandvars(source.uri)
+    if uri.startswith("openml:"):
+        return _read_openml(uri.removeprefix("openml:"))
+    if _is_database(uri):
+        return _read_sql(uri, source.query)
+    path = _inside_package(uri) if uri.startswith("package:") else uri
+    table = _read_file(path, shown=source.uri)
+    if table.empty:
+        raise DataRefused(f"{source.uri} holds no rows")
+    return table
+
+
+def _read_file(path: str, shown: str) -> pd.DataFrame:
+    is_parquet = path.rstrip("/").endswith((".parquet", ".pq"))
+    if "://" not in path and Path(path).is_dir() and not is_parquet:
+        raise UsageError(f"{shown} is a folder: name a CSV or Parquet file")
+    try:
+        return pd.read_parquet(path) if is_parquet else pd.read_csv(path, low_memory=False)
+    except FileNotFoundError:
+        raise UsageError(f"no such file: {shown}") from None
+    except pd.errors.EmptyDataError:
+        raise DataRefused(f"{shown} is empty") from None
+    except (pd.errors.ParserError, UnicodeDecodeError, EOFError):
+        raise DataRefused(f"{shown} is not a table: give CSV or Parquet") from None
+    except ImportError as error:
+        raise UsageError(f"{shown}: reading this address needs a package: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{shown} can't be read: {type(error).__name__}") from None
+    except ValueError as error:  # includes pyarrow's ArrowInvalid; its text may quote cells
+        raise DataRefused(f"{shown} is not a table ({type(error).__name__})") from None
+
+
+def _inside_package(uri: str) -> str:
+    """The path of a data file in an installed package; the package's code is not imported."""
+    name, _, path = uri.removeprefix("package:").partition("/")
+    try:
+        return str(distribution(name).locate_file(path))
+    except PackageNotFoundError:
+        raise UsageError(
+            f"{uri}: the sample package '{name}' is not installed; run make setup"
+        ) from None
+
+
+def _is_database(uri: str) -> bool:
+    scheme = uri.partition("://")[0].partition("+")[0]
+    return "://" in uri and scheme in {"sqlite", "postgresql", "mysql", "mariadb", "oracle", "mssql"}
+
+
+def hide_password(uri: str) -> str:
+    """``uri`` as it may be logged and tracked."""
+    if not _is_database(uri):
+        return uri
+    from sqlalchemy import make_url
+
+    return make_url(uri).render_as_string(hide_password=True)
+
+
+def _read_sql(uri: str, query: str | None) -> pd.DataFrame:
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+    if not query:
+        raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
+    try:
+        with create_engine(uri).connect() as connection:
+            table = pd.read_sql(text(query), connection)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UsageError(f"{hide_password(uri)}: {type(error).__name__}") from None
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise UsageError(f"{hide_password(uri)}: the query failed: {reason}") from None
+    if table.empty:
+        raise DataRefused(f"{hide_password(uri)}: the query returned no rows")
+    return table
+
+
+def _read_openml(name: str) -> pd.DataFrame:
+    from sklearn.datasets import fetch_openml
+
+    which = {"data_id": int(name)} if name.isdigit() else {"name": name}
+    try:
+        return fetch_openml(**which, as_frame=True).frame
+    except OSError as error:
+        raise UsageError(f"openml:{name} can't be reached: {type(error).__name__}") from None
+    except ValueError as error:
+        raise UsageError(f"openml:{name}: {str(error).splitlines()[0]}") from None
+
+
+def fingerprint(table: pd.DataFrame) -> str:
+    """SHA-256 (first 32 hex digits) of the table's column names, types, cells and row order."""
+    digest = hashlib.sha256()
+    digest.update(repr([(name, str(kind)) for name, kind in table.dtypes.items()]).encode())
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def convert_types(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
+    """The declared columns and the target, in declared types as far as they can be read.
+
+    A column with a cell that can't be read stays as it is, for the validation to name. Class
+    labels become text.
+    """
+    converted = {c.name: _convert(table[c.name], c.kind) for c in use_case.columns}
+    kind = "number" if use_case.problem == "regression" else "category"
+    converted[use_case.target] = _convert(table[use_case.target], kind)
+    return pd.DataFrame(converted, copy=False)
+
+
+def _convert(series: pd.Series, kind: str) -> pd.Series:
+    try:
+        return _READERS[kind](series) if kind in _READERS else series
+    except (ValueError, TypeError):
+        return series
+
+
+_READERS = {
+    "number": lambda series: pd.to_numeric(series).astype("float64"),
+    "time": lambda series: pd.to_datetime(series),
+    "category": lambda series: series.map(label_text, na_action="ignore").astype("str"),
+}
+
+
+def unreadable_cells(series: pd.Series, kind: str) -> int:
+    """How many cells are there but are not a number (or a point in time)."""
+    reader = {"number": pd.to_numeric, "time": pd.to_datetime}[kind]
+    return int((reader(series, errors="coerce").isna() & series.notna()).sum())
+
+
+def conform_table(converted: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
+    """``convert_types``'s table with the target coded and duplicates gone where declared.
+
+    Classes become their int64 codes, a regression target float64; row order is kept. Expects that
+    every type could be read and that every label is declared.
+    """
+    conformed = converted.copy(deep=False)
+    if use_case.problem != "regression":
+        codes = {label_text(label): code for code, label in enumerate(use_case.classes)}
+        conformed[use_case.target] = converted[use_case.target].map(codes).astype("int64")
+    if use_case.duplicates == "drop":
+        conformed = conformed.drop_duplicates()
+    return conformed.reset_index(drop=True)

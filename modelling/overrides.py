@@ -1,0 +1,97 @@
+"""Change a declaration for one run by dotted name: ``training.epochs=5``."""
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from modelling.declaration import Source, UseCase
+from modelling.refusals import UsageError
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The words ``; did you mean 'x'?`` for the nearest valid name, or the list of all."""
+    valid = sorted(valid)
+    close = get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; valid: {', '.join(valid)}"
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """``["a.b=5", "c=[1,2]"]`` -> ``{"a.b": 5, "c": [1, 2]}``. Values are JSON, else text."""
+    overrides = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {assignment}: write it as NAME=VALUE, as in training.epochs=5")
+        try:
+            overrides[name.strip()] = json.loads(text)
+        except json.JSONDecodeError:
+            overrides[name.strip()] = {"True": True, "False": False, "None": None}.get(text, text)
+    return overrides
+
+
+def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
+    """``use_case`` with each dotted name set. Raises UsageError for an unknown name or bad value."""
+    changes: dict[str, Any] = {}
+    for dotted, value in overrides.items():
+        _refuse_unknown_name(use_case, dotted)
+        *parents, last = dotted.split(".")
+        level = changes
+        for parent in parents:
+            level = level.setdefault(parent, {})
+        level[last] = value
+    try:
+        return type(use_case).model_validate(_merged(use_case, changes))
+    except ValidationError as error:
+        raise UsageError(describe(error, use_case)) from None
+
+
+def _refuse_unknown_name(declared: BaseModel, dotted: str, prefix: str = "") -> None:
+    first, _, rest = dotted.partition(".")
+    fields = type(declared).model_fields
+    if first not in fields:
+        if prefix == "split.":
+            return  # another method of splitting has other settings: the schema itself judges them
+        valid = [prefix + name for name in fields]
+        raise UsageError(f"unknown setting '{prefix}{first}'{nearest(prefix + first, valid)}")
+    inner = getattr(declared, first)
+    if rest and isinstance(inner, BaseModel):
+        _refuse_unknown_name(inner, rest, f"{prefix}{first}.")
+    elif rest and not (first == "source" and rest in Source.model_fields):
+        raise UsageError(f"'{prefix}{first}' has no setting '{rest}': set {prefix}{first} itself")
+
+
+def _merged(declared: BaseModel, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The declaration as a dictionary, one level of models at a time, with the changes in it."""
+    fields = {name: getattr(declared, name) for name in type(declared).model_fields}
+    for name, change in changes.items():
+        inner = fields[name] if name in fields else None
+        if isinstance(change, dict) and isinstance(inner, BaseModel):
+            if change.get("method", getattr(inner, "method", None)) != getattr(inner, "method", None):
+                fields[name] = change  # another method of splitting starts from its own defaults
+            else:
+                fields[name] = _merged(inner, change)
+        else:
+            fields[name] = change
+    return fields
+
+
+def describe(error: ValidationError, declared: BaseModel | None = None) -> str:
+    """The first problem of a pydantic error in one line, with its dotted name."""
+    first = error.errors()[0]
+    union_tags = {"stratified", "out_of_time", "grouped", "Source", "callable"}
+    path = [str(part) for part in first["loc"] if str(part) not in union_tags]
+    dotted = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        inner: Any = declared
+        for part in path[:-1]:
+            inner = getattr(inner, part, None)
+        fields = type(inner).model_fields if isinstance(inner, BaseModel) else ()
+        valid = [".".join([*path[:-1], name]) for name in fields]
+        return f"unknown setting '{dotted}'{nearest(dotted, valid)}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""
+    return f"{dotted}: {message}{shown}" if dotted else message

@@ -1,0 +1,186 @@
+"""Fit the preprocessing on training rows: scikit-learn estimates, the scorer's transformer applies.
+
+What comes out is plain data (numbers, names), so that a registered model needs neither pickle nor
+scikit-learn.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    StandardScaler,
+)
+
+from modelling.columns import Column
+from modelling.declaration import Preprocessing, UseCase
+from modelling.scoring import TRANSFORMS, Transformer, label_text
+from modelling.splitting import Parts
+
+
+def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
+    """The use case's preprocessing, fitted on ``train`` (training rows only) and nothing else."""
+    numbers = [column for column in use_case.features if column.kind == "number"]
+    labels = [column for column in use_case.features if column.kind == "category"]
+    numeric, numeric_features = _fit_numbers(train, numbers, use_case.preprocessing)
+    categories = [_fit_labels(train[column.name], use_case.preprocessing) for column in labels]
+    label_features = [f"{c['name']}={label}" for c in categories for label in c.pop("labels")]
+    return Transformer(
+        {
+            "columns": [column.name for column in use_case.features],
+            "feature_names": numeric_features + label_features,
+            "numeric": numeric,
+            "categories": categories,
+        }
+    )
+
+
+def _fit_numbers(
+    train: pd.DataFrame, columns: list[Column], declared: Preprocessing
+) -> tuple[dict[str, Any], list[str]]:
+    names = [column.name for column in columns]
+    values = train[names].to_numpy(dtype=np.float64, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    missing = np.isnan(values).any(axis=0)
+    for position, column in enumerate(columns):
+        values[np.isin(values[:, position], column.special_codes), position] = np.nan
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    filled = imputer.fit_transform(values) if names else values
+    blocks, features = [], []
+    for transform, positions in _plan(columns, declared):
+        blocks.append(_fit_block(filled, transform, positions, declared))
+        suffix = "" if transform == "none" else f" ({transform})"
+        features += [names[position] + suffix for position in positions]
+    flagged = [p for p in range(len(names)) if declared.missing_flags and missing[p]]
+    codes = [(p, list(c.special_codes)) for p, c in enumerate(columns) if c.special_codes]
+    features += [f"{names[p]} is missing" for p in flagged]
+    features += [f"{names[p]} is a special code" for p, _ in codes]
+    numeric = {
+        "names": names,
+        "medians": imputer.statistics_.tolist() if names else [],
+        "special_codes": codes,
+        "flagged": flagged,
+        "blocks": blocks,
+    }
+    return numeric, features
+
+
+def _plan(columns: list[Column], declared: Preprocessing) -> list[tuple[str, list[int]]]:
+    """Which transformation for which columns: the plain ones first, then each other in a block."""
+    chosen = [column.transform or declared.transform for column in columns]
+    plain = [p for p, transform in enumerate(chosen) if declared.keep_plain or transform == "none"]
+    plan = [("none", plain)] if plain else []
+    for transform in ("log", "quantile", "yeo_johnson"):
+        if positions := [p for p, one in enumerate(chosen) if one == transform]:
+            plan.append((transform, positions))
+    return plan
+
+
+def _fit_block(
+    filled: np.ndarray, transform: str, positions: list[int], declared: Preprocessing
+) -> dict[str, Any]:
+    values = filled[:, positions]
+    parameters: list[Any] = []
+    if transform == "quantile":
+        levels = min(1000, len(values))
+        fitted = QuantileTransformer(n_quantiles=levels, subsample=200_000, random_state=0)
+        parameters = fitted.fit(values).quantiles_.T.tolist()
+    elif transform == "yeo_johnson":
+        parameters = PowerTransformer(standardize=False).fit(values).lambdas_.tolist()
+    unscaled = TRANSFORMS[transform](values, np.array(parameters))
+    offset, scale = _fit_scale(unscaled, declared.scaling)
+    scaled = (unscaled - offset) / scale
+    # Beyond what training saw a network extrapolates wildly: values stay within its range, and
+    # within `clip` scaled units, where one outlier would otherwise drown all other rows.
+    lowest, highest = scaled.min(axis=0), scaled.max(axis=0)
+    if declared.clip is not None and declared.scaling == "standard":
+        lowest, highest = lowest.clip(-declared.clip), highest.clip(max=declared.clip)
+    return {
+        "transform": transform,
+        "columns": positions,
+        "parameters": parameters,
+        "offset": offset.tolist(),
+        "scale": scale.tolist(),
+        "lowest": lowest.tolist(),
+        "highest": highest.tolist(),
+    }
+
+
+def _fit_scale(values: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
+    """Offset and scale per column; a constant column has scale 1, as in scikit-learn."""
+    if scaling == "standard":
+        fitted = StandardScaler().fit(values)
+        return fitted.mean_, fitted.scale_
+    if scaling == "min_max":
+        fitted = MinMaxScaler().fit(values)
+        return fitted.data_min_, 1 / fitted.scale_
+    return np.zeros(values.shape[1]), np.ones(values.shape[1])
+
+
+def _fit_labels(values: pd.Series, declared: Preprocessing) -> dict[str, Any]:
+    """Which label stands in which column; rare labels share the last one. Missing has none."""
+    texts = values.dropna().map(label_text).to_numpy(dtype=object).reshape(-1, 1)
+    if not len(texts):
+        return {"name": values.name, "positions": {}, "width": 0, "labels": []}
+    share = declared.rare_category_share
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", min_frequency=share or None, sparse_output=False
+    ).fit(texts)
+    known = encoder.categories_[0]
+    positions = encoder.transform(known.reshape(-1, 1)).argmax(axis=1)
+    labels = encoder.get_feature_names_out(["label"])
+    return {
+        "name": values.name,
+        "positions": {str(k): int(p) for k, p in zip(known, positions, strict=True)},
+        "width": len(labels),
+        "labels": [str(label).removeprefix("label_") for label in labels],
+    }
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows as the network sees them: features (n, f) float32; target (n,), float32 values in
+    training units or int64 class codes."""
+
+    features: np.ndarray
+    target: np.ndarray
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """Training and validation rows as the network sees them, and what was fitted to get there."""
+
+    train: Examples
+    validation: Examples
+    transformer: Transformer
+    target_offset: float
+    target_scale: float
+
+
+def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
+    """Fit on ``parts.train`` alone, transform training and validation rows; test stays raw.
+
+    A regression target is standardised with the mean and deviation of the training rows, so that
+    losses and learning rates mean the same in every unit.
+    """
+    transformer = fit_transformer(parts.train, use_case)
+    offset, scale = 0.0, 1.0
+    if use_case.problem == "regression":
+        values = parts.train[use_case.target].to_numpy(dtype=np.float64)
+        offset, scale = float(values.mean()), float(values.std() or 1.0)
+
+    def examples(part: pd.DataFrame) -> Examples:
+        target = part[use_case.target].to_numpy()
+        if use_case.problem == "regression":
+            target = ((target - offset) / scale).astype(np.float32)
+        return Examples(transformer.transform(part), target)
+
+    return Preprocessed(
+        examples(parts.train), examples(parts.validation), transformer, offset, scale
+    )

@@ -1,0 +1,174 @@
+"""Train a network as declared: optimizer, schedule, early stopping, weights; returns its history."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelling.compiled_training import CompiledModel, Rows
+from modelling.declaration import Training, UseCase
+from modelling.dropout import CounterDropout
+from modelling.preprocessing import Examples
+
+LOSSES = {
+    "regression": "mean_squared_error",
+    "binary": "binary_crossentropy",
+    "multiclass": "sparse_categorical_crossentropy",
+}
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened: each metric's value after every epoch, and how fast it went.
+
+    ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value an
+    epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
+    """
+
+    metrics: dict[str, list[float]]
+    seconds: float
+    seconds_first_epoch: float
+    rows_per_second: float
+    best_epoch: int = field(init=False)
+    best_val_loss: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        losses = [loss if math.isfinite(loss) else math.inf for loss in self.metrics["val_loss"]]
+        best = int(np.argmin(losses))
+        object.__setattr__(self, "best_epoch", best)
+        object.__setattr__(self, "best_val_loss", self.metrics["val_loss"][best])
+
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+def train_network(
+    network: keras.Model,
+    train: Examples,
+    validation: Examples,
+    use_case: UseCase,
+    on_epoch: Sequence[OnEpoch] = (),
+) -> History:
+    """Fit ``network`` in place and return its history.
+
+    With early stopping the weights of the epoch with the lowest validation loss are kept; without
+    it, those of the last epoch. Training ends by itself when the loss is no longer a number. Each
+    of ``on_epoch`` is called with the epoch (from 0) and its metrics.
+    """
+    declared = use_case.training
+    model = CompiledModel(network.inputs, network.outputs)
+    steps = math.ceil(len(train.features) / declared.batch_size)
+    model.compile(
+        optimizer=_optimizer(declared, steps),
+        loss=LOSSES[use_case.problem],
+        weighted_metrics=_metrics(use_case),
+        jit_compile=False,  # CompiledModel compiles the training program itself
+    )
+    rows = Rows(
+        train.features,
+        train.target,
+        _row_weights(train.target, declared),
+        declared.batch_size,
+        lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
+    )
+    clock = _EpochStart(rows, declared.seed)
+    fitted = model.fit_rows(
+        rows,
+        epochs=declared.epochs,
+        validation_data=_in_large_batches(validation),
+        verbose=0,
+        callbacks=[clock, *_callbacks(declared), _OnEpoch(on_epoch)],
+    )
+    metrics = {name: [float(v) for v in values] for name, values in fitted.history.items()}
+    metrics.pop("learning_rate", None)
+    return clock.history(metrics, len(train.target))
+
+
+def _in_large_batches(examples: Examples) -> tf.data.Dataset:
+    whole = (examples.features, examples.target)
+    if len(examples.features) <= 65_536:
+        return tf.data.Dataset.from_tensors(whole)  # one batch: nothing to slice in every epoch
+    return tf.data.Dataset.from_tensor_slices(whole).batch(65_536).cache()
+
+
+def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
+    if declared.schedule == "cosine":
+        # Loshchilov and Hutter (2017), SGDR, without restarts.
+        rate = keras.optimizers.schedules.CosineDecay(rate, declared.epochs * steps_per_epoch)
+    if declared.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=declared.momentum)
+    if declared.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
+    return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[declared.optimizer](
+        rate
+    )
+
+
+def _metrics(use_case: UseCase) -> list[keras.metrics.Metric]:
+    if use_case.problem == "binary":
+        return [keras.metrics.AUC(name="roc_auc")]
+    if use_case.problem == "multiclass":
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    return [keras.metrics.MeanAbsoluteError(name="mae")]
+
+
+def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
+    """'balanced' gives every class the same total weight: n / (classes * rows of the class)."""
+    if declared.class_weights == "none":
+        return None
+    codes = target.astype(np.int64)
+    counts = np.bincount(codes)
+    return (len(codes) / (np.count_nonzero(counts) * counts[codes])).astype(np.float32)
+
+
+def _callbacks(declared: Training) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    if declared.schedule == "reduce_on_plateau":
+        patience = max(declared.early_stopping_patience // 2, 2)
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=patience))
+    if declared.early_stopping_patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                patience=declared.early_stopping_patience, restore_best_weights=True
+            )
+        )
+    return callbacks
+
+
+class _OnEpoch(keras.callbacks.Callback):
+    def __init__(self, listeners: Sequence[OnEpoch]):
+        super().__init__()
+        self.listeners = listeners
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for listener in self.listeners:
+            listener(epoch, {name: float(value) for name, value in (logs or {}).items()})
+
+
+class _EpochStart(keras.callbacks.Callback):
+    """Start each epoch from (seed, epoch) alone, so that it can be repeated; and time it."""
+
+    def __init__(self, rows: Rows, seed: int):
+        super().__init__()
+        self.rows, self.seed = rows, seed
+        self.started: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started.append(time.perf_counter())
+        self.rows.start_epoch(epoch)
+        dropouts = [one for one in self.model.layers if isinstance(one, CounterDropout)]
+        for number, layer in enumerate(dropouts):
+            layer.set_stream(self.seed, epoch, number)
+
+    def history(self, metrics: dict[str, list[float]], row_count: int) -> History:
+        """Rows a second are counted after the first epoch, which compiles."""
+        ends = [*self.started[1:], time.perf_counter()]
+        seconds, first = ends[-1] - self.started[0], ends[0] - self.started[0]
+        later = len(ends) - 1
+        speed = row_count * later / (seconds - first) if later else row_count / seconds
+        return History(metrics, seconds, first, speed)

@@ -1,0 +1,30 @@
+"""Load the table of a use case: the boundary to files, databases and the network."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from modelling.declaration import Source, UseCase
+from modelling.loading import fingerprint, hide_password, read_table
+
+log = logging.getLogger("finflows")
+
+
+@task(name="load", cache_policy=NO_CACHE, persist_result=False)
+def load_table(use_case: UseCase) -> tuple[pd.DataFrame, str]:
+    """The raw table and the fingerprint of its content."""
+    table = read_table(use_case.source)
+    data_hash = fingerprint(table)
+    log.info("%-11s %s rows from %s", "data", f"{len(table):,}", source_name(use_case))
+    return table, data_hash
+
+
+def source_name(use_case: UseCase) -> str:
+    """The source as it may be shown: without passwords and without folders of this machine."""
+    if not isinstance(use_case.source, Source):
+        return f"{use_case.source.__module__}.{use_case.source.__qualname__}"
+    uri = use_case.source.uri
+    return hide_password(uri) if "://" in uri or uri.startswith("package:") else Path(uri).name
