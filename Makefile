@@ -49,6 +49,10 @@ ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
 test: $(READY) ## run the tests
 	@$(VENV)/bin/python -m pytest
 
+.PHONY: test-slow
+test-slow: $(READY) ## run the slow tests: five seeds on the full data
+	@$(VENV)/bin/python -m pytest -m slow
+
 .PHONY: check
 check: $(READY) ## lint, format and type checks
 	@$(VENV)/bin/ruff check .

@@ -1,11 +1,13 @@
 """Finance data rules as Great Expectations: what a declared column or rule expects of a table."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.metadata_types import FailureSeverity
 
-from modelling.columns import Column, NotAbove, RowCount, Rule, TargetRate, UniqueRows
+from modelling.columns import Column, NotAbove, RowCount, Rule, Severity, TargetRate, UniqueRows
 from modelling.declaration import UseCase
 from modelling.scoring import label_text
 
@@ -70,7 +72,7 @@ def column_rules(column: Column) -> Iterator[Expectation]:
 
 
 def _between(
-    column: str, low: float | None, high: float | None, word: str, severity: str
+    column: str, low: float | None, high: float | None, word: str, severity: Severity
 ) -> Expectation:
     bounds = f"from {low:g}" if high is None else f"up to {high:g}"
     if low is not None and high is not None:
@@ -79,27 +81,31 @@ def _between(
         column=column,
         min_value=low,
         max_value=high,
-        severity=severity,
+        severity=FailureSeverity(severity),
         meta={"rule": f"in the {word} range, {bounds}"},
     )
 
 
 def table_rule(rule: Rule, target: str) -> Expectation:
     """The expectation of a rule over the whole table or over several columns."""
-    said = {"severity": rule.severity, "meta": {"because": rule.because}}
-    if isinstance(rule, RowCount):
-        said["meta"]["rule"] = f"at least {rule.at_least} rows"
-        return gxe.ExpectTableRowCountToBeBetween(min_value=rule.at_least, **said)
-    if isinstance(rule, TargetRate):
-        said["meta"]["rule"] = f"mean of the target from {rule.at_least:g} to {rule.at_most:g}"
-        return gxe.ExpectColumnMeanToBeBetween(
-            column=target, min_value=rule.at_least, max_value=rule.at_most, **said
-        )
-    if isinstance(rule, NotAbove):
-        said["meta"]["rule"] = f"'{rule.low}' is not above '{rule.high}'"
-        return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-            column_A=rule.high, column_B=rule.low, or_equal=True, **said
-        )
-    assert isinstance(rule, UniqueRows)
-    said["meta"]["rule"] = f"rows are unique in {', '.join(rule.columns)}"
-    return gxe.ExpectCompoundColumnsToBeUnique(column_list=list(rule.columns), **said)
+
+    def said(words: str) -> dict[str, Any]:
+        return {"severity": rule.severity, "meta": {"rule": words, "because": rule.because}}
+
+    match rule:
+        case RowCount(at_least=least):
+            words = f"at least {least} rows"
+            return gxe.ExpectTableRowCountToBeBetween(min_value=least, **said(words))
+        case TargetRate(at_least=low, at_most=high):
+            words = f"mean of the target from {low:g} to {high:g}"
+            return gxe.ExpectColumnMeanToBeBetween(
+                column=target, min_value=low, max_value=high, **said(words)
+            )
+        case NotAbove(low=lower, high=higher):
+            words = f"'{lower}' is not above '{higher}'"
+            return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A=higher, column_B=lower, or_equal=True, **said(words)
+            )
+        case UniqueRows(columns=columns):
+            words = f"rows are unique in {', '.join(columns)}"
+            return gxe.ExpectCompoundColumnsToBeUnique(column_list=list(columns), **said(words))

@@ -44,7 +44,8 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train, judge and register one use case."""
-    terminal.prepare(verbose, to_stderr=as_json)
+    terminal.settle(verbose)
+    terminal.show_stages(to_stderr=as_json)
     overrides = parse_overrides(set_ or [])
     if data is not None:
         overrides["source.uri"] = data
@@ -83,7 +84,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Open the MLflow UI over the local store, on 127.0.0.1."""
-    terminal.prepare(verbose=False, to_stderr=True)
+    terminal.settle(verbose=False)
     from tasks.tracking import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")

@@ -36,10 +36,14 @@ SETTINGS = {
 }
 
 
-def prepare(verbose: bool, to_stderr: bool) -> None:
-    """Settings of the libraries, before they are imported; what the user has set wins."""
+def settle(verbose: bool) -> None:
+    """Settle the libraries before they are imported; what the user has set wins."""
     for name, value in {**SETTINGS, **({} if verbose else QUIET)}.items():
         os.environ.setdefault(name, value)
+
+
+def show_stages(to_stderr: bool) -> None:
+    """Print what the stages say as they pass."""
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
     handler.setFormatter(logging.Formatter("  %(message)s"))
     log = logging.getLogger("finflows")

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from modelling.evaluation import evaluate_package, judge_gate
 from modelling.figures import draw_learning_curve
-from modelling.network import summary_of
 from modelling.overrides import override
 from modelling.packaging import package_model
 from modelling.preprocessing import preprocess
@@ -51,7 +50,7 @@ def train(use_case_name: str, overrides: dict[str, Any] | None = None) -> Traini
         features = preprocess(parts, use_case)
         network, history = train_on_worker(features, use_case, run.log_epoch)
         curve = draw_learning_curve(history, use_case.title)
-        run.log_training(history, summary_of(network), curve)
+        run.log_training(history, network, curve)
 
         package = package_model(network, features, use_case, Path(scratch) / "scorer")
         metrics = evaluate_package(package, parts.test, use_case)
@@ -64,6 +63,10 @@ def train(use_case_name: str, overrides: dict[str, Any] | None = None) -> Traini
         use_case=use_case.name,
         metrics=metrics,
         gate=gate._asdict(),
-        model={"name": use_case.name, "version": version, "uri": f"models:/{use_case.name}/{version}"},
+        model={
+            "name": use_case.name,
+            "version": version,
+            "uri": f"models:/{use_case.name}/{version}",
+        },
         paths=run.paths,
     )

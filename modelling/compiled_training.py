@@ -78,7 +78,7 @@ class CompiledModel(keras.Model):
         return self.fit(numbers, shuffle=False, **fit_arguments)
 
     def make_train_function(self, force: bool = False) -> None:
-        if self.train_function is not None and not force:
+        if getattr(self, "train_function", None) is not None and not force:
             return
         chunk_program = tf.function(self._train_chunk, jit_compile=True)
         tail_program = tf.function(self.train_step)

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from modelling.training import History
+from modelling.history import History
 
 
 def draw_learning_curve(history: History, title: str) -> Figure:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -65,7 +66,14 @@ def _inside_package(uri: str) -> str:
 
 def _is_database(uri: str) -> bool:
     scheme = uri.partition("://")[0].partition("+")[0]
-    return "://" in uri and scheme in {"sqlite", "postgresql", "mysql", "mariadb", "oracle", "mssql"}
+    return "://" in uri and scheme in {
+        "sqlite",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "oracle",
+        "mssql",
+    }
 
 
 def hide_password(uri: str) -> str:
@@ -88,8 +96,9 @@ def _read_sql(uri: str, query: str | None) -> pd.DataFrame:
             table = pd.read_sql(text(query), connection)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise UsageError(f"{hide_password(uri)}: {type(error).__name__}") from None
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
+    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
+        cause = error.__cause__ or error  # pandas wraps SQLAlchemy's, which wraps the driver's
+        reason = str(getattr(cause, "orig", cause)).splitlines()[0]
         raise UsageError(f"{hide_password(uri)}: the query failed: {reason}") from None
     if table.empty:
         raise DataRefused(f"{hide_password(uri)}: the query returned no rows")
@@ -135,8 +144,8 @@ def _convert(series: pd.Series, kind: str) -> pd.Series:
         return series
 
 
-_READERS = {
-    "number": lambda series: pd.to_numeric(series).astype("float64"),
+_READERS: dict[str, Callable[[pd.Series], pd.Series]] = {
+    "number": lambda series: pd.Series(pd.to_numeric(series)).astype("float64"),
     "time": lambda series: pd.to_datetime(series),
     "category": lambda series: series.map(label_text, na_action="ignore").astype("str"),
 }
@@ -144,7 +153,7 @@ _READERS = {
 
 def unreadable_cells(series: pd.Series, kind: str) -> int:
     """How many cells are there but are not a number (or a point in time)."""
-    reader = {"number": pd.to_numeric, "time": pd.to_datetime}[kind]
+    reader: Any = {"number": pd.to_numeric, "time": pd.to_datetime}[kind]
     return int((reader(series, errors="coerce").isna() & series.notna()).sum())
 
 

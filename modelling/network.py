@@ -8,9 +8,7 @@ from modelling.declaration import Network, UseCase
 from modelling.dropout import CounterDropout
 
 
-def build_network(
-    use_case: UseCase, feature_count: int, train_target: np.ndarray
-) -> keras.Model:
+def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarray) -> keras.Model:
     """A functional Keras model: (batch, features) -> (batch, outputs), not yet compiled.
 
     One linear output for regression, one sigmoid for binary, a softmax over the classes for
@@ -58,10 +56,3 @@ def _base_rate(use_case: UseCase, train_target: np.ndarray) -> np.ndarray:
     shares = np.bincount(train_target, minlength=len(use_case.classes)) / len(train_target)
     logits = np.log(shares.clip(1e-6))
     return logits[1:] - logits[0] if use_case.problem == "binary" else logits - logits.mean()
-
-
-def summary_of(network: keras.Model) -> str:
-    """Keras's own summary as plain text."""
-    lines: list[str] = []
-    network.summary(print_fn=lines.append, line_length=88)
-    return "\n".join(lines) + "\n"

@@ -33,7 +33,7 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
-    """``use_case`` with each dotted name set. Raises UsageError for an unknown name or bad value."""
+    """``use_case`` with each dotted name set. Raises UsageError for a wrong name or value."""
     changes: dict[str, Any] = {}
     for dotted, value in overrides.items():
         _refuse_unknown_name(use_case, dotted)
@@ -67,9 +67,11 @@ def _merged(declared: BaseModel, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The declaration as a dictionary, one level of models at a time, with the changes in it."""
     fields = {name: getattr(declared, name) for name in type(declared).model_fields}
     for name, change in changes.items():
-        inner = fields[name] if name in fields else None
+        inner = fields.get(name)
         if isinstance(change, dict) and isinstance(inner, BaseModel):
-            if change.get("method", getattr(inner, "method", None)) != getattr(inner, "method", None):
+            if change.get("method", getattr(inner, "method", None)) != getattr(
+                inner, "method", None
+            ):
                 fields[name] = change  # another method of splitting starts from its own defaults
             else:
                 fields[name] = _merged(inner, change)

@@ -5,37 +5,41 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import pandas as pd
 
 from modelling import scoring
 from modelling.declaration import UseCase
-from modelling.dropout import with_stock_dropout
 from modelling.preprocessing import Preprocessed
 from modelling.scoring import Scorer, Transformer
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
 class Package:
     """A folder with ``scoring.py``, ``scorer.json``, ``network.onnx`` and ``network.keras``.
 
-    ``inputs`` are the raw columns with their kind, ``outputs`` the columns of the answer with
+    ``inputs`` are the raw columns, ``outputs`` the columns of the answer with
     their pandas type, ``example`` rows that belong to nobody.
     """
 
     name: str
     folder: Path
-    inputs: dict[str, str]
+    inputs: tuple[str, ...]
     outputs: dict[str, str]
     example: pd.DataFrame
     requirements: tuple[str, ...]
 
 
 def package_model(
-    network: keras.Model, features: Preprocessed, use_case: UseCase, folder: Path
+    network: "keras.Model", features: Preprocessed, use_case: UseCase, folder: Path
 ) -> Package:
     """Write the package into the new folder ``folder``."""
+    from modelling.dropout import with_stock_dropout
+
     folder.mkdir(parents=True)
     shutil.copy(scoring.__file__, folder / "scoring.py")
     state = {
@@ -57,7 +61,7 @@ def package_model(
     return Package(
         name=use_case.name,
         folder=folder,
-        inputs={column.name: column.kind for column in use_case.features},
+        inputs=tuple(column.name for column in use_case.features),
         outputs={str(name): str(dtype) for name, dtype in answers.dtypes.items()},
         example=example,
         requirements=tuple(

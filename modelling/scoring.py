@@ -42,7 +42,7 @@ class Transformer:
         """
         raw = np.empty((len(frame), len(self.numeric)))
         for position, name in enumerate(self.numeric):
-            raw[:, position] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            raw[:, position] = _numbers_in(frame[name])
         parts = [self._numbers(raw)]
         for name, positions, width in self.categories:
             parts.append(_one_hot(frame[name], positions, width))
@@ -57,6 +57,13 @@ class Transformer:
             flags.append(is_code[:, None])
         filled = np.where(np.isnan(raw), self.medians, raw)
         return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
+
+
+def _numbers_in(column: pd.Series) -> np.ndarray:
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError):  # pandas quotes the cell, which may be a customer's
+        raise ValueError(f"column '{column.name}' must hold numbers only") from None
 
 
 class _Block:

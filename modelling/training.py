@@ -1,9 +1,8 @@
-"""Train a network as declared: optimizer, schedule, early stopping, weights; returns its history."""
+"""Train a network as declared: optimizer, schedule, early stopping, class weights."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow as tf
 from modelling.compiled_training import CompiledModel, Rows
 from modelling.declaration import Training, UseCase
 from modelling.dropout import CounterDropout
+from modelling.history import History, OnEpoch
 from modelling.preprocessing import Examples
 
 LOSSES = {
@@ -19,31 +19,6 @@ LOSSES = {
     "binary": "binary_crossentropy",
     "multiclass": "sparse_categorical_crossentropy",
 }
-
-
-@dataclass(frozen=True)
-class History:
-    """What happened: each metric's value after every epoch, and how fast it went.
-
-    ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value an
-    epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
-    """
-
-    metrics: dict[str, list[float]]
-    seconds: float
-    seconds_first_epoch: float
-    rows_per_second: float
-    best_epoch: int = field(init=False)
-    best_val_loss: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        losses = [loss if math.isfinite(loss) else math.inf for loss in self.metrics["val_loss"]]
-        best = int(np.argmin(losses))
-        object.__setattr__(self, "best_epoch", best)
-        object.__setattr__(self, "best_val_loss", self.metrics["val_loss"][best])
-
-
-OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def train_network(
@@ -158,7 +133,7 @@ class _EpochStart(keras.callbacks.Callback):
         self.rows, self.seed = rows, seed
         self.started: list[float] = []
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, _logs: dict | None = None) -> None:
         self.started.append(time.perf_counter())
         self.rows.start_epoch(epoch)
         dropouts = [one for one in self.model.layers if isinstance(one, CounterDropout)]

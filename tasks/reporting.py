@@ -6,7 +6,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from modelling.declaration import UseCase
 from modelling.evaluation import HEADLINE, Verdict
-from modelling.training import History
+from modelling.history import History
 from tasks.tracking import REPORT, TrackedRun, tracking_uri
 from tasks.validation import ValidationReport
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 import mlflow
@@ -30,10 +30,13 @@ from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
 from modelling.evaluation import Verdict
+from modelling.history import History
 from modelling.packaging import Package
 from modelling.refusals import DataRefused, UsageError
 from modelling.splitting import Parts
-from modelling.training import History
+
+if TYPE_CHECKING:
+    import keras
 
 log = logging.getLogger("finflows")
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,31 +62,33 @@ def connect() -> MlflowClient:
             "'mlflow migrate-filestore' once, then name the sqlite:/// address"
         )
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
     try:
-        if scheme in ("http", "https"):
-            _refuse_deaf_server(uri)
+        _refuse_deaf_server(uri)
+        client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
         if scheme == "sqlite":
             _create_database(client, uri)
         client.search_experiments(max_results=1)
     except Exception as error:
         shown = uri.rpartition("@")[2] if "@" in uri else uri
+        reason = str(error) if isinstance(error, ImportError) else type(error).__name__
         raise UsageError(
-            f"the tracking server {shown} can't be reached ({type(error).__name__}): start it, or "
+            f"the tracking server {shown} can't be reached ({reason}): start it, or "
             "unset MLFLOW_TRACKING_URI to use the local store"
         ) from None
     return client
 
 
 def _refuse_deaf_server(uri: str) -> None:
-    """MLflow itself would try for two minutes."""
+    """MLflow itself would try for minutes."""
     address = urlparse(uri)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    socket.create_connection((address.hostname or "", port), timeout=5).close()
+    ports = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+    port = address.port or ports.get(address.scheme.partition("+")[0])
+    if address.hostname and port:
+        socket.create_connection((address.hostname, port), timeout=5).close()
 
 
 def _create_database(client: MlflowClient, uri: str) -> None:
-    """Processes that start together on a fresh SQLite file fail in its migrations: one at a time."""
+    """One process at a time: started together on a fresh file, they fail in its migrations."""
     path = Path(uri.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock", timeout=120):
@@ -101,7 +106,9 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     try:
         return client.create_experiment(name, artifact_location=location)
     except MlflowException:  # another process was first
-        return client.get_experiment_by_name(name).experiment_id
+        experiment = client.get_experiment_by_name(name)
+        assert experiment is not None
+        return experiment.experiment_id
 
 
 def _gate_tags(gate: Verdict) -> dict[str, str]:
@@ -151,7 +158,7 @@ class TrackedRun:
         self.log_text(report_markdown, "validation_report.md")
         self.log_tags({"data_hash": data_hash})
 
-    def log_training(self, history: History, summary: str, figure: Figure) -> None:
+    def log_training(self, history: History, network: "keras.Model", figure: Figure) -> None:
         """What training showed: best epoch, speed, the learning curve as picture and numbers."""
         self.flush()
         self.log_metrics(
@@ -162,7 +169,9 @@ class TrackedRun:
                 "training_seconds": history.seconds,
             }
         )
-        self.log_text(summary, "model_summary.txt")
+        summary: list[str] = []
+        network.summary(print_fn=summary.append, line_length=88)
+        self.log_text("\n".join(summary), "model_summary.txt")
         self.log_text(pd.DataFrame(history.metrics).to_csv(index_label="epoch"), LEARNING_CURVE_CSV)
         save = {"dpi": 120}
         self.client.log_figure(self.run_id, figure, LEARNING_CURVE_PNG, save_kwargs=save)
@@ -318,11 +327,12 @@ def register_model(run: TrackedRun, package: Package, gate: Verdict) -> str:
     """Log the packaged model to the run, register it, call it ``challenger``; its version."""
     from mlflow.models.signature import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
 
-    types = {"number": DataType.double, "category": DataType.string}
-    inputs = [ColSpec(types[kind], name, required=True) for name, kind in package.inputs.items()]
+    # With type double MLflow would refuse a whole number, and quote the row: the scorer converts.
+    inputs: list = [ColSpec(AnyType(), name) for name in package.inputs]
     answers = {"float64": DataType.double, "int64": DataType.long, "str": DataType.string}
-    outputs = [ColSpec(answers[kind], name) for name, kind in package.outputs.items()]
+    outputs: list = [ColSpec(answers[kind], name) for name, kind in package.outputs.items()]
     logged = Model.log(
         artifact_path=None,
         name="model",

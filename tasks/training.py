@@ -4,17 +4,19 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import keras
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
-from modelling.network import build_network
+from modelling.history import History, OnEpoch
 from modelling.preprocessing import Preprocessed
-from modelling.training import History, OnEpoch, train_network
+
+if TYPE_CHECKING:
+    import keras
 
 log = logging.getLogger("finflows")
 
@@ -22,8 +24,12 @@ log = logging.getLogger("finflows")
 @task(name="train", cache_policy=NO_CACHE, persist_result=False)
 def train_on_worker(
     features: Preprocessed, use_case: UseCase, on_epoch: OnEpoch
-) -> tuple[keras.Model, History]:
+) -> tuple["keras.Model", History]:
     """Build and fit the declared network on this worker, with a progress line on a terminal."""
+    # Importing TensorFlow takes seconds, which refused data need not wait for.
+    from modelling.network import build_network
+    from modelling.training import train_network
+
     train, validation = features.train, features.validation
     network = build_network(use_case, train.features.shape[1], train.target)
     with _progress(use_case.training.epochs, len(train.target)) as on_progress:
@@ -50,7 +56,9 @@ def _progress(epochs: int, rows: int) -> Iterator[OnEpoch]:
         TimeRemainingColumn(compact=True),
     ]
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
         line = bar.add_task("training", total=epochs, losses="compiling")
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

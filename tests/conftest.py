@@ -1,0 +1,86 @@
+"""What all tests share: quiet libraries, a store of their own, one real Prefect server."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from flows.terminal import settle
+
+settle(verbose=False)
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """A fresh MLflow store for the session; its folder."""
+    folder = tmp_path_factory.mktemp("mlruns")
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    yield folder
+    del os.environ["MLFLOW_TRACKING_URI"]
+
+
+@pytest.fixture(scope="session")
+def prefect_server():
+    """One real Prefect server for the session, for this process and its children."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        os.environ["PREFECT_API_URL"] = PREFECT_API_URL.value()
+        yield os.environ["PREFECT_API_URL"]
+        del os.environ["PREFECT_API_URL"]
+
+
+@pytest.fixture
+def client(store):
+    """An MLflow client of the session's store."""
+    from tasks.tracking import connect
+
+    return connect()
+
+
+@pytest.fixture(scope="session")
+def credit_file(tmp_path_factory):
+    """6,000 real borrowers in a CSV file of the user's own, all columns as Kaggle names them."""
+    from modelling.loading import read_table
+    from use_cases import find_use_case
+
+    table = read_table(find_use_case("credit_scoring").source)
+    path = tmp_path_factory.mktemp("data") / "borrowers.csv"
+    table.sample(6000, random_state=1).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def credit_table(credit_file):
+    """The rows of ``credit_file``."""
+    return pd.read_csv(credit_file)
+
+
+@pytest.fixture(scope="session")
+def finflows(store, prefect_server):
+    """Run the real command line in a process of its own, from a folder that is not the checkout."""
+
+    def run(*arguments, **environment):
+        paths = [str(REPOSITORY), str(REPOSITORY / "tests" / "declared")]
+        settings = {"PYTHONPATH": os.pathsep.join(paths), **environment}
+        return subprocess.run(
+            [sys.executable, "-m", "flows.command_line", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=store,
+            env={**os.environ, **settings},
+            timeout=300,
+        )
+
+    return run
+
+
+def last_json(stdout: str) -> dict:
+    """The last line of a command's output."""
+    return json.loads(stdout.strip().splitlines()[-1])

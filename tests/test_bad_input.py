@@ -1,0 +1,118 @@
+"""Wrong input gets one clear line and its exit code, through the real command line."""
+
+import numpy as np
+import pytest
+
+SECRET = 987654.25  # a cell that must never be quoted
+
+
+@pytest.fixture
+def spoiled(credit_table, tmp_path):
+    """Write a spoiled version of the real table; its path."""
+
+    def write(spoil):
+        table = credit_table.copy()
+        table.loc[0, "MonthlyIncome"] = SECRET
+        path = tmp_path / "spoiled.csv"
+        spoil(table).to_csv(path, index=False)
+        return path
+
+    return write
+
+
+def third_class(table):
+    table.loc[:4, "SeriousDlqin2yrs"] = 2
+    return table
+
+
+def text_in_a_number(table):
+    table["age"] = table["age"].astype(object)
+    table.loc[:6, "age"] = f"about {SECRET}"
+    return table
+
+
+def out_of_range(table):
+    table.loc[:2, "age"] = -987654
+    return table
+
+
+REFUSED = {
+    "missing column": (lambda t: t.drop(columns="age"), "age", "column exists"),
+    "wrong type": (text_in_a_number, "age", "is a number"),
+    "target missing": (lambda t: t.drop(columns="SeriousDlqin2yrs"), "SeriousDlqin2yrs", "exists"),
+    "target unknown in rows": (
+        lambda t: t.assign(SeriousDlqin2yrs=t["SeriousDlqin2yrs"].where(t.index > 9)),
+        "SeriousDlqin2yrs",
+        "target is known",
+    ),
+    "constant target": (lambda t: t.assign(SeriousDlqin2yrs=0), "SeriousDlqin2yrs", "constant"),
+    "third class": (third_class, "SeriousDlqin2yrs", "one of 0, 1"),
+    "a column null in all rows": (lambda t: t.assign(age=np.nan), "age", "missing"),
+    "all rows null": (lambda t: t * np.nan, "SeriousDlqin2yrs", "target is known"),
+    "outside the allowed range": (out_of_range, "age", "allowed range"),
+    "too few rows": (lambda t: t.head(200), "(table)", "at least 1000 rows"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_data_names_column_rule_and_rows(case, finflows, spoiled):
+    spoil, column, rule = REFUSED[case]
+    done = finflows("train", "credit_scoring", "--data", spoiled(spoil))
+    assert done.returncode == 3, done.stderr
+    assert column in done.stderr
+    assert rule in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "987654" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (None, 2, "no such file"),
+        (b"", 3, "is empty"),
+        (b"a,b,c\n", 3, "holds no rows"),
+        (bytes(range(256)) * 50, 3, "is not a table"),
+        (b'{"rows": [1, 2, 3]}\n{"rows": 5}\n', 3, "column exists"),
+    ],
+)
+def test_files_that_hold_no_table(content, code, said, finflows, tmp_path):
+    path = tmp_path / "input.csv"
+    if content is not None:
+        path.write_bytes(content)
+    done = finflows("train", "credit_scoring", "--data", path)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "credit_skoring"], "did you mean 'credit_scoring'"),
+        (["train", "credit_scoring", "--set", "training.epoch=5"], "'training.epochs'"),
+        (["train", "credit_scoring", "--set", "training.epochs=x"], "training.epochs"),
+        (["train", "credit_scoring", "--epochs", "5"], "No such option"),
+        (["train"], "Missing argument"),
+        (["trian"], "No such command"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_exit_code_2(arguments, said, finflows):
+    done = finflows(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("http://127.0.0.1:9", "can't be reached"),
+        ("postgresql://u:secret@127.0.0.1:9/db", "can't be reached"),
+        ("file:///tmp/mlruns", "migrate-filestore"),
+    ],
+)
+def test_a_tracking_server_out_of_reach(uri, said, finflows, credit_file):
+    done = finflows("train", "credit_scoring", "--data", credit_file, MLFLOW_TRACKING_URI=uri)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr

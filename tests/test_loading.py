@@ -1,0 +1,94 @@
+"""Tables come from files, URLs, packages, databases and functions, and are known by content."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import create_engine
+
+from modelling.declaration import Source
+from modelling.loading import (
+    conform_table,
+    convert_types,
+    fingerprint,
+    hide_password,
+    read_table,
+    unreadable_cells,
+)
+from modelling.refusals import DataRefused, UsageError
+from use_cases import find_use_case
+
+
+def test_the_same_rows_from_csv_parquet_url_and_sql(tmp_path, credit_table):
+    credit_table.to_csv(tmp_path / "a.csv.gz", index=False)
+    credit_table.to_parquet(tmp_path / "a.parquet")
+    database = f"sqlite:///{tmp_path}/loans.db"
+    credit_table.to_sql("loans", create_engine(database), index=False)
+    sources = [
+        Source(uri=str(tmp_path / "a.csv.gz")),
+        Source(uri=str(tmp_path / "a.parquet")),
+        Source(uri=f"file://{tmp_path}/a.parquet"),
+        Source(uri=database, query="SELECT * FROM loans"),
+    ]
+    for source in sources:
+        pd.testing.assert_frame_equal(read_table(source), credit_table, check_dtype=False)
+
+
+def test_environment_variables_keep_passwords_out_of_declarations(tmp_path, monkeypatch):
+    monkeypatch.setenv("WHERE_LOANS_ARE", str(tmp_path))
+    pd.DataFrame({"x": [1]}).to_csv(tmp_path / "a.csv", index=False)
+    assert len(read_table(Source(uri="$WHERE_LOANS_ARE/a.csv"))) == 1
+    shown = hide_password("postgresql://risk:secret@db/loans")
+    assert "secret" not in shown
+    assert "risk" in shown
+
+
+def test_what_can_not_be_read_says_so(tmp_path):
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "head.csv").write_text("a,b\n")
+    (tmp_path / "picture.csv").write_bytes(bytes(range(256)) * 20)
+    (tmp_path / "fake.parquet").write_text("no parquet")
+    for name in ("empty.csv", "head.csv", "picture.csv", "fake.parquet"):
+        with pytest.raises(DataRefused, match=name):
+            read_table(Source(uri=str(tmp_path / name)))
+    for uri in (str(tmp_path / "none.csv"), str(tmp_path), "package:nobody/x.csv"):
+        with pytest.raises(UsageError):
+            read_table(Source(uri=uri))
+    with pytest.raises(UsageError, match=r"source\.query"):
+        read_table(Source(uri=f"sqlite:///{tmp_path}/loans.db"))
+    with pytest.raises(UsageError, match="no such table"):
+        read_table(Source(uri=f"sqlite:///{tmp_path}/loans.db", query="SELECT * FROM nowhere"))
+
+
+def test_the_fingerprint_knows_cells_order_names_and_types():
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    same = fingerprint(table.copy())
+    assert same == fingerprint(table)
+    others = [
+        table.iloc[::-1],
+        table.rename(columns={"a": "c"}),
+        table.astype({"a": "float64"}),
+        table.assign(a=[1, 3]),
+    ]
+    assert len({same, *(fingerprint(other) for other in others)}) == 5
+
+
+def test_cells_that_are_no_numbers_are_counted():
+    column = pd.Series(["1", "2.5", None, "n/a?", "many"])
+    assert unreadable_cells(column, "number") == 2
+
+
+def test_duplicates_go_and_classes_become_codes(credit_table):
+    use_case = find_use_case("credit_scoring")
+    doubled = pd.concat([credit_table, credit_table.head(50)])
+    conformed = conform_table(convert_types(doubled, use_case), use_case)
+    assert len(conformed) <= len(credit_table)
+    assert not conformed.duplicated().any()
+    assert conformed[use_case.target].dtype == np.int64
+
+
+def test_numbers_as_text_and_decimals_of_a_database_are_numbers(credit_table):
+    use_case = find_use_case("credit_scoring")
+    as_text = credit_table.astype("str").replace("nan", None)
+    read = convert_types(as_text, use_case)
+    assert read["MonthlyIncome"].dtype == np.float64
+    assert read["MonthlyIncome"].isna().sum() == credit_table["MonthlyIncome"].isna().sum()

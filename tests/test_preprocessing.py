@@ -1,0 +1,149 @@
+"""Preprocessing is fitted on training rows alone, and equals scikit-learn's where it has a name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    StandardScaler,
+)
+
+from modelling.columns import category, number
+from modelling.declaration import Preprocessing, Source, UseCase
+from modelling.loading import conform_table, convert_types
+from modelling.preprocessing import fit_transformer, preprocess
+from modelling.scoring import Transformer
+from modelling.splitting import Parts, split_table
+from use_cases import find_use_case
+
+
+def declared(*columns, **preprocessing):
+    return UseCase(
+        name="sample",
+        title="Sample",
+        problem="binary",
+        source=Source(uri="none"),
+        target="y",
+        columns=columns,
+        preprocessing=Preprocessing(**preprocessing),
+    )
+
+
+@pytest.fixture
+def numbers():
+    rng = np.random.default_rng(3)
+    return pd.DataFrame({"a": rng.normal(50, 9, 800), "b": rng.lognormal(2, 2, 800)})
+
+
+PLAIN = {"transform": "none", "clip": None}
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "theirs"),
+    [
+        ({**PLAIN, "scaling": "standard"}, [StandardScaler()]),
+        ({**PLAIN, "scaling": "min_max"}, [MinMaxScaler()]),
+        (
+            {"transform": "quantile", "keep_plain": False, "scaling": "none"},
+            [QuantileTransformer(n_quantiles=800)],
+        ),
+        (
+            {"transform": "yeo_johnson", "keep_plain": False, "clip": None},
+            [PowerTransformer(standardize=False), StandardScaler()],
+        ),
+    ],
+)
+def test_numbers_become_what_scikit_learn_makes_of_them(numbers, preprocessing, theirs):
+    use_case = declared(number("a"), number("b"), **preprocessing)
+    ours = fit_transformer(numbers, use_case).transform(numbers)
+    expected = numbers.to_numpy()
+    for step in theirs:
+        expected = step.fit_transform(expected)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_log_stands_beside_the_plain_number(numbers):
+    features = fit_transformer(numbers, declared(number("a"), number("b"))).feature_names
+    assert features == ["a", "b", "a (log)", "b (log)"]
+
+
+def test_missing_and_special_codes_get_the_median_and_a_flag():
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0, np.nan, 98.0]})
+    use_case = declared(number("a", special_codes=(98,)), **PLAIN, scaling="none")
+    transformer = fit_transformer(table, use_case)
+    assert transformer.feature_names == ["a", "a is missing", "a is a special code"]
+    expected = [[1, 0, 0], [2, 0, 0], [3, 0, 0], [2, 1, 0], [2, 0, 1]]
+    np.testing.assert_array_equal(transformer.transform(table), expected)
+
+
+def test_labels_become_what_scikit_learn_makes_of_them():
+    train = pd.DataFrame({"c": ["x"] * 60 + ["y"] * 38 + ["rare 1", "rare 2"]})
+    use_case = declared(category("c"), rare_category_share=0.05)
+    new = pd.DataFrame({"c": ["x", "y", "rare 1", "rare 2", "never seen", None]})
+    ours = fit_transformer(train, use_case).transform(new)
+    theirs = OneHotEncoder(
+        min_frequency=0.05, handle_unknown="infrequent_if_exist", sparse_output=False
+    ).fit(train)
+    np.testing.assert_array_equal(ours[:4], theirs.transform(new.head(4)))
+    np.testing.assert_array_equal(ours[4:], 0)
+
+
+def test_a_label_is_the_same_as_number_or_text():
+    train = pd.DataFrame({"c": ["1", "2", "1", "2"]})
+    transformer = fit_transformer(train, declared(category("c")))
+    for labels in ([1, 2], [1.0, 2.0], ["1", "2"]):
+        np.testing.assert_array_equal(transformer.transform(pd.DataFrame({"c": labels})), np.eye(2))
+
+
+def test_new_numbers_stay_within_what_training_saw(numbers):
+    transformer = fit_transformer(numbers, declared(number("a"), number("b")))
+    seen = transformer.transform(numbers)
+    far = transformer.transform(pd.DataFrame({"a": [1e9, -1e9], "b": [1e12, np.inf]}))
+    assert (far >= seen.min(axis=0)).all()
+    assert (far <= seen.max(axis=0)).all()
+
+
+@pytest.fixture
+def credit_parts(credit_table):
+    use_case = find_use_case("credit_scoring")
+    return split_table(conform_table(convert_types(credit_table, use_case), use_case), use_case)
+
+
+def test_statistics_are_those_of_the_training_rows_alone(credit_parts):
+    use_case = find_use_case("credit_scoring")
+    state = preprocess(credit_parts, use_case).transformer.state["numeric"]
+    train, plain = credit_parts.train, state["blocks"][0]
+    income, age = (state["names"].index(name) for name in ("MonthlyIncome", "age"))
+    assert state["medians"][income] == train["MonthlyIncome"].median()
+    assert plain["offset"][age] == pytest.approx(train["age"].mean(), rel=1e-9)
+    assert plain["scale"][age] == pytest.approx(train["age"].std(ddof=0), rel=1e-9)
+    everyone = pd.concat(credit_parts)
+    assert plain["offset"][age] != pytest.approx(everyone["age"].mean(), rel=1e-6)
+
+
+def test_other_validation_and_test_rows_change_nothing_that_was_fitted(credit_parts):
+    use_case = find_use_case("credit_scoring")
+    spoiled = Parts(credit_parts.train, credit_parts.validation * 7, credit_parts.test * 0 - 5)
+    fitted, refitted = (preprocess(parts, use_case) for parts in (credit_parts, spoiled))
+    assert fitted.transformer.state == refitted.transformer.state
+
+
+def test_the_state_is_plain_data(credit_parts, tmp_path):
+    import json
+
+    transformer = fit_transformer(credit_parts.train, find_use_case("credit_scoring"))
+    again = Transformer(json.loads(json.dumps(transformer.state)))
+    expected = transformer.transform(credit_parts.test)
+    np.testing.assert_array_equal(again.transform(credit_parts.test), expected)
+    one = credit_parts.test.head(1)
+    np.testing.assert_array_equal(transformer.transform(one), expected[:1])
+
+
+def test_a_cell_that_is_no_number_is_refused_without_being_quoted(numbers):
+    transformer = fit_transformer(numbers, declared(number("a"), number("b")))
+    with pytest.raises(ValueError, match="column 'b' must hold numbers only") as refused:
+        transformer.transform(pd.DataFrame({"a": [1], "b": ["Smith"]}))
+    assert "Smith" not in str(refused.value)

@@ -1,0 +1,65 @@
+"""What the README says is what happens."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY, last_json
+
+README = (REPOSITORY / "README.md").read_text()
+ROOMS = ("use_cases", "modelling", "expectations", "tasks", "flows")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the rooms, as a clone would have them."""
+    for room in ROOMS:
+        shutil.copytree(REPOSITORY / room, tmp_path / room)
+    shutil.copy(REPOSITORY / "requirements.lock", tmp_path)
+    return tmp_path
+
+
+def test_a_use_case_written_from_the_readme_trains_without_any_other_change(
+    checkout, store, prefect_server, credit_file
+):
+    section = README.split("## Add a use case")[1].split("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (file,) = re.findall(r"`use_cases/(\w+)\.py`", section)[:1]
+    (checkout / "use_cases" / f"{file}.py").write_text(code)
+    shutil.copy(credit_file, checkout / "borrowers.csv")
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+
+    def finflows(*arguments):
+        command = [sys.executable, "-m", "flows.command_line", *arguments]
+        return subprocess.run(
+            command, cwd=checkout, env=environment, capture_output=True, text=True
+        )
+
+    assert file in finflows("list").stdout
+    done = finflows("train", file, "--json", "--set", "training.epochs=3")
+    assert done.returncode == 0, done.stderr
+    assert last_json(done.stdout)["model"]["name"] == file
+
+
+def test_every_make_target_in_the_readme_exists():
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", README))
+    assert named <= targets
+
+
+def test_make_alone_prints_help():
+    done = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for target in ("train", "test", "ui", "list", "clean"):
+        assert f"make {target}" in done.stdout
+
+
+def test_no_machine_path_and_no_index_address_is_tracked():
+    done = subprocess.run(
+        ["git", "grep", "-nIE", r"(https?://[^ \"]+/simple|/root/|/home/[a-z]+/)", "--", ".",
+         ":!tests/test_readme.py"],
+        cwd=REPOSITORY, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == ""

@@ -1,0 +1,221 @@
+"""From the declaration to the registered model, through the flow, a real store and server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY, last_json
+from prefect.client.orchestration import get_client
+
+from flows.train import train
+from modelling.refusals import DataRefused, UsageError
+from use_cases import find_use_case
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+QUICK = {"training.epochs": 3}
+
+
+@pytest.fixture(scope="module")
+def credit_run(store, prefect_server, credit_file):
+    """One training of credit scoring on 6,000 real borrowers."""
+    return train("credit_scoring", {**QUICK, "source.uri": str(credit_file), "gate.at_least": 0.6})
+
+
+def test_every_epoch_is_tracked_once_at_its_step(credit_run, client):
+    for name in ("loss", "val_loss", "roc_auc", "val_roc_auc"):
+        history = client.get_metric_history(credit_run.run_id, name)
+        assert [metric.step for metric in history] == [0, 1, 2], name
+    val_losses = [m.value for m in client.get_metric_history(credit_run.run_id, "val_loss")]
+    metrics = client.get_run(credit_run.run_id).data.metrics
+    assert metrics["best_val_loss"] == min(val_losses)
+    assert metrics["best_epoch"] == int(np.argmin(val_losses))
+
+
+def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
+    run = client.get_run(credit_run.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["training.epochs"] == "3"
+    assert run.data.params["network.hidden_units"]
+    tags = run.data.tags
+    for tag in ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed", "prefect_flow_run"):
+        assert tags[tag] not in ("", "none"), tag
+    assert "Give Me Some Credit" in tags["mlflow.note.content"]
+    contexts = {one.tags[0].value for one in run.inputs.dataset_inputs}
+    assert contexts == {"train", "validation", "test"}
+    assert {f"test_{name}" for name in credit_run.metrics} <= set(run.data.metrics)
+    files = {artifact.path for artifact in client.list_artifacts(credit_run.run_id)}
+    wanted = {"learning_curve.png", "learning_curve.csv", "model_summary.txt", "report.md"}
+    assert wanted | {"validation_report.md", "declaration.json"} <= files
+
+
+def test_prefect_shows_the_report_and_a_link(credit_run, client):
+    flow_run_id = client.get_run(credit_run.run_id).data.tags["prefect_flow_run"]
+    with get_client(sync_client=True) as prefect:
+        assert prefect.read_flow_run(flow_run_id).state.is_completed()
+        artifacts = prefect.read_artifacts()
+    keys = {a.key for a in artifacts if str(a.flow_run_id) == flow_run_id}
+    assert keys == {"credit-scoring-report", "credit-scoring-mlflow-run"}
+
+
+SCORE_IN_ANOTHER_PROCESS = """
+import sys
+import mlflow, numpy as np, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+answers = model.predict(pd.read_csv(sys.argv[2]))
+assert not {"tensorflow", "keras", "sklearn", "modelling"} & set(sys.modules)
+answers.to_csv(sys.argv[3], index=False)
+"""
+
+
+def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
+    store, prefect_server, credit_file, tmp_path, monkeypatch
+):
+    """Elsewhere: no project on the path, no pickle, no TensorFlow; and the same probabilities."""
+    import flows.train as flow_module
+
+    seen = {}
+    package_model = flow_module.package_model
+
+    def keep_network(network, features, use_case, folder):
+        seen.update(network=network, transformer=features.transformer)
+        return package_model(network, features, use_case, folder)
+
+    monkeypatch.setattr(flow_module, "package_model", keep_network)
+    result = train("credit_scoring", {**QUICK, "source.uri": str(credit_file)})
+    raw = pd.read_csv(credit_file).head(2000)
+    raw.to_csv(tmp_path / "raw.csv", index=False)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"],
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    arguments = [result.model["uri"], str(tmp_path / "raw.csv"), str(tmp_path / "answers.csv")]
+    subprocess.run(
+        [sys.executable, "-c", SCORE_IN_ANOTHER_PROCESS, *arguments],
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    answers = pd.read_csv(tmp_path / "answers.csv")
+    features = seen["transformer"].transform(raw)
+    expected = seen["network"].predict(features, verbose=0)[:, 0]
+    assert np.abs(answers["probability"] - expected).max() <= 1e-6
+    assert set(answers["decision"]) <= {0, 1}
+
+
+def test_the_signature_is_on_raw_columns_and_the_example_is_nobody(credit_run, credit_table):
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(credit_run.model["uri"])
+    names = [column.name for column in find_use_case("credit_scoring").features]
+    assert model.metadata.signature.inputs.input_names() == names
+    example = model.input_example
+    rows = credit_table[names].fillna(-1).merge(example[names].fillna(-1))
+    assert rows.empty, "the example is one of the borrowers"
+    assert len(model.predict(example)) == 1
+    requirements = model.metadata.flavors["python_function"]["env"]
+    assert requirements
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "at_least"),
+    [("diabetes", "r2", 0.35), ("iris", "accuracy", 0.9), ("wine", "accuracy", 0.9)],
+)
+def test_the_other_kinds_of_problem_learn_from_real_data(name, metric, at_least):
+    import mlflow
+
+    result = train(name)
+    assert result.metrics[metric] >= at_least
+    use_case = find_use_case(name)
+    answers = mlflow.pyfunc.load_model(result.model["uri"]).predict(use_case.source())
+    if use_case.problem == "regression":
+        assert answers["forecast"].between(0, 500).all()
+    else:
+        probabilities = answers.filter(like="probability_").to_numpy()
+        assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+        assert set(answers["decision"]) <= set(use_case.classes)
+        decided = np.array(use_case.classes)[probabilities.argmax(axis=1)]
+        assert (answers["decision"].to_numpy() == decided).all()
+
+
+def newest_run(client, experiment):
+    identifier = client.get_experiment_by_name(experiment).experiment_id
+    return client.search_runs([identifier], order_by=["attributes.start_time DESC"])[0]
+
+
+def versions(client, name="credit_scoring"):
+    return len(client.search_model_versions(f"name = '{name}'"))
+
+
+def test_refused_data_ends_failed_with_the_reason_and_registers_nothing(
+    credit_run, client, credit_table, tmp_path
+):
+    before = versions(client)
+    credit_table.assign(age=-5).to_csv(tmp_path / "wrong.csv", index=False)
+    with pytest.raises(DataRefused):
+        train("credit_scoring", {**QUICK, "source.uri": str(tmp_path / "wrong.csv")})
+    run = newest_run(client, "credit_scoring")
+    assert run.info.status == "FAILED"
+    assert "age" in run.data.tags["failure"]
+    files = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert "validation_report.md" in files
+    assert versions(client) == before
+
+
+def test_an_unknown_metric_in_the_gate_registers_nothing(credit_run, client, credit_file):
+    before = versions(client)
+    overrides = {**QUICK, "source.uri": str(credit_file), "gate.metric": "roc"}
+    with pytest.raises(UsageError, match="did you mean 'roc_auc'"):
+        train("credit_scoring", overrides)
+    assert newest_run(client, "credit_scoring").info.status == "FAILED"
+    assert versions(client) == before
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_training_does_not_run_for_ever(kill, credit_run, client, credit_file):
+    before = versions(client)
+    settings = ["training.epochs=100000", "training.early_stopping_patience=0"]
+    command = [sys.executable, "-m", "flows.command_line", "train", "credit_scoring"]
+    command += ["--data", str(credit_file)]
+    for setting in settings:
+        command += ["--set", setting]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.time() + 120
+    while time.time() < deadline:
+        run = newest_run(client, "credit_scoring")
+        if run.info.status == "RUNNING" and client.get_metric_history(run.info.run_id, "loss"):
+            break
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.3)
+    process.send_signal(kill)
+    process.wait(timeout=60)
+    assert process.returncode != 0
+    if kill == signal.SIGKILL:  # nothing can be said any more: the next training says it
+        assert client.get_run(run.info.run_id).info.status == "RUNNING"
+        train("credit_scoring", {**QUICK, "source.uri": str(credit_file)})
+        before += 1
+    else:
+        assert b"Traceback" not in process.stderr.read()
+    ended = client.get_run(run.info.run_id)
+    assert ended.info.status == "KILLED"
+    assert ended.data.tags["failure"]
+    assert versions(client) == before
+
+
+def test_the_json_of_the_command_line_is_its_last_line(finflows, credit_file):
+    done = finflows(
+        "train", "credit_scoring", "--data", credit_file, "--set", "training.epochs=2", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    assert len(done.stdout.strip().splitlines()) == 1
+    assert set(result) == {"run_id", "use_case", "metrics", "gate", "model", "paths"}
+    assert set(result["gate"]) == {"passed", "reason"}
+    assert "Traceback" not in done.stderr
