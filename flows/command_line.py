@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows import terminal
+from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.refusals import DataRefused, UsageError
 from use_cases import find_use_case, use_case_names
@@ -51,8 +52,11 @@ def train(
         overrides["source.uri"] = data
     declared = override(find_use_case(use_case), overrides)  # a typo costs no import
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
-    with terminal.silent_stderr(verbose):
-        from flows.train import train as train_flow
+    if not verbose:
+        terminal.hide_native_stderr()
+    warm_up()
+    from flows.train import train as train_flow
+
     result = train_flow(use_case, overrides)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))

@@ -3,8 +3,6 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -52,21 +50,16 @@ def show_stages(to_stderr: bool) -> None:
     log.propagate = False
 
 
-@contextmanager
-def silent_stderr(verbose: bool) -> Iterator[None]:
-    """TensorFlow's first lines go to the file descriptor, whatever its log level says."""
-    if verbose:
-        yield
-        return
+def hide_native_stderr() -> None:
+    """Leave file descriptor 2 to native libraries and nobody; ``sys.stderr`` stays visible.
+
+    TensorFlow's first lines, and the servers that Prefect starts, write to the descriptor
+    whatever their log level says.
+    """
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def refuse(error: Exception) -> None:

@@ -46,7 +46,7 @@ def test_a_use_case_written_from_the_readme_trains_without_any_other_change(
 
 def test_every_make_target_in_the_readme_exists():
     targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", README))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+(?:-[a-z]+)*)", README, re.M))
     assert named <= targets
 
 
