@@ -1,6 +1,7 @@
 """What a training waits for, side by side: Prefect's temporary server boots while we import."""
 
 import threading
+from importlib import import_module
 
 
 def warm_up() -> None:
@@ -13,14 +14,12 @@ def warm_up() -> None:
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value():
-        import flows.train  # noqa: F401
-
+        import_module("flows.train")
         return
     from prefect.server.api.server import SubprocessASGIServer
 
     booting = threading.Thread(target=SubprocessASGIServer().start, args=(90,))
     booting.start()
-    import flows.train
-    import modelling.training  # noqa: F401
-
+    import_module("flows.train")
+    import_module("modelling.training")
     booting.join()

@@ -20,11 +20,11 @@ def test_no_cell_reaches_the_store_or_the_screen(finflows, store, credit_table, 
     )
     assert done.returncode == 0, done.stderr
     written = done.stdout + done.stderr
+    readable = {".md", ".json", ".csv", ".txt", ".yaml", ".yml", ".html"}
     for artifact in store.rglob("*"):
         # The fitted statistics may hold an extreme of a column; reports and tables may not.
-        if artifact.suffix in (".md", ".json", ".csv", ".txt", ".yaml", ".yml", ".html"):
-            if artifact.name != "scorer.json":
-                written += artifact.read_text(errors="ignore")
+        if artifact.suffix in readable and artifact.name != "scorer.json":
+            written += artifact.read_text(errors="ignore")
     database = sqlite3.connect(store / "mlflow.db")
     for (name,) in database.execute("select name from sqlite_master where type='table'").fetchall():
         written += pd.read_sql(f"select * from {name}", database).to_csv()
