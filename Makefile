@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
 FINFLOWS := $(VENV)/bin/finflows
 USE_CASE ?= credit_scoring
 PORT ?= 5000
@@ -59,10 +60,21 @@ check: $(READY) ## lint, format and type checks
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
+.PHONY: bench
+bench: $(BENCH_READY) ## measure the training speed beside Keras, scikit-learn, PyTorch and JAX
+	@$(VENV)/bin/python -m benchmarks.training_speed
+
+$(BENCH_READY): $(READY) requirements-bench.lock
+	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes \
+		--disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
 .PHONY: lock
-lock: ## resolve requirements.lock anew (needs uv)
+lock: ## resolve requirements.lock and requirements-bench.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--group samples --group dev pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		--constraints requirements.lock --group bench -o requirements-bench.lock
 
 .PHONY: clean
 clean: ## remove the environment and caches; mlruns/ stays

@@ -41,27 +41,47 @@ def train(
     use_case: UseCaseName,
     data: Data = None,
     set_: Set = None,
+    remedy: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Train again with the remedy of a bad learning curve, at most N times."
+        ),
+    ] = 0,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Train, judge and register one use case."""
-    terminal.settle(verbose)
-    terminal.show_stages(to_stderr=as_json)
     overrides = parse_overrides(set_ or [])
     if data is not None:
         overrides["source.uri"] = data
     declared = override(find_use_case(use_case), overrides)  # a typo costs no import
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
+    _prepare(verbose, as_json)
+    from flows.train import train as train_flow
+
+    result = train_flow(use_case, overrides, remedy)
+    terminal.show_result(result, overrides, as_json)
+
+
+@app.command()
+def resume(
+    run_id: Annotated[str, typer.Argument(help="The MLflow run that was killed or failed.")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Go on with a killed training where its last checkpoint left it, in the same MLflow run."""
+    _prepare(verbose, as_json)
+    from flows.train import resume_run
+
+    terminal.show_result(resume_run(run_id), {}, as_json)
+
+
+def _prepare(verbose: bool, as_json: bool) -> None:
+    terminal.settle(verbose)
+    terminal.show_stages(to_stderr=as_json)
     if not verbose:
         terminal.hide_native_stderr()
     warm_up()
-    from flows.train import train as train_flow
-
-    result = train_flow(use_case, overrides)
-    if as_json:
-        typer.echo(json.dumps(result.model_dump()))
-    else:
-        terminal.show_result(result)
 
 
 @app.command("list")
@@ -89,7 +109,7 @@ def ui(
 ) -> None:
     """Open the MLflow UI over the local store, on 127.0.0.1."""
     terminal.settle(verbose=False)
-    from tasks.tracking import serve_ui
+    from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
     serve_ui(port)

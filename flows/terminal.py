@@ -1,9 +1,12 @@
 """What a person sees in the terminal: stages, results, one clear line when something is wrong."""
 
+import json
 import logging
 import os
+import shlex
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -74,8 +77,11 @@ def refuse(error: Exception) -> None:
         console.print(table, markup=False)
 
 
-def show_result(result: "TrainingResult") -> None:
-    """The last lines of a training: how good it is, what the gate says, where to look next."""
+def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json: bool) -> None:
+    """The last lines of a training: how good it is, what the gate says, what to do next."""
+    if as_json:
+        print(json.dumps(result.model_dump()))
+        return
     shown = [f"{name} {value:.4f}" for name, value in result.metrics.items()]
     for first in range(0, len(shown), 5):
         print(f"  {'' if first else 'test rows':11} {'  '.join(shown[first : first + 5])}")
@@ -83,4 +89,8 @@ def show_result(result: "TrainingResult") -> None:
     print(f"  {'gate':11} {verdict}: {result.gate['reason']}")
     print(f"  {'run':11} {result.run_id}")
     print()
+    if remedy := result.learning_curve["remedy"]:
+        settings = {**overrides, **remedy}
+        flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
+        print(f"Try next:     .venv/bin/finflows train {result.use_case} {' '.join(flags)}")
     print(f"Compare runs: make ui, then http://127.0.0.1:5000{result.paths['ui']}")

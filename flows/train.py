@@ -2,22 +2,23 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
-from prefect.runtime import flow_run
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from modelling.declaration import UseCase
 from modelling.evaluation import evaluate_package, judge_gate
-from modelling.figures import draw_learning_curve
 from modelling.overrides import override
 from modelling.packaging import package_model
-from modelling.preprocessing import preprocess
+from modelling.preprocessing import Preprocessed, preprocess
 from modelling.splitting import split_table
 from tasks.loading import load_table, source_name
 from tasks.reporting import publish
-from tasks.tracking import register_model, tracked_run
-from tasks.training import train_on_worker
+from tasks.tracking.record import TrackedRun
+from tasks.tracking.registry import register_model
+from tasks.tracking.runs import attempt_run, recorded_parameters, tracked_run
+from tasks.training import Attempt, choose_attempt, next_remedy, train_and_read
 from tasks.validation import validate_table
 from use_cases import find_use_case
 
@@ -28,45 +29,75 @@ class TrainingResult(BaseModel):
     run_id: str
     use_case: str
     metrics: dict[str, float]
+    learning_curve: dict[str, Any]
     gate: dict[str, bool | str]
     model: dict[str, str]
     paths: dict[str, str]
 
 
 @flow(name="train", flow_run_name="{use_case_name}", persist_result=False)
-def train(use_case_name: str, overrides: dict[str, Any] | None = None) -> TrainingResult:
+def train(
+    use_case_name: str,
+    overrides: dict[str, Any] | None = None,
+    remedies: Annotated[int, Field(ge=0)] = 0,
+    resume: str | None = None,
+) -> TrainingResult:
     """Train, judge and register one declared use case.
 
     ``overrides`` change the declaration for this run by dotted name, as ``--set`` does on the
-    command line: ``{"training.epochs": 5}``.
+    command line: ``{"training.epochs": 5}``. While the learning curve is not healthy, training is
+    repeated with the remedy that the curve suggests, at most ``remedies`` times. ``resume`` is the
+    id of a killed MLflow run to go on with.
     """
+    parameters = {"use_case_name": use_case_name, "overrides": overrides, "remedies": remedies}
     use_case = override(find_use_case(use_case_name), overrides or {})
-    with tracked_run(use_case, flow_run.id) as run, TemporaryDirectory() as scratch:
+    with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as folder:
+        scratch = Path(folder)
         table, data_hash = load_table(use_case)
         table, report = validate_table(table, use_case)
         parts = split_table(table, use_case)
         run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
 
         features = preprocess(parts, use_case)
-        network, history = train_on_worker(features, use_case, run.log_epoch)
-        curve = draw_learning_curve(history, use_case.title)
-        run.log_training(history, network, curve)
+        trained = train_with_remedies(features, use_case, run, scratch, remedies)
 
-        package = package_model(network, features, use_case, Path(scratch) / "scorer")
+        package = package_model(trained.network_folder, features, use_case, scratch / "scorer")
         metrics = evaluate_package(package, parts.test, use_case)
         gate = judge_gate(metrics, use_case)
         run.log_test(metrics, gate)
         version = register_model(run, package, gate)
-        publish(run, use_case, report, history, metrics, gate, version)
+        publish(run, trained, report, metrics, gate, version)
     return TrainingResult(
         run_id=run.run_id,
         use_case=use_case.name,
         metrics=metrics,
+        learning_curve=trained.summary(),
         gate=gate._asdict(),
-        model={
-            "name": use_case.name,
-            "version": version,
-            "uri": f"models:/{use_case.name}/{version}",
-        },
+        model=package.address(version),
         paths=run.paths,
     )
+
+
+def train_with_remedies(
+    features: Preprocessed, use_case: UseCase, run: TrackedRun, scratch: Path, remedies: int
+) -> Attempt:
+    """Train; while the curve is not healthy and remedies are left, apply its remedy and repeat.
+
+    Each attempt is a nested run; the choice between them is made on validation rows only.
+    """
+    if not remedies:
+        return train_and_read(features, use_case, run, scratch)
+    attempts: list[Attempt] = []
+    for number in range(1, remedies + 2):
+        with attempt_run(run, number, use_case) as nested:
+            attempts.append(train_and_read(features, use_case, nested, scratch))
+        remedy = next_remedy(attempts)
+        if remedy is None:
+            break
+        use_case = override(use_case, remedy)
+    return choose_attempt(run, attempts)
+
+
+def resume_run(run_id: str) -> TrainingResult:
+    """Go on with a killed or failed run, in the same MLflow run. Raises UsageError if it can't."""
+    return train(**recorded_parameters(run_id), resume=run_id)

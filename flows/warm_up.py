@@ -1,16 +1,18 @@
-"""What a training waits for, side by side: Prefect's temporary server boots while we import."""
+"""What a training waits for, side by side: other processes boot while this one imports."""
 
 import threading
 from importlib import import_module
 
 
 def warm_up() -> None:
-    """Import what a training needs; where no Prefect server is configured, start one meanwhile.
+    """Import what the flow needs, while a worker imports TensorFlow and, where no Prefect server is
+    configured, a temporary one boots.
 
-    The flow would start the same temporary server by itself, but only after all imports, and then
-    wait for it. With a server configured TensorFlow is left to the training task, which refused
-    data never reaches.
+    The flow would start both by itself, but one after the other, and wait.
     """
+    from tasks.training_workers import start_worker
+
+    start_worker()
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value():
@@ -21,5 +23,4 @@ def warm_up() -> None:
     booting = threading.Thread(target=SubprocessASGIServer().start, args=(90,))
     booting.start()
     import_module("flows.train")
-    import_module("modelling.training")
     booting.join()

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 # Rows whose features stay on the device at once; larger tables are streamed in chunks.
 DEVICE_BUDGET_BYTES = 1 << 30
+# How XLA says that it can't compile an operation. Other errors are errors.
+UNCOMPILABLE = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 
 
 class Rows:
@@ -70,6 +72,7 @@ class CompiledModel(keras.Model):
     """A functional Keras model whose ``fit`` runs chunks of batches; see ``fit_rows``."""
 
     rows: Rows
+    not_compiled: str | None = None  # why XLA refused this network, which then trains as in Keras
 
     def fit_rows(self, rows: Rows, **fit_arguments) -> keras.callbacks.History:
         """``keras.Model.fit`` over ``rows``; all other arguments are those of ``fit``."""
@@ -81,13 +84,22 @@ class CompiledModel(keras.Model):
         if getattr(self, "train_function", None) is not None and not force:
             return
         chunk_program = tf.function(self._train_chunk, jit_compile=True)
-        tail_program = tf.function(self.train_step)
+        batch_program = tf.function(self.train_step, reduce_retracing=True)
 
         def train_function(iterator):
             number = int(next(iterator))
-            logs = chunk_program(*self.rows.chunk(number))
+            chunk = self.rows.chunk(number)
+            if self.not_compiled is None:
+                try:
+                    logs = chunk_program(*chunk)
+                except UNCOMPILABLE as error:  # raised before the first step was taken
+                    self.not_compiled = str(error).strip().splitlines()[0]
+            if self.not_compiled is not None:
+                arrays, index, batches = chunk
+                for rows in index[:batches]:
+                    logs = batch_program(tuple(tf.gather(array, rows) for array in arrays))
             if self.rows.tail and number == self.rows.chunks - 1:
-                logs = tail_program(tuple(self.rows.tail_batch()))
+                logs = batch_program(tuple(self.rows.tail_batch()))
             return logs
 
         self.train_function = train_function

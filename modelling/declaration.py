@@ -84,7 +84,12 @@ class Network(Declaration):
 
 
 class Training(Declaration):
-    """How the network is fitted. ``early_stopping_patience=0`` trains all epochs."""
+    """How the network is fitted.
+
+    ``early_stopping_patience=0`` trains all epochs and keeps the last weights; otherwise the
+    weights of the epoch with the lowest validation loss are kept. ``checkpoint_every_epochs=0``
+    writes no checkpoints.
+    """
 
     epochs: PositiveInt = 40
     batch_size: PositiveInt = 256
@@ -95,6 +100,8 @@ class Training(Declaration):
     schedule: Literal["constant", "cosine", "reduce_on_plateau"] = "cosine"
     early_stopping_patience: Annotated[int, Field(ge=0)] = 10
     class_weights: Literal["none", "balanced"] = "none"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    checkpoint_every_epochs: Annotated[int, Field(ge=0)] = 1
     seed: int = 42
 
 

@@ -39,10 +39,10 @@ def _mix(word: tf.Tensor) -> tf.Tensor:
 
 
 def with_stock_dropout(network: keras.Model) -> keras.Model:
-    """A copy of ``network`` with Keras's own Dropout, so that it loads wherever Keras is."""
+    """A float32 copy of ``network`` with Keras's own Dropout: it loads wherever Keras is."""
 
     def stock(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
+        config = {**layer.get_config(), "dtype": "float32"}
         kind = keras.layers.Dropout if isinstance(layer, CounterDropout) else type(layer)
         return kind.from_config(config)
 

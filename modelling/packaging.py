@@ -5,7 +5,6 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,9 +12,6 @@ from modelling import scoring
 from modelling.declaration import UseCase
 from modelling.preprocessing import Preprocessed
 from modelling.scoring import Scorer, Transformer
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True)
@@ -33,14 +29,16 @@ class Package:
     example: pd.DataFrame
     requirements: tuple[str, ...]
 
+    def address(self, version: str) -> dict[str, str]:
+        """Where the registry has this package as ``version``."""
+        return {"name": self.name, "version": version, "uri": f"models:/{self.name}/{version}"}
+
 
 def package_model(
-    network: "keras.Model", features: Preprocessed, use_case: UseCase, folder: Path
+    network_folder: Path, features: Preprocessed, use_case: UseCase, folder: Path
 ) -> Package:
-    """Write the package into the new folder ``folder``."""
-    from modelling.dropout import with_stock_dropout
-
-    folder.mkdir(parents=True)
+    """Write the package into the new folder ``folder``, with the files of ``network_folder``."""
+    shutil.copytree(network_folder, folder)
     shutil.copy(scoring.__file__, folder / "scoring.py")
     state = {
         "use_case": use_case.name,
@@ -52,10 +50,6 @@ def package_model(
         "transformer": features.transformer.state,
     }
     (folder / "scorer.json").write_text(json.dumps(state))
-    saved = with_stock_dropout(network)
-    saved.save(folder / "network.keras")
-    saved(features.train.features[:1])  # the export wants a network that was called
-    saved.export(folder / "network.onnx", format="onnx", verbose=False)
     example = synthetic_example(use_case, features.transformer)
     answers = Scorer(folder).score(example)
     return Package(

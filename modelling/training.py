@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modelling.checkpoints import Checkpointing, Checkpoints
 from modelling.compiled_training import CompiledModel, Rows
 from modelling.declaration import Training, UseCase
 from modelling.dropout import CounterDropout
@@ -27,12 +28,14 @@ def train_network(
     validation: Examples,
     use_case: UseCase,
     on_epoch: Sequence[OnEpoch] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Fit ``network`` in place and return its history.
+    """Fit ``network`` in place and return its history; go on where ``checkpoints`` left off.
 
     With early stopping the weights of the epoch with the lowest validation loss are kept; without
     it, those of the last epoch. Training ends by itself when the loss is no longer a number. Each
-    of ``on_epoch`` is called with the epoch (from 0) and its metrics.
+    of ``on_epoch`` is called with the epoch (from 0) and its metrics, also for the epochs that a
+    checkpoint remembers. The same declaration, rows and seed give the same weights on a CPU.
     """
     declared = use_case.training
     model = CompiledModel(network.inputs, network.outputs)
@@ -51,16 +54,25 @@ def train_network(
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
     clock = _EpochStart(rows, declared.seed)
-    fitted = model.fit_rows(
+    deciding = _callbacks(declared)
+    saving = Checkpointing(checkpoints or Checkpoints.off(), deciding)
+    _replay(saving.metrics, on_epoch)
+    model.fit_rows(
         rows,
         epochs=declared.epochs,
+        initial_epoch=saving.first_epoch(declared.epochs),
         validation_data=_in_large_batches(validation),
         verbose=0,
-        callbacks=[clock, *_callbacks(declared), _OnEpoch(on_epoch)],
+        callbacks=[clock, *deciding, saving, _OnEpoch(on_epoch)],
     )
-    metrics = {name: [float(v) for v in values] for name, values in fitted.history.items()}
-    metrics.pop("learning_rate", None)
-    return clock.history(metrics, len(train.target))
+    return clock.history(saving.metrics, len(train.target), model.not_compiled)
+
+
+def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> None:
+    """Tell the listeners of a resumed training what it had reached: they may have missed it."""
+    for epoch in range(len(next(iter(metrics.values()), []))):
+        for listener in on_epoch:
+            listener(epoch, {name: values[epoch] for name, values in metrics.items()})
 
 
 def _in_large_batches(examples: Examples) -> tf.data.Dataset:
@@ -140,10 +152,14 @@ class _EpochStart(keras.callbacks.Callback):
         for number, layer in enumerate(dropouts):
             layer.set_stream(self.seed, epoch, number)
 
-    def history(self, metrics: dict[str, list[float]], row_count: int) -> History:
+    def history(
+        self, metrics: dict[str, list[float]], row_count: int, not_compiled: str | None
+    ) -> History:
         """Rows a second are counted after the first epoch, which compiles."""
+        if not self.started:  # resumed after the last epoch: nothing was left to do
+            return History(metrics, 0.0, 0.0, 0.0, not_compiled)
         ends = [*self.started[1:], time.perf_counter()]
         seconds, first = ends[-1] - self.started[0], ends[0] - self.started[0]
         later = len(ends) - 1
         speed = row_count * later / (seconds - first) if later else row_count / seconds
-        return History(metrics, seconds, first, speed)
+        return History(metrics, seconds, first, speed, not_compiled)

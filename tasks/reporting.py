@@ -4,27 +4,28 @@ from collections.abc import Mapping
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from modelling.declaration import UseCase
 from modelling.evaluation import HEADLINE, Verdict
-from modelling.history import History
-from tasks.tracking import REPORT, TrackedRun, tracking_uri
+from tasks.tracking.record import REPORT, TrackedRun
+from tasks.tracking.store import tracking_uri
+from tasks.training import Attempt
 from tasks.validation import ValidationReport
 
 
 def publish(
     run: TrackedRun,
-    use_case: UseCase,
+    trained: Attempt,
     report: ValidationReport,
-    history: History,
     metrics: Mapping[str, float],
     gate: Verdict,
     version: str,
 ) -> None:
     """The report beside the run in MLflow, and in Prefect with a link to the run."""
+    use_case = trained.use_case
     headline = f"{HEADLINE[use_case.problem]} {metrics[HEADLINE[use_case.problem]]:.4f}"
-    markdown = _markdown(use_case, report, history, metrics, gate, version)
+    note = f"{use_case.title}: test {headline}, version {version}, learning curve "
+    run.log_tags({"mlflow.note.content": note + trained.diagnosis.verdict})
+    markdown = _markdown(trained, report, metrics, gate, version)
     run.log_text(markdown, REPORT)
-    run.log_tags({"mlflow.note.content": f"{use_case.title}: test {headline}, version {version}"})
     key = use_case.name.replace("_", "-")
     create_markdown_artifact(markdown, key=f"{key}-report", description=use_case.title)
     uri = tracking_uri()
@@ -38,13 +39,13 @@ def publish(
 
 
 def _markdown(
-    use_case: UseCase,
+    trained: Attempt,
     report: ValidationReport,
-    history: History,
     metrics: Mapping[str, float],
     gate: Verdict,
     version: str,
 ) -> str:
+    use_case, history, diagnosis = trained.use_case, trained.history, trained.diagnosis
     network, training = use_case.network, use_case.training
     units = "-".join(map(str, network.hidden_units)) or "none (a linear model)"
     rows = "\n".join(f"| {name} | {value:.5g} |" for name, value in metrics.items())
@@ -56,6 +57,7 @@ def _markdown(
 - Training: {training.optimizer} at {training.learning_rate:g}, batch size {training.batch_size},
   {len(history.metrics["loss"])} epochs; best epoch {history.best_epoch + 1} with val_loss
   {history.best_val_loss:.5g}
+- Learning curve: {diagnosis.verdict}. {diagnosis.evidence}
 
 | metric on the test rows | value |
 |---|---:|

@@ -1,39 +1,144 @@
-"""Train: the one stage that holds a worker's cores or GPU."""
+"""Train and read the learning curve: the one stage that holds a worker's cores or GPU."""
 
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
+from modelling.figures import draw_learning_curve
+from modelling.fitting import Job
 from modelling.history import History, OnEpoch
+from modelling.learning_curves import Diagnosis, read_learning_curve
 from modelling.preprocessing import Preprocessed
-
-if TYPE_CHECKING:
-    import keras
+from tasks.tracking.provenance import flat_parameters
+from tasks.tracking.record import TrackedRun
+from tasks.training_workers import WorkerDiedError, borrowed_worker
 
 log = logging.getLogger("finflows")
 
 
-@task(name="train", cache_policy=NO_CACHE, persist_result=False)
-def train_on_worker(
-    features: Preprocessed, use_case: UseCase, on_epoch: OnEpoch
-) -> tuple["keras.Model", History]:
-    """Build and fit the declared network on this worker, with a progress line on a terminal."""
-    # Importing TensorFlow takes seconds, which refused data need not wait for.
-    from modelling.network import build_network
-    from modelling.training import train_network
+@dataclass(frozen=True)
+class Attempt:
+    """One training as it was declared: the folder of the network to keep, and its curve."""
 
-    train, validation = features.train, features.validation
-    network = build_network(use_case, train.features.shape[1], train.target)
-    with _progress(use_case.training.epochs, len(train.target)) as on_progress:
-        history = train_network(network, train, validation, use_case, [on_epoch, on_progress])
+    use_case: UseCase
+    network_folder: Path
+    history: History
+    diagnosis: Diagnosis
+
+    @property
+    def val_loss(self) -> float:
+        """The validation loss of the weights that were kept; NaN where training diverged."""
+        if self.use_case.training.early_stopping_patience:
+            return self.history.best_val_loss
+        return self.history.metrics["val_loss"][-1]
+
+    def summary(self) -> dict[str, Any]:
+        """What the curve says, and the settings with which to train next (empty if healthy)."""
+        first = self.diagnosis.remedies[:1]
+        return {
+            "verdict": self.diagnosis.verdict,
+            "evidence": self.diagnosis.evidence,
+            "leak_suspected": self.diagnosis.leak_suspected,
+            "remedy": first[0].overrides if first else {},
+        }
+
+
+def worker_died(_task, _run, state) -> bool:
+    """Only a killed worker is worth another try: a worse declaration or data stay as they are."""
+    try:
+        state.result()
+    except WorkerDiedError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+@task(
+    name="train",
+    retries=3,
+    retry_condition_fn=worker_died,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def train_and_read(
+    features: Preprocessed, use_case: UseCase, run: TrackedRun, scratch: Path
+) -> Attempt:
+    """Train the declared network in a worker process, and record what its curve says.
+
+    Goes on from the run's checkpoints where it finds some, as a retry does after the worker was
+    killed. Shows a progress line on a terminal.
+    """
+    folder = scratch / f"network-{run.run_id}"
+    job = Job(use_case, features.train, features.validation, run.checkpoint_folder, folder)
+    with (
+        borrowed_worker() as worker,
+        _progress(use_case.training.epochs, len(features.train.target)) as on_progress,
+    ):
+        fitted = worker.run(job, [run.log_epoch, on_progress])
+    history = fitted.history
+    diagnosis = read_learning_curve(history, use_case, fitted.dead_units)
+    curve = draw_learning_curve(history, use_case.title, diagnosis)
+    run.log_curve(history, diagnosis, curve)
+    run.log_text(fitted.summary, "model_summary.txt")
+    run.log_tags({"weights_hash": fitted.weights_hash})
+    _say(history, diagnosis)
+    return Attempt(use_case, folder, history, diagnosis)
+
+
+def next_remedy(attempts: list[Attempt]) -> dict[str, Any] | None:
+    """The settings to change, or None for a healthy curve.
+
+    Each time that a verdict comes again, the next of its remedies is tried.
+    """
+    remedies = attempts[-1].diagnosis.remedies
+    verdict = attempts[-1].diagnosis.verdict
+    before = sum(attempt.diagnosis.verdict == verdict for attempt in attempts[:-1])
+    return remedies[min(before, len(remedies) - 1)].overrides if remedies else None
+
+
+def choose_attempt(run: TrackedRun, attempts: list[Attempt]) -> Attempt:
+    """The healthy attempt (or, without one, any) with the lowest validation loss.
+
+    Its curve becomes that of the parent run, which also shows the path that led there.
+    """
+    healthy = [one for one in attempts if one.diagnosis.verdict == "healthy"]
+    chosen = min(healthy or attempts, key=lambda one: np.nan_to_num(one.val_loss, nan=np.inf))
+    history = chosen.history
+    for epoch in range(len(history.metrics["loss"])):
+        run.log_epoch(epoch, {name: values[epoch] for name, values in history.metrics.items()})
+    curve = draw_learning_curve(history, chosen.use_case.title, chosen.diagnosis)
+    run.log_curve(history, chosen.diagnosis, curve)
+    run.log_text(_path(attempts, chosen), "remedies.md")
+    run.log_tags({"remedy_path": " -> ".join(one.diagnosis.verdict for one in attempts)})
+    return chosen
+
+
+def _path(attempts: list[Attempt], chosen: Attempt) -> str:
+    lines = ["| attempt | changed | verdict | val_loss | kept |", "|---|---|---|---:|---|"]
+    before = flat_parameters(attempts[0].use_case)
+    for number, one in enumerate(attempts, start=1):
+        now = flat_parameters(one.use_case)
+        changed = ", ".join(f"{k}={v}" for k, v in now.items() if before[k] != v) or "-"
+        kept = "yes" if one is chosen else ""
+        verdict = one.diagnosis.verdict
+        lines.append(f"| {number} | {changed} | {verdict} | {one.val_loss:.5g} | {kept} |")
+        before = now
+    return "\n".join(lines) + "\n"
+
+
+def _say(history: History, diagnosis: Diagnosis) -> None:
     log.info(
         "%-11s %d epochs in %.1f s (%s rows/s), best epoch %d with val_loss %.5g",
         "trained",
@@ -43,7 +148,11 @@ def train_on_worker(
         history.best_epoch + 1,
         history.best_val_loss,
     )
-    return network, history
+    if history.not_compiled:
+        log.warning("%-11s not compiled, batch by batch: %s", "", history.not_compiled)
+    log.info("%-11s %s: %s", "curve", diagnosis.verdict, diagnosis.evidence)
+    if diagnosis.leak_suspected:
+        log.info("%-11s leak suspected: %s", "", diagnosis.leak_suspected)
 
 
 @contextmanager

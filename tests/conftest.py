@@ -39,7 +39,7 @@ def prefect_server():
 @pytest.fixture
 def client(store):
     """An MLflow client of the session's store."""
-    from tasks.tracking import connect
+    from tasks.tracking.store import connect
 
     return connect()
 

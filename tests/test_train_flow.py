@@ -1,11 +1,15 @@
 """From the declaration to the registered model, through the flow, a real store and server."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import keras
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +18,7 @@ from prefect.client.orchestration import get_client
 
 from flows.train import train
 from modelling.refusals import DataRefused, UsageError
+from modelling.scoring import Transformer
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -73,19 +78,9 @@ answers.to_csv(sys.argv[3], index=False)
 
 
 def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
-    store, prefect_server, credit_file, tmp_path, monkeypatch
+    store, prefect_server, credit_file, tmp_path
 ):
     """Elsewhere: no project on the path, no pickle, no TensorFlow; and the same probabilities."""
-    import flows.train as flow_module
-
-    seen = {}
-    package_model = flow_module.package_model
-
-    def keep_network(network, features, use_case, folder):
-        seen.update(network=network, transformer=features.transformer)
-        return package_model(network, features, use_case, folder)
-
-    monkeypatch.setattr(flow_module, "package_model", keep_network)
     result = train("credit_scoring", {**QUICK, "source.uri": str(credit_file)})
     raw = pd.read_csv(credit_file).head(2000)
     raw.to_csv(tmp_path / "raw.csv", index=False)
@@ -102,15 +97,16 @@ def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
         env=environment,
     )
     answers = pd.read_csv(tmp_path / "answers.csv")
-    features = seen["transformer"].transform(raw)
-    expected = seen["network"].predict(features, verbose=0)[:, 0]
+    scorer = Path(mlflow.artifacts.download_artifacts(result.model["uri"])) / "artifacts" / "scorer"
+    state = json.loads((scorer / "scorer.json").read_text())
+    features = Transformer(state["transformer"]).transform(raw)
+    network = keras.models.load_model(scorer / "network.keras")
+    expected = network.predict(features, verbose=0)[:, 0]
     assert np.abs(answers["probability"] - expected).max() <= 1e-6
     assert set(answers["decision"]) <= {0, 1}
 
 
 def test_the_signature_is_on_raw_columns_and_the_example_is_nobody(credit_run, credit_table):
-    import mlflow
-
     model = mlflow.pyfunc.load_model(credit_run.model["uri"])
     names = [column.name for column in find_use_case("credit_scoring").features]
     assert model.metadata.signature.inputs.input_names() == names
@@ -127,8 +123,6 @@ def test_the_signature_is_on_raw_columns_and_the_example_is_nobody(credit_run, c
     [("diabetes", "r2", 0.35), ("iris", "accuracy", 0.9), ("wine", "accuracy", 0.9)],
 )
 def test_the_other_kinds_of_problem_learn_from_real_data(name, metric, at_least):
-    import mlflow
-
     result = train(name)
     assert result.metrics[metric] >= at_least
     use_case = find_use_case(name)

@@ -1,0 +1,1 @@
+"""How fast this project trains, beside what one would write without it. Start: ``make bench``."""

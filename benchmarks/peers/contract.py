@@ -1,0 +1,60 @@
+"""What all peers share: the job, the clock, and the JSON line at the end."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+HIDDEN_UNITS = (32, 16)
+LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Job:
+    """The rows to train and validate on: features (n, f) float32, targets (n,) int64."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
+    batch_size: int
+    epochs: int
+    shuffle: bool
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of the training rows in ``epoch``."""
+        rows = np.arange(len(self.y))
+        return np.random.default_rng([0, epoch]).permutation(rows) if self.shuffle else rows
+
+
+# Trains the job, calls its second argument after each validated epoch, returns the last val_loss.
+Train = Callable[[Job, Callable[[], None]], float]
+
+
+def main(train: Train) -> None:
+    """Run ``train`` on the command line's job and print what it took.
+
+    The clock starts after the imports and before the network is built, so that the first epoch
+    holds everything that a peer does once: build, trace, compile, copy to the device.
+    """
+    job = _job()
+    marks = [time.perf_counter()]
+    val_loss = train(job, lambda: marks.append(time.perf_counter()))
+    seconds = np.diff(marks).tolist()
+    print(json.dumps({"rows": len(job.y), "seconds": seconds, "val_loss": float(val_loss)}))
+
+
+def _job() -> Job:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True, help="arrays x, y, x_validation, y_validation")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--in-order", action="store_true", help="do not shuffle the rows")
+    given = parser.parse_args()
+    arrays = dict(np.load(given.data))
+    return Job(
+        **arrays, batch_size=given.batch_size, epochs=given.epochs, shuffle=not given.in_order
+    )

@@ -1,0 +1,155 @@
+"""``make bench``: our training beside Keras, scikit-learn, PyTorch and JAX, on this machine.
+
+Every number of the report comes from one run. Each peer trains in a process of its own, one at a
+time; the rounds are interleaved (A B C, A B C) and ratios taken within a round, so that a machine
+that slows down meanwhile changes no ratio.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.data import write_arrays, write_table
+from benchmarks.measuring import PEERS, REPOSITORY, Speed, measure, run, summary
+
+RESULTS = REPOSITORY / "mlruns" / "training_speed.json"
+TO_LOSS_TARGET, SCRIPT_TARGET = 20, 3
+console = Console(highlight=False, width=None if Console().is_terminal else 120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round, no whole scripts")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 512], choices=[32, 512])
+    given = parser.parse_args()
+    rounds = 1 if given.quick else given.rounds
+    results: dict = {"cores": os.cpu_count(), "rounds": rounds}
+    with TemporaryDirectory() as scratch:
+        arrays = Path(scratch) / "rows.npz"
+        write_arrays(arrays)
+        for batch_size in given.batch_sizes:
+            speeds = compare_peers(batch_size, arrays, rounds, given.quick)
+            results[f"batch_size_{batch_size}"] = speeds
+            show_peers(batch_size, speeds)
+            RESULTS.write_text(json.dumps(results, indent=1))
+        if not given.quick:
+            results["whole"] = compare_wholes(Path(scratch), rounds)
+            show_wholes(results["whole"])
+            RESULTS.write_text(json.dumps(results, indent=1))
+    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+
+
+def compare_peers(batch_size: int, arrays: Path, rounds: int, quick: bool) -> dict[str, dict]:
+    """The summary of each installed peer."""
+    speeds: dict[str, list[Speed]] = {peer.module: [] for peer in PEERS if peer.installed}
+    for number in range(1, rounds + 1):
+        for peer in PEERS:
+            if peer.installed:
+                with console.status(f"batch size {batch_size}, round {number}: {peer.title}"):
+                    speeds[peer.module].append(measure(peer, batch_size, arrays, quick))
+    return {module: summary(those, speeds["ours"]) for module, those in speeds.items()}
+
+
+def show_peers(batch_size: int, speeds: dict[str, dict]) -> None:
+    table = Table(title=f"Batch size {batch_size}", title_justify="left")
+    table.add_column("")
+    for name in ("rows/s", "epoch s", "once s", "20 epochs s", "val_loss"):
+        table.add_column(name, justify="right")
+    for name in ("ours is", "target", "over 20 epochs"):
+        table.add_column(name, justify="right")
+    for peer in PEERS:
+        if peer.module not in speeds:
+            table.add_row(peer.title, f"not installed: pip install {peer.needs}")
+            continue
+        one = speeds[peer.module]
+        numbers = (
+            f"{one['rows_per_second']:,.0f}",
+            f"{one['epoch_seconds']:.3f}",
+            f"{one['once_seconds']:.2f}",
+            f"{one['twenty_epochs']:.2f}",
+            f"{one['val_loss']:.4f}",
+        )
+        table.add_row(peer.title, *numbers, *_ratios(peer.module, one, peer.targets, batch_size))
+    console.print(table)
+    console.print("once: what the first epoch takes beyond a steady one, mostly compiling\n")
+
+
+def _ratios(module: str, one: dict, targets: dict[int, float], batch_size: int) -> tuple[str, ...]:
+    if module == "ours":
+        return "", "", ""
+    target = targets.get(batch_size)
+    return (
+        f"{one['ratio']:.2f}x",
+        "" if target is None else _verdict(one["ratio"], target),
+        f"{one['ratio_twenty_epochs']:.2f}x",
+    )
+
+
+def _verdict(ratio: float, target: float) -> str:
+    return f"{target:g}x {'met' if ratio >= target else 'MISSED'}"
+
+
+def compare_wholes(scratch: Path, rounds: int) -> dict[str, float]:
+    """Time to the textbook's loss, and the whole command beside the whole textbook script."""
+    table = scratch / "table.csv"
+    write_table(table)
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{scratch}/mlflow.db"}
+    command = ("-m", "flows.command_line", "train", "credit_scoring", "--json")
+    with console.status("finflows train, for the first time"):
+        run(*command, cwd=scratch, **store)
+    measured = []
+    for number in range(1, rounds + 1):
+        with console.status(f"textbook script, defaults, finflows train; round {number}"):
+            textbook, script_seconds = run("benchmarks/textbook_script.py", str(table))
+            defaults, _ = run("-m", "benchmarks.project_defaults")
+            _, command_seconds = run(*command, cwd=scratch, **store)
+        same = ("validation_rows", "validation_events")
+        if [textbook[name] for name in same] != [defaults[name] for name in same]:
+            raise SystemExit("the textbook script and the use case validate on different rows")
+        ours = _seconds_to(textbook["val_loss"], defaults["reached"])
+        measured.append(
+            {
+                "textbook_val_loss": textbook["val_loss"],
+                "textbook_best_val_loss": textbook["best_val_loss"],
+                "textbook_fit_seconds": textbook["fit_seconds"],
+                "our_seconds_to_it": ours,
+                "to_loss_ratio": textbook["fit_seconds"] / ours,
+                "script_seconds": script_seconds,
+                "command_seconds": command_seconds,
+                "script_ratio": script_seconds / command_seconds,
+            }
+        )
+    return {name: median(one[name] for one in measured) for name in measured[0]}
+
+
+def _seconds_to(loss: float, reached: list[list[float]]) -> float:
+    """When a training first validated at ``loss`` or below; never is infinite."""
+    return min((seconds for seconds, val_loss in reached if val_loss <= loss), default=float("inf"))
+
+
+def show_wholes(whole: dict[str, float]) -> None:
+    table = Table("", title="Whole trainings", title_justify="left")
+    for name in ("textbook s", "ours s", "ours is", "target"):
+        table.add_column(name, justify="right")
+    rows = (
+        (f"to the textbook's val_loss {whole['textbook_val_loss']:.4f}, compiling included",
+         "textbook_fit_seconds", "our_seconds_to_it", "to_loss_ratio", TO_LOSS_TARGET),
+        ("textbook script and finflows train, as processes",
+         "script_seconds", "command_seconds", "script_ratio", SCRIPT_TARGET),
+    )  # fmt: skip
+    for title, textbook, ours, ratio, target in rows:
+        seconds = (f"{whole[textbook]:.1f}", f"{whole[ours]:.1f}")
+        ratios = (f"{whole[ratio]:.1f}x", _verdict(whole[ratio], target))
+        table.add_row(title, *seconds, *ratios)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+"""What a learning curve says about its training: a verdict, its evidence, and what to change.
+
+Read from the history alone: loss and val_loss by epoch. All rules compare numbers of one curve with
+each other, so the unit of the loss doesn't matter. Three statistics carry them:
+
+* a curve's course is its running median (robust to single spikes), over 5 % of the epochs on
+  either side;
+* its noise is the standard deviation by second differences, which a smooth course hardly enters:
+  sqrt(mean((y[i-1] - 2 y[i] + y[i+1])**2) / 6) (Rice 1984; Gasser, Sroka and others 1986);
+* a trend is Mann-Kendall's (Kendall's tau against the epoch number, which needs no normal noise),
+  a slope Theil and Sen's (the median of the slopes between all pairs of epochs).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from modelling.declaration import UseCase
+from modelling.history import History
+
+Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck"]
+
+TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
+FLAT = 0.01  # share of the level: a change of 1 % in a whole training is no learning
+# An exponential fall of T time constants brings 10 % of itself in its last quarter at T = 2, when
+# 14 % of the way is still ahead.
+LAST_QUARTER = 0.1
+# It is half done after 20 % of the epochs at T = 3.3 (4 % ahead). A cosine schedule that slows a
+# linear fall down, so that its end looks flat, is half done after 26 %.
+HALF_DONE = 0.2
+UPTURN = 0.08  # of the lowest validation loss; early stopping after 10 epochs sees 0 to 5 %
+CLEAR = 3.0  # standard deviations of noise: one in 700 by chance
+P_VALUE = 0.05
+# Noise of the training loss, of its range from the 10th to the 90th percentile: sensible trainings
+# stay below 12 %, pure noise has 1 / 2.56 = 39 %. And of its own level, since a converged loss may
+# have no range left: there batches make 1 to 2 %.
+JUMPS, JUMPS_OF_LEVEL = 0.15, 0.03
+EXPLODED = 2.0  # times the loss of the first epoch
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Settings to change: dotted names of the declaration with their values, and why."""
+
+    overrides: dict[str, Any]
+    why: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A verdict and what it rests on.
+
+    ``evidence`` is one line for people, epochs counted from 1. ``remedies`` come with the first to
+    try first; none for a healthy training. ``region`` holds the first and last epoch (from 0) that
+    gave the verdict. ``leak_suspected`` says why the validation loss is too good to be true.
+    """
+
+    verdict: Verdict
+    evidence: str
+    remedies: tuple[Remedy, ...]
+    region: tuple[int, int] | None
+    leak_suspected: str | None
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """loss and val_loss (epochs,) in the unit of the loss, and their running medians."""
+
+    loss: np.ndarray
+    val_loss: np.ndarray
+    course: np.ndarray
+    val_course: np.ndarray
+
+    @property
+    def epochs(self) -> int:
+        return len(self.loss)
+
+
+_Finding = tuple[Verdict, str, tuple[int, int] | None]
+
+
+def read_learning_curve(
+    history: History, use_case: UseCase, dead_units: float | None = None
+) -> Diagnosis:
+    """The verdict on ``history``; ``use_case`` only makes the remedies concrete.
+
+    ``dead_units`` is the share (0 to 1) of hidden ReLU units that never fire on training rows. A
+    loss that is NaN or infinite in any epoch means diverged.
+    """
+    loss = np.asarray(history.metrics["loss"], dtype=np.float64)
+    val_loss = np.asarray(history.metrics["val_loss"], dtype=np.float64)
+    verdict, evidence, region = _diverged(loss, val_loss) or _read_finite(loss, val_loss)
+    if verdict == "stuck" and _died(dead_units):
+        evidence += f"; {dead_units:.0%} of the hidden units never fire on any training row"
+    remedies = _remedies(verdict, history, use_case, dead_units)
+    leak = None if verdict == "diverged" else leak_suspected(history, use_case)
+    return Diagnosis(verdict, evidence, remedies, region, leak)
+
+
+def _read_finite(loss: np.ndarray, val_loss: np.ndarray) -> _Finding:
+    """The first rule that applies, from what hides others to what is hidden by them."""
+    epochs = len(loss)
+    if epochs <= TOO_SHORT:
+        evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
+        return "undertrained", evidence, (0, epochs - 1)
+    curves = _Curves(loss, val_loss, _course(loss), _course(val_loss))
+    for rule in (_stuck, _jagged, _overfitting, _undertrained):
+        if finding := rule(curves):
+            return finding
+    best, last = int(curves.val_course.argmin()), epochs - 1
+    evidence = (
+        f"val_loss fell from {val_loss[0]:.4g} to {val_loss.min():.4g} (epoch "
+        f"{int(val_loss.argmin()) + 1} of {epochs}) and ends "
+        f"{curves.val_course[last] / curves.val_course[best] - 1:.1%} above its lowest course"
+    )
+    return "healthy", evidence, None
+
+
+def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Finding | None:
+    """A loss that is no number, or a training loss that ends beyond twice its start, rising.
+
+    Rising is Mann-Kendall's trend over the second half: a jagged loss has none.
+    """
+    broken = ~(np.isfinite(loss) & np.isfinite(val_loss))
+    last = len(loss) - 1
+    if broken.any():
+        first = int(broken.argmax())
+        return "diverged", f"the loss is no longer a number in epoch {first + 1}", (first, last)
+    if len(loss) < 2 or loss[-1] <= EXPLODED * loss[0]:
+        return None
+    half = min(len(loss) // 2, max(len(loss) - 4, 0))
+    tau, p = _trend(loss[half:])
+    if tau < 0.5 or (p > 2 * P_VALUE and len(loss) > TOO_SHORT):
+        return None
+    lowest = int(loss.argmin())
+    evidence = (
+        f"the training loss rose from {loss[lowest]:.4g} (epoch {lowest + 1}) to {loss[-1]:.4g}, "
+        f"{loss[-1] / loss[0]:.3g} times its start (Mann-Kendall tau {tau:.2f})"
+    )
+    return "diverged", evidence, (lowest, last)
+
+
+def _stuck(curves: _Curves) -> _Finding | None:
+    """Both losses end where they began: within 1 % of their level, or within their noise.
+
+    Start and end are medians of a tenth of the epochs each, k; the median of k values has 1.25 /
+    sqrt(k) times the noise of one. A loss with noise above 3 % of its level is jagged, not flat.
+    """
+    changes = []
+    for values in (curves.loss, curves.val_loss):
+        k = max(len(values) // 10, 1)
+        level = float(np.median(values))
+        if _noise(values) > JUMPS_OF_LEVEL * level:
+            return None
+        change = float(np.median(values[:k]) - np.median(values[-k:]))
+        chance = CLEAR * 1.25 * math.sqrt(2 / k) * _noise(values)
+        if abs(change) > max(FLAT * level, chance):
+            return None
+        changes.append(change / level if level else 0.0)
+    evidence = (
+        f"flat from the start: in {curves.epochs} epochs the training loss changed by "
+        f"{abs(changes[0]):.2%} and val_loss by {abs(changes[1]):.2%} of their level"
+    )
+    return "stuck", evidence, (0, curves.epochs - 1)
+
+
+def _jagged(curves: _Curves) -> _Finding | None:
+    """After the first third, the training loss jumps by much of all that it moves at all.
+
+    Measured with the noise by second differences, against the range from the 10th to the 90th
+    percentile (one huge first epoch must not hide the rest) and against the loss's own level.
+    One rise alone is no jumping.
+    """
+    first = curves.epochs // 3
+    later = curves.loss[first:]
+    noise, level = _noise(later), float(np.median(later))
+    spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
+    rises = int(np.sum(np.diff(later) > 0))
+    if rises < 2 or noise <= JUMPS * spread or noise <= JUMPS_OF_LEVEL * level:
+        return None
+    evidence = (
+        f"the training loss jumps: noise {noise:.3g} from epoch to epoch is {noise / spread:.0%} "
+        f"of its range and {noise / level:.0%} of its level; it rose in {rises} of the last "
+        f"{len(later) - 1} epochs"
+    )
+    return "jagged", evidence, (first, curves.epochs - 1)
+
+
+def _overfitting(curves: _Curves) -> _Finding | None:
+    """The validation loss turned up for good while the training loss went on falling.
+
+    For good: its course ends 8 % above its lowest, by more than three times its noise (the median
+    of w epochs has 1.25 / sqrt(w) times the noise of one), with a rising trend since.
+    """
+    best, last = int(curves.val_course.argmin()), curves.epochs - 1
+    rise = float(curves.val_course[last] - curves.val_course[best])
+    window = 2 * _half_window(curves.epochs) + 1
+    noise = _noise(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
+    if rise <= UPTURN * curves.val_course[best] or rise <= CLEAR * noise or last - best < 2:
+        return None
+    tau, p = _trend(curves.val_loss[best:])
+    if (
+        tau <= 0
+        or (p > P_VALUE and last - best > TOO_SHORT)
+        or curves.course[last] >= curves.course[best]
+    ):
+        return None
+    evidence = (
+        f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
+        f"{rise / curves.val_course[best]:.0%} above (Mann-Kendall p {p:.2g}), while the training "
+        f"loss fell on from {curves.course[best]:.4g} to {curves.course[last]:.4g}"
+    )
+    return "overfitting", evidence, (best, last)
+
+
+def _undertrained(curves: _Curves) -> _Finding | None:
+    """Both losses were still falling: the last quarter of the epochs brought 10 % of the fall, or
+    half of it took a fifth of the epochs, and the validation loss was lowest at the end."""
+    last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
+    if curves.val_course.argmin() < quarter:
+        return None
+    share = _share_of_last_quarter(curves.val_loss, curves.val_course)
+    half = _half_done(curves.course, curves.loss[0])
+    if share < LAST_QUARTER and half < HALF_DONE:
+        return None
+    slope = -stats.theilslopes(curves.val_loss[quarter:])[0]
+    evidence = (
+        f"still falling when training ended: the last quarter of {curves.epochs} epochs brought "
+        f"{share:.0%} of the fall of val_loss ({slope:.3g} an epoch), and half of the fall of the "
+        f"training loss took {half:.0%} of the epochs"
+    )
+    return "undertrained", evidence, (quarter, last)
+
+
+def leak_suspected(history: History, use_case: UseCase) -> str | None:
+    """Why the validation rows look as if they were known beforehand, or None.
+
+    * val_loss below a quarter of the training loss of the epoch that follows it (which starts from
+      the weights that val_loss judges, so the running average of the epoch explains nothing), as a
+      median over the last third. Dropout costs about that much at most where classes are easy to
+      tell apart, so with dropout p the bound is a quarter of (1 - p) squared; balanced class
+      weights put the two losses on different scales: then this is not judged.
+    * a perfect score: area or accuracy of at least 0.9999 in the best epoch, with val_loss below
+      1 % of the first training loss. Histories with fewer than 4 epochs or NaN are not judged.
+    """
+    loss, val_loss = (np.asarray(history.metrics[name], float) for name in ("loss", "val_loss"))
+    if len(loss) <= TOO_SHORT or not np.isfinite([loss, val_loss]).all():
+        return None
+    third = len(loss) // 3
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = float(np.median((val_loss[:-1] / loss[1:])[-third:]))
+    bound = 0.25 * (1 - use_case.network.dropout) ** 2
+    if ratio < bound and use_case.training.class_weights == "none":
+        return (
+            f"val_loss is {ratio:.0%} of the training loss over the last {third} epochs: are "
+            "validation rows also among the training rows, or easier than they are?"
+        )
+    for name in ("val_roc_auc", "val_accuracy"):
+        score = history.metrics.get(name, [0.0] * len(loss))[history.best_epoch]
+        if score >= 0.9999 and val_loss.min() < 0.01 * loss[0]:
+            return (
+                f"{name} is {score:.4g} and val_loss {val_loss.min() / loss[0]:.2%} of the first "
+                "training loss: does a column tell the outcome?"
+            )
+    return None
+
+
+def _course(values: np.ndarray) -> np.ndarray:
+    """The running median over 5 % of the epochs on either side (at most 25), mirrored at the ends.
+
+    Below 20 epochs these are the values themselves.
+    """
+    half = _half_window(len(values))
+    mirrored = np.pad(values, half, mode="symmetric")
+    return np.median(np.lib.stride_tricks.sliding_window_view(mirrored, 2 * half + 1), axis=1)
+
+
+def _half_window(epochs: int) -> int:
+    return min(epochs // 20, 25)
+
+
+def _noise(values: np.ndarray, robust: bool = False) -> float:
+    """Standard deviation of the noise around a smooth course, by second differences.
+
+    ``robust`` takes their median instead of their mean square: single jumps don't count. 0 for
+    fewer than three values.
+    """
+    if len(values) < 3:
+        return 0.0
+    seconds = np.diff(values, 2)
+    if robust:
+        return float(1.4826 * np.median(np.abs(seconds)) / math.sqrt(6))
+    return float(np.sqrt(np.mean(seconds**2) / 6))
+
+
+def _trend(values: np.ndarray) -> tuple[float, float]:
+    """Mann-Kendall: tau from -1 (always falling) to 1, and its p-value; 0 and 1 if constant."""
+    tested = stats.kendalltau(np.arange(len(values)), values)
+    return (0.0, 1.0) if math.isnan(tested.statistic) else (tested.statistic, tested.pvalue)
+
+
+def _share_of_last_quarter(values: np.ndarray, course: np.ndarray) -> float:
+    """How much of the fall, from the first value to the lowest course, came in the last quarter."""
+    fall = float(values[0] - course.min())
+    return float(course[round(0.75 * (len(course) - 1))] - course[-1]) / fall if fall > 0 else 0.0
+
+
+def _half_done(course: np.ndarray, start: float) -> float:
+    """The share of the epochs after which half of the fall was done, between two epochs linear."""
+    middle = (start + course.min()) / 2
+    after = int((course <= middle).argmax())
+    if after == 0:
+        return 0.0
+    before = start if after == 1 else course[after - 1]
+    done = after - 1 + (before - middle) / max(before - course[after], 1e-300)
+    return float(done / (len(course) - 1))
+
+
+def _died(dead_units: float | None) -> bool:
+    return dead_units is not None and dead_units >= 0.5
+
+
+def _remedies(
+    verdict: Verdict, history: History, use_case: UseCase, dead_units: float | None
+) -> tuple[Remedy, ...]:
+    if verdict == "undertrained":
+        return _remedies_undertrained(history, use_case)
+    if verdict == "overfitting":
+        return _remedies_overfitting(history, use_case)
+    if verdict == "stuck":
+        return _remedies_stuck(use_case, dead_units)
+    if verdict == "jagged":
+        larger = {"training.batch_size": use_case.training.batch_size * 4}
+        return (
+            _rate(use_case, 1 / 10, "smaller steps don't leap over the valley"),
+            Remedy(larger, "gradients of four times as many rows are half as noisy"),
+        )
+    if verdict == "diverged":
+        return (
+            _rate(use_case, 1 / 100, "each step leapt further than the last: far smaller steps"),
+            _rate(use_case, 1 / 1000, "if that still diverges"),
+        )
+    return ()
+
+
+def _rate(use_case: UseCase, factor: float, why: str) -> Remedy:
+    rate = float(f"{use_case.training.learning_rate * factor:.3g}")
+    return Remedy({"training.learning_rate": rate}, why)
+
+
+def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
+    """Below 20 epochs more of them. Else more epochs first where the fall bends, and a larger rate
+    first where it is nearly linear: half done after 40 % of the epochs or more."""
+    loss = np.asarray(history.metrics["loss"], dtype=np.float64)
+    more = Remedy(
+        {"training.epochs": max(3 * len(loss), 20)}, "the losses still fell when training ended"
+    )
+    faster = _rate(use_case, 5, "larger steps cover the same way in fewer epochs")
+    if len(loss) < 20:
+        both = {**more.overrides, **faster.overrides}
+        return more, Remedy(both, "if more epochs alone are not enough")
+    if _half_done(_course(loss), loss[0]) < 0.4:
+        return more, faster
+    return _rate(use_case, 10, "the fall is still nearly linear: steps are far too small"), more
+
+
+def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
+    network, best = use_case.network, history.best_epoch + 1
+    remedies = [Remedy({"training.epochs": best}, f"epoch {best} had the lowest val_loss")]
+    if network.dropout < 0.5:
+        more = {"network.dropout": round(min(network.dropout + 0.2, 0.5), 3)}
+        remedies.append(Remedy(more, "units that may be missing can't learn by heart"))
+    decay = {"network.l2": max(10 * network.l2, 1e-4)}
+    return (*remedies, Remedy(decay, "small weights draw smooth borders"))
+
+
+def _remedies_stuck(use_case: UseCase, dead_units: float | None) -> tuple[Remedy, ...]:
+    if _died(dead_units):
+        leaky = {"network.activation": "leaky_relu"}
+        return (
+            _rate(use_case, 1 / 30, "too large a step killed the units: a smaller one doesn't"),
+            Remedy(leaky, "a unit with a slope on both sides can come back"),
+        )
+    remedies = (
+        _rate(use_case, 10, "steps are too small to see"),
+        _rate(use_case, 30, "if ten times is still flat"),
+    )
+    if use_case.preprocessing.scaling == "standard":
+        return remedies
+    scaled = {"preprocessing.scaling": "standard"}
+    return (*remedies, Remedy(scaled, "features of very different sizes drown each other"))

@@ -1,0 +1,65 @@
+"""Where a run comes from: enough to repeat it, and to see later whether its process died."""
+
+import hashlib
+import os
+import socket
+import subprocess
+
+import psutil
+
+from modelling.declaration import UseCase
+from tasks.tracking.store import ROOT
+
+
+def provenance(use_case: UseCase) -> dict[str, str]:
+    """Tags: git commit and dirtiness, hash of the lock, seed, and the process that trains."""
+    lock = ROOT / "requirements.lock"
+    lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
+    changed = _git("status", "--porcelain")
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "use_case": use_case.name,
+        "git_commit": commit or "none",
+        "git_dirty": str(bool(changed)).lower() if commit else "unknown",
+        "lock_hash": lock_hash,
+        "seed": str(use_case.training.seed),
+        "process": process_tag(os.getpid()),
+        "mlflow.source.name": "flows/train.py",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": commit,
+    }
+
+
+def _git(*arguments: str) -> str:
+    try:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def process_tag(pid: int) -> str:
+    """A process of this machine beyond reuse of its number: host, pid and when it started."""
+    try:
+        return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
+    except psutil.NoSuchProcess:
+        return f"{socket.gethostname()} {pid} gone"
+
+
+def died(tag: str) -> bool | None:
+    """Whether the process of a ``process`` tag is gone; None for another machine's process."""
+    host, _, rest = tag.partition(" ")
+    if host != socket.gethostname():
+        return None
+    return tag != process_tag(int(rest.partition(" ")[0]))
+
+
+def flat_parameters(use_case: UseCase) -> dict[str, str]:
+    """The settings of a declaration by dotted name, as text; columns and rules are left out."""
+    flat: dict[str, str] = {"problem": use_case.problem, "target": use_case.target}
+    flat |= {"duplicates": use_case.duplicates, "cut_off": str(use_case.cut_off)}
+    flat["features"] = str(len(use_case.features))
+    for name in ("split", "preprocessing", "network", "training"):
+        settings = getattr(use_case, name).model_dump(mode="json")
+        flat |= {f"{name}.{setting}": str(value)[:6000] for setting, value in settings.items()}
+    return flat

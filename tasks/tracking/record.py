@@ -1,0 +1,153 @@
+"""What one training writes into its MLflow run: epochs, data, curve, metrics, reports."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
+
+from modelling.evaluation import Verdict
+from modelling.history import History
+from modelling.learning_curves import Diagnosis
+from modelling.refusals import DataRefused
+from modelling.splitting import Parts
+from tasks.tracking.store import local_folder, tracking_uri
+
+LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
+REPORT = "report.md"
+
+
+def gate_tags(gate: Verdict) -> dict[str, str]:
+    """The verdict of the gate as tags of a run or a version."""
+    return {"gate": "passed" if gate.passed else "failed", "gate_reason": gate.reason}
+
+
+@dataclass
+class TrackedRun:
+    """One training in MLflow. Nothing here depends on MLflow's thread-local active run."""
+
+    client: MlflowClient
+    run_id: str
+    experiment_id: str
+    artifact_uri: str
+    resumed: bool = False
+    logged: set[tuple[str, int]] = field(default_factory=set)
+    pending: list[Metric] = field(default_factory=list)
+    flushed_at: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        if self.resumed:  # what the killed process had written of its epochs
+            names = self.client.get_run(self.run_id).data.metrics
+            for name in names:
+                history = self.client.get_metric_history(self.run_id, name)
+                self.logged |= {(name, metric.step) for metric in history}
+
+    def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Each metric at ``step=epoch``, once; written about once a second."""
+        now = int(time.time() * 1000)
+        for name, value in metrics.items():
+            if (name, epoch) not in self.logged:
+                self.logged.add((name, epoch))
+                self.pending.append(Metric(name, value, now, epoch))
+        if time.monotonic() - self.flushed_at > 1:
+            self.flush()
+
+    def flush(self) -> None:
+        pending, self.pending = self.pending, []
+        for first in range(0, len(pending), 1000):
+            self.client.log_batch(self.run_id, metrics=pending[first : first + 1000])
+        self.flushed_at = time.monotonic()
+
+    def log_data(self, parts: Parts, report_markdown: str, data_hash: str, source: str) -> None:
+        """The three parts as dataset inputs told apart by their context, and the report.
+
+        Raises DataRefused where a resumed run had seen other data.
+        """
+        seen = self.client.get_run(self.run_id).data.tags.get("data_hash", data_hash)
+        if seen != data_hash:
+            raise DataRefused("the data changed since this run began: train anew instead")
+        inputs = [
+            DatasetInput(
+                Dataset(
+                    name=part,
+                    digest=hashlib.sha256(f"{data_hash} {part}".encode()).hexdigest()[:36],
+                    source_type="finance-flows",
+                    source=json.dumps({"uri": source}),
+                    profile=json.dumps({"num_rows": len(rows)}),
+                ),
+                [InputTag("mlflow.data.context", part)],
+            )
+            for part, rows in parts._asdict().items()
+        ]
+        if not self.resumed:
+            self.client.log_inputs(self.run_id, inputs)
+        self.log_text(report_markdown, "validation_report.md")
+        self.log_tags({"data_hash": data_hash})
+
+    def log_curve(self, history: History, diagnosis: Diagnosis, figure: Figure) -> None:
+        """The learning curve as picture and numbers, what it says, and how fast it went."""
+        self.flush()
+        self.log_metrics(
+            {
+                "best_epoch": history.best_epoch,
+                "best_val_loss": history.best_val_loss,
+                "rows_per_second": history.rows_per_second,
+                "training_seconds": history.seconds,
+            }
+        )
+        self.log_tags(
+            {
+                "learning_curve": diagnosis.verdict,
+                "learning_curve_evidence": diagnosis.evidence,
+                "leak_suspected": diagnosis.leak_suspected or "no",
+                "compiled": f"no: {history.not_compiled}" if history.not_compiled else "yes",
+            }
+        )
+        self.log_text(pd.DataFrame(history.metrics).to_csv(index_label="epoch"), LEARNING_CURVE_CSV)
+        save = {"dpi": 120}
+        self.client.log_figure(self.run_id, figure, LEARNING_CURVE_PNG, save_kwargs=save)
+
+    def log_test(self, metrics: Mapping[str, float], gate: Verdict) -> None:
+        """The metrics of the test rows as ``test_*``, and what the gate says of them."""
+        self.log_metrics({f"test_{name}": value for name, value in metrics.items()})
+        self.log_tags(gate_tags(gate))
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        now = int(time.time() * 1000)
+        batch = [Metric(name, float(value), now, 0) for name, value in metrics.items()]
+        self.client.log_batch(self.run_id, metrics=batch)
+
+    def log_tags(self, tags: Mapping[str, Any]) -> None:
+        batch = [RunTag(name, str(value)[:8000]) for name, value in tags.items()]
+        self.client.log_batch(self.run_id, tags=batch)
+
+    def log_text(self, text: str, file: str) -> None:
+        self.client.log_text(self.run_id, text, file)
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """A folder of this run's own on this machine; it goes when the run is finished."""
+        return local_folder() / "checkpoints" / self.run_id
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Where the run's things are, for people and scripts."""
+        return {
+            "tracking_uri": tracking_uri(),
+            "artifacts": self.artifact_uri,
+            "learning_curve": f"{self.artifact_uri}/{LEARNING_CURVE_PNG}",
+            "report": f"{self.artifact_uri}/{REPORT}",
+            "ui": self.address,
+        }
+
+    @property
+    def address(self) -> str:
+        """Where MLflow's UI shows the run, behind the UI's own address."""
+        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}"

@@ -1,0 +1,160 @@
+"""The life of a run: created or resumed, ended FINISHED, FAILED or KILLED with the reason."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Param, Run
+from mlflow.exceptions import MlflowException
+from prefect.runtime import flow_run
+
+from modelling.declaration import UseCase
+from modelling.loading import hide_password
+from modelling.refusals import DataRefused, UsageError
+from tasks.tracking.provenance import died, flat_parameters, provenance
+from tasks.tracking.record import TrackedRun
+from tasks.tracking.store import connect, experiment_id
+
+# The parameters of the flow, with which a killed run can be resumed.
+FLOW_PARAMETERS = "flow_parameters"
+
+
+@contextmanager
+def tracked_run(
+    use_case: UseCase, parameters: Mapping[str, Any], resume: str | None = None
+) -> Iterator[TrackedRun]:
+    """The run of a training: a new one, or the killed run ``resume``, or that of a retried flow.
+
+    It ends FINISHED, FAILED (an error) or KILLED (interrupted) with the reason as a tag.
+    """
+    client = connect()
+    experiment = experiment_id(client, use_case.name)
+    _close_dead_runs(client, experiment)
+    tags = {**provenance(use_case), "prefect_flow_run": flow_run.id or "none"}
+    run = _run_to_resume(client, experiment, resume)
+    if run is None:
+        tags[FLOW_PARAMETERS] = json.dumps(_without_password(parameters))
+        run = client.create_run(experiment, tags=tags)
+        _log_declaration(client, run.info.run_id, use_case)
+        resumed = False
+    else:
+        _reopen(client, run, tags)
+        resumed = True
+    info = run.info
+    tracked = TrackedRun(client, info.run_id, experiment, info.artifact_uri, resumed)
+    with _ending(tracked):
+        yield tracked
+
+
+@contextmanager
+def attempt_run(parent: TrackedRun, number: int, use_case: UseCase) -> Iterator[TrackedRun]:
+    """A nested run for one attempt of a training that remedies itself; resumed with its parent."""
+    client, experiment = parent.client, parent.experiment_id
+    tags = {**provenance(use_case), "attempt": str(number), "mlflow.parentRunId": parent.run_id}
+    wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.attempt = '{number}'"
+    found = client.search_runs([experiment], wanted) if parent.resumed else []
+    if found:
+        run = found[0]
+        _reopen(client, run, tags)
+    else:
+        run = client.create_run(experiment, tags=tags, run_name=f"attempt {number}")
+        _log_declaration(client, run.info.run_id, use_case)
+    info = run.info
+    tracked = TrackedRun(client, info.run_id, experiment, info.artifact_uri, bool(found))
+    with _ending(tracked, keep_checkpoints=True):
+        yield tracked
+
+
+@contextmanager
+def _ending(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[None]:
+    try:
+        yield
+        tracked.flush()
+    except BaseException as error:
+        _close(tracked, error)
+        raise
+    tracked.client.set_terminated(tracked.run_id, "FINISHED")
+    if not keep_checkpoints:
+        children = f"tags.`mlflow.parentRunId` = '{tracked.run_id}'"
+        for run in tracked.client.search_runs([tracked.experiment_id], children):
+            shutil.rmtree(tracked.checkpoint_folder.with_name(run.info.run_id), ignore_errors=True)
+        shutil.rmtree(tracked.checkpoint_folder, ignore_errors=True)
+
+
+def _log_declaration(client: MlflowClient, run_id: str, use_case: UseCase) -> None:
+    parameters = flat_parameters(use_case)
+    client.log_batch(run_id, params=[Param(name, value) for name, value in parameters.items()])
+    client.log_text(run_id, use_case.model_dump_json(indent=2), "declaration.json")
+
+
+def recorded_parameters(run_id: str) -> dict[str, Any]:
+    """The flow parameters of a run that can be resumed. Raises UsageError where it can't."""
+    run = _find(connect(), run_id)
+    if run.info.status == "FINISHED":
+        raise UsageError(f"run {run_id} is finished: there is nothing to resume")
+    if FLOW_PARAMETERS not in run.data.tags:
+        raise UsageError(f"run {run_id} was not made by the training flow, or is one attempt of it")
+    return json.loads(run.data.tags[FLOW_PARAMETERS])
+
+
+def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) -> Run | None:
+    if resume is not None:
+        return _find(client, resume)
+    if (flow_run.run_count or 0) > 1:  # Prefect retries the flow run: so did we begin before
+        wanted = f"tags.prefect_flow_run = '{flow_run.id}' and attributes.status != 'FINISHED'"
+        return next(iter(client.search_runs([experiment], wanted)), None)
+    return None
+
+
+def _find(client: MlflowClient, run_id: str) -> Run:
+    try:
+        return client.get_run(run_id)
+    except MlflowException:
+        raise UsageError(f"there is no run {run_id} in this store") from None
+
+
+def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
+    owner = run.data.tags.get("process", "")
+    if run.info.status == "RUNNING" and died(owner) is False:
+        raise UsageError(f"run {run.info.run_id} is still running, in process {owner.split()[1]}")
+    for name, value in tags.items():
+        client.set_tag(run.info.run_id, name, value)
+    client.update_run(run.info.run_id, status="RUNNING")
+    for name in ("failure", "mlflow.note.content"):
+        if name in run.data.tags:
+            client.delete_tag(run.info.run_id, name)
+
+
+def _without_password(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    overrides = dict(parameters.get("overrides") or {})
+    if "source.uri" in overrides:
+        overrides["source.uri"] = hide_password(overrides["source.uri"])
+    return {**parameters, "overrides": overrides}
+
+
+def _close(tracked: TrackedRun, error: BaseException) -> None:
+    tracked.flush()
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    if not isinstance(error, DataRefused | UsageError):
+        # The text of an unexpected error may quote cells; its kind does not.
+        reason = type(error).__name__
+    tracked.log_tags({"failure": reason, "mlflow.note.content": f"Failed: {reason}"})
+    if isinstance(error, DataRefused) and error.broken:
+        lines = [f"- {one.column}: {one.rule} ({one.rows} rows)" for one in error.broken]
+        tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
+    status = "FAILED" if isinstance(error, Exception) else "KILLED"
+    tracked.client.set_terminated(tracked.run_id, status)
+
+
+def _close_dead_runs(client: MlflowClient, experiment: str) -> None:
+    """Runs of this machine that say RUNNING but whose process was killed become KILLED."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        owner = run.data.tags.get("process", "")
+        if owner and died(owner):
+            reason = f"process {owner.split()[1]} was killed; finflows resume {run.info.run_id}"
+            client.set_tag(run.info.run_id, "failure", reason)
+            client.set_tag(run.info.run_id, "mlflow.note.content", f"Failed: {reason}")
+            client.set_terminated(run.info.run_id, "KILLED")

@@ -1,0 +1,97 @@
+"""Where MLflow keeps its records: the local SQLite store, or the server that is configured."""
+
+import os
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlparse
+
+import mlflow
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from modelling.refusals import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI`` where it is set, else the SQLite store under ``mlruns/``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
+
+
+@cache
+def connect() -> MlflowClient:
+    """A client of the store, which is created if it is new. Raises UsageError if out of reach."""
+    uri = tracking_uri()
+    scheme = urlparse(uri).scheme.partition("+")[0]
+    if scheme in ("", "file"):
+        raise UsageError(
+            f"MLFLOW_TRACKING_URI={uri} is a file store, which MLflow 3 no longer writes: run "
+            "'mlflow migrate-filestore' once, then name the sqlite:/// address"
+        )
+    mlflow.set_tracking_uri(uri)
+    try:
+        _refuse_deaf_server(uri)
+        client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
+        if scheme == "sqlite":
+            _create_database(client, uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        shown = uri.rpartition("@")[2] if "@" in uri else uri
+        reason = str(error) if isinstance(error, ImportError) else type(error).__name__
+        raise UsageError(
+            f"the tracking server {shown} can't be reached ({reason}): start it, or "
+            "unset MLFLOW_TRACKING_URI to use the local store"
+        ) from None
+    return client
+
+
+def _refuse_deaf_server(uri: str) -> None:
+    """MLflow itself would try for minutes."""
+    address = urlparse(uri)
+    ports = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+    port = address.port or ports.get(address.scheme.partition("+")[0])
+    if address.hostname and port:
+        socket.create_connection((address.hostname, port), timeout=5).close()
+
+
+def _create_database(client: MlflowClient, uri: str) -> None:
+    """One process at a time: started together on a fresh file, they fail in its migrations."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock", timeout=120):
+        client.search_experiments(max_results=1)
+
+
+def local_folder() -> Path:
+    """Where this machine keeps what is not in the store: beside a SQLite file, else ``mlruns/``."""
+    uri = tracking_uri()
+    if uri.startswith("sqlite:///"):
+        return Path(uri.removeprefix("sqlite:///")).resolve().parent
+    return ROOT / "mlruns"
+
+
+def experiment_id(client: MlflowClient, name: str) -> str:
+    """The experiment called ``name``, created if it is new, with artifacts at an absolute place."""
+    if (experiment := client.get_experiment_by_name(name)) is not None:
+        return experiment.experiment_id
+    location = None  # a server decides for itself
+    if not tracking_uri().startswith(("http:", "https:")):
+        location = (local_folder() / "artifacts").as_uri()
+    try:
+        return client.create_experiment(name, artifact_location=location)
+    except MlflowException:  # another process was first
+        experiment = client.get_experiment_by_name(name)
+        assert experiment is not None
+        return experiment.experiment_id
+
+
+def serve_ui(port: int) -> None:
+    """MLflow's own UI over the store, on 127.0.0.1, until it is interrupted."""
+    connect()
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    subprocess.run([*command, "--backend-store-uri", tracking_uri()], check=False)

@@ -1,0 +1,134 @@
+"""A training that is killed goes on as if nothing had happened, bit by bit."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, last_json
+
+from modelling.checkpoints import Checkpoints, Progress
+
+
+def progress(epoch):
+    return Progress({"weights_0": np.full(3, epoch)}, {"epochs_done": epoch, "metrics": {}})
+
+
+def test_the_newest_of_two_is_found(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "new")
+    assert checkpoints.newest() is None
+    for epoch in (1, 2, 3):
+        checkpoints.save(progress(epoch))
+    assert checkpoints.newest().values["epochs_done"] == 3
+    assert len(list(checkpoints.folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped"])
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_serves(tmp_path, damage):
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (1, 2):
+        checkpoints.save(progress(epoch))
+    newest = sorted(tmp_path.iterdir())[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed = {"truncated": content[:-20], "empty": b"", "flipped": content}[damage]
+    newest.write_bytes(bytes(changed))
+    assert checkpoints.newest().values["epochs_done"] == 1
+
+
+SETTINGS = {
+    "training.epochs": "600",
+    "training.early_stopping_patience": "0",
+    "training.schedule": "reduce_on_plateau",
+    "network.batch_normalisation": "true",
+    "network.dropout": "0.2",
+}
+
+
+def command(data):
+    line = [sys.executable, "-m", "flows.command_line", "train", "credit_scoring"]
+    line += ["--data", str(data), "--json"]
+    for name, value in SETTINGS.items():
+        line += ["--set", f"{name}={value}"]
+    return line
+
+
+def run_of(client, known):
+    """The newest run that is not in ``known``."""
+    experiment = client.get_experiment_by_name("credit_scoring")
+    if experiment is None:
+        return None
+    runs = client.search_runs([experiment.experiment_id])
+    return next((run for run in runs if run.info.run_id not in known), None)
+
+
+def kill_at_random(client, data, seed):
+    """Start a training, kill it -9 at a random moment between its first and last epoch; its run."""
+    experiment = client.get_experiment_by_name("credit_scoring")
+    known = {run.info.run_id for run in client.search_runs([experiment.experiment_id])}
+    process = subprocess.Popen(
+        command(data), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while (run := run_of(client, known)) is None or not client.get_metric_history(
+        run.info.run_id, "loss"
+    ):
+        assert process.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.05)
+    time.sleep(random.Random(seed).uniform(0, 3))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return client.get_run(run.info.run_id)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(finflows, credit_file):
+    """The same training without a kill: its result."""
+    done = finflows(*command(credit_file)[3:])
+    assert done.returncode == 0, done.stderr
+    return last_json(done.stdout)
+
+
+def check_resumed(client, finflows, killed, uninterrupted):
+    run_id = killed.info.run_id
+    done = finflows("resume", run_id, "--json")
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    assert result["run_id"] == run_id
+    assert result["metrics"] == uninterrupted["metrics"]
+    run, whole = client.get_run(run_id), client.get_run(uninterrupted["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["weights_hash"] == whole.data.tags["weights_hash"]
+    for name in ("loss", "val_loss"):
+        history = client.get_metric_history(run_id, name)
+        assert sorted(metric.step for metric in history) == list(range(600))
+        expected = client.get_metric_history(uninterrupted["run_id"], name)
+        values = {metric.step: metric.value for metric in history}
+        assert values == {metric.step: metric.value for metric in expected}
+
+
+def test_a_killed_training_is_resumed_to_the_same_bits(
+    client, finflows, credit_file, uninterrupted
+):
+    killed = kill_at_random(client, credit_file, seed=0)
+    check_resumed(client, finflows, killed, uninterrupted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 20))
+def test_killed_at_random_moments(seed, client, finflows, credit_file, uninterrupted):
+    killed = kill_at_random(client, credit_file, seed)
+    check_resumed(client, finflows, killed, uninterrupted)
+
+
+def test_what_can_not_be_resumed_says_why(finflows, uninterrupted):
+    done = finflows("resume", uninterrupted["run_id"])
+    assert done.returncode == 2
+    assert "finished" in done.stderr
+    done = finflows("resume", "0" * 32)
+    assert done.returncode == 2
+    assert "there is no run" in done.stderr
+    assert os.path.sep not in done.stderr

@@ -1,0 +1,197 @@
+"""The reader of learning curves against labelled ones: real forced trainings and synthetic curves.
+
+Curves with an even seed were used to choose the thresholds, those with an odd seed were held out.
+"""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from learning_curve_corpus import VERDICTS, all_curves, as_history
+
+from modelling.columns import number
+from modelling.declaration import Network, Source, UseCase
+from modelling.figures import draw_learning_curve
+from modelling.history import History
+from modelling.learning_curves import Diagnosis, read_learning_curve
+from modelling.overrides import override
+
+USE_CASE = UseCase(
+    name="loans",
+    title="Loans",
+    problem="binary",
+    source=Source(uri="none"),
+    target="y",
+    columns=(number("x"),),
+    network=Network(dropout=0.0),
+)
+EPOCHS = np.arange(60)
+FALL = 0.2 + np.exp(-EPOCHS / 6)
+
+
+def read(loss, val_loss=None, dead_units=None, **more) -> Diagnosis:
+    history = as_history(loss, loss if val_loss is None else val_loss)
+    history.metrics.update(more)
+    return read_learning_curve(history, USE_CASE, dead_units)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Every curve of the corpus with its diagnosis."""
+    return [(curve, read_learning_curve(curve.history, USE_CASE)) for curve in all_curves()]
+
+
+def confusion(judged) -> tuple[str, float, float]:
+    """The table as text, the share of agreement, and of healthy curves called otherwise."""
+    counts = Counter((curve.label, diagnosis.verdict) for curve, diagnosis in judged)
+    lines = ["made \\ read   " + "".join(f"{name:>14}" for name in VERDICTS)]
+    for made in VERDICTS:
+        lines.append(f"{made:14}" + "".join(f"{counts[made, said]:14}" for said in VERDICTS))
+    agreement = sum(counts[name, name] for name in VERDICTS) / len(judged)
+    healthy = sum(counts["healthy", said] for said in VERDICTS)
+    return "\n".join(lines), agreement, 1 - counts["healthy", "healthy"] / healthy
+
+
+def halves_and_origins(judged):
+    held_out = [one for one in judged if one[0].seed % 2]
+    return {
+        "all": judged,
+        "tuned on (even seeds)": [one for one in judged if one[0].seed % 2 == 0],
+        "held out (odd seeds)": held_out,
+        "held out, real": [one for one in held_out if one[0].origin != "synthetic"],
+        "held out, synthetic": [one for one in held_out if one[0].origin == "synthetic"],
+    }
+
+
+def test_the_corpus_is_large_real_and_balanced(judged):
+    real = Counter(curve.label for curve, _ in judged if curve.origin != "synthetic")
+    synthetic = Counter(curve.label for curve, _ in judged if curve.origin == "synthetic")
+    assert real.total() >= 220
+    assert synthetic.total() >= 220
+    assert real["healthy"] >= 60
+    assert min(real[name] for name in VERDICTS) >= 25
+    assert len({curve.origin for curve, _ in judged}) >= 5
+
+
+def test_the_verdict_agrees_with_how_the_curve_was_made(judged):
+    results = {name: confusion(part) for name, part in halves_and_origins(judged).items()}
+    for (name, (table, agreement, alarms)), part in zip(
+        results.items(), halves_and_origins(judged).values(), strict=True
+    ):
+        print(f"\n{name}: {len(part)} curves, {agreement:.1%} agree, {alarms:.1%} false alarms")
+        print(table)
+    for name in ("all", "held out (odd seeds)"):
+        _, agreement, alarms = results[name]
+        assert agreement >= 0.95, name
+        assert alarms <= 0.03, name
+
+
+def test_the_unit_of_the_loss_does_not_matter(judged):
+    for curve, diagnosis in judged[::3]:
+        for scale in (1e3, 1e-3):
+            values = [np.array(curve.history.metrics[n]) * scale for n in ("loss", "val_loss")]
+            assert read(*values).verdict == diagnosis.verdict, (curve.label, curve.seed)
+
+
+def test_no_leak_is_suspected_on_healthy_curves(judged):
+    suspected = [c.settings for c, d in judged if c.label == "healthy" and read_as_trained(c)]
+    assert not suspected
+
+
+def read_as_trained(curve) -> str | None:
+    """Whether a leak is suspected, with the dropout that the curve was trained with."""
+    network = {k: v for k, v in curve.settings.items() if k.startswith("network.")}
+    return read_learning_curve(curve.history, override(USE_CASE, network)).leak_suspected
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_training_too_short_to_judge_is_undertrained(epochs):
+    diagnosis = read(FALL[:epochs])
+    assert diagnosis.verdict == "undertrained"
+    assert diagnosis.remedies[0].overrides == {"training.epochs": 20}
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 30])
+def test_nan_is_diverged(epochs):
+    loss = [*FALL[: epochs - 1], np.nan]
+    diagnosis = read(loss)
+    assert diagnosis.verdict == "diverged"
+    assert diagnosis.region == (epochs - 1, epochs - 1)
+    assert diagnosis.remedies[0].overrides == {"training.learning_rate": 2e-5}
+
+
+def test_an_explosion_without_nan_is_diverged():
+    assert read(np.exp(EPOCHS / 5)).verdict == "diverged"
+    assert read([1.0, 1e5]).verdict == "diverged"
+
+
+@pytest.mark.parametrize("epochs", [4, 8, 60, 2000])
+def test_constant_is_stuck_and_zero_too(epochs):
+    for level in (0.7, 0.0):
+        diagnosis = read(np.full(epochs, level))
+        assert diagnosis.verdict == "stuck"
+        assert diagnosis.remedies[0].overrides == {"training.learning_rate": 0.02}
+
+
+def test_dead_units_ask_for_a_smaller_rate_and_a_leak():
+    diagnosis = read(np.full(30, 0.7), dead_units=0.97)
+    assert "97%" in diagnosis.evidence
+    assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
+    assert diagnosis.remedies[1].overrides == {"network.activation": "leaky_relu"}
+
+
+def test_overfitting_names_the_best_epoch():
+    val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
+    best = int(val_loss.argmin()) + 1
+    diagnosis = read(FALL - EPOCHS * 0.002, val_loss)
+    assert diagnosis.verdict == "overfitting"
+    assert f"epoch {best} " in diagnosis.evidence
+    assert diagnosis.remedies[0].overrides == {"training.epochs": best}
+    assert "network.dropout" in diagnosis.remedies[1].overrides
+    assert "network.l2" in diagnosis.remedies[2].overrides
+
+
+def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():
+    straight, bent = 1 - EPOCHS / 100, np.exp(-EPOCHS / 35)
+    assert list(read(straight).remedies[0].overrides) == ["training.learning_rate"]
+    assert list(read(bent).remedies[0].overrides) == ["training.epochs"]
+
+
+def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):
+    for curve, diagnosis in judged:
+        for remedy in diagnosis.remedies:
+            assert remedy.why
+            assert override(USE_CASE, remedy.overrides) != USE_CASE, curve.label
+        assert (not diagnosis.remedies) == (diagnosis.verdict == "healthy")
+        if diagnosis.region:
+            first, last = diagnosis.region
+            assert 0 <= first <= last < len(curve.history.metrics["loss"])
+        assert "\n" not in diagnosis.evidence
+
+
+def test_a_planted_leak_is_suspected():
+    assert "validation rows" in (read(FALL, 0.1 * FALL).leak_suspected or "")
+    tiny = np.exp(-EPOCHS / 6)
+    assert "val_roc_auc" in (read(tiny, val_roc_auc=[1.0] * 60).leak_suspected or "")
+    assert read(FALL, val_roc_auc=[0.87] * 60).leak_suspected is None
+
+
+def test_early_stopping_with_a_mild_upturn_is_healthy():
+    rng = np.random.default_rng(0)
+    val_loss = FALL[:40] + np.clip(np.arange(40) - 29, 0, None) * 0.0008
+    assert read(FALL[:40], val_loss * (1 + 0.003 * rng.normal(size=40))).verdict == "healthy"
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_figure_shows_verdict_and_evidence(judged, verdict, tmp_path):
+    curve, diagnosis = next(one for one in judged if one[1].verdict == verdict)
+    figure = draw_learning_curve(curve.history, "Loans", diagnosis)
+    said = figure.axes[0].get_title(loc="left").replace("\n", " ")
+    assert said.startswith(f"{verdict}: {diagnosis.evidence}"[:60])
+    figure.savefig(tmp_path / "curve.png")
+
+
+def test_the_figure_bears_a_training_that_was_never_a_number(tmp_path):
+    history = History({"loss": [np.nan], "val_loss": [np.nan]}, 1.0, 1.0, 1.0)
+    diagnosis = read_learning_curve(history, USE_CASE)
+    draw_learning_curve(history, "Loans", diagnosis).savefig(tmp_path / "curve.png")
