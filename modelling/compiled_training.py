@@ -39,7 +39,8 @@ class Rows:
         self.order_of_epoch = order_of_epoch
         self.full_batches, self.tail = divmod(len(features), self.batch_size)
         row_bytes = sum(array.nbytes // max(len(array), 1) for array in self.arrays)
-        fitting = max(device_budget_bytes // (row_bytes * self.batch_size), 1)
+        # Twice: the rows as they are, and in the order of the epoch.
+        fitting = max(device_budget_bytes // (2 * row_bytes * self.batch_size), 1)
         self.resident = fitting > self.full_batches
         self.chunk_batches = min(fitting, self.full_batches)
         self.chunks = -(-self.full_batches // self.chunk_batches)
@@ -68,6 +69,13 @@ class Rows:
         return [tf.constant(array[rows]) for array in self.arrays]
 
 
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """``dataset`` without tf.data's autotuning, whose threads cost 10 ms at the end of an epoch."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 class CompiledModel(keras.Model):
     """A functional Keras model whose ``fit`` runs chunks of batches; see ``fit_rows``."""
 
@@ -77,7 +85,7 @@ class CompiledModel(keras.Model):
     def fit_rows(self, rows: Rows, **fit_arguments) -> keras.callbacks.History:
         """``keras.Model.fit`` over ``rows``; all other arguments are those of ``fit``."""
         self.rows = rows
-        numbers = tf.data.Dataset.range(rows.chunks)
+        numbers = untuned(tf.data.Dataset.range(rows.chunks))
         return self.fit(numbers, shuffle=False, **fit_arguments)
 
     def make_train_function(self, force: bool = False) -> None:
@@ -105,9 +113,11 @@ class CompiledModel(keras.Model):
         self.train_function = train_function
 
     def _train_chunk(self, arrays, index, batches):
+        # Gathered at once, the rows of a batch lie together: a fifth faster than batch by batch.
+        shuffled = [tf.gather(array, index) for array in arrays]
+
         def train_batch(step):
-            batch = tuple(tf.gather(array, index[step]) for array in arrays)
-            self.train_step(batch)
+            self.train_step(tuple(array[step] for array in shuffled))
             return step + 1
 
         tf.while_loop(

@@ -1,25 +1,28 @@
 """What a learning curve says about its training: a verdict, its evidence, and what to change.
 
 Read from the history alone: loss and val_loss by epoch. All rules compare numbers of one curve with
-each other, so the unit of the loss doesn't matter. Three statistics carry them:
-
-* a curve's course is its running median (robust to single spikes), over 5 % of the epochs on
-  either side;
-* its noise is the standard deviation by second differences, which a smooth course hardly enters:
-  sqrt(mean((y[i-1] - 2 y[i] + y[i+1])**2) / 6) (Rice 1984; Gasser, Sroka and others 1986);
-* a trend is Mann-Kendall's (Kendall's tau against the epoch number, which needs no normal noise),
-  a slope Theil and Sen's (the median of the slopes between all pairs of epochs).
+each other, so the unit of the loss doesn't matter.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from modelling.curve_statistics import (
+    course,
+    half_done,
+    half_window,
+    noise_of,
+    quotient,
+    share_of_last_quarter,
+    trend,
+)
 from modelling.declaration import UseCase
 from modelling.history import History
+from modelling.remedies import Remedy, remedies_for, units_died
 
 Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck"]
 
@@ -31,7 +34,9 @@ LAST_QUARTER = 0.1
 # It is half done after 20 % of the epochs at T = 3.3 (4 % ahead). A cosine schedule that slows a
 # linear fall down, so that its end looks flat, is half done after 26 %.
 HALF_DONE = 0.2
-UPTURN = 0.08  # of the lowest validation loss; early stopping after 10 epochs sees 0 to 5 %
+# Of the lowest validation loss, which early stopping after 10 epochs sees rise by 0 to 5 %; and of
+# its whole fall, since a loss of nearly 0 doubles without anything being lost.
+UPTURN, UPTURN_OF_FALL = 0.08, 0.05
 CLEAR = 3.0  # standard deviations of noise: one in 700 by chance
 P_VALUE = 0.05
 # Noise of the training loss, of its range from the 10th to the 90th percentile: sensible trainings
@@ -39,14 +44,6 @@ P_VALUE = 0.05
 # have no range left: there batches make 1 to 2 %.
 JUMPS, JUMPS_OF_LEVEL = 0.15, 0.03
 EXPLODED = 2.0  # times the loss of the first epoch
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """Settings to change: dotted names of the declaration with their values, and why."""
-
-    overrides: dict[str, Any]
-    why: str
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,9 @@ def read_learning_curve(
     loss = np.asarray(history.metrics["loss"], dtype=np.float64)
     val_loss = np.asarray(history.metrics["val_loss"], dtype=np.float64)
     verdict, evidence, region = _diverged(loss, val_loss) or _read_finite(loss, val_loss)
-    if verdict == "stuck" and _died(dead_units):
+    if verdict == "stuck" and units_died(dead_units):
         evidence += f"; {dead_units:.0%} of the hidden units never fire on any training row"
-    remedies = _remedies(verdict, history, use_case, dead_units)
+    remedies = remedies_for(verdict, history, use_case, dead_units)
     leak = None if verdict == "diverged" else leak_suspected(history, use_case)
     return Diagnosis(verdict, evidence, remedies, region, leak)
 
@@ -106,15 +103,16 @@ def _read_finite(loss: np.ndarray, val_loss: np.ndarray) -> _Finding:
     if epochs <= TOO_SHORT:
         evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
         return "undertrained", evidence, (0, epochs - 1)
-    curves = _Curves(loss, val_loss, _course(loss), _course(val_loss))
+    curves = _Curves(loss, val_loss, course(loss), course(val_loss))
     for rule in (_stuck, _jagged, _overfitting, _undertrained):
         if finding := rule(curves):
             return finding
-    best, last = int(curves.val_course.argmin()), epochs - 1
+    best = int(curves.val_course.argmin())
+    rise = float(curves.val_course[-1] - curves.val_course[best])
     evidence = (
         f"val_loss fell from {val_loss[0]:.4g} to {val_loss.min():.4g} (epoch "
         f"{int(val_loss.argmin()) + 1} of {epochs}) and ends "
-        f"{curves.val_course[last] / curves.val_course[best] - 1:.1%} above its lowest course"
+        f"{quotient(rise, curves.val_course[best]):.1%} above its lowest course"
     )
     return "healthy", evidence, None
 
@@ -132,13 +130,13 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Finding | None:
     if len(loss) < 2 or loss[-1] <= EXPLODED * loss[0]:
         return None
     half = min(len(loss) // 2, max(len(loss) - 4, 0))
-    tau, p = _trend(loss[half:])
+    tau, p = trend(loss[half:])
     if tau < 0.5 or (p > 2 * P_VALUE and len(loss) > TOO_SHORT):
         return None
     lowest = int(loss.argmin())
     evidence = (
         f"the training loss rose from {loss[lowest]:.4g} (epoch {lowest + 1}) to {loss[-1]:.4g}, "
-        f"{loss[-1] / loss[0]:.3g} times its start (Mann-Kendall tau {tau:.2f})"
+        f"{quotient(loss[-1], loss[0]):.3g} times its start (Mann-Kendall tau {tau:.2f})"
     )
     return "diverged", evidence, (lowest, last)
 
@@ -147,16 +145,16 @@ def _stuck(curves: _Curves) -> _Finding | None:
     """Both losses end where they began: within 1 % of their level, or within their noise.
 
     Start and end are medians of a tenth of the epochs each, k; the median of k values has 1.25 /
-    sqrt(k) times the noise of one. A loss with noise above 3 % of its level is jagged, not flat.
+    sqrt(k) times the noise of one. Where both have noise above 3 % of their level nothing is flat.
     """
+    if not _is_quiet(curves.loss) and not _is_quiet(curves.val_loss):
+        return None
     changes = []
     for values in (curves.loss, curves.val_loss):
         k = max(len(values) // 10, 1)
         level = float(np.median(values))
-        if _noise(values) > JUMPS_OF_LEVEL * level:
-            return None
         change = float(np.median(values[:k]) - np.median(values[-k:]))
-        chance = CLEAR * 1.25 * math.sqrt(2 / k) * _noise(values)
+        chance = CLEAR * 1.25 * math.sqrt(2 / k) * noise_of(values)
         if abs(change) > max(FLAT * level, chance):
             return None
         changes.append(change / level if level else 0.0)
@@ -172,19 +170,21 @@ def _jagged(curves: _Curves) -> _Finding | None:
 
     Measured with the noise by second differences, against the range from the 10th to the 90th
     percentile (one huge first epoch must not hide the rest) and against the loss's own level.
-    One rise alone is no jumping.
+    The validation loss must jump too, for the weights do: noise of the training loss alone is that
+    of dropout and few rows. One rise alone is no jumping.
     """
     first = curves.epochs // 3
     later = curves.loss[first:]
-    noise, level = _noise(later), float(np.median(later))
+    noise, level = noise_of(later), float(np.median(later))
     spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
     rises = int(np.sum(np.diff(later) > 0))
-    if rises < 2 or noise <= JUMPS * spread or noise <= JUMPS_OF_LEVEL * level:
+    quiet = noise <= JUMPS * spread or noise <= JUMPS_OF_LEVEL * level
+    if rises < 2 or quiet or _is_quiet(curves.val_loss[first:]):
         return None
     evidence = (
-        f"the training loss jumps: noise {noise:.3g} from epoch to epoch is {noise / spread:.0%} "
-        f"of its range and {noise / level:.0%} of its level; it rose in {rises} of the last "
-        f"{len(later) - 1} epochs"
+        f"the training loss jumps: its noise from epoch to epoch, {noise:.3g}, is "
+        f"{quotient(noise, spread):.0%} of its range and {quotient(noise, level):.0%} of its level; "
+        f"it rose in {rises} of the last {len(later) - 1} epochs"
     )
     return "jagged", evidence, (first, curves.epochs - 1)
 
@@ -192,26 +192,25 @@ def _jagged(curves: _Curves) -> _Finding | None:
 def _overfitting(curves: _Curves) -> _Finding | None:
     """The validation loss turned up for good while the training loss went on falling.
 
-    For good: its course ends 8 % above its lowest, by more than three times its noise (the median
-    of w epochs has 1.25 / sqrt(w) times the noise of one), with a rising trend since.
+    For good: its course ends 8 % above its lowest, takes back 5 % of its fall and three times its
+    noise (the median of w epochs has 1.25 / sqrt(w) of that of one), with a rising trend since.
     """
     best, last = int(curves.val_course.argmin()), curves.epochs - 1
     rise = float(curves.val_course[last] - curves.val_course[best])
-    window = 2 * _half_window(curves.epochs) + 1
-    noise = _noise(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
-    if rise <= UPTURN * curves.val_course[best] or rise <= CLEAR * noise or last - best < 2:
+    window = 2 * half_window(curves.epochs) + 1
+    noise = noise_of(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
+    lowest = float(curves.val_course[best])
+    mild = max(UPTURN * lowest, UPTURN_OF_FALL * (curves.val_loss[0] - lowest), CLEAR * noise)
+    if rise <= mild or last - best < 2:
         return None
-    tau, p = _trend(curves.val_loss[best:])
-    if (
-        tau <= 0
-        or (p > P_VALUE and last - best > TOO_SHORT)
-        or curves.course[last] >= curves.course[best]
-    ):
+    tau, p = trend(curves.val_loss[best:])
+    by_chance = p > P_VALUE and last - best > TOO_SHORT  # four points can't reach any p-value
+    if tau <= 0 or by_chance or trend(curves.loss[best:])[0] >= 0:
         return None
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
-        f"{rise / curves.val_course[best]:.0%} above (Mann-Kendall p {p:.2g}), while the training "
-        f"loss fell on from {curves.course[best]:.4g} to {curves.course[last]:.4g}"
+        f"{quotient(rise, lowest):.0%} above (Mann-Kendall p {p:.2g}), while the "
+        f"training loss fell on from {curves.course[best]:.4g} to {curves.course[last]:.4g}"
     )
     return "overfitting", evidence, (best, last)
 
@@ -222,8 +221,8 @@ def _undertrained(curves: _Curves) -> _Finding | None:
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
     if curves.val_course.argmin() < quarter:
         return None
-    share = _share_of_last_quarter(curves.val_loss, curves.val_course)
-    half = _half_done(curves.course, curves.loss[0])
+    share = share_of_last_quarter(curves.val_loss, curves.val_course)
+    half = half_done(curves.course, curves.loss[0])
     if share < LAST_QUARTER and half < HALF_DONE:
         return None
     slope = -stats.theilslopes(curves.val_loss[quarter:])[0]
@@ -268,127 +267,5 @@ def leak_suspected(history: History, use_case: UseCase) -> str | None:
     return None
 
 
-def _course(values: np.ndarray) -> np.ndarray:
-    """The running median over 5 % of the epochs on either side (at most 25), mirrored at the ends.
-
-    Below 20 epochs these are the values themselves.
-    """
-    half = _half_window(len(values))
-    mirrored = np.pad(values, half, mode="symmetric")
-    return np.median(np.lib.stride_tricks.sliding_window_view(mirrored, 2 * half + 1), axis=1)
-
-
-def _half_window(epochs: int) -> int:
-    return min(epochs // 20, 25)
-
-
-def _noise(values: np.ndarray, robust: bool = False) -> float:
-    """Standard deviation of the noise around a smooth course, by second differences.
-
-    ``robust`` takes their median instead of their mean square: single jumps don't count. 0 for
-    fewer than three values.
-    """
-    if len(values) < 3:
-        return 0.0
-    seconds = np.diff(values, 2)
-    if robust:
-        return float(1.4826 * np.median(np.abs(seconds)) / math.sqrt(6))
-    return float(np.sqrt(np.mean(seconds**2) / 6))
-
-
-def _trend(values: np.ndarray) -> tuple[float, float]:
-    """Mann-Kendall: tau from -1 (always falling) to 1, and its p-value; 0 and 1 if constant."""
-    tested = stats.kendalltau(np.arange(len(values)), values)
-    return (0.0, 1.0) if math.isnan(tested.statistic) else (tested.statistic, tested.pvalue)
-
-
-def _share_of_last_quarter(values: np.ndarray, course: np.ndarray) -> float:
-    """How much of the fall, from the first value to the lowest course, came in the last quarter."""
-    fall = float(values[0] - course.min())
-    return float(course[round(0.75 * (len(course) - 1))] - course[-1]) / fall if fall > 0 else 0.0
-
-
-def _half_done(course: np.ndarray, start: float) -> float:
-    """The share of the epochs after which half of the fall was done, between two epochs linear."""
-    middle = (start + course.min()) / 2
-    after = int((course <= middle).argmax())
-    if after == 0:
-        return 0.0
-    before = start if after == 1 else course[after - 1]
-    done = after - 1 + (before - middle) / max(before - course[after], 1e-300)
-    return float(done / (len(course) - 1))
-
-
-def _died(dead_units: float | None) -> bool:
-    return dead_units is not None and dead_units >= 0.5
-
-
-def _remedies(
-    verdict: Verdict, history: History, use_case: UseCase, dead_units: float | None
-) -> tuple[Remedy, ...]:
-    if verdict == "undertrained":
-        return _remedies_undertrained(history, use_case)
-    if verdict == "overfitting":
-        return _remedies_overfitting(history, use_case)
-    if verdict == "stuck":
-        return _remedies_stuck(use_case, dead_units)
-    if verdict == "jagged":
-        larger = {"training.batch_size": use_case.training.batch_size * 4}
-        return (
-            _rate(use_case, 1 / 10, "smaller steps don't leap over the valley"),
-            Remedy(larger, "gradients of four times as many rows are half as noisy"),
-        )
-    if verdict == "diverged":
-        return (
-            _rate(use_case, 1 / 100, "each step leapt further than the last: far smaller steps"),
-            _rate(use_case, 1 / 1000, "if that still diverges"),
-        )
-    return ()
-
-
-def _rate(use_case: UseCase, factor: float, why: str) -> Remedy:
-    rate = float(f"{use_case.training.learning_rate * factor:.3g}")
-    return Remedy({"training.learning_rate": rate}, why)
-
-
-def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
-    """Below 20 epochs more of them. Else more epochs first where the fall bends, and a larger rate
-    first where it is nearly linear: half done after 40 % of the epochs or more."""
-    loss = np.asarray(history.metrics["loss"], dtype=np.float64)
-    more = Remedy(
-        {"training.epochs": max(3 * len(loss), 20)}, "the losses still fell when training ended"
-    )
-    faster = _rate(use_case, 5, "larger steps cover the same way in fewer epochs")
-    if len(loss) < 20:
-        both = {**more.overrides, **faster.overrides}
-        return more, Remedy(both, "if more epochs alone are not enough")
-    if _half_done(_course(loss), loss[0]) < 0.4:
-        return more, faster
-    return _rate(use_case, 10, "the fall is still nearly linear: steps are far too small"), more
-
-
-def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
-    network, best = use_case.network, history.best_epoch + 1
-    remedies = [Remedy({"training.epochs": best}, f"epoch {best} had the lowest val_loss")]
-    if network.dropout < 0.5:
-        more = {"network.dropout": round(min(network.dropout + 0.2, 0.5), 3)}
-        remedies.append(Remedy(more, "units that may be missing can't learn by heart"))
-    decay = {"network.l2": max(10 * network.l2, 1e-4)}
-    return (*remedies, Remedy(decay, "small weights draw smooth borders"))
-
-
-def _remedies_stuck(use_case: UseCase, dead_units: float | None) -> tuple[Remedy, ...]:
-    if _died(dead_units):
-        leaky = {"network.activation": "leaky_relu"}
-        return (
-            _rate(use_case, 1 / 30, "too large a step killed the units: a smaller one doesn't"),
-            Remedy(leaky, "a unit with a slope on both sides can come back"),
-        )
-    remedies = (
-        _rate(use_case, 10, "steps are too small to see"),
-        _rate(use_case, 30, "if ten times is still flat"),
-    )
-    if use_case.preprocessing.scaling == "standard":
-        return remedies
-    scaled = {"preprocessing.scaling": "standard"}
-    return (*remedies, Remedy(scaled, "features of very different sizes drown each other"))
+def _is_quiet(values: np.ndarray) -> bool:
+    return noise_of(values) <= JUMPS_OF_LEVEL * float(np.median(values))

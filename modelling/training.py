@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from modelling.checkpoints import Checkpointing, Checkpoints
-from modelling.compiled_training import CompiledModel, Rows
+from modelling.compiled_training import CompiledModel, Rows, untuned
 from modelling.declaration import Training, UseCase
 from modelling.dropout import CounterDropout
 from modelling.history import History, OnEpoch
 from modelling.preprocessing import Examples
 
+LARGE_BATCH = 65_536  # rows of one validation step
 LOSSES = {
     "regression": "mean_squared_error",
     "binary": "binary_crossentropy",
@@ -77,9 +78,9 @@ def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> Non
 
 def _in_large_batches(examples: Examples) -> tf.data.Dataset:
     whole = (examples.features, examples.target)
-    if len(examples.features) <= 65_536:
-        return tf.data.Dataset.from_tensors(whole)  # one batch: nothing to slice in every epoch
-    return tf.data.Dataset.from_tensor_slices(whole).batch(65_536).cache()
+    if len(examples.features) <= LARGE_BATCH:  # nothing to slice in every epoch
+        return untuned(tf.data.Dataset.from_tensors(whole))
+    return untuned(tf.data.Dataset.from_tensor_slices(whole).batch(LARGE_BATCH).cache())
 
 
 def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:

@@ -100,6 +100,9 @@ def recipes() -> list[Recipe]:
         rng = np.random.default_rng([7, len(made)])
         for label, how_many in zip(VERDICTS, (12, 7, 8, 7, 6, 6), strict=True):
             made += [_recipe(label, data, turn, rng) for turn in range(how_many)]
+    for data in SENSIBLE:  # half of the jagged ones die, settle or diverge: more, with tanh
+        rng = np.random.default_rng([8, len(made)])
+        made += [_recipe("jagged", data, turn, rng) for turn in (9, 12, 15)]
     return made
 
 

@@ -140,6 +140,23 @@ def test_dead_units_ask_for_a_smaller_rate_and_a_leak():
     assert diagnosis.remedies[1].overrides == {"network.activation": "leaky_relu"}
 
 
+def test_no_curve_is_too_odd_to_be_read():
+    rng = np.random.default_rng(3)
+    for epochs in (1, 2, 3, 4, 5, 7, 8, 30):
+        for _ in range(60):
+            size = 10.0 ** rng.integers(-100, 100, size=(2, 1))
+            curves = rng.choice(
+                [0, 1, 1.5, 2, np.nan], p=[0.3, 0.3, 0.2, 0.19, 0.01], size=(2, epochs)
+            )
+            assert read(*(curves * size)).evidence
+    for epochs in (4, 9, 50):
+        spike = np.zeros(epochs)
+        spike[epochs // 2] = 1e30
+        for loss in (spike, 1 + spike, 1e30 - spike):
+            assert read(loss).evidence
+            assert read(loss, np.zeros(epochs)).evidence
+
+
 def test_overfitting_names_the_best_epoch():
     val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
     best = int(val_loss.argmin()) + 1

@@ -178,8 +178,14 @@ def test_an_interrupted_training_does_not_run_for_ever(kill, credit_run, client,
     command += ["--data", str(credit_file)]
     for setting in settings:
         command += ["--set", setting]
+    # A shell that starts the tests in the background has them ignore SIGINT; children inherit that.
     process = subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has all its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.time() + 120
     while time.time() < deadline:

@@ -61,7 +61,7 @@ class DropoutStream(keras.callbacks.Callback):
         super().__init__()
         self.seed = seed
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, _logs=None):
         dropouts = [layer for layer in self.model.layers if isinstance(layer, CounterDropout)]
         for position, layer in enumerate(dropouts):
             layer.set_stream(self.seed, epoch, position)
@@ -120,7 +120,7 @@ def test_data_beyond_the_device_budget_give_the_same_result_in_chunks_of_any_siz
     use_case = declared("binary")
     train, _ = examples("binary")
     losses = {}
-    for budget in (1 << 30, 30_000, 12_500, 1):
+    for budget in (1 << 30, 60_000, 25_000, 1):
         network = build_network(use_case, train.features.shape[1], train.target)
         model = CompiledModel(network.inputs, network.outputs)
         model.compile("adam", "binary_crossentropy", jit_compile=False)
@@ -133,7 +133,7 @@ def test_data_beyond_the_device_budget_give_the_same_result_in_chunks_of_any_siz
             device_budget_bytes=budget,
         )
         start = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs, rows=rows: rows.start_epoch(epoch)
+            on_epoch_begin=lambda epoch, _, rows=rows: rows.start_epoch(epoch)
         )
         history = model.fit_rows(rows, epochs=3, verbose=0, callbacks=[start])
         losses[rows.chunks] = history.history["loss"]

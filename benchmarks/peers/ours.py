@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from benchmarks.peers.contract import Job, main
 from benchmarks.peers.keras_network import EpochDone, build, settings
-from modelling.compiled_training import CompiledModel, Rows
+from modelling.compiled_training import CompiledModel, Rows, untuned
 
 
 def train(job: Job, epoch_done: Callable[[], None]) -> float:
@@ -18,7 +18,7 @@ def train(job: Job, epoch_done: Callable[[], None]) -> float:
     fitted = model.fit_rows(
         rows,
         epochs=job.epochs,
-        validation_data=tf.data.Dataset.from_tensors((job.x_validation, job.y_validation)),
+        validation_data=untuned(tf.data.Dataset.from_tensors((job.x_validation, job.y_validation))),
         verbose=0,
         callbacks=[start, EpochDone(epoch_done)],
     )

@@ -1,0 +1,92 @@
+"""Trainings live in processes of their own: killed ones are replaced, grown ones recycled."""
+
+import threading
+import time
+
+import psutil
+import pytest
+
+from flows.train import train
+from tasks import training_workers
+from tasks.training_workers import TrainingWorker, borrowed_worker
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+
+
+@pytest.fixture
+def small(credit_file):
+    return {"source.uri": str(credit_file), "training.early_stopping_patience": 0}
+
+
+def kill_worker_once_it_trains(client, killed):
+    """Kill -9 the worker of this process as soon as a new run has its tenth epoch."""
+    experiment = client.get_experiment_by_name("credit_scoring").experiment_id
+    while not killed:
+        (run,) = client.search_runs([experiment], max_results=1)
+        epochs = client.get_metric_history(run.info.run_id, "loss")
+        workers = [one for one in psutil.Process().children() if "spawn_main" in str(one.cmdline())]
+        if run.info.status == "RUNNING" and len(epochs) > 10 and workers:
+            for worker in workers:
+                worker.kill()
+            killed.append(run.info.run_id)
+        time.sleep(0.05)
+
+
+def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client, small):
+    settings = {**small, "training.epochs": 300}
+    whole = train("credit_scoring", settings)
+    killed: list[str] = []
+    killer = threading.Thread(target=kill_worker_once_it_trains, args=(client, killed))
+    killer.start()
+    result = train("credit_scoring", settings)
+    killer.join()
+    assert killed == [result.run_id]
+    assert result.metrics == whole.metrics
+    hashes = {client.get_run(one.run_id).data.tags["weights_hash"] for one in (whole, result)}
+    assert len(hashes) == 1
+    steps = [metric.step for metric in client.get_metric_history(result.run_id, "val_loss")]
+    assert sorted(steps) == list(range(300))
+
+
+def test_a_retried_flow_goes_on_in_the_same_mlflow_run(client, small, credit_file, tmp_path):
+    late = tmp_path / "late.csv"
+    arrival = threading.Timer(8, lambda: late.write_bytes(credit_file.read_bytes()))
+    arrival.start()
+    retrying = train.with_options(retries=1, retry_delay_seconds=12)
+    settings = {**small, "source.uri": str(late), "training.epochs": 2}
+    result = retrying("credit_scoring", settings)
+    run = client.get_run(result.run_id)
+    assert run.info.status == "FINISHED"
+    assert "failure" not in run.data.tags
+    same = f"tags.prefect_flow_run = '{run.data.tags['prefect_flow_run']}'"
+    assert len(client.search_runs([run.info.experiment_id], same)) == 1
+
+
+def test_what_a_training_raises_reaches_the_flow():
+    with pytest.raises(AttributeError), borrowed_worker() as worker:
+        worker.run("no job", [])
+    assert not worker.process.is_alive()
+
+
+@pytest.mark.slow
+def test_thirty_trainings_in_a_row_keep_memory_flat(small, monkeypatch):
+    """The sum over this process and its workers, after each training."""
+    monkeypatch.setattr(training_workers, "GROWN_BYTES", 150 << 20)
+    sizes = []
+    for seed in range(30):
+        train("credit_scoring", {**small, "training.epochs": 2, "training.seed": seed})
+        family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        family = [one for one in family if one.is_running() and "prefect" not in one.name()]
+        sizes.append(sum(one.memory_info().rss for one in family) >> 20)
+    print("MiB after each training:", sizes)
+    first, last = max(sizes[:10]), max(sizes[-10:])
+    assert last < 1.1 * first
+
+
+def test_a_worker_that_grew_is_replaced(monkeypatch):
+    worker = TrainingWorker()
+    assert not worker.has_grown()
+    monkeypatch.setattr(training_workers, "GROWN_BYTES", -1)
+    assert worker.has_grown()
+    worker.stop()
+    assert not worker.process.is_alive()
