@@ -1,9 +1,13 @@
-"""The benchmark's rows: Give Me Some Credit as the use case ``credit_scoring`` prepares it."""
+"""The benchmark's rows: Give Me Some Credit."""
 
 import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from modelling.declaration import UseCase
 from modelling.loading import conform_table, convert_types, read_table
@@ -20,15 +24,22 @@ def load() -> tuple[UseCase, Preprocessed]:
 
 
 def write_arrays(path: Path, rows: int | None = None) -> None:
-    """Write the first ``rows`` training and validation rows for the peers."""
-    _, features = load()
-    train, validation = features.train, features.validation
+    """Write training and validation rows (the first ``rows``) for the peers, as a tutorial would.
+
+    120,000 and 30,000 rows of ten columns: medians for what is missing, standard scaling.
+    """
+    use_case = find_use_case("credit_scoring")
+    table = conform_table(convert_types(read_table(use_case.source), use_case), use_case)
+    parts = split_table(table, use_case)
+    names = [column.name for column in use_case.features]
+    train = pd.concat([parts.train, parts.test])
+    scale = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(train[names])
     np.savez(
         path,
-        x=train.features[:rows],
-        y=train.target[:rows],
-        x_validation=validation.features[:rows],
-        y_validation=validation.target[:rows],
+        x=scale.transform(train[names]).astype(np.float32)[:rows],
+        y=train[use_case.target].to_numpy()[:rows],
+        x_validation=scale.transform(parts.validation[names]).astype(np.float32)[:rows],
+        y_validation=parts.validation[use_case.target].to_numpy()[:rows],
     )
 
 

@@ -18,7 +18,13 @@ from tasks.reporting import publish
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.registry import register_model
 from tasks.tracking.runs import attempt_run, recorded_parameters, tracked_run
-from tasks.training import Attempt, choose_attempt, next_remedy, train_and_read
+from tasks.training import (
+    Attempt,
+    choose_attempt,
+    next_remedy,
+    refuse_diverged,
+    train_and_read,
+)
 from tasks.validation import validate_table
 from use_cases import find_use_case
 
@@ -86,7 +92,7 @@ def train_with_remedies(
     Each attempt is a nested run; the choice between them is made on validation rows only.
     """
     if not remedies:
-        return train_and_read(features, use_case, run, scratch)
+        return refuse_diverged(train_and_read(features, use_case, run, scratch))
     attempts: list[Attempt] = []
     for number in range(1, remedies + 2):
         with attempt_run(run, number, use_case) as nested:
@@ -95,7 +101,7 @@ def train_with_remedies(
         if remedy is None:
             break
         use_case = override(use_case, remedy)
-    return choose_attempt(run, attempts)
+    return refuse_diverged(choose_attempt(run, attempts))
 
 
 def resume_run(run_id: str) -> TrainingResult:

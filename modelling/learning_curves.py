@@ -183,8 +183,8 @@ def _jagged(curves: _Curves) -> _Finding | None:
         return None
     evidence = (
         f"the training loss jumps: its noise from epoch to epoch, {noise:.3g}, is "
-        f"{quotient(noise, spread):.0%} of its range and {quotient(noise, level):.0%} of its level; "
-        f"it rose in {rises} of the last {len(later) - 1} epochs"
+        f"{quotient(noise, spread):.0%} of its range and {quotient(noise, level):.0%} of its "
+        f"level; it rose in {rises} of the last {len(later) - 1} epochs"
     )
     return "jagged", evidence, (first, curves.epochs - 1)
 

@@ -115,7 +115,7 @@ def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
 
 
 def _callbacks(declared: Training) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    callbacks: list[keras.callbacks.Callback] = [_StopWhenNotANumber()]
     if declared.schedule == "reduce_on_plateau":
         patience = max(declared.early_stopping_patience // 2, 2)
         callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=patience))
@@ -126,6 +126,14 @@ def _callbacks(declared: Training) -> list[keras.callbacks.Callback]:
             )
         )
     return callbacks
+
+
+class _StopWhenNotANumber(keras.callbacks.Callback):
+    """Keras's TerminateOnNaN, without its line on stdout."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True
 
 
 class _OnEpoch(keras.callbacks.Callback):

@@ -1,6 +1,7 @@
 """Train and read the learning curve: the one stage that holds a worker's cores or GPU."""
 
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from modelling.fitting import Job
 from modelling.history import History, OnEpoch
 from modelling.learning_curves import Diagnosis, read_learning_curve
 from modelling.preprocessing import Preprocessed
+from modelling.refusals import UsageError
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
 from tasks.training_workers import WorkerDiedError, borrowed_worker
@@ -95,6 +97,15 @@ def train_and_read(
     run.log_tags({"weights_hash": fitted.weights_hash})
     _say(history, diagnosis)
     return Attempt(use_case, folder, history, diagnosis)
+
+
+def refuse_diverged(attempt: Attempt) -> Attempt:
+    """``attempt``, unless its weights are no numbers. Raises UsageError with what to try."""
+    if math.isfinite(attempt.val_loss):
+        return attempt
+    settings = attempt.summary()["remedy"].items()
+    flags = " ".join(f"--set {name}={value}" for name, value in settings)
+    raise UsageError(f"training diverged, {attempt.diagnosis.evidence}: try {flags}")
 
 
 def next_remedy(attempts: list[Attempt]) -> dict[str, Any] | None:

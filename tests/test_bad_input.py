@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+from modelling.refusals import DataRefused
+from tasks.validation import validate_table
+from use_cases import find_use_case
+
 SECRET = 987654.25  # a cell that must never be quoted
 
 
@@ -47,8 +51,10 @@ REFUSED = {
     ),
     "constant target": (lambda t: t.assign(SeriousDlqin2yrs=0), "SeriousDlqin2yrs", "constant"),
     "third class": (third_class, "SeriousDlqin2yrs", "one of 0, 1"),
-    "a column null in all rows": (lambda t: t.assign(age=np.nan), "age", "missing"),
     "all rows null": (lambda t: t * np.nan, "SeriousDlqin2yrs", "target is known"),
+}
+REFUSED_TOO = {
+    "a column null in all rows": (lambda t: t.assign(age=np.nan), "age", "missing"),
     "outside the allowed range": (out_of_range, "age", "allowed range"),
     "too few rows": (lambda t: t.head(200), "(table)", "at least 1000 rows"),
 }
@@ -63,6 +69,28 @@ def test_refused_data_names_column_rule_and_rows(case, finflows, spoiled):
     assert rule in done.stderr
     assert "Traceback" not in done.stderr
     assert "987654" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("case", REFUSED_TOO)
+def test_more_rules_that_refuse(case, credit_table):
+    spoil, column, rule = REFUSED_TOO[case]
+    with pytest.raises(DataRefused) as refused:
+        validate_table.fn(spoil(credit_table), find_use_case("credit_scoring"))
+    assert any(one.column == column and rule in one.rule for one in refused.value.broken)
+    assert "987654" not in str(refused.value) + str(refused.value.broken)
+
+
+def test_a_training_that_diverges_says_what_to_try_and_registers_nothing(
+    finflows, client, credit_file
+):
+    settings = ["training.optimizer=sgd", "training.learning_rate=1e30", "training.epochs=3"]
+    flags = [word for setting in settings for word in ("--set", setting)]
+    done = finflows("train", "credit_scoring", "--data", credit_file, *flags)
+    assert done.returncode == 2, done.stderr
+    assert "training diverged" in done.stderr
+    assert "--set training.learning_rate=" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "registered" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,14 @@ def test_the_json_of_the_command_line_is_its_last_line(finflows, credit_file):
     assert done.returncode == 0, done.stderr
     result = last_json(done.stdout)
     assert len(done.stdout.strip().splitlines()) == 1
-    assert set(result) == {"run_id", "use_case", "metrics", "gate", "model", "paths"}
+    assert set(result) == {
+        "run_id",
+        "use_case",
+        "metrics",
+        "learning_curve",
+        "gate",
+        "model",
+        "paths",
+    }
     assert set(result["gate"]) == {"passed", "reason"}
     assert "Traceback" not in done.stderr
