@@ -88,6 +88,13 @@ class CompiledModel(keras.Model):
         numbers = untuned(tf.data.Dataset.range(rows.chunks))
         return self.fit(numbers, shuffle=False, **fit_arguments)
 
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Keras's, but the validation loss is that of the rows alone, without L2 penalties: it is
+        compared across trainings with other penalties."""
+        if training:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        return self._compile_loss(y, y_pred, sample_weight)
+
     def make_train_function(self, force: bool = False) -> None:
         if getattr(self, "train_function", None) is not None and not force:
             return

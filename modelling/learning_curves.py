@@ -26,6 +26,7 @@ from modelling.remedies import Remedy, remedies_for, units_died
 
 Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck"]
 
+SHORT = 8  # epochs: below, a lowest validation loss in the last epoch may well go lower
 TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
 FLAT = 0.01  # share of the level: a change of 1 % in a whole training is no learning
 # An exponential fall of T time constants brings 10 % of itself in its last quarter at T = 2, when
@@ -43,6 +44,8 @@ P_VALUE = 0.05
 # stay below 12 %, pure noise has 1 / 2.56 = 39 %. And of its own level, since a converged loss may
 # have no range left: there batches make 1 to 2 %.
 JUMPS, JUMPS_OF_LEVEL = 0.15, 0.03
+# A rise of the training loss, of its lowest and of its whole fall, which no sensible step brings.
+CLIMB, CLIMB_OF_FALL = 0.05, 0.2
 EXPLODED = 2.0  # times the loss of the first epoch
 
 
@@ -100,11 +103,11 @@ def read_learning_curve(
 def _read_finite(loss: np.ndarray, val_loss: np.ndarray) -> _Finding:
     """The first rule that applies, from what hides others to what is hidden by them."""
     epochs = len(loss)
-    if epochs <= TOO_SHORT:
+    if epochs <= TOO_SHORT or (epochs < SHORT and val_loss.argmin() == epochs - 1):
         evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
         return "undertrained", evidence, (0, epochs - 1)
     curves = _Curves(loss, val_loss, course(loss), course(val_loss))
-    for rule in (_stuck, _jagged, _overfitting, _undertrained):
+    for rule in (_stuck, _jagged, _climbing, _overfitting, _undertrained):
         if finding := rule(curves):
             return finding
     best = int(curves.val_course.argmin())
@@ -187,6 +190,25 @@ def _jagged(curves: _Curves) -> _Finding | None:
         f"level; it rose in {rises} of the last {len(later) - 1} epochs"
     )
     return "jagged", evidence, (first, curves.epochs - 1)
+
+
+def _climbing(curves: _Curves) -> _Finding | None:
+    """The training loss climbed back by 5 % of its lowest and a fifth of its fall, and so did the
+    validation loss: steps too large leap out of the valley, be it smoothly."""
+    lowest, last = int(curves.course.argmin()), curves.epochs - 1
+    low = float(curves.course[lowest])
+    rise = float(curves.course[lowest:].max()) - low
+    val_rise = float(curves.val_course[lowest:].max() - curves.val_course[lowest])
+    if rise <= max(CLIMB * low, CLIMB_OF_FALL * (curves.loss[0] - low)) or val_rise <= 0:
+        return None
+    if rise <= CLEAR * noise_of(curves.loss[lowest:], robust=True):
+        return None
+    evidence = (
+        f"the training loss climbed from {low:.4g} (epoch {lowest + 1}) by "
+        f"{quotient(rise, low):.0%}, "
+        f"{quotient(rise, curves.loss[0] - low):.0%} of all that it had fallen"
+    )
+    return "jagged", evidence, (lowest, last)
 
 
 def _overfitting(curves: _Curves) -> _Finding | None:

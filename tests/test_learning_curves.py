@@ -158,7 +158,7 @@ def test_no_curve_is_too_odd_to_be_read():
 
 
 def test_overfitting_names_the_best_epoch():
-    val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
+    val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
     best = int(val_loss.argmin()) + 1
     diagnosis = read(FALL - EPOCHS * 0.002, val_loss)
     assert diagnosis.verdict == "overfitting"
@@ -166,6 +166,23 @@ def test_overfitting_names_the_best_epoch():
     assert diagnosis.remedies[0].overrides == {"training.epochs": best}
     assert "network.dropout" in diagnosis.remedies[1].overrides
     assert "network.l2" in diagnosis.remedies[2].overrides
+
+
+def test_learning_by_heart_wants_a_smaller_network_at_once():
+    val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
+    remedy = read(FALL - EPOCHS * 0.002, val_loss).remedies[0].overrides
+    assert {"network.hidden_units", "network.dropout", "training.epochs"} <= set(remedy)
+
+
+def test_a_smooth_climb_of_the_training_loss_is_a_rate_too_large():
+    climbing = np.concatenate([FALL[:20], FALL[19] + np.linspace(0, 0.3, len(FALL) - 20)])
+    diagnosis = read(climbing, climbing * 1.05)
+    assert diagnosis.verdict == "jagged"
+    assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
+
+
+def test_a_short_training_that_still_improves_is_not_called_healthy():
+    assert read(FALL[:5], FALL[:5]).verdict == "undertrained"
 
 
 def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():

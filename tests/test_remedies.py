@@ -12,8 +12,6 @@ WIDE = {
     "network.dropout": 0.0,
     "training.epochs": 300,
     "training.early_stopping_patience": 0,
-    "training.schedule": "constant",
-    "training.batch_size": 32,
 }
 SLOW_AND_SHORT = {"training.learning_rate": 2e-4, "training.epochs": 5}
 BAD = {

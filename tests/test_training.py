@@ -110,7 +110,8 @@ def test_losses_and_weights_are_those_of_plain_fit(setting):
     network = build_network(use_case, train.features.shape[1], train.target)
     ours = train_network(network, train, validation, use_case)
     theirs, history = plain_fit(use_case, train, validation)
-    for name in ("loss", "val_loss"):
+    penalised = use_case.network.l2 > 0  # Keras adds the penalty to the validation loss as well
+    for name in ["loss"] if penalised else ["loss", "val_loss"]:
         np.testing.assert_allclose(ours.metrics[name], history[name], rtol=1e-4, err_msg=name)
     for one, other in zip(network.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
@@ -238,6 +239,17 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch():
     predicted = network.predict(validation.features, verbose=0)[:, 0]
     loss = np.mean((predicted - validation.target) ** 2)
     assert loss == pytest.approx(history.best_val_loss, rel=1e-5)
+
+
+def test_the_validation_loss_is_that_of_the_rows_whatever_the_penalty():
+    train, validation = examples("regression")
+    use_case = declared("regression", Network(hidden_units=(8,), l2=0.1, dropout=0.0))
+    network = build_network(use_case, train.features.shape[1], train.target)
+    history = train_network(network, train, validation, use_case)
+    predicted = network.predict(validation.features, verbose=0)[:, 0]
+    error = np.mean((predicted - validation.target) ** 2)
+    assert history.metrics["val_loss"][-1] == pytest.approx(error, rel=1e-5)
+    assert history.metrics["loss"][-1] > 1.2 * error
 
 
 def test_balanced_classes_weigh_the_same():
