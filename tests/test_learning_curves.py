@@ -158,7 +158,7 @@ def test_no_curve_is_too_odd_to_be_read():
 
 
 def test_overfitting_names_the_best_epoch():
-    val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
+    val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006
     best = int(val_loss.argmin()) + 1
     diagnosis = read(FALL - EPOCHS * 0.002, val_loss)
     assert diagnosis.verdict == "overfitting"
