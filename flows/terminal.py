@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     # Prefect's console handler hangs on the root logger, so it speaks for all libraries.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "MLFLOW_LOGGING_LEVEL": "ERROR",

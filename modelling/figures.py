@@ -58,4 +58,5 @@ def _mark_best_epoch(axes: Axes, history: History) -> None:
         xytext=(-8 if late else 8, 12),
         ha="right" if late else "left",
         textcoords="offset points",
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
     )
