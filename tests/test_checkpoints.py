@@ -41,7 +41,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_serves(tmp_path, dam
 
 
 SETTINGS = {
-    "training.epochs": "300",
+    "training.epochs": "500",
     "training.early_stopping_patience": "0",
     "training.schedule": "reduce_on_plateau",
     "network.batch_normalisation": "true",
@@ -78,7 +78,7 @@ def kill_at_random(client, data, seed):
     ):
         assert process.poll() is None, "the training ended before it could be killed"
         time.sleep(0.05)
-    time.sleep(random.Random(seed).uniform(0, 3))
+    time.sleep(random.Random(seed).uniform(0, 2))
     process.send_signal(signal.SIGKILL)
     process.wait()
     return client.get_run(run.info.run_id)
@@ -104,7 +104,7 @@ def check_resumed(client, finflows, killed, uninterrupted):
     assert run.data.tags["weights_hash"] == whole.data.tags["weights_hash"]
     for name in ("loss", "val_loss"):
         history = client.get_metric_history(run_id, name)
-        assert sorted(metric.step for metric in history) == list(range(300))
+        assert sorted(metric.step for metric in history) == list(range(500))
         expected = client.get_metric_history(uninterrupted["run_id"], name)
         values = {metric.step: metric.value for metric in history}
         assert values == {metric.step: metric.value for metric in expected}
