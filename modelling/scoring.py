@@ -23,7 +23,6 @@ class Transformer:
     def __init__(self, state: dict[str, Any]):
         self.state = state
         numeric = state["numeric"]
-        self.columns: list[str] = state["columns"]
         self.feature_names: list[str] = state["feature_names"]
         self.numeric: list[str] = numeric["names"]
         self.medians = np.array(numeric["medians"], dtype=np.float64)
