@@ -48,11 +48,11 @@ class Checkpoints:
         np.savez(buffer, **arrays)
         content = buffer.getvalue()
         path = self.folder / f"epoch-{progress.values['epochs_done']:06d}.ckpt"
-        aside = path.with_suffix(".partial")
+        aside = path.with_suffix(f".partial-{os.getpid()}")  # a killed worker's child may linger
         aside.write_bytes(hashlib.sha256(content).digest() + content)
         os.replace(aside, path)
         for old in self._paths()[: -self.kept]:
-            old.unlink()
+            old.unlink(missing_ok=True)
 
     def newest(self) -> Progress | None:
         """The newest whole checkpoint, or None where there is none."""

@@ -6,11 +6,13 @@ trains on a whole chunk of batches. Loss, metrics, optimizer, callbacks, validat
 Keras's own, and so is the order of the arithmetic: the same batches give the same losses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from modelling.ensemble_model import EnsembleModel
 
 # Rows whose features stay on the device at once; larger tables are streamed in chunks.
 DEVICE_BUDGET_BYTES = 1 << 30
@@ -37,6 +39,7 @@ class Rows:
         self.arrays = (features, target, *(() if weights is None else (weights,)))
         self.batch_size = min(batch_size, len(features))
         self.order_of_epoch = order_of_epoch
+        self.order = np.arange(len(features), dtype=np.int32)  # until the first epoch starts
         self.full_batches, self.tail = divmod(len(features), self.batch_size)
         row_bytes = sum(array.nbytes // max(len(array), 1) for array in self.arrays)
         # Twice: the rows as they are, and in the order of the epoch.
@@ -68,6 +71,14 @@ class Rows:
         rows = self.order[len(self.order) - self.tail :]
         return [tf.constant(array[rows]) for array in self.arrays]
 
+    def batches(self, divisible_by: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """The epoch's batches; rows of the last one that don't divide evenly are left out."""
+        for first in range(0, len(self.order), self.batch_size):
+            rows = self.order[first : first + self.batch_size]
+            rows = rows[: len(rows) - len(rows) % divisible_by]
+            if len(rows):
+                yield tuple(array[rows] for array in self.arrays)
+
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """``dataset`` without tf.data's autotuning, whose threads cost 10 ms at the end of an epoch."""
@@ -76,7 +87,7 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-class CompiledModel(keras.Model):
+class CompiledModel(EnsembleModel):
     """A functional Keras model whose ``fit`` runs chunks of batches; see ``fit_rows``."""
 
     rows: Rows
@@ -87,13 +98,6 @@ class CompiledModel(keras.Model):
         self.rows = rows
         numbers = untuned(tf.data.Dataset.range(rows.chunks))
         return self.fit(numbers, shuffle=False, **fit_arguments)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Keras's, but the validation loss is that of the rows alone, without L2 penalties: it is
-        compared across trainings with other penalties."""
-        if training:
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        return self._compile_loss(y, y_pred, sample_weight)
 
     def make_train_function(self, force: bool = False) -> None:
         if getattr(self, "train_function", None) is not None and not force:

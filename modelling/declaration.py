@@ -1,72 +1,85 @@
 """What a use case may declare: one typed schema for files, flow parameters and flags alike."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_serializer,
+    model_validator,
+)
 
 from modelling.columns import Column, Declaration, Rule, Transform
+from modelling.declared_data import (
+    AnySource,
+    DelayedFeedback,
+    Derived,
+    Grouped,
+    OutOfTime,
+    PriceHistory,
+    Share,
+    SimulatedTransactions,
+    Source,
+    Split,
+    Stratified,
+    TransactionWindows,
+)
+from modelling.declared_judgement import (
+    HEADLINES,
+    PROBLEMS_OF,
+    AlertBudget,
+    Baseline,
+    Costs,
+    CutOff,
+    Decision,
+    Gate,
+    Headline,
+    LeastCost,
+    Problem,
+)
+from modelling.search_space import DEFAULT_SPACE, Choice, Space, Uniform, check_space
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Problem = Literal["regression", "binary", "multiclass"]
-Activation = Literal["relu", "tanh", "leaky_relu", "sigmoid", "elu", "gelu"]
+__all__ = [
+    "HEADLINES",
+    "AlertBudget",
+    "Choice",
+    "Costs",
+    "CutOff",
+    "Declaration",
+    "DelayedFeedback",
+    "Gate",
+    "Grouped",
+    "LeastCost",
+    "Network",
+    "OutOfTime",
+    "Preprocessing",
+    "PriceHistory",
+    "SimulatedTransactions",
+    "Source",
+    "Stratified",
+    "Training",
+    "TransactionWindows",
+    "Uniform",
+    "UseCase",
+]
 
-
-class Source(Declaration):
-    """Where the table comes from.
-
-    ``uri`` is a path or URL of a CSV or Parquet file (anything that fsspec opens),
-    ``package:DISTRIBUTION/PATH`` (a file inside an installed package, which is not imported),
-    ``openml:NAME`` or ``openml:ID``, or a SQLAlchemy URL together with ``query``. Environment
-    variables in it are expanded when it is read, so that passwords need not be written down.
-    """
-
-    uri: str
-    query: str | None = None
-
-
-class Stratified(Declaration):
-    """Random rows, with the same share of each class (or of target deciles) in every part."""
-
-    method: Literal["stratified"] = "stratified"
-    validation: Share = 0.2
-    test: Share = 0.2
-    seed: int = 42
-
-
-class OutOfTime(Declaration):
-    """Train on the past, validate on what came next, test on what came last.
-
-    ``gap_days`` are left out before validation and before test, as long as an outcome takes to be
-    known. The cut dates follow from the shares of rows.
-    """
-
-    method: Literal["out_of_time"] = "out_of_time"
-    column: str
-    validation: Share = 0.2
-    test: Share = 0.2
-    gap_days: Annotated[float, Field(ge=0)] = 0
-
-
-class Grouped(Declaration):
-    """Random groups: nobody named by ``column`` is in two parts."""
-
-    method: Literal["grouped"] = "grouped"
-    column: str
-    validation: Share = 0.2
-    test: Share = 0.2
-    seed: int = 42
+Activation = Literal["relu", "tanh", "leaky_relu", "sigmoid", "elu"]
 
 
 class Preprocessing(Declaration):
     """How raw columns become features; everything is fitted on training rows only.
 
     Numbers with heavy tails are what a plain network trips over, so by default each number enters
-    twice: scaled as it is, and scaled after ``transform``. A column's own ``transform`` wins.
+    three times: scaled as it is; scaled after ``transform`` (a column's own ``transform`` wins);
+    and piecewise-linearly encoded in ``piecewise_bins`` quantile bins (0: none), with which what
+    happens at certain values is easy to learn.
     """
 
     transform: Transform = "log"
     keep_plain: bool = True
+    piecewise_bins: Annotated[int, Field(ge=0)] = 16
     scaling: Literal["standard", "min_max", "none"] = "standard"
     clip: PositiveFloat | None = 8.0
     missing_flags: bool = True
@@ -83,14 +96,28 @@ class Network(Declaration):
     l2: Annotated[float, Field(ge=0)] = 0.0
 
 
+def _devices_of_one_machine(devices: Any) -> Any:
+    if isinstance(devices, str) and devices not in ("one", "all"):
+        raise ValueError(
+            "Keras can't fit one model over several machines (keras issue 20585): train many "
+            "models over many workers with 'finflows search', or this one on 'one' or 'all' of "
+            "the GPUs of a machine"
+        )
+    return devices
+
+
 class Training(Declaration):
     """How the network is fitted.
 
+    ``members`` networks of the declared shape are trained side by side in one, on the same batches
+    from different initial weights; the output is the mean of their probabilities or forecasts.
     ``early_stopping_patience=0`` trains all epochs and keeps the last weights; otherwise the
     weights of the epoch with the lowest validation loss are kept. ``checkpoint_every_epochs=0``
-    writes no checkpoints.
+    writes no checkpoints. ``devices="all"`` trains one model over all GPUs of the worker, batch by
+    batch; it pays for large networks only.
     """
 
+    members: PositiveInt = 4
     epochs: PositiveInt = 40
     batch_size: PositiveInt = 256
     learning_rate: PositiveFloat = 2e-3
@@ -102,54 +129,61 @@ class Training(Declaration):
     class_weights: Literal["none", "balanced"] = "none"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     checkpoint_every_epochs: Annotated[int, Field(ge=0)] = 1
+    devices: Annotated[Literal["one", "all"], BeforeValidator(_devices_of_one_machine)] = "one"
     seed: int = 42
-
-
-class Gate(Declaration):
-    """The least that a model must reach on the test rows to be worth promoting."""
-
-    metric: str
-    at_least: float | None = None
-    at_most: float | None = None
-
-    def passes(self, value: float) -> bool:
-        """NaN never passes."""
-        above = self.at_least is None or value >= self.at_least
-        below = self.at_most is None or value <= self.at_most
-        return above and below and value == value
 
 
 class UseCase(Declaration):
     """One prediction problem, from its source to the bar its model must clear.
 
     ``classes`` are the labels in the target column in the order of their codes: for binary
-    problems (negative, positive), for multi-class all of them. The loss and the output follow from
-    ``problem``: linear + mean squared error; sigmoid + binary cross-entropy, decided by
-    ``cut_off``; softmax + sparse categorical cross-entropy, decided by argmax.
+    problems (negative, positive), for multi-class all of them, ``ordered`` where neighbours are
+    less wrong than others. ``merge_classes`` names a class and the labels in the table that belong
+    to it: ``{"E-G": ("E", "F", "G")}``. The loss and the output follow from ``problem``: linear +
+    mean squared error; sigmoid + binary cross-entropy, decided by ``decision``; softmax + sparse
+    categorical cross-entropy, decided by argmax. A target of kind ``log_variance`` is also judged
+    by QLIKE. ``headline`` metrics get an interval and a comparison with each of ``baselines``; use
+    cases are compared by the first of them. The first baseline is the naive one.
+
+    ``derived`` columns are computed from other rows, before the table is validated and split; they
+    may be declared among ``columns`` and as ``target`` like those of the source. ``search``
+    says what a search may try, by dotted name; ``off_contract`` what the registered model does
+    with a row that breaks a rule of its columns.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: str
     problem: Problem
-    source: Annotated[Source | Callable[[], Any], Field(union_mode="left_to_right")]
+    source: AnySource
     target: str
     columns: tuple[Column, ...]
     classes: tuple[int | str, ...] = ()
+    derived: Derived | None = None
+    merge_classes: dict[str, tuple[int | str, ...]] = {}
     duplicates: Literal["keep", "drop"] = "keep"
-    split: Annotated[Stratified | OutOfTime | Grouped, Field(discriminator="method")] = Stratified()
+    split: Split = Stratified()
     preprocessing: Preprocessing = Preprocessing()
     network: Network = Network()
     training: Training = Training()
-    cut_off: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    target_kind: Literal["value", "log_variance"] = "value"
+    ordered: bool = False
+    headline: tuple[Headline, ...] = ()
+    baselines: tuple[Baseline, ...] = ("constant", "linear", "boosting")
+    decision: Decision = CutOff()
+    costs: Costs | None = None
     expectations: tuple[Rule, ...] = ()
+    off_contract: Literal["refuse_row", "treat_as_missing"] = "refuse_row"
     gate: Gate | None = None
+    search: Space = DEFAULT_SPACE
 
     @model_validator(mode="before")
     @classmethod
-    def _binary_is_0_and_1(cls, declared: Any) -> Any:
-        if isinstance(declared, dict) and declared.get("problem") == "binary":
-            return {"classes": (0, 1), **declared}
-        return declared
+    def _what_follows_from_the_problem(cls, declared: Any) -> Any:
+        if not isinstance(declared, dict):
+            return declared
+        classes = {"classes": (0, 1)} if declared.get("problem") == "binary" else {}
+        headline = {"headline": HEADLINES.get(declared.get("problem", ""), ())}
+        return {**classes, **headline, **declared}
 
     @model_validator(mode="after")
     def _consistent(self) -> "UseCase":
@@ -164,12 +198,49 @@ class UseCase(Declaration):
             raise ValueError("a binary problem has two classes: (negative, positive)")
         if self.problem == "multiclass" and len(self.classes) < 3:
             raise ValueError("a multiclass problem declares its three or more classes in order")
-        named = getattr(self.split, "column", None)
-        if named is not None and named not in names:
-            raise ValueError(f"split.column '{named}' is not among the columns")
-        if self.split.validation + self.split.test >= 1:
+        if unknown := sorted(set(self.merge_classes) - {str(label) for label in self.classes}):
+            raise ValueError(f"merge_classes: '{unknown[0]}' is not among the classes")
+        for setting in ("column", "customer"):
+            named = getattr(self.split, setting, None)
+            if named is not None and named not in names:
+                raise ValueError(f"split.{setting} '{named}' is not among the columns")
+        for one in (self.derived, self.split):
+            if isinstance(one, TransactionWindows | DelayedFeedback) and self.problem != "binary":
+                raise ValueError(f"{one.method} is about frauds: the problem must be binary")
+        self._judgeable()
+        self._decidable()
+        if isinstance(self.derived, PriceHistory):
+            self.derived.refuse_overlap(self.split)
+        if self.split.validation + getattr(self.split, "test", 0) >= 1:
             raise ValueError("split.validation and split.test leave nothing to train on")
+        check_space(self.search, {"network": self.network, "training": self.training})
         return self
+
+    def _judgeable(self) -> None:
+        volatility = {"random_walk", "riskmetrics_ewma", "log_har", "garch"} & {*self.baselines}
+        if volatility and not isinstance(self.derived, PriceHistory):
+            raise ValueError(f"baselines: {', '.join(sorted(volatility))} need derived prices")
+        if "qlike" in self.headline and self.target_kind != "log_variance":
+            raise ValueError("headline: qlike needs target_kind log_variance")
+        if "card_precision" in self.headline and not isinstance(self.decision, AlertBudget):
+            raise ValueError("headline: card_precision needs decision.method alert_budget")
+        for metric in self.headline:
+            if self.problem not in PROBLEMS_OF[metric]:
+                raise ValueError(f"headline: {metric} does not judge a {self.problem} problem")
+
+    def _decidable(self) -> None:
+        features = {column.name for column in self.features if column.kind == "number"}
+        if self.costs is not None and self.costs.amount not in {None, *features}:
+            raise ValueError(
+                f"costs.amount '{self.costs.amount}' is not a number among the features"
+            )
+        if isinstance(self.decision, LeastCost) and self.costs is None:
+            raise ValueError("decision.method least_cost needs costs")
+        if isinstance(self.decision, AlertBudget):
+            kinds = {column.name: column.kind for column in self.columns}
+            for name, kind in ((self.decision.time, "time"), (self.decision.card, "identifier")):
+                if kinds.get(name) != kind:
+                    raise ValueError(f"decision: '{name}' is not a column of kind {kind}")
 
     @field_serializer("source")
     def _source_by_name(self, source: Any) -> Any:

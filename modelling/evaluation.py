@@ -8,6 +8,7 @@ from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     brier_score_loss,
+    cohen_kappa_score,
     f1_score,
     log_loss,
     mean_absolute_error,
@@ -18,65 +19,104 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from modelling.declaration import UseCase
+from modelling.alerts import card_precision, money_caught
+from modelling.deciding import amounts_of, cards, cost_of
+from modelling.declaration import AlertBudget, UseCase
 from modelling.overrides import nearest
-from modelling.packaging import Package
 from modelling.refusals import UsageError
-from modelling.scoring import Scorer
-
-HEADLINE = {"regression": "rmse", "binary": "roc_auc", "multiclass": "log_loss"}
+from modelling.volatility_metrics import qlike
 
 
-def evaluate_package(package: Package, test: pd.DataFrame, use_case: UseCase) -> dict[str, float]:
-    """The metrics of the packaged model, from raw test rows on: what is judged is what ships."""
-    outputs = Scorer(package.folder).outputs(test)
-    return evaluate(test[use_case.target].to_numpy(), outputs, use_case)
-
-
-def evaluate(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) -> dict[str, float]:
+def evaluate(
+    rows: pd.DataFrame, outputs: np.ndarray, decided: np.ndarray, use_case: UseCase
+) -> dict[str, float]:
     """The problem's metrics by name.
 
-    ``target``: (n,) class codes or values. ``outputs``: (n,) probabilities of the positive class
-    or forecasts, or (n, classes) probabilities. A metric that is not defined on these rows (one
-    class only) is NaN. Raises ValueError where ``outputs`` hold NaN.
+    ``rows``: n rows with their target. ``outputs``: (n,) probabilities of the positive class or
+    forecasts, or (n, classes) probabilities. ``decided``: (n,) class codes, not read for
+    regression. A metric that is not defined on these rows (one class only) is NaN. Raises
+    ValueError where ``outputs`` hold NaN.
     """
-    judge = {"regression": _regression, "binary": _binary, "multiclass": _multiclass}
-    return judge[use_case.problem](target, outputs, use_case)
+    target = rows[use_case.target].to_numpy()
+    if use_case.problem == "regression":
+        return _regression(target, outputs, use_case)
+    if use_case.problem == "multiclass":
+        return _multiclass(target, outputs, decided, use_case)
+    money = _money(rows, decided == 1, use_case) if use_case.costs is not None else {}
+    alerts = _alerts(rows, outputs, use_case.decision, use_case)
+    return {**_binary(target, outputs, decided), **alerts, **money}
 
 
-def _regression(target: np.ndarray, outputs: np.ndarray, _: UseCase) -> dict[str, float]:
-    return {
-        "rmse": float(mean_squared_error(target, outputs) ** 0.5),
-        "mae": float(mean_absolute_error(target, outputs)),
-        "r2": float(r2_score(target, outputs)),
+def _regression(target: np.ndarray, forecasts: np.ndarray, use_case: UseCase) -> dict[str, float]:
+    metrics = {
+        "rmse": float(mean_squared_error(target, forecasts) ** 0.5),
+        "mae": float(mean_absolute_error(target, forecasts)),
+        "r2": float(r2_score(target, forecasts)),
     }
+    if use_case.target_kind == "log_variance":
+        metrics["qlike"] = qlike(target, forecasts)
+    return metrics
 
 
-def _binary(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) -> dict[str, float]:
-    decided = outputs >= use_case.cut_off
-    auc = float(roc_auc_score(target, outputs))
+def _binary(target: np.ndarray, probabilities: np.ndarray, decided: np.ndarray) -> dict[str, float]:
+    auc = float(roc_auc_score(target, probabilities))
     return {
         "roc_auc": auc,
         "gini": 2 * auc - 1,
-        "ks": ks(target, outputs),
-        "average_precision": float(average_precision_score(target, outputs)),
-        "log_loss": float(log_loss(target, outputs, labels=[0, 1])),
-        "brier": float(brier_score_loss(target, outputs)),
-        "expected_calibration_error": expected_calibration_error(target, outputs),
+        "ks": ks(target, probabilities),
+        "average_precision": float(average_precision_score(target, probabilities)),
+        "log_loss": float(log_loss(target, probabilities, labels=[0, 1])),
+        "brier": float(brier_score_loss(target, probabilities)),
+        "expected_calibration_error": expected_calibration_error(target, probabilities),
         "accuracy": float(accuracy_score(target, decided)),
         "precision": float(precision_score(target, decided, zero_division=0)),
         "recall": float(recall_score(target, decided)),
     }
 
 
-def _multiclass(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) -> dict[str, float]:
-    decided = outputs.argmax(axis=1)
-    codes = range(len(use_case.classes))
+def _multiclass(
+    target: np.ndarray, outputs: np.ndarray, decided: np.ndarray, use_case: UseCase
+) -> dict[str, float]:
+    codes = list(range(len(use_case.classes)))
     normalised = outputs.astype(np.float64) / outputs.sum(axis=1, keepdims=True)
-    return {
-        "log_loss": float(log_loss(target, normalised, labels=list(codes))),
+    metrics = {
+        "log_loss": float(log_loss(target, normalised, labels=codes)),
         "accuracy": float(accuracy_score(target, decided)),
-        "f1_macro": float(f1_score(target, decided, average="macro", labels=list(codes))),
+        "f1_macro": float(f1_score(target, decided, average="macro", labels=codes)),
+    }
+    if use_case.ordered:
+        metrics["quadratic_weighted_kappa"] = float(
+            cohen_kappa_score(target, decided, weights="quadratic", labels=codes)
+        )
+        metrics["within_one_notch"] = float((np.abs(target - decided) <= 1).mean())
+    return metrics
+
+
+def _alerts(
+    rows: pd.DataFrame, probabilities: np.ndarray, budget: object, use_case: UseCase
+) -> dict[str, float]:
+    """What a team that can look at so many cards a day would catch."""
+    if not isinstance(budget, AlertBudget):
+        return {}
+    scored = (*cards(rows, budget), rows[use_case.target].to_numpy(), probabilities)
+    metrics = {"card_precision": card_precision(*scored, alerts_a_day=budget.alerts_a_day)}
+    if use_case.costs is not None and use_case.costs.amount is not None:
+        amounts = amounts_of(rows, use_case.costs)
+        metrics["money_caught"] = money_caught(*scored, amounts, budget.alerts_a_day)
+    return metrics
+
+
+def _money(rows: pd.DataFrame, refused: np.ndarray, use_case: UseCase) -> dict[str, float]:
+    """In the unit of the costs, over all rows; ``savings`` as a share of the cheaper of accepting
+    all and refusing all (Bahnsen et al. 2014): 1 is no cost, below 0 is worse than no model."""
+    everyone = np.ones(len(rows), dtype=bool)
+    cost = cost_of(rows, refused, use_case)
+    accepting, refusing = cost_of(rows, ~everyone, use_case), cost_of(rows, everyone, use_case)
+    return {
+        "cost": cost,
+        "saved_against_accept_all": accepting - cost,
+        "saved_against_refuse_all": refusing - cost,
+        "savings": 1 - cost / cheaper if (cheaper := min(accepting, refusing)) else float("nan"),
     }
 
 

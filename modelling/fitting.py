@@ -4,36 +4,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from modelling.declaration import UseCase
 from modelling.history import History, OnEpoch
 from modelling.preprocessing import Examples
+from modelling.pruning import Bar, Pruning
 
 
 @dataclass(frozen=True)
 class Job:
     """What to train, and where: checkpoints are found and left in one folder, the trained network
-    is saved in another as ``network.keras`` and ``network.onnx``."""
+    is saved in another as ``network.keras`` and ``network.onnx``, if it is to be kept.
+
+    ``bar`` is the val_loss by epoch above which the training is not worth finishing.
+    """
 
     use_case: UseCase
     train: Examples
     validation: Examples
     checkpoint_folder: Path
-    network_folder: Path
+    network_folder: Path | None
+    bar: Bar = ()
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came of a job, beside the files: ``dead_units`` is a share, None without ReLU."""
+    """What came of a job, beside the files: ``dead_units`` is a share, None without ReLU;
+    ``validation_outputs`` (n, outputs) are the network's own on the validation rows; ``pruned``
+    says that the training ended early at the job's bar."""
 
     history: History
     dead_units: float | None
     weights_hash: str
     summary: str
+    validation_outputs: np.ndarray
+    pruned: bool = False
 
 
 def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
     """Build, train and save the declared network. Imports TensorFlow when it is called."""
     from modelling.checkpoints import Checkpoints
+    from modelling.mirrored_training import over_declared_devices
     from modelling.network import (
         build_network,
         dead_units,
@@ -43,11 +55,22 @@ def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
     )
     from modelling.training import train_network
 
-    features = job.train.features
-    checkpoints = Checkpoints(job.checkpoint_folder, job.use_case.training.checkpoint_every_epochs)
-    network = build_network(job.use_case, features.shape[1], job.train.target)
-    history = train_network(network, job.train, job.validation, job.use_case, on_epoch, checkpoints)
-    save_network(network, job.network_folder, features[:1])
+    use_case, features = job.use_case, job.train.features
+    checkpoints = Checkpoints(job.checkpoint_folder, use_case.training.checkpoint_every_epochs)
+    pruning = Pruning(job.bar)
+    listeners: list[OnEpoch] = [*on_epoch, pruning]
+    with over_declared_devices(use_case.training):
+        network = build_network(use_case, features.shape[1], job.train.target)
+        history = train_network(
+            network, job.train, job.validation, use_case, listeners, checkpoints
+        )
+    if job.network_folder is not None:
+        save_network(network, job.network_folder, features[:1])
     return Fitted(
-        history, dead_units(network, features), weights_hash(network), summary_of(network)
+        history=history,
+        dead_units=dead_units(network, features),
+        weights_hash=weights_hash(network),
+        summary=summary_of(network),
+        validation_outputs=network.predict(job.validation.features, batch_size=65_536, verbose=0),
+        pruned=pruning.pruned,
     )

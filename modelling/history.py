@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-OnEpoch = Callable[[int, dict[str, float]], None]
+# Listens to an epoch (from 0) and its metrics; True ends the training after it.
+OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
 
 @dataclass(frozen=True)

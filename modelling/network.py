@@ -10,6 +10,11 @@ from keras import layers
 from modelling.declaration import Network, UseCase
 from modelling.dropout import CounterDropout, with_stock_dropout
 
+MEAN_OF_MEMBERS = "mean_of_members"
+# He et al. (2015) for rectifiers, Glorot and Bengio (2010) for saturating and output units.
+HE = {"scale": 2.0, "mode": "fan_in", "distribution": "truncated_normal"}
+GLOROT = {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform"}
+
 
 def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarray) -> keras.Model:
     """A functional Keras model: (batch, features) -> (batch, outputs), not yet compiled.
@@ -17,39 +22,77 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
     One linear output for regression, one sigmoid for binary, a softmax over the classes for
     multi-class. The output bias starts at what ``train_target`` alone says (the log-odds of the
     classes), so that the first epochs are not spent on learning the base rate.
+
+    With ``training.members`` above 1 all members stand side by side in one network, each layer
+    (batch, members, units), and the output is the mean of theirs (see ``outputs_to_train``).
     """
-    declared = use_case.network
+    declared, members = use_case.network, use_case.training.members
     keras.utils.set_random_seed(use_case.training.seed)
     keras.config.set_dtype_policy(use_case.training.precision)
     inputs = layers.Input((feature_count,), name="features")
     hidden = inputs
     for number, units in enumerate(declared.hidden_units, start=1):
-        hidden = _hidden_layer(hidden, units, f"hidden_{number}", declared)
+        hidden = _hidden_layer(hidden, units, members, f"hidden_{number}", declared)
     activation = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}
     bias = _base_rate(use_case, train_target)
-    outputs = layers.Dense(
+    outputs = _dense(
+        hidden,
         len(bias),
+        members,
+        initial=GLOROT,
         activation=activation[use_case.problem],
         bias_initializer=keras.initializers.Constant(bias) if bias.any() else "zeros",
         dtype="float32",  # also in mixed precision: a probability needs its digits
         name="output",
-    )(hidden)
+    )
+    if members > 1:
+        mean = layers.GlobalAveragePooling1D(dtype="float32", name=MEAN_OF_MEMBERS)
+        outputs = mean(outputs)
     keras.config.set_dtype_policy("float32")
     return keras.Model(inputs, outputs, name=use_case.name)
 
 
-def _hidden_layer(inputs: keras.KerasTensor, units: int, name: str, declared: Network):
-    saturating = declared.activation in ("tanh", "sigmoid")
-    hidden = layers.Dense(
-        units,
-        use_bias=not declared.batch_normalisation,
-        # He et al. (2015) for rectifiers, Glorot and Bengio (2010) for saturating units.
-        kernel_initializer="glorot_uniform" if saturating else "he_normal",
-        kernel_regularizer=keras.regularizers.L2(declared.l2) if declared.l2 else None,
-        name=name,
+def outputs_to_train(network: keras.Model) -> list[keras.KerasTensor]:
+    """What the loss is computed of: each member's own outputs (batch, members, outputs), where
+    there are members, so that they stay as different as separate trainings; else the outputs."""
+    last = network.layers[-1]
+    return [last.input] if last.name == MEAN_OF_MEMBERS else network.outputs
+
+
+def _dense(inputs: keras.KerasTensor, units: int, members: int, initial: dict, **declared):
+    """Dense, or as many of them side by side as there are members: kernels (members, in, out)."""
+    if members == 1:
+        kernel = keras.initializers.VarianceScaling(**initial)
+        return layers.Dense(units, kernel_initializer=kernel, **declared)(inputs)
+    # The fans are those of one member: the axis of members counts as neither.
+    kernel = keras.initializers.VarianceScaling(**initial, input_axes=(1,), output_axes=(2,))
+    equation = "bi,mio->bmo" if len(inputs.shape) == 2 else "bmi,mio->bmo"
+    bias_axes = "mo" if declared.pop("use_bias", True) else None
+    return layers.EinsumDense(
+        equation, (members, units), bias_axes=bias_axes, kernel_initializer=kernel, **declared
     )(inputs)
-    if declared.batch_normalisation:
+
+
+def _hidden_layer(
+    inputs: keras.KerasTensor, units: int, members: int, name: str, declared: Network
+):
+    saturating = declared.activation in ("tanh", "sigmoid")
+    hidden = _dense(
+        inputs,
+        units,
+        members,
+        initial=GLOROT if saturating else HE,
+        use_bias=not declared.batch_normalisation,
+        # The loss is the mean over members, so each pays its share of the penalty.
+        kernel_regularizer=keras.regularizers.L2(declared.l2 / members) if declared.l2 else None,
+        name=name,
+    )
+    if declared.batch_normalisation:  # each unit of each member by itself
+        if members > 1:
+            hidden = layers.Reshape((members * units,))(hidden)
         hidden = layers.BatchNormalization(name=f"{name}_normalised")(hidden)
+        if members > 1:
+            hidden = layers.Reshape((members, units))(hidden)
     hidden = layers.Activation(declared.activation, name=f"{name}_{declared.activation}")(hidden)
     if declared.dropout:
         hidden = CounterDropout(declared.dropout, name=f"{name}_dropout")(hidden)
@@ -77,7 +120,7 @@ def dead_units(network: keras.Model, features: np.ndarray) -> float | None:
     step = max(len(features) // 5000, 1)
     outputs = keras.Model(network.inputs, rectified)(features[::step])
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    dead = [(np.asarray(one) <= 0).all(axis=0) for one in outputs]
+    dead = [(np.asarray(one) <= 0).all(axis=0).ravel() for one in outputs]
     return float(np.concatenate(dead).mean())
 
 

@@ -2,20 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from modelling.declaration import Source, UseCase
-from modelling.refusals import UsageError
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """The words ``; did you mean 'x'?`` for the nearest valid name, or the list of all."""
-    valid = sorted(valid)
-    close = get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else f"; valid: {', '.join(valid)}"
+from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.refusals import UsageError, nearest
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
@@ -52,8 +44,10 @@ def _refuse_unknown_name(declared: BaseModel, dotted: str, prefix: str = "") -> 
     first, _, rest = dotted.partition(".")
     fields = type(declared).model_fields
     if first not in fields:
-        if prefix == "split.":
-            return  # another method of splitting has other settings: the schema itself judges them
+        if prefix == "source." and first in Source.model_fields:
+            return  # a file or query takes the place of a simulation
+        if "method" in fields:
+            return  # another method has other settings: the schema itself judges them
         valid = [prefix + name for name in fields]
         raise UsageError(f"unknown setting '{prefix}{first}'{nearest(prefix + first, valid)}")
     inner = getattr(declared, first)
@@ -69,10 +63,9 @@ def _merged(declared: BaseModel, changes: Mapping[str, Any]) -> dict[str, Any]:
     for name, change in changes.items():
         inner = fields.get(name)
         if isinstance(change, dict) and isinstance(inner, BaseModel):
-            if change.get("method", getattr(inner, "method", None)) != getattr(
-                inner, "method", None
-            ):
-                fields[name] = change  # another method of splitting starts from its own defaults
+            method = getattr(inner, "method", None)
+            if change.get("method", method) != method or _replaces(inner, change):
+                fields[name] = change  # another method, or source, starts from its own defaults
             else:
                 fields[name] = _merged(inner, change)
         else:
@@ -80,11 +73,23 @@ def _merged(declared: BaseModel, changes: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _replaces(source: BaseModel, change: Mapping[str, Any]) -> bool:
+    """Whether a simulation gives way to a file or query."""
+    is_simulated = isinstance(source, SimulatedTransactions)
+    return is_simulated and not change.keys() <= type(source).model_fields.keys()
+
+
 def describe(error: ValidationError, declared: BaseModel | None = None) -> str:
     """The first problem of a pydantic error in one line, with its dotted name."""
     first = error.errors()[0]
-    union_tags = {"stratified", "out_of_time", "grouped", "Source", "callable"}
-    path = [str(part) for part in first["loc"] if str(part) not in union_tags]
+    steps = [str(part) for part in first["loc"]]
+    # pydantic names the member of a union where people name only its field
+    path = [
+        part
+        for before, part in zip(["", *steps], steps, strict=False)
+        if before not in ("split", "decision", "derived")
+        and part not in ("file", "simulated", "function", "choice", "uniform")
+    ]
     dotted = ".".join(path)
     if first["type"] == "extra_forbidden":
         inner: Any = declared

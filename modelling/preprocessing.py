@@ -23,6 +23,8 @@ from modelling.declaration import Preprocessing, UseCase
 from modelling.scoring import TRANSFORMS, Transformer, label_text
 from modelling.splitting import Parts
 
+ROWS_A_BIN = 50
+
 
 def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
     """The use case's preprocessing, fitted on ``train`` (training rows only) and nothing else."""
@@ -57,6 +59,10 @@ def _fit_numbers(
         blocks.append(_fit_block(filled, transform, positions, declared))
         suffix = "" if transform == "none" else f" ({transform})"
         features += [names[position] + suffix for position in positions]
+    if declared.piecewise_bins:
+        block, of_columns = _fit_piecewise(filled, names, declared.piecewise_bins)
+        blocks.append(block)
+        features += of_columns
     flagged = [p for p in range(len(names)) if declared.missing_flags and missing[p]]
     codes = [(p, list(c.special_codes)) for p, c in enumerate(columns) if c.special_codes]
     features += [f"{names[p]} is missing" for p in flagged]
@@ -110,6 +116,37 @@ def _fit_block(
         "lowest": lowest.tolist(),
         "highest": highest.tolist(),
     }
+
+
+def _fit_piecewise(
+    filled: np.ndarray, names: list[str], bins: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Piecewise-linear encoding: a number becomes, per bin, the share of the bin that it fills.
+
+    Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep
+    Learning", equation 1, with edges at quantiles of the training rows: (x - left) / width, 0
+    before the bin and 1 after it. So it is scaled as the other blocks are, each column once a bin.
+    Beyond the outermost edges it stays at 0 or 1, where the paper goes on linearly. Equal quantiles
+    merge; a column with one value has no bin. Small tables have fewer bins, so that each is learnt
+    from ``ROWS_A_BIN`` rows or more.
+    """
+    shares = np.linspace(0, 1, min(bins, max(len(filled) // ROWS_A_BIN, 1)) + 1)
+    edges = [np.unique(np.quantile(values, shares)) for values in filled.T]
+    columns = [p for p, of_column in enumerate(edges) for _ in of_column[1:]]
+    block = {
+        "transform": "none",
+        "columns": columns,
+        "parameters": [],
+        "offset": [left for of_column in edges for left in of_column[:-1].tolist()],
+        "scale": [width for of_column in edges for width in np.diff(of_column).tolist()],
+        "lowest": [0.0] * len(columns),
+        "highest": [1.0] * len(columns),
+    }
+    return block, [
+        f"{name} (bin {number})"
+        for name, of_column in zip(names, edges, strict=True)
+        for number in range(1, len(of_column))
+    ]
 
 
 def _fit_scale(values: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,8 @@
 """The two ways of saying no to a user: each is one clear line, and an exit code."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class UsageError(ValueError):
@@ -23,3 +25,19 @@ class DataRefused(ValueError):
     def __init__(self, message: str, broken: tuple[BrokenRule, ...] = ()):
         super().__init__(message)
         self.broken = broken
+
+
+def refuse_broken(broken: Sequence[BrokenRule]) -> None:
+    """Raise DataRefused, in the words of the first critical rule, where one is among ``broken``."""
+    critical = [rule for rule in broken if rule.severity == "critical"]
+    if critical:
+        more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
+        said = f"{critical[0].column}: {critical[0].rule}{more}"
+        raise DataRefused(f"the data breaks a critical rule: {said}", tuple(broken))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The words ``; did you mean 'x'?`` for the nearest valid name, or the list of all."""
+    valid = sorted(valid)
+    close = get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; valid: {', '.join(valid)}"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
-from modelling.declaration import Grouped, OutOfTime, Stratified, UseCase
+from modelling.declaration import DelayedFeedback, Grouped, OutOfTime, Stratified, UseCase
+from modelling.delayed_feedback import split_delayed
 from modelling.refusals import BrokenRule, DataRefused
 
 
@@ -27,6 +28,11 @@ def split_table(table: pd.DataFrame, use_case: UseCase) -> Parts:
             train, validation, test = _out_of_time(table[split.column], split)
         elif isinstance(split, Grouped):
             train, validation, test = _grouped(rows, table[split.column].to_numpy(), split)
+        elif isinstance(split, DelayedFeedback):
+            customers, frauds = table[split.customer].to_numpy(), table[use_case.target] == 1
+            train, validation, test = split_delayed(
+                table[split.column], customers, frauds.to_numpy(), split
+            )
         else:
             train, validation, test = _stratified(rows, _strata(table, use_case), split)
     except ValueError as error:
@@ -79,7 +85,9 @@ def _out_of_time(times: pd.Series, split: OutOfTime) -> tuple[np.ndarray, ...]:
 def _refuse_unusable(parts: Parts, use_case: UseCase) -> None:
     for name, part in parts._asdict().items():
         if part.empty:
-            raise DataRefused(f"the {name} part is empty: change the shares or gap of the split")
+            raise DataRefused(
+                f"the {name} part is empty: change the shares, gap or dates of the split"
+            )
         if use_case.problem != "regression" and part[use_case.target].nunique() < 2:
             raise DataRefused(
                 f"the {name} part has a single class",

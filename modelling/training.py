@@ -13,6 +13,8 @@ from modelling.compiled_training import CompiledModel, Rows, untuned
 from modelling.declaration import Training, UseCase
 from modelling.dropout import CounterDropout
 from modelling.history import History, OnEpoch
+from modelling.mirrored_training import MirroredModel
+from modelling.network import outputs_to_train
 from modelling.preprocessing import Examples
 
 LARGE_BATCH = 65_536  # rows of one validation step
@@ -36,10 +38,12 @@ def train_network(
     With early stopping the weights of the epoch with the lowest validation loss are kept; without
     it, those of the last epoch. Training ends by itself when the loss is no longer a number. Each
     of ``on_epoch`` is called with the epoch (from 0) and its metrics, also for the epochs that a
-    checkpoint remembers. The same declaration, rows and seed give the same weights on a CPU.
+    checkpoint remembers; one that answers True ends the training. The same
+    declaration, rows and seed give the same weights on a CPU.
     """
     declared = use_case.training
-    model = CompiledModel(network.inputs, network.outputs)
+    kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
+    model = kind(network.inputs, outputs_to_train(network))
     steps = math.ceil(len(train.features) / declared.batch_size)
     model.compile(
         optimizer=_optimizer(declared, steps),
@@ -57,11 +61,11 @@ def train_network(
     clock = _EpochStart(rows, declared.seed)
     deciding = _callbacks(declared)
     saving = Checkpointing(checkpoints or Checkpoints.off(), deciding)
-    _replay(saving.metrics, on_epoch)
+    ended = _replay(saving.metrics, on_epoch)
     model.fit_rows(
         rows,
         epochs=declared.epochs,
-        initial_epoch=saving.first_epoch(declared.epochs),
+        initial_epoch=declared.epochs if ended else saving.first_epoch(declared.epochs),
         validation_data=_in_large_batches(validation),
         verbose=0,
         callbacks=[clock, *deciding, saving, _OnEpoch(on_epoch)],
@@ -69,18 +73,30 @@ def train_network(
     return clock.history(saving.metrics, len(train.target), model.not_compiled)
 
 
-def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> None:
-    """Tell the listeners of a resumed training what it had reached: they may have missed it."""
+def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> bool:
+    """Tell the listeners of a resumed training what it had reached: they may have missed it.
+
+    Whether one of them ends the training there.
+    """
+    ended = False
     for epoch in range(len(next(iter(metrics.values()), []))):
-        for listener in on_epoch:
-            listener(epoch, {name: values[epoch] for name, values in metrics.items()})
+        logs = {name: values[epoch] for name, values in metrics.items()}
+        ended = _tell(on_epoch, epoch, logs) or ended
+    return ended
+
+
+def _tell(listeners: Sequence[OnEpoch], epoch: int, logs: dict[str, float]) -> bool:
+    answers = [listener(epoch, logs) for listener in listeners]  # all of them hear it
+    return any(answers)
 
 
 def _in_large_batches(examples: Examples) -> tf.data.Dataset:
     whole = (examples.features, examples.target)
-    if len(examples.features) <= LARGE_BATCH:  # nothing to slice in every epoch
+    rows, devices = len(examples.features), tf.distribute.get_strategy().num_replicas_in_sync
+    if rows <= LARGE_BATCH and rows % devices == 0:  # nothing to slice in every epoch
         return untuned(tf.data.Dataset.from_tensors(whole))
-    return untuned(tf.data.Dataset.from_tensor_slices(whole).batch(LARGE_BATCH).cache())
+    size = min(rows, LARGE_BATCH) // devices * devices or rows  # the first batch must divide evenly
+    return untuned(tf.data.Dataset.from_tensor_slices(whole).batch(size).cache())
 
 
 def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -142,8 +158,9 @@ class _OnEpoch(keras.callbacks.Callback):
         self.listeners = listeners
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        for listener in self.listeners:
-            listener(epoch, {name: float(value) for name, value in (logs or {}).items()})
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        if _tell(self.listeners, epoch, numbers):
+            self.model.stop_training = True
 
 
 class _EpochStart(keras.callbacks.Callback):

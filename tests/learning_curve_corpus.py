@@ -155,7 +155,7 @@ def _undertrained(data, turn, rate, rng):
 def _jagged(data, turn, rate, rng):
     """30 to 1,000 times too large a rate and small batches; units that can't die."""
     shared = {
-        "activation": ("tanh", "leaky_relu", "gelu")[turn % 3],
+        "activation": ("tanh", "leaky_relu", "elu")[turn % 3],
         "schedule": "constant",
         "early_stopping_patience": 0,
         "epochs": int(rng.integers(15, 60)),

@@ -36,6 +36,10 @@ def test_unknown_use_case_names_the_nearest():
         ("split.gap_days=3", "unknown setting 'split.gap_days'"),
         ("split.method=out_of_time", "split.column"),
         ("network.hidden_units=[0]", "network.hidden_units"),
+        ("decision.cut_off=0.2", "unknown setting 'decision.cut_off'"),
+        ("decision.method=alert_budget", "decision.time: Field required"),
+        ("costs.amount=age_in_dog_years", "is not a number among the features"),
+        ('headline=["auc"]', "headline.0: Input should be 'roc_auc'"),
         ("epochs", "write it as NAME=VALUE"),
         ("name.first=x", "set name itself"),
     ],
@@ -50,11 +54,16 @@ def test_overrides_change_what_they_name_and_nothing_else():
     after = override(
         before,
         parse_overrides(
-            ["training.epochs=5", "network.hidden_units=[]", "source.uri=mine.csv", "cut_off=0.2"]
+            [
+                "training.epochs=5",
+                "network.hidden_units=[]",
+                "source.uri=mine.csv",
+                "decision.method=cut_off",
+            ]
         ),
     )
     assert (after.training.epochs, after.network.hidden_units) == (5, ())
-    assert (after.source.uri, after.cut_off) == ("mine.csv", 0.2)
+    assert (after.source.uri, after.decision.cut_off) == ("mine.csv", 0.5)
     assert after.training.batch_size == before.training.batch_size
     assert after.columns == before.columns
 

@@ -38,7 +38,7 @@ def numbers():
     return pd.DataFrame({"a": rng.normal(50, 9, 800), "b": rng.lognormal(2, 2, 800)})
 
 
-PLAIN = {"transform": "none", "clip": None}
+PLAIN = {"transform": "none", "clip": None, "piecewise_bins": 0}
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ PLAIN = {"transform": "none", "clip": None}
         ({**PLAIN, "scaling": "standard"}, [StandardScaler()]),
         ({**PLAIN, "scaling": "min_max"}, [MinMaxScaler()]),
         (
-            {"transform": "quantile", "keep_plain": False, "scaling": "none"},
+            {**PLAIN, "transform": "quantile", "keep_plain": False, "scaling": "none"},
             [QuantileTransformer(n_quantiles=800)],
         ),
         (
-            {"transform": "yeo_johnson", "keep_plain": False, "clip": None},
+            {**PLAIN, "transform": "yeo_johnson", "keep_plain": False},
             [PowerTransformer(standardize=False), StandardScaler()],
         ),
     ],
@@ -67,7 +67,7 @@ def test_numbers_become_what_scikit_learn_makes_of_them(numbers, preprocessing, 
 
 def test_the_log_stands_beside_the_plain_number(numbers):
     features = fit_transformer(numbers, declared(number("a"), number("b"))).feature_names
-    assert features == ["a", "b", "a (log)", "b (log)"]
+    assert features[:4] == ["a", "b", "a (log)", "b (log)"]
 
 
 def test_missing_and_special_codes_get_the_median_and_a_flag():
@@ -147,3 +147,60 @@ def test_a_cell_that_is_no_number_is_refused_without_being_quoted(numbers):
     with pytest.raises(ValueError, match="column 'b' must hold numbers only") as refused:
         transformer.transform(pd.DataFrame({"a": [1], "b": ["Smith"]}))
     assert "Smith" not in str(refused.value)
+
+
+PIECEWISE = {"transform": "none", "clip": None, "scaling": "none"}
+
+
+def encoded(train, new, bins):
+    """The bins of column ``a`` alone, fitted on ``train``."""
+    use_case = declared(number("a"), **PIECEWISE, piecewise_bins=bins)
+    transformer = fit_transformer(pd.DataFrame({"a": train}), use_case)
+    return transformer.transform(pd.DataFrame({"a": new}))[:, 1:]
+
+
+def test_a_number_becomes_the_shares_of_the_bins_that_it_fills():
+    """Gorishniy, Rubachev and Babenko (2022), equation 1, with edges 0, 2, 10."""
+    train = [0.0, 1.0, 2.0, 6.0, 10.0] * 20
+    new = [0.0, 1.0, 2.0, 4.0, 10.0, -5.0, 99.0]
+    expected = [[0, 0], [0.5, 0], [1, 0], [1, 0.25], [1, 1], [0, 0], [1, 1]]
+    np.testing.assert_allclose(encoded(train, new, bins=2), expected)
+
+
+def test_bins_hold_as_many_training_rows_each_and_never_fall_with_the_number(numbers):
+    values = numbers["b"].to_numpy()
+    bins = encoded(values, np.sort(values), bins=8)
+    assert bins.shape == (800, 8)
+    assert (np.diff(bins, axis=0) >= 0).all()
+    inside = ((bins > 0) & (bins < 1)).sum(axis=0)
+    assert inside.min() >= 98
+    assert inside.max() <= 100
+    assert (np.diff(bins, axis=1) <= 0).all(), "a bin is begun only when those before are full"
+
+
+def test_equal_quantiles_merge_and_a_constant_has_no_bin():
+    counts = [0.0] * 700 + [1.0] * 200 + [5.0] * 100
+    np.testing.assert_array_equal(
+        encoded(counts, [0, 1, 3, 5], bins=16), [[0, 0], [1, 0], [1, 0.5], [1, 1]]
+    )
+    assert encoded([3.0] * 50, [1, 3, 9], bins=16).shape == (3, 0)
+
+
+def test_few_rows_have_few_bins(numbers):
+    for rows, bins in ((800, 16), (200, 4), (90, 1)):
+        few = numbers["a"].head(rows)
+        assert encoded(few, few, bins=16).shape == (rows, bins)
+
+
+def test_bins_are_fitted_on_training_rows_and_named(credit_parts):
+    use_case = find_use_case("credit_scoring")
+    state = preprocess(credit_parts, use_case).transformer.state
+    age, block = state["numeric"]["names"].index("age"), state["numeric"]["blocks"][-1]
+    edges = [left for left, at in zip(block["offset"], block["columns"], strict=True) if at == age]
+    ages = credit_parts.train["age"].replace(0, np.nan)
+    assert edges[0] == ages.min()
+    bins = use_case.preprocessing.piecewise_bins
+    assert len(edges) == bins
+    assert edges[bins // 2] == pytest.approx(ages.median(), abs=1)
+    assert "age (bin 1)" in state["feature_names"]
+    assert len(state["feature_names"]) == len(set(state["feature_names"]))

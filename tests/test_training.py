@@ -30,7 +30,13 @@ def declared(problem, network=None, **training):
         classes=CLASSES[problem],
         network=network or Network(hidden_units=(16, 8), dropout=0.0),
         training=Training(
-            **{"epochs": 4, "batch_size": 32, "early_stopping_patience": 0, **training}
+            **{
+                "members": 1,
+                "epochs": 4,
+                "batch_size": 32,
+                "early_stopping_patience": 0,
+                **training,
+            }
         ),
     )
 
@@ -277,8 +283,9 @@ def test_dropout_drops_its_share_anew_in_every_step_and_keeps_the_mean():
     assert by_unit.std() < 3 * np.sqrt(0.21 / (400 * 50))
 
 
-def test_a_saved_network_needs_nothing_of_ours(tmp_path):
-    use_case = declared("binary", Network(hidden_units=(8,), dropout=0.5))
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_saved_network_needs_nothing_of_ours(members, tmp_path):
+    use_case = declared("binary", Network(hidden_units=(8,), dropout=0.5), members=members)
     network = build_network(use_case, 5, np.array([0, 1]))
     with_stock_dropout(network).save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras", safe_mode=True)
@@ -287,12 +294,13 @@ def test_a_saved_network_needs_nothing_of_ours(tmp_path):
     np.testing.assert_allclose(loaded(row), network(row), rtol=1e-6)
 
 
-def test_dead_units_are_counted():
-    use_case = declared("binary", Network(hidden_units=(10,), dropout=0.0))
+@pytest.mark.parametrize("members", [1, 4])
+def test_dead_units_are_counted(members):
+    use_case = declared("binary", Network(hidden_units=(10,), dropout=0.0), members=members)
     network = build_network(use_case, 5, np.array([0, 1]))
     rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
     assert dead_units(network, rows) < 0.2
     kernel, bias = network.get_layer("hidden_1").get_weights()
-    bias[:7] = -1000
+    bias[..., :7] = -1000
     network.get_layer("hidden_1").set_weights([kernel, bias])
     assert dead_units(network, rows) == pytest.approx(0.7, abs=0.11)

@@ -5,7 +5,15 @@ data is; what is wrong with each column, and what is done about it, stands besid
 """
 
 from modelling.columns import Column, RowCount, TargetRate, amount, count, ratio
-from modelling.declaration import Gate, Source, Stratified, UseCase
+from modelling.declaration import (
+    Costs,
+    Gate,
+    LeastCost,
+    Source,
+    Stratified,
+    Training,
+    UseCase,
+)
 
 
 def past_due(name: str) -> Column:
@@ -61,6 +69,13 @@ USE_CASE = UseCase(
     # Exact duplicates (about 0.4 %) would stand on both sides of the split and flatter the test.
     duplicates="drop",
     split=Stratified(validation=0.2, test=0.2, seed=42),
+    training=Training(epochs=16),  # 90,000 rows: val_loss is lowest after about ten
+    # Assumed, as the data holds no loans: a credit line of three monthly incomes, up to 25,000, of
+    # which 75 % is lost in a default (Bahnsen et al. 2014); one repaid earns 10 % of it.
+    costs=Costs(
+        amount="MonthlyIncome", amount_at_most=8333, missed_share=2.25, false_alarm_share=0.3
+    ),
+    decision=LeastCost(),
     expectations=(
         RowCount(at_least=1000, because="fewer rows hold too few defaults to learn from"),
         TargetRate(

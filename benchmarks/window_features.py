@@ -1,0 +1,132 @@
+"""``make bench``: the windows of customer and terminal beside pandas, on 1.75 million transactions.
+
+Both sides turn the same table into the same twelve columns, in its row order; pandas computes on
+one core, ours on two. Ours runs twice before and twice after pandas, and the median counts, so that
+a machine that slows down meanwhile flatters nobody. The columns must agree, or the benchmark fails.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measuring import REPOSITORY
+from modelling.declaration import SimulatedTransactions
+from modelling.transaction_simulator import simulate_transactions
+from modelling.transaction_windows import transaction_windows
+
+RESULTS = REPOSITORY / "mlruns" / "window_features.json"
+TARGET = 20
+WINDOWS_DAYS, DELAY_DAYS = (1, 7, 30), 7
+console = Console(highlight=False, width=None if Console().is_terminal else 120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--customers", type=int, default=SimulatedTransactions().customers)
+    given = parser.parse_args()
+    transactions = simulate_transactions(SimulatedTransactions(customers=given.customers))
+    with console.status("windows of customers and terminals: ours, pandas, ours"):
+        before = [timed(our_route, transactions)[1] for _ in range(2)]
+        theirs, pandas_seconds = timed(pandas_route, transactions)
+        after = [timed(our_route, transactions)[1] for _ in range(2)]
+        settle_ties(theirs, transactions)
+    seconds = median(before + after)
+    apart = largest_difference(our_route(transactions), theirs)
+    results = {
+        "rows": len(transactions),
+        "our_seconds": seconds,
+        "pandas_seconds": pandas_seconds,
+        "ratio": pandas_seconds / seconds,
+        "largest_difference": apart,
+    }
+    show(results)
+    if apart > 1e-6:
+        raise SystemExit(f"the two routes differ by up to {apart:.3g}")
+    RESULTS.write_text(json.dumps(results, indent=1))
+    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+
+
+def timed(route: Callable[[pd.DataFrame], dict], transactions: pd.DataFrame) -> tuple[dict, float]:
+    start = time.perf_counter()
+    columns = route(transactions)
+    return columns, time.perf_counter() - start
+
+
+def our_route(transactions: pd.DataFrame) -> dict[str, np.ndarray]:
+    return transaction_windows(
+        transactions["transacted_at"].to_numpy(),
+        transactions["customer_id"].to_numpy(),
+        transactions["terminal_id"].to_numpy(),
+        transactions["amount_usd"].to_numpy(),
+        transactions["fraud"].to_numpy() == 1,
+        WINDOWS_DAYS,
+        DELAY_DAYS,
+    )
+
+
+def pandas_route(transactions: pd.DataFrame) -> dict[str, pd.Series]:
+    """The handbook's recipe with ``groupby().rolling()``: counts, means, and differences of sums.
+
+    Expects rows in order of time.
+    """
+    by_time = transactions.set_index("transacted_at")
+    groups = {key: by_time.groupby(key) for key in ("customer_id", "terminal_id")}
+    rows = {key: np.argsort(transactions[key].to_numpy(), kind="stable") for key in groups}
+
+    def rolled(key: str, value: str, days: int, how: str) -> pd.Series:
+        result = getattr(groups[key][value].rolling(f"{days}D"), how)()
+        return pd.Series(result.to_numpy(), index=rows[key]).sort_index()
+
+    columns = {}
+    for days in WINDOWS_DAYS:
+        for name, how in (("transactions", "count"), ("mean_amount", "mean")):
+            columns[f"customer_{name}_{days}d"] = rolled("customer_id", "amount_usd", days, how)
+    both = ("count", "sum")
+    unknown, unknown_frauds = (rolled("terminal_id", "fraud", DELAY_DAYS, how) for how in both)
+    for days in WINDOWS_DAYS:
+        number, frauds = (rolled("terminal_id", "fraud", DELAY_DAYS + days, how) for how in both)
+        number, frauds = number - unknown, frauds - unknown_frauds
+        columns[f"terminal_transactions_{days}d"] = number
+        columns[f"terminal_fraud_share_{days}d"] = (frauds / number).fillna(0)
+    return columns
+
+
+def settle_ties(columns: dict[str, pd.Series], transactions: pd.DataFrame) -> None:
+    """What each of a customer's rows of one second would see, were it the last of them.
+
+    pandas lets such rows see those that stand before them in the table; ours see each other.
+    """
+    instants = transactions.groupby(["customer_id", "transacted_at"]).ngroup()
+    tied = instants.duplicated(keep=False)
+    for name, column in columns.items():
+        if name.startswith("customer"):
+            column[tied] = column[tied].groupby(instants[tied]).transform("last")
+
+
+def largest_difference(ours: dict[str, np.ndarray], theirs: dict[str, pd.Series]) -> float:
+    return max(float(np.abs(ours[name] - one.to_numpy()).max()) for name, one in theirs.items())
+
+
+def show(results: dict[str, float]) -> None:
+    title = f"Windows of customers and terminals, {results['rows']:,} transactions"
+    table = Table("", title=title, title_justify="left")
+    for name in ("seconds", "ours is", "target"):
+        table.add_column(name, justify="right")
+    ratio = results["ratio"]
+    verdict = f"{TARGET}x {'met' if ratio >= TARGET else 'MISSED'}"
+    table.add_row("pandas groupby().rolling()", f"{results['pandas_seconds']:.1f}",
+                  f"{ratio:.1f}x", verdict)  # fmt: skip
+    table.add_row("ours", f"{results['our_seconds']:.2f}", "", "")
+    console.print(table)
+    console.print(f"largest difference in a cell: {results['largest_difference']:.1g}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""What a use case may declare of its data: the source, how it is split, what is derived from it.
+
+Import these from ``modelling.declaration``.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, PositiveInt, Tag
+
+from modelling.columns import Declaration
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Source(Declaration):
+    """Where the table comes from.
+
+    ``uri`` is a path or URL of a CSV or Parquet file (anything that fsspec opens),
+    ``package:DISTRIBUTION/PATH`` (a file inside an installed package, which is not imported; there
+    also a pandas pickle compressed with xz, ``.pkl.compress``),
+    ``openml:NAME`` or ``openml:ID``, or a SQLAlchemy URL together with ``query``. Environment
+    variables in it are expanded when it is read, so that passwords need not be written down.
+    """
+
+    uri: str
+    query: str | None = None
+
+
+class SimulatedTransactions(Declaration):
+    """Card transactions with known frauds, by the process of the Fraud Detection Handbook."""
+
+    customers: PositiveInt = 5000
+    terminals: PositiveInt = 10_000
+    days: PositiveInt = 183
+    start: date = date(2018, 4, 1)
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+def _kind_of_source(given: Any) -> str:
+    simulated = isinstance(given, SimulatedTransactions) or (
+        isinstance(given, dict) and bool(given.keys() & SimulatedTransactions.model_fields.keys())
+    )
+    return "simulated" if simulated else "function" if callable(given) else "file"
+
+
+AnySource = Annotated[
+    Annotated[Source, Tag("file")]
+    | Annotated[SimulatedTransactions, Tag("simulated")]
+    | Annotated[Callable[[], Any], Tag("function")],
+    Discriminator(_kind_of_source),
+]
+
+
+class Stratified(Declaration):
+    """Random rows, with the same share of each class (or of target deciles) in every part."""
+
+    method: Literal["stratified"] = "stratified"
+    validation: Share = 0.2
+    test: Share = 0.2
+    seed: int = 42
+
+
+class OutOfTime(Declaration):
+    """Train on the past, validate on what came next, test on what came last.
+
+    ``gap_days`` are left out before validation and before test, as long as an outcome takes to be
+    known. The cut dates follow from the shares of rows.
+    """
+
+    method: Literal["out_of_time"] = "out_of_time"
+    column: str
+    validation: Share = 0.2
+    test: Share = 0.2
+    gap_days: Annotated[float, Field(ge=0)] = 0
+
+
+class Grouped(Declaration):
+    """Random groups: nobody named by ``column`` is in two parts."""
+
+    method: Literal["grouped"] = "grouped"
+    column: str
+    validation: Share = 0.2
+    test: Share = 0.2
+    seed: int = 42
+
+
+class DelayedFeedback(Declaration):
+    """Train on a few days, wait until their frauds are known, test on the days that follow.
+
+    The protocol of chapter 5 of the Fraud Detection Handbook. Test begins at ``test_from`` (without
+    it, ``test_days`` before the table's last day ends) and training ``train_days + delay_days``
+    earlier. Customers of whom a fraud is known leave the test period: known are the frauds since
+    training began that are more than ``delay_days`` old on the day. A random ``validation`` share
+    of the training period's customers is the validation part.
+    """
+
+    method: Literal["delayed_feedback"] = "delayed_feedback"
+    column: str
+    customer: str
+    test_from: date | None = None
+    train_days: PositiveInt = 7
+    delay_days: Annotated[int, Field(ge=0)] = 7
+    test_days: PositiveInt = 7
+    validation: Annotated[Share, Field(gt=0)] = 0.2
+    seed: int = 42
+
+
+class TransactionWindows(Declaration):
+    """What customer and terminal did before each transaction (``modelling.transaction_windows``).
+
+    The names are those of the raw table's columns. Whether a transaction was a fraud is known
+    after ``delay_days``. The columns that come of it are ``is_weekend``, ``is_night`` and, for each
+    window of d days, ``customer_transactions_{d}d``, ``customer_mean_amount_{d}d``,
+    ``terminal_transactions_{d}d`` and ``terminal_fraud_share_{d}d``.
+    """
+
+    method: Literal["transaction_windows"] = "transaction_windows"
+    customer: str = "customer_id"
+    terminal: str = "terminal_id"
+    time: str = "transacted_at"
+    amount: str = "amount_usd"
+    fraud: str = "fraud"
+    windows_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 7, 30)
+    delay_days: Annotated[int, Field(ge=0)] = 7
+
+
+class PriceHistory(Declaration):
+    """Features and target of a volatility forecast, from one row of prices a trading day.
+
+    ``time``, ``high``, ``low`` and ``close`` name columns of the raw table. The target is the log
+    of the mean realised variance of the next ``horizon_days`` trading days; the features look back
+    over each of ``lags_days``. ``modelling.price_history`` names the columns and their units.
+    """
+
+    method: Literal["price_history"] = "price_history"
+    time: str
+    high: str
+    low: str
+    close: str
+    horizon_days: PositiveInt = 5
+    lags_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 5, 22)
+
+    def refuse_overlap(self, split: Declaration) -> None:
+        """Raise ValueError where a training row's target could reach into a later part.
+
+        Five trading days are a calendar week; the longest that an exchange was shut in the last
+        decades, after 11 September 2001, added six days. So: a week more than without closings.
+        """
+        least = math.ceil(self.horizon_days * 7 / 5) + 7
+        if not isinstance(split, OutOfTime) or split.gap_days < least:
+            raise ValueError(
+                f"targets of {self.horizon_days} days overlap: 'derived' wants split.method="
+                f"out_of_time with split.gap_days of {least} or more"
+            )
+
+
+Split = Annotated[Stratified | OutOfTime | Grouped | DelayedFeedback, Field(discriminator="method")]
+Derived = Annotated[PriceHistory | TransactionWindows, Field(discriminator="method")]

@@ -1,0 +1,106 @@
+"""What a use case may declare of its judgement: metrics, baselines, costs, decisions, the gate.
+
+Import these from ``modelling.declaration``.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from modelling.columns import Declaration
+
+Problem = Literal["regression", "binary", "multiclass"]
+Headline = Literal[
+    "roc_auc",
+    "average_precision",
+    "card_precision",
+    "log_loss",
+    "brier",
+    "quadratic_weighted_kappa",
+    "rmse",
+    "qlike",
+]
+PROBLEMS_OF: dict[str, tuple[Problem, ...]] = {
+    "roc_auc": ("binary",),
+    "average_precision": ("binary",),
+    "card_precision": ("binary",),
+    "log_loss": ("binary", "multiclass"),
+    "brier": ("binary",),
+    "quadratic_weighted_kappa": ("multiclass",),
+    "rmse": ("regression",),
+    "qlike": ("regression",),
+}
+HEADLINES: dict[str, tuple[Headline, ...]] = {
+    "regression": ("rmse",),
+    "binary": ("roc_auc", "average_precision"),
+    "multiclass": ("log_loss",),
+}
+Baseline = Literal[
+    "constant",
+    "linear",
+    "boosting",
+    "random_forest",
+    "random_walk",
+    "riskmetrics_ewma",
+    "log_har",
+    "garch",
+]
+
+
+class Costs(Declaration):
+    """What a wrong decision costs, in ``unit``.
+
+    A positive that is accepted (a default, a fraud) costs ``missed`` + ``missed_share`` x the
+    amount at stake; a negative that is refused costs ``false_alarm`` + ``false_alarm_share`` x the
+    amount. ``amount`` names the feature that holds it; it counts up to ``amount_at_most``.
+    """
+
+    unit: str = "USD"
+    amount: str | None = None
+    amount_at_most: PositiveFloat | None = None
+    missed: Annotated[float, Field(ge=0)] = 0.0
+    missed_share: Annotated[float, Field(ge=0)] = 0.0
+    false_alarm: Annotated[float, Field(ge=0)] = 0.0
+    false_alarm_share: Annotated[float, Field(ge=0)] = 0.0
+
+
+class CutOff(Declaration):
+    """Refuse from a fixed probability on."""
+
+    method: Literal["cut_off"] = "cut_off"
+    cut_off: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class LeastCost(Declaration):
+    """Refuse where accepting is expected to cost more; the cut-off is chosen on validation rows."""
+
+    method: Literal["least_cost"] = "least_cost"
+
+
+class AlertBudget(Declaration):
+    """Refuse the most suspicious cards, as many a day as people can look at.
+
+    ``time`` and ``card`` name columns; a card's suspicion on a day is that of its worst row.
+    """
+
+    method: Literal["alert_budget"] = "alert_budget"
+    alerts_a_day: PositiveInt = 100
+    time: str
+    card: str
+
+
+class Gate(Declaration):
+    """The least that a model must reach on the test rows to be worth promoting."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def passes(self, value: float) -> bool:
+        """NaN never passes."""
+        above = self.at_least is None or value >= self.at_least
+        below = self.at_most is None or value <= self.at_most
+        return above and below and value == value
+
+
+Decision = Annotated[CutOff | LeastCost | AlertBudget, Field(discriminator="method")]

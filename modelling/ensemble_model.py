@@ -1,0 +1,33 @@
+"""A Keras model whose outputs may have an axis of members, each of which learns for itself."""
+
+import keras
+import tensorflow as tf
+
+
+class EnsembleModel(keras.Model):
+    """A functional Keras model with outputs (batch, outputs), or (batch, members, outputs).
+
+    Members are trained on the mean of their losses; metrics and the validation loss are those of
+    the mean of their outputs.
+    """
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Keras's, but the validation loss is that of the rows alone, without L2 penalties: it is
+        compared across trainings with other penalties."""
+        if not training:
+            return self._compile_loss(y, mean_of_members(y_pred), sample_weight)
+        if len(y_pred.shape) == 3:
+            members = y_pred.shape[1]
+            y_pred = tf.reshape(y_pred, (-1, y_pred.shape[2]))
+            y = tf.repeat(y, members)
+            sample_weight = None if sample_weight is None else tf.repeat(sample_weight, members)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Keras's, of the mean of the members."""
+        return super().compute_metrics(x, y, mean_of_members(y_pred), sample_weight)
+
+
+def mean_of_members(outputs: tf.Tensor) -> tf.Tensor:
+    """(batch, outputs) of either kind of outputs."""
+    return tf.reduce_mean(outputs, axis=1) if len(outputs.shape) == 3 else outputs

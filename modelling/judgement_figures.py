@@ -1,0 +1,173 @@
+"""Pictures of a judgement, from scikit-learn's own displays, readable on a phone."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    PrecisionRecallDisplay,
+    PredictionErrorDisplay,
+    RocCurveDisplay,
+)
+
+from modelling.deciding import amounts_of, cost_of
+from modelling.declaration import LeastCost, OutOfTime, UseCase
+from modelling.judging import Judgement
+from modelling.scoring import stake
+
+NETWORK = "network"
+
+
+Draw = Callable[[Judgement, Axes], None]
+
+
+def draw_judgement(judgement: Judgement) -> dict[str, Figure]:
+    """The pictures that fit the problem, by file name without its ending."""
+    return {name: _figure(judgement, draw, name) for name, draw in _fitting(judgement.use_case)}
+
+
+def _fitting(use_case: UseCase) -> Iterator[tuple[str, Draw]]:
+    if use_case.baselines:
+        yield "advantages", _advantages
+    if use_case.problem == "regression":
+        yield "forecast_against_actual", _forecast_against_actual
+        if isinstance(use_case.split, OutOfTime):
+            yield "forecast_over_time", _forecast_over_time
+        return
+    yield "confusion", _confusion
+    if use_case.problem == "binary":
+        yield "roc", _roc
+        yield "precision_recall", _precision_recall
+        yield "reliability", _reliability
+        yield "scores_by_class", _scores_by_class
+        if use_case.costs is not None:
+            yield "cost_by_cut_off", _cost_by_cut_off
+
+
+def _figure(judgement: Judgement, draw: Draw, name: str) -> Figure:
+    figure = Figure(figsize=(7, 5.4), layout="constrained")
+    axes = figure.add_subplot()
+    draw(judgement, axes)
+    figure.suptitle(judgement.use_case.title, fontsize=14)
+    axes.set_title(f"{name.replace('_', ' ')} (test rows)", fontsize=12, loc="left")
+    if draw is not _confusion:
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def _roc(judgement: Judgement, axes: Axes) -> None:
+    for name, outputs, style in _models(judgement):
+        RocCurveDisplay.from_predictions(
+            _target(judgement), outputs, name=name, ax=axes, curve_kwargs=style
+        )
+
+
+def _precision_recall(judgement: Judgement, axes: Axes) -> None:
+    for name, outputs, style in _models(judgement):
+        PrecisionRecallDisplay.from_predictions(
+            _target(judgement), outputs, name=name, ax=axes, curve_kwargs=style
+        )
+
+
+def _reliability(judgement: Judgement, axes: Axes) -> None:
+    """In bins of equal size, as far as the probabilities go: defaults and frauds are rare."""
+    outputs = judgement.answers.outputs
+    CalibrationDisplay.from_predictions(
+        _target(judgement), outputs, n_bins=10, strategy="quantile", name=NETWORK, ax=axes
+    )
+    points = np.concatenate([line.get_xydata() for line in axes.lines[1:]])
+    reach = min(1.1 * float(points.max()), 1.0)
+    axes.set(xlim=(0, reach), ylim=(0, reach))
+    axes.set(xlabel="mean predicted probability", ylabel="share of positives")
+
+
+def _scores_by_class(judgement: Judgement, axes: Axes) -> None:
+    bins = np.linspace(0, 1, 51).tolist()
+    for code, label in enumerate(judgement.use_case.classes):
+        scores = judgement.answers.outputs[_target(judgement) == code]
+        weights = np.full(len(scores), 1 / max(len(scores), 1))
+        axes.hist(scores, bins, weights=weights, alpha=0.6, label=f"{label}: {len(scores):,}")
+    axes.set(xlabel="probability", ylabel="share of the class", yscale="log")
+    axes.legend()
+
+
+def _cost_by_cut_off(judgement: Judgement, axes: Axes) -> None:
+    use_case, rows = judgement.use_case, judgement.rows
+    assert use_case.costs is not None
+    compared = judgement.answers.outputs
+    if isinstance(use_case.decision, LeastCost):
+        amounts = amounts_of(rows, use_case.costs)
+        compared = stake(compared, amounts, use_case.costs.model_dump())
+    cut_offs = np.unique(np.quantile(compared, np.linspace(0, 1, 201)))
+    cost = [cost_of(rows, compared >= one, use_case) for one in cut_offs]
+    axes.plot(cut_offs, cost, linewidth=2)
+    decided = judgement.metrics["cost"]
+    axes.axhline(decided, color="C1", linestyle=":", label=f"as decided: {decided:,.0f}")
+    axes.set(xlabel="cut-off", ylabel=f"cost in {use_case.costs.unit}")
+    axes.legend()
+
+
+def _confusion(judgement: Judgement, axes: Axes) -> None:
+    labels = [str(label) for label in judgement.use_case.classes]
+    ConfusionMatrixDisplay.from_predictions(
+        _target(judgement),
+        judgement.answers.decided,
+        labels=range(len(labels)),
+        display_labels=labels,
+        normalize="true",
+        values_format=".0%",
+        colorbar=False,
+        cmap="Blues",
+        ax=axes,
+    )
+
+
+def _forecast_against_actual(judgement: Judgement, axes: Axes) -> None:
+    PredictionErrorDisplay.from_predictions(
+        _target(judgement),
+        judgement.answers.outputs,
+        kind="actual_vs_predicted",
+        scatter_kwargs={"alpha": 0.3, "s": 12},
+        ax=axes,
+    )
+
+
+def _forecast_over_time(judgement: Judgement, axes: Axes) -> None:
+    split = judgement.use_case.split
+    assert isinstance(split, OutOfTime)
+    times = judgement.rows[split.column]
+    axes.plot(times, _target(judgement), linewidth=1, alpha=0.6, label="realised")
+    axes.plot(times, judgement.answers.outputs, linewidth=2, label="forecast")
+    axes.set(ylabel=judgement.use_case.target)
+    axes.tick_params("x", rotation=30)
+    axes.legend()
+
+
+def _advantages(judgement: Judgement, axes: Axes) -> None:
+    """The paired difference to each baseline, in the first headline metric, with its interval."""
+    metric = judgement.use_case.headline[0]
+    # Beside a constant all others would shrink to a point.
+    names = [name for name in judgement.baseline_answers if name != "constant"] or ["constant"]
+    for row, name in enumerate(names):
+        value, low, high = judgement.advantages[metric, name]
+        colour = "C3" if high < 0 else "C2" if low > 0 else "C7"
+        axes.plot([low, high], [row, row], color=colour, linewidth=3)
+        axes.plot(value, row, "o", color=colour, markersize=8)
+    axes.axvline(0, color="grey", linestyle=":")
+    axes.set_yticks(range(len(names)), names)
+    axes.margins(y=0.3)
+    axes.set(xlabel="right of 0: the network is better (95 % interval)")
+
+
+def _models(judgement: Judgement) -> Iterator[tuple[str, np.ndarray, dict]]:
+    for name, answers in judgement.baseline_answers.items():
+        if name != "constant":
+            yield name, answers.outputs, {"linewidth": 1.2, "alpha": 0.8}
+    yield NETWORK, judgement.answers.outputs, {"linewidth": 2.4, "color": "black"}
+
+
+def _target(judgement: Judgement) -> np.ndarray:
+    return judgement.rows[judgement.use_case.target].to_numpy()

@@ -1,0 +1,149 @@
+"""Judge the packaged model as an expert would: beside baselines, with uncertainty, in money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modelling.alerts import weighted_card_precision
+from modelling.baselines import Given, Outputs, fit_baseline
+from modelling.calibration import fit_calibration
+from modelling.deciding import amounts_of, cards, choose_cut_off
+from modelling.declaration import AlertBudget, LeastCost, UseCase
+from modelling.evaluation import Verdict, evaluate, judge_gate
+from modelling.intervals import Interval, bootstrap, groups_of, interval_of
+from modelling.packaging import Package
+from modelling.preprocessing import Preprocessed
+from modelling.scoring import Scorer, calibrated, stake
+from modelling.splitting import Parts
+from modelling.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED, Weighted
+
+
+class Answers(NamedTuple):
+    """What a model says of the test rows: calibrated outputs, and (n,) class codes."""
+
+    outputs: np.ndarray
+    decided: np.ndarray
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of a model from the test rows, which nothing before has seen.
+
+    ``intervals`` by headline metric; ``advantages`` the paired difference to a baseline by
+    (metric, baseline), positive where the network is better; ``skill`` the gain over the naive
+    baseline as a share of what was left to gain, by the first headline metric.
+    """
+
+    use_case: UseCase
+    rows: pd.DataFrame
+    answers: Answers
+    baseline_answers: dict[str, Answers]
+    metrics: dict[str, float]
+    baseline_metrics: dict[str, dict[str, float]]
+    intervals: dict[str, Interval]
+    advantages: dict[tuple[str, str], Interval]
+    skill: Interval | None
+    gate: Verdict
+
+    @property
+    def lost_to(self) -> list[str]:
+        """The baselines that are better by the first headline metric, beyond chance."""
+        first = self.use_case.headline[0]
+        return [name for name in self.baseline_answers if self.advantages[first, name].high < 0]
+
+
+def judge(
+    package: Package,
+    table: pd.DataFrame,
+    parts: Parts,
+    features: Preprocessed,
+    use_case: UseCase,
+) -> Judgement:
+    """Score the raw test rows with the package, fit the baselines, and compare on the same rows.
+
+    Baselines are calibrated and cut on validation rows just as the network is. Intervals are 95 %,
+    from paired resamples of whole groups where rows are not independent.
+    """
+    test = parts.test
+    scorer = Scorer(package.folder)
+    outputs = scorer.outputs(test)
+    answers = Answers(outputs, scorer.decide(test, outputs))
+    given = Given(table, parts, features, use_case)
+    names: tuple[str, ...] = use_case.baselines
+    baselines = {name: _comparable(fit_baseline(name, given), given) for name in names}
+    metrics = evaluate(test, *answers, use_case)
+    baseline_metrics = {name: evaluate(test, *one, use_case) for name, one in baselines.items()}
+    if use_case.problem == "regression" and names:  # R2 against the forecast anybody could make
+        metrics["r2_against_naive"] = (
+            1 - (metrics["rmse"] / baseline_metrics[names[0]]["rmse"]) ** 2
+        )
+    drawn = _resampled({"": answers, **baselines}, test, use_case)
+    return Judgement(
+        use_case=use_case,
+        rows=test,
+        answers=answers,
+        baseline_answers=baselines,
+        metrics=metrics,
+        baseline_metrics=baseline_metrics,
+        intervals={metric: interval_of(drawn["", metric]) for metric in use_case.headline},
+        advantages={
+            (metric, name): interval_of(_sign(metric) * (drawn["", metric] - drawn[name, metric]))
+            for metric in use_case.headline
+            for name in baselines
+        },
+        skill=_skill(drawn, use_case),
+        gate=judge_gate(metrics, use_case),
+    )
+
+
+def _comparable(raw: Outputs, given: Given) -> Answers:
+    """A baseline's calibrated test outputs and decisions."""
+    parts, use_case = given.parts, given.use_case
+    target = parts.validation[use_case.target].to_numpy()
+    calibration = fit_calibration(target, raw.validation, use_case)
+    outputs = calibrated(raw.test, calibration)
+    if use_case.problem != "binary":
+        return Answers(outputs, outputs.argmax(axis=-1))
+    cut_off = choose_cut_off(parts, calibrated(raw.validation, calibration), use_case)
+    compared = outputs
+    if isinstance(use_case.decision, LeastCost) and use_case.costs is not None:
+        amounts = amounts_of(parts.test, use_case.costs)
+        compared = stake(outputs, amounts, use_case.costs.model_dump())
+    return Answers(outputs, (compared >= cut_off).astype(np.int64))
+
+
+def _resampled(
+    by_model: dict[str, Answers], test: pd.DataFrame, use_case: UseCase
+) -> dict[tuple[str, str], np.ndarray]:
+    target = test[use_case.target].to_numpy()
+    headline: tuple[str, ...] = use_case.headline
+
+    def weighted(metric: str, outputs: np.ndarray) -> Weighted:
+        budget = use_case.decision
+        if metric != "card_precision":
+            return WEIGHTED[metric](target, outputs)
+        assert isinstance(budget, AlertBudget)  # the declaration sees to it
+        return weighted_card_precision(*cards(test, budget), target, outputs, budget.alerts_a_day)
+
+    metrics = {
+        (model, metric): weighted(metric, answers.outputs)
+        for model, answers in by_model.items()
+        for metric in headline
+    }
+    return bootstrap(metrics, groups_of(test, use_case))
+
+
+def _sign(metric: str) -> int:
+    return 1 if metric in HIGHER_IS_BETTER else -1
+
+
+def _skill(drawn: Mapping[tuple[str, str], np.ndarray], use_case: UseCase) -> Interval | None:
+    """(metric - naive) / (perfect - naive): 0 is no better than the naive baseline, 1 perfect."""
+    if not use_case.baselines:
+        return None
+    metric = use_case.headline[0]
+    ours, naive = drawn["", metric], drawn[use_case.baselines[0], metric]
+    return interval_of((ours - naive) / ((metric in HIGHER_IS_BETTER) - naive))

@@ -1,0 +1,44 @@
+"""Check a raw table of card transactions and add what its windows tell."""
+
+import numpy as np
+import pandas as pd
+
+from modelling.declaration import TransactionWindows
+from modelling.loading import read_columns
+from modelling.refusals import BrokenRule, refuse_broken
+from modelling.scoring import label_text
+from modelling.transaction_windows import transaction_windows
+
+
+def derive_transaction_windows(
+    table: pd.DataFrame, derived: TransactionWindows, fraud_label: int | str
+) -> pd.DataFrame:
+    """``table`` with the columns of ``transaction_windows``, under their names.
+
+    ``fraud_label`` is what the fraud column holds for a fraud, however it is written (1, 1.0, "1").
+    Raises DataRefused, by column, where one that is needed is missing, can't be read or has gaps,
+    and where the table already has a column of a derived name.
+    """
+    kinds = {
+        derived.time: "time",
+        derived.customer: "identifier",
+        derived.terminal: "identifier",
+        derived.amount: "number",
+        derived.fraud: "category",
+    }
+    raw = read_columns(table, kinds)
+    endless = int((~np.isfinite(raw[derived.amount])).sum())
+    if endless:
+        refuse_broken([BrokenRule(derived.amount, "is a finite number", endless)])
+    columns = transaction_windows(
+        raw[derived.time].dt.tz_localize(None).to_numpy(),
+        raw[derived.customer].to_numpy(),
+        raw[derived.terminal].to_numpy(),
+        raw[derived.amount].to_numpy(dtype=np.float64),
+        (raw[derived.fraud] == label_text(fraud_label)).to_numpy(),
+        derived.windows_days,
+        derived.delay_days,
+    )
+    rule = "its name is free for the derived column"
+    refuse_broken([BrokenRule(name, rule, None) for name in columns if name in table])
+    return table.assign(**columns)

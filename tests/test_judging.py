@@ -1,0 +1,156 @@
+"""Judgement: calibrated and cut on validation alone, beside baselines that get a fair try."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from modelling.baselines import Given, fit_baseline
+from modelling.calibration import fit_calibration
+from modelling.deciding import choose_cut_off, cost_of
+from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost
+from modelling.evaluation import evaluate, expected_calibration_error
+from modelling.loading import conform_table, convert_types
+from modelling.preprocessing import preprocess
+from modelling.scoring import calibrated, stake
+from modelling.splitting import Parts, split_table
+from use_cases import find_use_case
+
+CREDIT = find_use_case("credit_scoring")
+
+
+@pytest.fixture
+def outcomes():
+    """20,000 true probabilities of a rare event, and what happened."""
+    generator = np.random.default_rng(0)
+    truth = generator.beta(0.5, 6, 20_000)
+    return truth, (generator.random(20_000) < truth).astype(np.int64)
+
+
+@pytest.mark.parametrize("distorted", [lambda p: p**0.5, lambda p: p / (p + (1 - p) * 8)])
+def test_calibration_undoes_a_monotone_distortion(outcomes, distorted):
+    truth, happened = outcomes
+    fitted_on, judged = slice(0, 10_000), slice(10_000, None)
+    outputs = distorted(truth)
+    state = fit_calibration(happened[fitted_on], outputs[fitted_on], CREDIT)
+    after = calibrated(outputs[judged], state)
+    before = expected_calibration_error(happened[judged], outputs[judged])
+    assert expected_calibration_error(happened[judged], after) < 0.01 < 0.05 < before
+    assert roc_auc_score(happened[judged], after) == pytest.approx(
+        roc_auc_score(happened[judged], outputs[judged]), abs=1e-5
+    )
+
+
+def test_probabilities_that_keep_their_word_are_left_alone(outcomes):
+    truth, happened = outcomes
+    assert fit_calibration(happened, truth, CREDIT)["method"] == "none"
+
+
+def test_temperature_sharpens_what_was_too_timid():
+    generator = np.random.default_rng(1)
+    truth = generator.dirichlet(np.full(3, 0.4), 5000)
+    happened = np.array([generator.choice(3, p=row) for row in truth])
+    timid = np.sqrt(truth.clip(1e-9))
+    timid /= timid.sum(axis=1, keepdims=True)
+    state = fit_calibration(happened, timid, find_use_case("iris"))
+    assert state["method"] == "temperature"
+    assert state["slope"] == pytest.approx(2.0, rel=0.15)
+    assert calibrated(timid, state).sum(axis=1) == pytest.approx(1.0)
+
+
+def test_the_level_of_log_variances_is_where_qlike_is_lowest():
+    use_case = find_use_case("diabetes").model_copy(update={"target_kind": "log_variance"})
+    generator = np.random.default_rng(2)
+    forecast = generator.normal(size=500)
+    realised = forecast + generator.normal(0.3, 0.8, 500)
+    state = fit_calibration(realised, forecast, use_case)
+    rows = pd.DataFrame({use_case.target: realised})
+
+    def qlike(shift: float) -> float:
+        level = {"method": "level", "offset": state["offset"] + shift}
+        return evaluate(rows, calibrated(forecast, level), np.zeros(500), use_case)["qlike"]
+
+    assert qlike(0) < min(qlike(-0.01), qlike(0.01))
+
+
+def one_amount(rows: int) -> pd.DataFrame:
+    return pd.DataFrame({"MonthlyIncome": np.full(rows, 100.0)})
+
+
+def test_cost_by_hand():
+    use_case = CREDIT.model_copy(
+        update={"costs": Costs(missed=10, missed_share=0.5, false_alarm=3, amount="MonthlyIncome")}
+    )
+    rows = one_amount(4).assign(SeriousDlqin2yrs=[1, 1, 0, 0])
+    assert cost_of(rows, np.array([False, True, True, False]), use_case) == 10 + 50 + 3
+    answers = (np.full(4, 0.5), np.array([0, 1, 1, 0]))
+    metrics = evaluate(rows, *answers, use_case)
+    assert metrics["saved_against_accept_all"] == 120 - 63
+    assert metrics["saved_against_refuse_all"] == 6 - 63
+    assert metrics["savings"] == pytest.approx(1 - 63 / 6)
+
+
+def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
+    """With costs 9 to 1 refuse from a probability of 0.1 on: a stake of one half."""
+    truth, happened = outcomes
+    costs = Costs(missed=9, false_alarm=1)
+    use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
+    rows = one_amount(len(truth)).assign(SeriousDlqin2yrs=happened)
+    parts = Parts(rows, rows, rows)
+    assert stake(np.array([0.1]), np.zeros(1), costs.model_dump()) == pytest.approx(0.5)
+    chosen = choose_cut_off(parts, truth, use_case)
+    at = {cut: cost_of(rows, stake(truth, np.zeros(len(truth)), costs.model_dump()) >= cut,
+                       use_case) for cut in (chosen, 0.5, 0.2, 0.8)}  # fmt: skip
+    assert at[chosen] <= at[0.5] <= min(at[0.2], at[0.8])
+    assert chosen == pytest.approx(0.5, abs=0.12)
+
+
+def test_a_fixed_cut_off_is_taken_as_declared(outcomes):
+    use_case = CREDIT.model_copy(update={"decision": CutOff(cut_off=0.3)})
+    assert choose_cut_off(Parts(*[one_amount(1)] * 3), np.ones(1), use_case) == 0.3
+
+
+def test_an_alert_budget_is_kept_in_proportion_to_the_cards_seen():
+    """100 cards a day in all, 20 of them in validation; 10 alerts a day are 2 of these 20."""
+    days = np.repeat(pd.date_range("2018-04-01", periods=5), 100)
+    table = pd.DataFrame({"at": days, "card": np.tile(np.arange(100), 5)})
+    decision = AlertBudget(alerts_a_day=10, time="at", card="card")
+    use_case = CREDIT.model_copy(update={"decision": decision})
+    inside = table.card < 20
+    parts = Parts(table[~inside], table[inside], table[:0])
+    probabilities = np.random.default_rng(0).permutation(100) / 100
+    cut_off = choose_cut_off(parts, probabilities, use_case)
+    assert (probabilities >= cut_off).sum() == 2 * 5
+
+
+@pytest.fixture(scope="module")
+def given(credit_file):
+    table = conform_table(convert_types(pd.read_csv(credit_file), CREDIT), CREDIT)
+    parts = split_table(table, CREDIT)
+    return Given(table, parts, preprocess(parts, CREDIT), CREDIT)
+
+
+@pytest.mark.parametrize("name", ["linear", "boosting", "random_forest"])
+def test_a_baseline_learns_and_sees_no_test_outcome(given, name):
+    before = fit_baseline(name, given)
+    spoiled = given.parts.test.assign(**{CREDIT.target: 1 - given.parts.test[CREDIT.target]})
+    after = fit_baseline(name, given._replace(parts=given.parts._replace(test=spoiled)))
+    assert roc_auc_score(given.parts.test[CREDIT.target], before.test) > 0.75
+    np.testing.assert_array_equal(before.test, after.test)
+    np.testing.assert_array_equal(before.validation, after.validation)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "diabetes"])
+def test_every_problem_has_its_naive_baseline(name):
+    use_case = find_use_case(name)
+    table = conform_table(convert_types(use_case.source(), use_case), use_case)
+    parts = split_table(table, use_case)
+    given = Given(table, parts, preprocess(parts, use_case), use_case)
+    outputs = {one: fit_baseline(one, given).test for one in ("constant", "linear", "boosting")}
+    assert np.ptp(outputs["constant"], axis=0).max() == 0
+    metric = use_case.headline[0]
+    values = {
+        one: evaluate(parts.test, each, each.argmax(axis=-1), use_case)[metric]
+        for one, each in outputs.items()
+    }
+    assert max(values["linear"], values["boosting"]) < values["constant"]

@@ -1,0 +1,80 @@
+"""Market volatility: how much will the S&P 500 move over the next five trading days?
+
+Daily prices from 1999 to 2018. Volatility is persistent and its log is nearly normal, so that a
+linear model of past logs (HAR) is already hard to beat: a network that wins by far has seen the
+future.
+"""
+
+from modelling.columns import Column, NotAbove, RowCount, TargetRate, amount, number, time
+from modelling.declaration import (
+    Gate,
+    Network,
+    OutOfTime,
+    PriceHistory,
+    Source,
+    Training,
+    UseCase,
+)
+
+
+def log_variance(name: str) -> Column:
+    """The log of a variance a day. Already a log: another transform would only bend it."""
+    return number(
+        name,
+        usual=(-15, -5),
+        missing_at_most=0,
+        transform="none",
+        note="-15 is a day that moves by 0.06 %, -5 one that moves by 8 %.",
+    )
+
+
+def negative_return(name: str) -> Column:
+    """The leverage effect: losses stir a market up more than gains of the same size."""
+    return number(name, maximum=0, usual=(-0.4, 0), missing_at_most=0, transform="none")
+
+
+USE_CASE = UseCase(
+    name="market_volatility",
+    title="Variance of the S&P 500 over the next five trading days",
+    problem="regression",
+    source=Source(uri="package:arch/arch/data/sp500/sp500.csv.gz"),
+    derived=PriceHistory(
+        time="Date", high="High", low="Low", close="Close", horizon_days=5, lags_days=(1, 5, 22)
+    ),
+    target="log_variance_next_5_days",
+    target_kind="log_variance",
+    columns=(
+        time("Date"),
+        amount("High", role="context", missing_at_most=0),
+        amount("Low", role="context", missing_at_most=0),
+        amount("Close", role="context", missing_at_most=0),
+        time("target_known_on"),
+        amount("realised_variance_1_day", role="context", missing_at_most=0),
+        number("return_1_day", usual=(-0.12, 0.12), missing_at_most=0, transform="none"),
+        log_variance("log_variance_1_day"),
+        log_variance("log_variance_5_days"),
+        log_variance("log_variance_22_days"),
+        negative_return("negative_return_1_day"),
+        negative_return("negative_return_5_days"),
+        negative_return("negative_return_22_days"),
+    ),
+    # Five trading days spanned up to 13 calendar days, in September 2001 when the exchange was shut
+    # for four: with 14 days of gap no target of one part reaches into the next.
+    split=OutOfTime(column="Date", validation=0.2, test=0.2, gap_days=14),
+    # Three thousand rows that overlap: one smooth, well damped layer is all they carry.
+    network=Network(hidden_units=(64,), activation="elu", dropout=0.3, l2=1e-2),
+    training=Training(epochs=60, batch_size=64, learning_rate=1e-3),
+    headline=("qlike", "rmse"),
+    baselines=("random_walk", "riskmetrics_ewma", "log_har", "garch", "linear", "boosting"),
+    expectations=(
+        RowCount(at_least=1000, because="four years hold hardly one crash to learn from"),
+        TargetRate(
+            at_least=-13,
+            at_most=-7,
+            because="a mean log variance outside means prices that stand still or are no prices",
+        ),
+        NotAbove(low="Low", high="Close", severity="warning", because="a close lies in the range"),
+        NotAbove(low="Close", high="High", severity="warning", because="a close lies in the range"),
+    ),
+    gate=Gate(metric="r2", at_least=0.4),
+)
