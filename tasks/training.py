@@ -17,11 +17,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
 from modelling.figures import draw_learning_curve
-from modelling.fitting import Job
+from modelling.fitting import Fitted, Job
 from modelling.history import History, OnEpoch
 from modelling.learning_curves import Diagnosis, read_learning_curve
 from modelling.preprocessing import Preprocessed
 from modelling.refusals import UsageError
+from tasks.tracking.fresh_process import start_fresh_process
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
 from tasks.training_workers import WorkerDiedError, borrowed_worker
@@ -31,19 +32,19 @@ log = logging.getLogger("finflows")
 
 @dataclass(frozen=True)
 class Attempt:
-    """One training as it was declared: the folder of the network to keep, and its curve."""
+    """One training as it was declared: the folder of the network to keep, its outputs (n, outputs)
+    on the validation rows, and its curve."""
 
     use_case: UseCase
     network_folder: Path
+    validation_outputs: np.ndarray
     history: History
     diagnosis: Diagnosis
 
     @property
     def val_loss(self) -> float:
         """The validation loss of the weights that were kept; NaN where training diverged."""
-        if self.use_case.training.early_stopping_patience:
-            return self.history.best_val_loss
-        return self.history.metrics["val_loss"][-1]
+        return kept_val_loss(self.history, self.use_case)
 
     def summary(self) -> dict[str, Any]:
         """What the curve says, and the settings with which to train next (empty if healthy)."""
@@ -54,6 +55,13 @@ class Attempt:
             "leak_suspected": self.diagnosis.leak_suspected,
             "remedy": first[0].overrides if first else {},
         }
+
+
+def kept_val_loss(history: History, use_case: UseCase) -> float:
+    """The validation loss of the best epoch with early stopping, else of the last one."""
+    if use_case.training.early_stopping_patience:
+        return history.best_val_loss
+    return history.metrics["val_loss"][-1]
 
 
 def worker_died(_task, _run, state) -> bool:
@@ -84,19 +92,26 @@ def train_and_read(
     """
     folder = scratch / f"network-{run.run_id}"
     job = Job(use_case, features.train, features.validation, run.checkpoint_folder, folder)
+    start_fresh_process()
     with (
         borrowed_worker() as worker,
         _progress(use_case.training.epochs, len(features.train.target)) as on_progress,
     ):
         fitted = worker.run(job, [run.log_epoch, on_progress])
-    history = fitted.history
-    diagnosis = read_learning_curve(history, use_case, fitted.dead_units)
-    curve = draw_learning_curve(history, use_case.title, diagnosis)
-    run.log_curve(history, diagnosis, curve)
+    diagnosis = record_curve(fitted, use_case, run)
     run.log_text(fitted.summary, "model_summary.txt")
+    _say(fitted.history, diagnosis)
+    return Attempt(use_case, folder, fitted.validation_outputs, fitted.history, diagnosis)
+
+
+def record_curve(fitted: Fitted, use_case: UseCase, run: TrackedRun) -> Diagnosis:
+    """Read the learning curve, and record it in the run with its picture and verdict."""
+    diagnosis = read_learning_curve(fitted.history, use_case, fitted.dead_units)
+    run.log_curve(
+        fitted.history, diagnosis, draw_learning_curve(fitted.history, use_case.title, diagnosis)
+    )
     run.log_tags({"weights_hash": fitted.weights_hash})
-    _say(history, diagnosis)
-    return Attempt(use_case, folder, history, diagnosis)
+    return diagnosis
 
 
 def refuse_diverged(attempt: Attempt) -> Attempt:

@@ -6,11 +6,13 @@ training. Workers stay warm between trainings (importing TensorFlow takes second
 when they have grown.
 """
 
-import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # a worker is started before anything heavy is imported
     from modelling.history import OnEpoch
 
 GROWN_BYTES = 400 << 20  # beyond its size after the first training: about a dozen trainings
+SERVE = "import sys; from tasks.training_workers import serve; serve(int(sys.argv[1]))"
+Environment = Mapping[str, str]
 
 
 class WorkerDiedError(RuntimeError):
@@ -28,13 +32,22 @@ class WorkerDiedError(RuntimeError):
 
 
 class TrainingWorker:
-    """One process that trains what it is sent, one job after the other."""
+    """One process that trains what it is sent, one job after the other.
 
-    def __init__(self) -> None:
-        spawn = multiprocessing.get_context("spawn")  # a fork of threads and TensorFlow can hang
-        self.connection, far_end = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(far_end,), daemon=True)
-        self.process.start()
+    ``environment`` is added to this process's own: the cores and the GPUs that it may use.
+    """
+
+    def __init__(self, environment: Environment | None = None) -> None:
+        self.environment = dict(environment or {})
+        self.connection, far_end = Pipe()
+        path = os.pathsep.join(filter(None, sys.path))
+        # Neither a fork, which can hang with threads and TensorFlow, nor multiprocessing, which
+        # refuses to start a process from a worker of a Dask cluster.
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, str(far_end.fileno())],
+            pass_fds=[far_end.fileno()],
+            env={**os.environ, "PYTHONPATH": path, **self.environment},
+        )
         far_end.close()
         self.first_size: int | None = None
 
@@ -52,9 +65,15 @@ class TrainingWorker:
                 else:
                     return content
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            self.process.join(timeout=5)
-            code = self.process.exitcode
+            try:
+                code = self.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:  # it hung up, but does not end
+                self.process.kill()
+                code = self.process.wait()
             raise WorkerDiedError(f"the training process died (exit code {code})") from None
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
 
     def has_grown(self) -> bool:
         """Whether it holds much more memory than after its first training."""
@@ -66,38 +85,73 @@ class TrainingWorker:
         """End the process, whatever it does."""
         self.connection.close()
         self.process.kill()
-        self.process.join()
+        self.process.wait()
 
 
 _idle: list[TrainingWorker] = []
 
 
-def start_worker() -> None:
+def start_worker(environment: Environment | None = None) -> None:
     """Have a worker import TensorFlow while this process has other things to do."""
-    _idle.append(TrainingWorker())
+    _idle.append(TrainingWorker(environment))
 
 
 @contextmanager
-def borrowed_worker() -> Iterator[TrainingWorker]:
-    """An idle worker, or a new one. It comes back unless it died, failed or has grown."""
-    worker = _idle.pop() if _idle else TrainingWorker()
+def borrowed_worker(environment: Environment | None = None) -> Iterator[TrainingWorker]:
+    """An idle worker of this ``environment``, or a new one.
+
+    It comes back unless it died, failed or has grown.
+    """
+    worker = _idle_worker(dict(environment or {})) or TrainingWorker(environment)
     try:
         yield worker
     except BaseException:
         worker.stop()
         raise
-    if worker.has_grown():
+    if not worker.is_alive() or worker.has_grown():
         worker.stop()
     else:
         _idle.append(worker)
 
 
-def _serve(connection: Connection) -> None:
+def _idle_worker(environment: dict[str, str]) -> TrainingWorker | None:
+    for worker in [one for one in _idle if one.environment == environment]:
+        try:
+            _idle.remove(worker)
+        except ValueError:
+            continue  # another thread was first
+        if worker.is_alive():
+            return worker
+        worker.stop()
+    return None
+
+
+def stop_idle_workers(environment: Environment) -> None:
+    """End the idle workers of this ``environment``: nobody will need them soon."""
+    while worker := _idle_worker(dict(environment)):
+        worker.stop()
+
+
+def share_of_cores(workers: int) -> dict[str, str]:
+    """An environment in which ``workers`` processes of this machine share its cores evenly."""
+    if workers == 1:
+        return {}
+    cores = str(max((os.cpu_count() or 1) // workers, 1))
+    return {
+        "OMP_NUM_THREADS": cores,
+        "TF_NUM_INTRAOP_THREADS": cores,
+        "TF_NUM_INTEROP_THREADS": cores,
+    }
+
+
+def serve(descriptor: int) -> None:
     """The worker's side: import, then train whatever comes, until the flow's process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the flow decides
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import modelling.training  # noqa: F401
     from modelling.fitting import fit
+
+    connection: Connection = Connection(descriptor)
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         connection.send(("epoch", (epoch, metrics)))

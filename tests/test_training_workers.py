@@ -24,7 +24,9 @@ def kill_worker_once_it_trains(client, killed):
     while not killed:
         (run,) = client.search_runs([experiment], max_results=1)
         epochs = client.get_metric_history(run.info.run_id, "loss")
-        workers = [one for one in psutil.Process().children() if "spawn_main" in str(one.cmdline())]
+        workers = [
+            one for one in psutil.Process().children() if "training_workers" in str(one.cmdline())
+        ]
         if run.info.status == "RUNNING" and len(epochs) > 10 and workers:
             for worker in workers:
                 worker.kill()
@@ -65,7 +67,7 @@ def test_a_retried_flow_goes_on_in_the_same_mlflow_run(client, small, credit_fil
 def test_what_a_training_raises_reaches_the_flow():
     with pytest.raises(AttributeError), borrowed_worker() as worker:
         worker.run("no job", [])
-    assert not worker.process.is_alive()
+    assert not worker.is_alive()
 
 
 @pytest.mark.slow
@@ -89,4 +91,4 @@ def test_a_worker_that_grew_is_replaced(monkeypatch):
     monkeypatch.setattr(training_workers, "GROWN_BYTES", -1)
     assert worker.has_grown()
     worker.stop()
-    assert not worker.process.is_alive()
+    assert not worker.is_alive()

@@ -1,0 +1,63 @@
+"""``run_trials`` as the flow calls it: nested MLflow runs, curves, verdicts and all.
+
+The number of workers is read from WORKERS. A few tiny trials in the same workers come before the
+clock starts, as the others import TensorFlow before it.
+"""
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+from prefect import flow
+
+from benchmarks.peers.search_space import (
+    BATCH_SIZES,
+    DROPOUT,
+    HIDDEN_UNITS,
+    LEARNING_RATE,
+    SEED,
+    main,
+)
+from modelling.declaration import UseCase
+from modelling.overrides import override
+from modelling.preprocessing import Examples
+from tasks.study import open_study
+from tasks.tracking.runs import tracked_run
+from tasks.training_places import training_place
+from tasks.trials import run_trials
+from use_cases import find_use_case
+
+WORKERS = int(os.environ.get("WORKERS", "1"))
+
+
+def declared(epochs: int) -> UseCase:
+    """The same space, network and optimizer as the others'."""
+    low, high = LEARNING_RATE
+    units = [[int(one) for one in text.split("-")] for text in HIDDEN_UNITS]
+    space = {
+        "network.hidden_units": {"values": units},
+        "network.dropout": {"low": DROPOUT[0], "high": DROPOUT[1]},
+        "training.learning_rate": {"low": low, "high": high, "log": True},
+        "training.batch_size": {"values": BATCH_SIZES},
+    }
+    settings = {"training.epochs": epochs, "training.optimizer": "adam", "search": space}
+    settings |= {"training.schedule": "constant", "training.early_stopping_patience": 0}
+    return override(find_use_case("credit_scoring"), settings)
+
+
+@flow(name="search", persist_result=False)
+def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
+    use_case = declared(epochs)
+    features = SimpleNamespace(
+        train=Examples(rows["x"], rows["y"].astype(np.int64)),
+        validation=Examples(rows["x_validation"], rows["y_validation"].astype(np.int64)),
+    )
+    with tracked_run(use_case, {}) as run:
+        study = open_study(run, use_case, trials, "tpe", SEED, PLACE.slots)
+        run_trials(study, features, run, PLACE)
+    return min(outcome.val_loss for outcome in study.outcomes() if outcome.state == "finished")
+
+
+if __name__ == "__main__":
+    with training_place(WORKERS) as PLACE:
+        main(search, warm_up=search)

@@ -1,0 +1,117 @@
+"""Serve what ``prefect.yaml`` plans, on one box: the server, the schedules and the runs."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import yaml
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.upkeep import WATCHED_FLOWS
+from modelling.refusals import UsageError
+from tasks.flow_runs import watch_heartbeats
+from use_cases import find_use_case, use_case_names
+
+ROOT = Path(__file__).resolve().parents[1]
+PLAN = ROOT / "prefect.yaml"
+
+
+def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
+    """Run all that is planned when it is due, ``workers`` at a time, until interrupted.
+
+    Uses the Prefect server that is configured, or one of its own on 127.0.0.1.
+    """
+    plan = planned(file)
+    os.chdir(ROOT)  # entrypoints are paths from here
+    with _server(port) as url, temporary_settings({PREFECT_API_URL: url}):
+        watch_heartbeats(WATCHED_FLOWS)
+        deployments = [_deployment(entry) for entry in plan]
+        # Paused schedules would stay paused after a kill; without this process nothing runs anyway.
+        serve(*deployments, limit=workers, pause_on_shutdown=False)
+
+
+def planned(file: Path) -> list[dict[str, Any]]:
+    """The deployments of a ``prefect.yaml``, and the same again for use cases not listed there.
+
+    A use case without an entry gets a copy of the first entry of each flow that trains or searches.
+    Raises UsageError for an entry whose use case is not declared.
+    """
+    entries = yaml.safe_load(file.read_text())["deployments"]
+    for entrypoint in dict.fromkeys(entry["entrypoint"] for entry in entries):
+        listed = {
+            entry["parameters"]["use_case_name"]: entry
+            for entry in entries
+            if entry["entrypoint"] == entrypoint and "use_case_name" in entry.get("parameters", {})
+        }
+        for name in listed:
+            find_use_case(name)
+        if listed:
+            old, model = next(iter(listed.items()))
+            new = [name for name in use_case_names() if name not in listed]
+            entries += [_for_use_case(model, old, name) for name in new]
+    return entries
+
+
+def _for_use_case(model: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {
+        **model,
+        "name": model["name"].replace(old, new),
+        "parameters": {**model["parameters"], "use_case_name": new},
+        "tags": [tag.replace(old, new) for tag in model.get("tags", [])],
+    }
+
+
+def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
+    try:
+        return RunnerDeployment.from_entrypoint(
+            entry["entrypoint"],
+            name=entry["name"],
+            description=entry.get("description"),
+            parameters=entry.get("parameters"),
+            tags=entry.get("tags"),
+            schedules=[Cron(one["cron"], timezone=one["timezone"]) for one in entry["schedules"]],
+            concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
+        )
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(f"prefect.yaml: {entry['name']}: {error}") from None
+
+
+@contextmanager
+def _server(port: int) -> Iterator[str]:
+    """The address of the server that is configured, or of one that lives as long as we do."""
+    url = PREFECT_API_URL.value() or f"http://127.0.0.1:{port}/api"
+    if PREFECT_API_URL.value() or _answers(url):
+        yield url
+        return
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    # The page in the browser asks for the address that the server believes to have.
+    settings = {**os.environ, "PREFECT_SERVER_API_PORT": str(port)}
+    process = subprocess.Popen([*command, "--port", str(port)], env=settings)
+    try:
+        while not _answers(url):
+            if process.poll() is not None:
+                raise UsageError(f"the Prefect server does not start on port {port}: try --port")
+            time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/health", timeout=5) as answer:
+            return answer.status == 200
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,80 @@
+"""Search the declared space for better settings: many trainings, and the winner trained anew."""
+
+from typing import Annotated, Any
+
+from prefect import flow
+from pydantic import BaseModel, Field
+
+from flows.train import TrainingResult, train
+from modelling.derived_columns import derive_columns
+from modelling.overrides import override
+from modelling.preprocessing import preprocess
+from modelling.search_space import Sampler, refuse_search
+from modelling.splitting import split_table
+from tasks.loading import load_table, source_name
+from tasks.study import open_study
+from tasks.tracking.runs import parameters_of, tracked_run
+from tasks.training_places import training_place
+from tasks.trials import conclude_search, run_trials
+from tasks.validation import validate_table
+from use_cases import find_use_case
+
+
+class SearchResult(BaseModel):
+    """What a search leaves behind; ``best_val_loss`` is on validation rows, ``trained`` is what the
+    best settings came to when they were trained as any other declaration."""
+
+    run_id: str
+    use_case: str
+    trials: dict[str, int]
+    best_trial: int
+    best_val_loss: float
+    settings: dict[str, Any]
+    trained: TrainingResult
+    paths: dict[str, str]
+
+
+@flow(name="search", flow_run_name="{use_case_name}", persist_result=False)
+def search(
+    use_case_name: str,
+    trials: Annotated[int, Field(ge=1)] = 20,
+    workers: Annotated[int, Field(ge=1)] = 1,
+    sampler: Sampler = "tpe",
+    dask: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    seed: int = 42,
+    resume: str | None = None,
+) -> SearchResult:
+    """Try ``trials`` settings of the declared search space, and train the best once more.
+
+    Trials run in ``workers`` processes of this machine, or on the Dask cluster at ``dask`` (an
+    address, or ``local``). Settings are judged by their validation loss; test rows are used once,
+    by the training at the end. ``overrides`` change the declaration as in a training; ``resume`` is
+    the id of an interrupted search's MLflow run.
+    """
+    parameters = {"use_case_name": use_case_name, "trials": trials, "workers": workers}
+    parameters |= {"sampler": sampler, "dask": dask, "overrides": overrides, "seed": seed}
+    refuse_search(trials, workers, sampler)
+    use_case = override(find_use_case(use_case_name), overrides or {})
+    with tracked_run(use_case, parameters, resume) as run:
+        table, data_hash = load_table(use_case)
+        table = derive_columns(table, use_case)
+        table, report = validate_table(table, use_case)
+        parts = split_table(table, use_case)
+        run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
+        features = preprocess(parts, use_case)
+
+        with training_place(workers, dask) as place:
+            study = open_study(run, use_case, trials, sampler, seed, place.slots)
+            run_trials(study, features, run, place)
+        settings = study.settings(study.best())
+        trained = train(use_case_name, {**(overrides or {}), **settings})
+        found = conclude_search(study, run, trained.run_id)
+    return SearchResult(
+        run_id=run.run_id, use_case=use_case.name, trained=trained, paths=run.paths, **found
+    )
+
+
+def resume_search(run_id: str) -> SearchResult:
+    """Go on with an interrupted search where it was. Raises UsageError if it can't."""
+    return search(**parameters_of(run_id), resume=run_id)

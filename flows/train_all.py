@@ -1,0 +1,52 @@
+"""Train every declared use case, side by side, and put the results in one table."""
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import BaseModel, Field
+
+from flows.compare import compare
+from tasks.separate_training import TrainingFailedError, train_apart, usable_cores
+from use_cases import use_case_names
+
+
+class AllTrained(BaseModel):
+    """The MLflow run of each use case that was trained, and why the others were not."""
+
+    run_ids: dict[str, str]
+    failures: dict[str, str]
+
+
+@flow(name="train-all", persist_result=False)
+def train_all(
+    use_cases: list[str] | None = None,
+    workers: Annotated[int, Field(ge=1)] | None = None,
+    settings: list[str] | None = None,
+) -> AllTrained:
+    """Train all use cases (or those named), ``workers`` at a time, each in processes of its own.
+
+    The cores are divided among the workers. One that fails stops no other. ``settings`` are
+    written as for ``--set``; ``workers`` defaults to one for each core.
+    """
+    names = use_cases or use_case_names()
+    workers = min(workers or usable_cores(), len(names))
+    cores = max(usable_cores() // workers, 1)
+    trained = AllTrained(run_ids={}, failures={})
+    side_by_side: ThreadPoolTaskRunner = ThreadPoolTaskRunner(max_workers=workers)
+    with side_by_side as runner:
+        waiting = {
+            name: runner.submit(
+                train_apart,
+                {"use_case_name": name, "settings": settings or [], "cores": cores},
+            )
+            for name in names
+        }
+        for name, future in waiting.items():
+            try:
+                trained.run_ids[name] = future.result()["run_id"]
+            except TrainingFailedError as error:
+                trained.failures[name] = str(error)
+    if trained.run_ids:
+        compare(run_ids=list(trained.run_ids.values()))
+    return trained

@@ -1,0 +1,31 @@
+"""What keeps a box or a team's server in order: dead runs are ended, the usual traps looked for."""
+
+from prefect import flow
+from prefect.settings import PREFECT_API_URL
+
+from modelling.refusals import UsageError
+from tasks.flow_runs import reap, watch_heartbeats
+from tasks.health import Check, examine
+
+WATCHED_FLOWS = ("train", "train-all", "search", "compare", "upkeep")
+
+
+def look_after() -> tuple[list[Check], list[str]]:
+    """The checks, and one line for each run that was ended because nobody runs it any more.
+
+    Where a Prefect server is configured, it is also told to watch the heartbeats of flow runs.
+    """
+    checks = examine()
+    reachable = {one.name for one in checks if one.passed}
+    if PREFECT_API_URL.value() and "prefect" in reachable:
+        watch_heartbeats(WATCHED_FLOWS)
+    return checks, reap() if {"tracking", "prefect"} <= reachable else []
+
+
+@flow(name="upkeep", persist_result=False)
+def upkeep() -> list[str]:
+    """End dead runs. Raises UsageError with the findings of the checks that fail."""
+    checks, reaped = look_after()
+    if failed := [one for one in checks if not one.passed]:
+        raise UsageError("; ".join(f"{one.name}: {one.finding}" for one in failed))
+    return reaped

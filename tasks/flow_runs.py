@@ -1,0 +1,89 @@
+"""Flow runs whose process is gone: what Prefect and MLflow say of them is made to agree."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.settings import get_current_settings
+from prefect.states import Crashed
+
+from tasks.tracking.reaping import close_all_dead, close_run
+from tasks.tracking.store import connect
+
+AUTOMATION = "finance-flows: crash flow runs without heartbeat"
+ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed")
+
+
+def reap() -> list[str]:
+    """End what says that it runs but does not; one line for each, empty if all is well.
+
+    MLflow runs of this machine whose process was killed become KILLED and their flow runs Crashed.
+    MLflow runs of other machines are closed where Prefect knows that their flow run has ended.
+    """
+    done = []
+    dead, elsewhere = close_all_dead()
+    done += [f"MLflow run of flow run {one} closed: its process was killed" for one in dead]
+    for flow_run in _flow_runs(dead):
+        if flow_run.state is not None and not flow_run.state.is_final():
+            with get_client(sync_client=True) as client:
+                reason: State = Crashed(message="its process was killed (finflows doctor)")
+                client.set_flow_run_state(flow_run.id, reason)
+            done.append(f"flow run {flow_run.name} ({flow_run.id}) marked as Crashed")
+    for flow_run in _flow_runs(elsewhere):
+        if flow_run.state is not None and flow_run.state.is_final():
+            run = elsewhere[str(flow_run.id)]
+            close_run(connect(), run, f"its flow run {flow_run.id} is {flow_run.state.name}")
+            done.append(f"MLflow run {run.info.run_id} closed: its flow run has ended")
+    return done
+
+
+def _flow_runs(ids: Iterable[str]) -> list[FlowRun]:
+    wanted = [UUID(one) for one in ids if one != "none"]
+    if not wanted:  # without a configured server, asking would start one
+        return []
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=wanted)))
+
+
+def watch_heartbeats(flow_names: Iterable[str]) -> bool:
+    """Have Prefect mark flow runs of these flows as Crashed when three heartbeats are missing.
+
+    Heartbeats come every ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` seconds (180 unless it is set). Says
+    whether the automation is new; one that exists is left as it is.
+    """
+    with get_client(sync_client=True) as client:
+        if client.read_automations_by_name(AUTOMATION):
+            return False
+    seconds = get_current_settings().flows.heartbeat_frequency or 180
+    beat = "prefect.flow-run.heartbeat"
+    Automation(
+        name=AUTOMATION,
+        trigger=EventTrigger(
+            after={beat},
+            expect={beat, *(f"prefect.flow-run.{ending}" for ending in ENDINGS)},
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "flow", "prefect.resource.name": list(flow_names)}
+            ),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=3 * seconds),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                name="Crashed",
+                state=StateType.CRASHED,
+                message="its heartbeats stopped",
+                force=False,
+            )
+        ],
+    ).create()
+    return True

@@ -1,0 +1,96 @@
+"""Train one use case in a process of its own, as somebody at the command line would.
+
+A use case that fails, hangs in native code or is killed takes nobody else along; and TensorFlow
+never shares a process with another training.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections import deque
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+
+log = logging.getLogger("finflows")
+# What the libraries read when they are asked for fewer threads than there are cores.
+_THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+class TrainingFailedError(RuntimeError):
+    """The training of one use case ended without a model; the message says why, in one line."""
+
+
+class TrainingKilledError(TrainingFailedError):
+    """The process that trained was killed from outside."""
+
+
+def usable_cores() -> int:
+    """The cores that this process may use, which is not always all that the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def was_killed(_task, _run, state) -> bool:
+    """Only a killed training is worth another try: bad data and bad settings stay as they are."""
+    try:
+        state.result()
+    except TrainingKilledError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+@task(
+    name="train-apart",
+    task_run_name="{use_case_name}",
+    retries=2,
+    retry_condition_fn=was_killed,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def train_apart(use_case_name: str, settings: list[str], cores: int) -> dict[str, Any]:
+    """The result of ``finflows train USE_CASE --json`` with ``cores`` cores to itself.
+
+    Raises TrainingFailedError with the last line that the training said.
+    """
+    command = [sys.executable, "-m", "flows.command_line", "train", use_case_name, "--json"]
+    for setting in settings:
+        command += ["--set", setting]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=_environment(cores),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    last_words: deque[str] = deque(["no reason given"], maxlen=1)
+    try:
+        for line in process.stderr:
+            if said := line.strip():
+                last_words.append(said)
+                log.info("%-20s %s", use_case_name, said)
+        answer = process.stdout.read()
+        process.wait()
+    finally:
+        process.terminate()
+    if process.returncode < 0:
+        raise TrainingKilledError(f"killed by signal {-process.returncode}")
+    if process.returncode:
+        raise TrainingFailedError(last_words[0].removeprefix("finflows: "))
+    return json.loads(answer.strip().splitlines()[-1])
+
+
+def _environment(cores: int) -> dict[str, str]:
+    """This process's own, with its cores divided and with the Prefect server that it talks to."""
+    with get_client(sync_client=True) as client:
+        server = str(client.api_url)
+    threads = {name: str(cores) for name in _THREAD_SETTINGS}
+    return {**os.environ, **threads, "PREFECT_API_URL": server, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,166 @@
+"""Read finished trainings back from MLflow, so that they can stand side by side."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from modelling.declaration import HEADLINES
+from modelling.refusals import UsageError
+from tasks.tracking.store import connect, experiment_id
+
+COMPARISONS = "comparison"  # the experiment that keeps the pages
+LOWER_IS_BETTER = ("log_loss", "brier", "rmse", "mae", "qlike", "expected_calibration_error")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Standing(NamedTuple):
+    """One finished training as people compare it.
+
+    ``low`` and ``high`` bound the 95 % interval of the headline metric on the test rows; ``skill``
+    is the improvement over the naive baseline as a share of what was left to gain. Both are None
+    for runs that were judged without them. ``val_losses`` are by epoch.
+    """
+
+    use_case: str
+    run_id: str
+    experiment_id: str
+    started: datetime
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    skill: float | None
+    best_epoch: int | None
+    learning_curve: str
+    gate: str
+    seconds: float
+    data_hash: str
+    version: str
+    aliases: tuple[str, ...]
+    val_losses: tuple[float, ...]
+
+
+def parse_since(text: str) -> timedelta:
+    """``"7d"``, ``"12h"``, ``"30m"`` or ``"2w"`` as a duration. Raises UsageError."""
+    if not (match := re.fullmatch(r"(\d+)([mhdw])", text.strip())):
+        raise UsageError(f"--since {text}: write a number and m, h, d or w, as in 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def read_leaderboard(
+    use_cases: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    since: str | None = None,
+    run_ids: Sequence[str] = (),
+) -> list[Standing]:
+    """The finished trainings that match all filters: by use case, the best first.
+
+    Nested runs (attempts, trials, baselines) are left out: they belong to the run above them.
+    """
+    client = connect()
+    wanted = _filter(tags or {}, since)
+    runs = [
+        run
+        for run in _search(client, wanted)
+        if "mlflow.parentRunId" not in run.data.tags
+        and (not use_cases or run.data.tags["use_case"] in use_cases)
+        and (not run_ids or run.info.run_id in run_ids)
+    ]
+    versions = {name: _versions(client, name) for name in {r.data.tags["use_case"] for r in runs}}
+    standings = [_standing(client, run, versions[run.data.tags["use_case"]]) for run in runs]
+    return sorted(standings, key=_rank)
+
+
+def _filter(tags: Mapping[str, str], since: str | None) -> str:
+    clauses = ["attributes.status = 'FINISHED'", "tags.use_case LIKE '%'"]
+    for name, value in tags.items():
+        if "'" in value or "`" in name:
+            raise UsageError(f"--tag {name}={value}: quotes can't be searched for")
+        clauses.append(f"tags.`{name}` = '{value}'")
+    if since:
+        earliest = datetime.now() - parse_since(since)
+        clauses.append(f"attributes.start_time >= {int(earliest.timestamp() * 1000)}")
+    return " and ".join(clauses)
+
+
+def _search(client: MlflowClient, wanted: str) -> list[Run]:
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(experiments, wanted, max_results=1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def _versions(client: MlflowClient, use_case: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Of each run that registered a model of this use case, the version and its aliases."""
+    aliases: dict[str, list[str]] = {}
+    for model in client.search_registered_models(f"name = '{use_case}'"):
+        for alias, version in client.get_registered_model(model.name).aliases.items():
+            aliases.setdefault(str(version), []).append(alias)
+    found = client.search_model_versions(f"name = '{use_case}'")
+    return {
+        one.run_id: (str(one.version), tuple(sorted(aliases.get(str(one.version), []))))
+        for one in found
+        if one.run_id
+    }
+
+
+def _standing(
+    client: MlflowClient, run: Run, versions: Mapping[str, tuple[str, tuple[str, ...]]]
+) -> Standing:
+    tags, metrics, info = run.data.tags, run.data.metrics, run.info
+    metric = tags.get("headline") or HEADLINES[run.data.params["problem"]][0]
+    version, aliases = versions.get(info.run_id, ("", ()))
+    epoch = metrics.get("best_epoch")
+    curve = sorted(client.get_metric_history(info.run_id, "val_loss"), key=lambda one: one.step)
+    return Standing(
+        use_case=tags["use_case"],
+        run_id=info.run_id,
+        experiment_id=info.experiment_id,
+        started=datetime.fromtimestamp(info.start_time / 1000).replace(microsecond=0),
+        metric=metric,
+        value=metrics.get(f"test_{metric}"),
+        low=metrics.get(f"test_{metric}_low"),
+        high=metrics.get(f"test_{metric}_high"),
+        skill=metrics.get("test_skill"),
+        best_epoch=None if epoch is None else int(epoch) + 1,
+        learning_curve=tags.get("learning_curve", ""),
+        gate=tags.get("gate", ""),
+        seconds=(info.end_time - info.start_time) / 1000,
+        data_hash=tags.get("data_hash", ""),
+        version=version,
+        aliases=aliases,
+        val_losses=tuple(one.value for one in curve),
+    )
+
+
+def _rank(standing: Standing) -> tuple[str, float]:
+    value = float("-inf") if standing.value is None else standing.value
+    if standing.value is not None and standing.metric in LOWER_IS_BETTER:
+        value = -value
+    return standing.use_case, -value
+
+
+def newest_start(client: MlflowClient) -> datetime | None:
+    """When the newest run of all began, in UTC; None in a new store."""
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    newest = client.search_runs(experiments, order_by=["attributes.start_time DESC"], max_results=1)
+    return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
+
+
+def log_comparison(files: Mapping[str, str]) -> str:
+    """Log each file's text to a run of its own; the id of the run."""
+    client = connect()
+    run = client.create_run(experiment_id(client, COMPARISONS))
+    for name, text in files.items():
+        client.log_text(run.info.run_id, text, name)
+    client.set_terminated(run.info.run_id, "FINISHED")
+    return run.info.run_id

@@ -1,0 +1,52 @@
+"""Runs that say RUNNING but that nobody runs any more, because their process was killed."""
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tasks.tracking.provenance import died
+from tasks.tracking.store import connect
+
+
+def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
+    """All runs of these experiments that say RUNNING."""
+    if not experiments:
+        return []
+    return list(client.search_runs(experiments, "attributes.status = 'RUNNING'"))
+
+
+def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
+    """Runs of this machine whose process was killed become KILLED; those that were."""
+    dead = []
+    for run in running_runs(client, experiments):
+        owner = run.data.tags.get("process", "")
+        if owner and died(owner):
+            close_run(client, run, f"process {owner.split()[1]} was killed")
+            dead.append(run)
+    return dead
+
+
+def close_all_dead() -> tuple[list[str], dict[str, Run]]:
+    """Close the dead runs of this machine, in all experiments.
+
+    Returns the flow runs that they belonged to, and of those that still say RUNNING and may be on
+    another machine, the run by its flow run.
+    """
+    client = connect()
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    dead = close_dead_runs(client, experiments)
+    rest = {
+        run.data.tags.get("prefect_flow_run", "none"): run
+        for run in running_runs(client, experiments)
+        if died(run.data.tags.get("process", " 0")) is None
+    }
+    rest.pop("none", None)
+    return [run.data.tags.get("prefect_flow_run", "none") for run in dead], rest
+
+
+def close_run(client: MlflowClient, run: Run, reason: str) -> None:
+    """End a run KILLED, with the reason and how to go on with it."""
+    whole = run.data.tags.get("mlflow.parentRunId", run.info.run_id)
+    reason = f"{reason}; finflows resume {whole}"
+    client.set_tag(run.info.run_id, "failure", reason)
+    client.set_tag(run.info.run_id, "mlflow.note.content", f"Failed: {reason}")
+    client.set_terminated(run.info.run_id, "KILLED")

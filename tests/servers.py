@@ -1,0 +1,111 @@
+"""Real servers for the slow tests, on loopback, in folders of their own, ended with the test."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+PATIENCE = 300  # seconds until something that must happen is given up; nothing is timed by it
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+def wait_for(condition: Callable[[], object], what: str, patience: float = PATIENCE):
+    """What ``condition`` answers once that is true."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.5)
+    raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
+
+
+@contextmanager
+def running(command: list[str], log: Path, **settings) -> Iterator[subprocess.Popen]:
+    """A process that is asked to end, then made to, with what it says in the file ``log``."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, **settings)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@contextmanager
+def prefect_server(folder: Path, **environment: str) -> Iterator[str]:
+    """``prefect server start`` as a team runs it; the address of its API."""
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}/api"
+    settings = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_API_PORT": port}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", port]
+    environment = {**os.environ, **settings, **environment}
+    environment.pop("PREFECT_API_URL", None)
+    with running(command, folder / "prefect-server.log", env=environment):
+        wait_for(lambda: answers(f"{url}/health"), "the Prefect server")
+        yield url
+
+
+@contextmanager
+def mlflow_ui(folder: Path, tracking_uri: str) -> Iterator[str]:
+    """MLflow's UI over a store; its address."""
+    port = str(free_port())
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", port]
+    command += ["--backend-store-uri", tracking_uri, "--workers", "1"]
+    with running(command, folder / "mlflow-ui.log", cwd=folder):
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow UI")
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def postgresql(log: Path, *databases: str) -> Iterator[str]:
+    """A PostgreSQL server with these databases; its address without scheme and database."""
+    programs = _postgresql_programs()
+    # The server refuses to run as root: then it runs as the user that its package brought.
+    user = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    port = str(free_port())
+    address = ["-h", "127.0.0.1", "-p", port, "-U", "finflows"]
+
+    def run(program: str, *arguments: str) -> bool:
+        command = [str(programs / program), *arguments]
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True, **user)
+        return done.returncode == 0
+
+    with tempfile.TemporaryDirectory() as data:
+        if user:
+            shutil.chown(data, **user)
+        assert run("initdb", "-D", data, "-A", "trust", "-U", "finflows", "-E", "UTF8")
+        command = [str(programs / "postgres"), "-D", data, "-p", port, "-k", data]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        with running(command, log, cwd="/", **user):
+            wait_for(lambda: run("pg_isready", *address), "PostgreSQL")
+            for name in databases:
+                assert run("createdb", *address, name)
+            yield f"finflows@127.0.0.1:{port}"
+
+
+def _postgresql_programs() -> Path:
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return (versions[-1] if versions else Path(str(shutil.which("initdb"))).resolve()).parent

@@ -1,0 +1,191 @@
+"""Finished trainings stand side by side, with what decides between them, in every form."""
+
+import csv
+import io
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from conftest import last_json
+from prefect.client.orchestration import get_client
+
+from flows.compare import compare
+from flows.train import train
+from modelling.refusals import UsageError
+from tasks.comparison import as_csv, as_html, as_json, sparkline
+from tasks.tracking.leaderboard import parse_since, read_leaderboard
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+MINE = {"round": "compare"}
+
+
+@pytest.fixture(scope="module")
+def runs(store, prefect_server):
+    """Two trainings of diabetes, of which the longer is better and the shorter stands without
+    baselines, and one of iris; by name."""
+    from tasks.tracking.store import connect
+
+    short = train("diabetes", {"training.epochs": 1, "baselines": []})
+    long = train("diabetes", {"training.epochs": 30})
+    iris = train("iris", {"training.epochs": 2}, remedies=1)
+    for one in (short, long, iris):
+        connect().set_tag(one.run_id, "round", "compare")
+    return {"short": short, "long": long, "iris": iris}
+
+
+@pytest.fixture
+def standings(runs):
+    return read_leaderboard(tags=MINE)
+
+
+def test_the_best_run_of_each_use_case_comes_first(runs, standings):
+    assert [one.run_id for one in standings] == [
+        runs["long"].run_id,
+        runs["short"].run_id,
+        runs["iris"].run_id,
+    ]
+    rmse = [one.value for one in standings[:2]]
+    assert rmse == sorted(rmse)
+    assert rmse[0] == runs["long"].metrics["rmse"]
+
+
+def test_a_row_tells_what_decides(runs, standings):
+    long, short, iris = standings
+    assert long.metric == "rmse"
+    assert long.low < long.value < long.high
+    assert 0 < long.skill < 1
+    assert short.skill is None
+    assert long.version == runs["long"].model["version"]
+    assert "challenger" in long.aliases
+    assert short.aliases == ()
+    assert len(long.val_losses) >= 2
+    assert len(short.val_losses) == 1
+    assert long.data_hash == short.data_hash != iris.data_hash
+    assert iris.gate in ("passed", "failed")
+    assert iris.seconds > 0
+
+
+def test_the_headline_metric_may_be_named_by_the_run(runs, client):
+    client.set_tag(runs["iris"].run_id, "headline", "accuracy")
+    (iris,) = read_leaderboard(["iris"], MINE)
+    client.set_tag(runs["iris"].run_id, "headline", "log_loss")
+    assert (iris.metric, iris.value) == ("accuracy", runs["iris"].metrics["accuracy"])
+
+
+def test_attempts_under_a_run_are_not_rows_of_their_own(runs, client):
+    nested = f"tags.`mlflow.parentRunId` = '{runs['iris'].run_id}'"
+    experiment = client.get_experiment_by_name("iris").experiment_id
+    attempts = {run.info.run_id for run in client.search_runs([experiment], nested)}
+    assert attempts
+    assert not attempts & {one.run_id for one in read_leaderboard()}
+
+
+def test_filters_by_use_case_tag_time_and_run(runs):
+    assert {one.use_case for one in read_leaderboard(["iris"])} == {"iris"}
+    assert read_leaderboard(tags={**MINE, "seed": "no such seed"}) == []
+    assert len(read_leaderboard(tags=MINE, since="1h")) == 3
+    assert len(read_leaderboard(run_ids=[runs["iris"].run_id])) == 1
+    with pytest.raises(UsageError, match="quotes"):
+        read_leaderboard(tags={"a": "it's"})
+
+
+def test_runs_from_before_the_time_are_left_out(runs, client):
+    """A run that says that it began ten days ago."""
+    known = client.get_run(runs["iris"].run_id)
+    began = known.info.start_time - 10 * 24 * 3600 * 1000
+    tags = {"use_case": "iris", "round": "old"}
+    old = client.create_run(known.info.experiment_id, start_time=began, tags=tags)
+    client.log_param(old.info.run_id, "problem", "multiclass")
+    client.set_terminated(old.info.run_id)
+    assert len(read_leaderboard(tags={"round": "old"}, since="2w")) == 1
+    assert read_leaderboard(tags={"round": "old"}, since="7d") == []
+    assert read_leaderboard(tags={"round": "old"})[0].value is None
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [("7d", timedelta(days=7)), ("12h", timedelta(hours=12)), ("2w", timedelta(days=14))],
+)
+def test_time_is_written_as_a_number_and_a_unit(text, duration):
+    assert parse_since(text) == duration
+
+
+@pytest.mark.parametrize("text", ["7", "d", "7y", "-1d", "7d ago"])
+def test_other_times_are_refused(text):
+    with pytest.raises(UsageError, match="7d"):
+        parse_since(text)
+
+
+def test_csv_and_json_hold_the_numbers_in_full(standings):
+    rows = list(csv.DictReader(io.StringIO(as_csv(standings))))
+    assert [float(row["value"]) for row in rows] == [one.value for one in standings]
+    assert [row["run_id"] for row in rows] == [one.run_id for one in standings]
+    records = json.loads(as_json(standings))
+    assert records[0]["val_losses"] == list(standings[0].val_losses)
+    assert records[1]["skill"] is None
+
+
+def test_a_loss_that_is_no_number_is_null_in_json(standings):
+    broken = standings[0]._replace(val_losses=(1.0, float("nan")), value=float("nan"))
+    (record,) = json.loads(as_json([broken]))
+    assert record["val_losses"] == [1.0, None]
+    assert record["value"] is None
+
+
+def test_the_page_needs_nothing_from_elsewhere(standings):
+    page = as_html([standings[0]._replace(learning_curve="<b>bold</b>"), *standings[1:]])
+    assert not re.search(r"https?://|src=|@import|<script|<link", page)
+    assert page.count("<polyline") == len(standings)
+    assert "<b>bold" not in page
+    assert "50.0000 - 60.5000" in page
+    assert "25.1%" in page
+
+
+def test_the_drawn_curve_marks_its_lowest_epoch_and_leaves_gaps():
+    drawn = sparkline([3.0, 1.0, float("nan"), 2.0], width=108, height=32)
+    points = re.search(r'points="([^"]*)"', drawn)[1].split()
+    assert len(points) == 3
+    across, down = (re.search(rf'{name}="([\d.]+)"', drawn)[1] for name in ("cx", "cy"))
+    assert f"{across},{down}" == points[1]
+    assert float(down) == 28  # the picture's lowest line: y grows downwards
+    assert sparkline([]) == sparkline([float("nan")]) == ""
+    assert "<polyline" in sparkline([1.0, 1.0])
+
+
+def test_the_flow_publishes_page_and_table(runs, client):
+    run_id = compare(tags=MINE)
+    files = {artifact.path for artifact in client.list_artifacts(run_id)}
+    assert files == {"comparison.html", "comparison.csv"}
+    with get_client(sync_client=True) as prefect:
+        (table,) = [one for one in prefect.read_artifacts() if one.key == "comparison"][:1]
+    shown = json.loads(table.data)
+    assert shown[0]["run"] == runs["long"].run_id[:8]
+    assert shown[0]["95 % interval"] == "50.0000 - 60.5000"
+
+
+def test_the_command_prints_tables_csv_json_and_pages(runs, finflows, tmp_path):
+    page = tmp_path / "page.html"
+    filters = ("--tag", "round=compare", "--since", "1d")
+    done = finflows("compare", *filters, "--use-case", "diabetes")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("rmse") == 2
+    assert runs["long"].run_id[:8] in done.stdout
+    done = finflows("compare", *filters, "--json", "--html", page)
+    assert last_json(done.stdout)[0]["run_id"] == runs["long"].run_id
+    assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--since", "soon"], "7d"),
+        (["--tag", "gate"], "NAME=VALUE"),
+        (["--use-case", "irs"], "did you mean 'iris'?"),
+    ],
+)
+def test_wrong_filters_are_one_clear_line(finflows, arguments, said):
+    done = finflows("compare", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

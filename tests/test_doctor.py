@@ -1,0 +1,147 @@
+"""The doctor ends what nobody runs any more, and finds the usual traps."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import REPOSITORY, last_json
+from prefect.client.orchestration import get_client
+
+from flows.upkeep import look_after
+from tasks import health
+from tasks.flow_runs import AUTOMATION, reap, watch_heartbeats
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal
+from prefect import flow
+from tasks.tracking.runs import tracked_run
+from use_cases import find_use_case
+
+@flow
+def train_and_be_killed():
+    with tracked_run(find_use_case("wine"), {}) as run:
+        print(run.run_id, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train_and_be_killed()
+"""
+
+
+def test_a_killed_training_is_closed_in_mlflow_and_in_prefect(client):
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "declared")])
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_THE_MIDDLE],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -9, killed.stderr
+    run_id = killed.stdout.split()[-1]
+    run = client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert len(reap()) == 2
+    run = client.get_run(run_id)
+    assert run.info.status == "KILLED"
+    assert f"finflows resume {run_id}" in run.data.tags["failure"]
+    with get_client(sync_client=True) as prefect:
+        flow_run = prefect.read_flow_run(run.data.tags["prefect_flow_run"])
+    assert flow_run.state.is_crashed()
+    assert reap() == []
+
+
+def test_a_run_elsewhere_is_closed_once_prefect_says_that_it_ended(client, prefect_server):
+    """Its host is another one, so that only Prefect can know."""
+    from prefect import flow
+
+    @flow(name="elsewhere")
+    def elsewhere():
+        from prefect.runtime import flow_run
+
+        return flow_run.id
+
+    ended = elsewhere()
+    experiment = client.create_experiment(f"elsewhere {time.time()}")
+    tags = {"process": "another-host 1 0", "prefect_flow_run": ended}
+    run_id = client.create_run(experiment, tags=tags).info.run_id
+    waiting = client.create_run(experiment, tags={"process": "another-host 2 0"}).info.run_id
+    reap()
+    assert client.get_run(run_id).info.status == "KILLED"
+    assert "Completed" in client.get_run(run_id).data.tags["failure"]
+    assert client.get_run(waiting).info.status == "RUNNING"
+
+
+def test_heartbeats_are_watched_once():
+    watch_heartbeats(("train",))
+    assert not watch_heartbeats(("train",))
+    with get_client(sync_client=True) as prefect:
+        (automation,) = prefect.read_automations_by_name(AUTOMATION)
+    assert automation.enabled
+    assert automation.actions[0].type == "change-flow-run-state"
+
+
+def test_a_healthy_box_passes_all_checks():
+    checks, _ = look_after()
+    assert [one for one in checks if not one.passed] == []
+    names = ["versions", "file store", "tracking", "prefect", "gpu", "clock", "disk"]
+    assert [one.name for one in checks] == names
+
+
+def test_packages_that_break_each_other_are_named(tmp_path):
+    declared = tmp_path / "pyproject.toml"
+    declared.write_text('[project]\ndependencies = ["sqlalchemy<2", "no-such-package", "pandas"]\n')
+    check = health.check_versions(declared)
+    assert not check.passed
+    assert "sqlalchemy 2." in check.finding
+    assert "no-such-package is missing" in check.finding
+    assert "pandas" not in check.finding
+
+
+def test_an_old_store_of_files_is_found(tmp_path, monkeypatch):
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "meta.yaml").write_text("name: Default\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    check = health.check_file_store()
+    assert not check.passed
+    assert "mlflow migrate-filestore" in check.finding
+
+
+def test_gpus_that_tensorflow_does_not_see_are_found(tmp_path, monkeypatch):
+    """A driver that lists one GPU; this machine's TensorFlow sees none of that name."""
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text('#!/bin/sh\necho "GPU 0: Some GPU (UUID: GPU-1)"\n')
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    check = health.check_gpu()
+    assert not check.passed
+    assert "CUDA_VISIBLE_DEVICES" in check.finding
+
+
+def test_a_clock_that_is_behind_the_newest_run_is_found(client):
+    experiment = client.create_experiment(f"tomorrow {time.time()}")
+    tomorrow = int((time.time() + 86_400) * 1000)
+    run_id = client.create_run(experiment, start_time=tomorrow).info.run_id
+    check = health.check_clock()
+    client.delete_run(run_id)
+    assert not check.passed
+    assert health.check_clock().passed
+
+
+def test_a_full_disk_is_found():
+    check = health.check_disk(at_least_gib=1e9)
+    assert not check.passed
+    assert "GiB free" in check.finding
+
+
+def test_the_command_fails_where_a_check_fails(finflows):
+    done = finflows("doctor", "--json", MLFLOW_TRACKING_URI="http://127.0.0.1:1")
+    assert done.returncode == 1, done.stderr
+    checks = {one["name"]: one for one in last_json(done.stdout)["checks"]}
+    assert not checks["tracking"]["passed"]
+    assert "can't be reached" in checks["tracking"]["finding"]
+    assert checks["versions"]["passed"]
+    assert "Traceback" not in done.stderr

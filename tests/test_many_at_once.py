@@ -1,0 +1,67 @@
+"""Trainings that start together on new databases: none is lost."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from conftest import REPOSITORY, last_json
+from mlflow import MlflowClient
+from servers import postgresql, prefect_server
+
+pytestmark = pytest.mark.slow
+
+
+def train_at_once(folder, count, **environment):
+    """What ``finflows train wine`` says, from ``count`` processes that are started together."""
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "declared")])
+    settings = {**os.environ, "PYTHONPATH": paths, "TF_NUM_INTRAOP_THREADS": "1", **environment}
+    command = [sys.executable, "-m", "flows.command_line", "train", "wine", "--json"]
+    processes = []
+    for seed in range(count):
+        settings_of_one = ["--set", "training.epochs=3", "--set", f"training.seed={seed}"]
+        with (folder / f"{seed}.out").open("w") as out, (folder / f"{seed}.err").open("w") as err:
+            processes.append(
+                subprocess.Popen(
+                    [*command, *settings_of_one], cwd=folder, env=settings, stdout=out, stderr=err
+                )
+            )
+    codes = [process.wait() for process in processes]
+    said = [(folder / f"{seed}.err").read_text() for seed in range(count)]
+    assert codes == [0] * count, "\n".join(said)
+    return [last_json((folder / f"{seed}.out").read_text()) for seed in range(count)]
+
+
+def assert_none_lost(tracking_uri, results):
+    """All runs are there, finished, with all epochs, each with a version of its own."""
+    client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+    experiment = client.get_experiment_by_name("wine").experiment_id
+    runs = client.search_runs([experiment])
+    assert {run.info.run_id for run in runs} == {one["run_id"] for one in results}
+    assert Counter(run.info.status for run in runs) == {"FINISHED": len(results)}
+    for run in runs:
+        assert len(client.get_metric_history(run.info.run_id, "val_loss")) == 3
+    versions = {int(one["model"]["version"]) for one in results}
+    assert versions == set(range(1, len(results) + 1))
+    assert {one.run_id for one in client.search_model_versions("name = 'wine'")} == {
+        run.info.run_id for run in runs
+    }
+
+
+def test_four_on_a_new_folder_with_sqlite(tmp_path):
+    """Nothing exists yet: no tracking database, no Prefect home."""
+    tracking = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    environment = {"MLFLOW_TRACKING_URI": tracking, "PREFECT_HOME": str(tmp_path / "prefect")}
+    results = train_at_once(tmp_path, 4, **environment)
+    assert_none_lost(tracking, results)
+
+
+def test_eight_with_postgresql_behind_mlflow_and_prefect(tmp_path):
+    with postgresql(tmp_path / "postgresql.log", "mlflow", "prefect") as address:
+        database = f"postgresql+asyncpg://{address}/prefect"
+        tracking = f"postgresql://{address}/mlflow"
+        with prefect_server(tmp_path, PREFECT_API_DATABASE_CONNECTION_URL=database) as url:
+            environment = {"MLFLOW_TRACKING_URI": tracking, "PREFECT_API_URL": url}
+            results = train_at_once(tmp_path, 8, **environment)
+        assert_none_lost(tracking, results)

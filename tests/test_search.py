@@ -1,0 +1,127 @@
+"""A search: many trainings under one parent, judged on validation rows, the best trained anew."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from flows.search import search
+from modelling.splitting import split_table
+from use_cases import find_use_case
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+EPOCHS = 12
+SPACE = {
+    "training.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+    "network.hidden_units": {"values": [[], [8], [16, 8]]},
+}
+QUICK = {"training.epochs": EPOCHS, "search": SPACE}
+
+
+@pytest.fixture(scope="module")
+def found(store, prefect_server):
+    """Twelve trials on the iris flowers."""
+    return search("iris", trials=12, overrides=QUICK)
+
+
+def trials_of(client, run_id):
+    """The nested runs of a search by the numbers of their trials."""
+    experiment = client.get_run(run_id).info.experiment_id
+    nested = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    return {int(run.data.tags["trial"]): run for run in nested}
+
+
+def tried(client, run_id):
+    """What the trials of a search tried and what came of it, in their order."""
+    runs = trials_of(client, run_id)
+    return [
+        (
+            runs[n].data.params["training.learning_rate"],
+            runs[n].data.params["network.hidden_units"],
+            runs[n].data.tags["pruned"],
+            round(runs[n].data.metrics["best_val_loss"], 5),
+        )
+        for n in sorted(runs)
+    ]
+
+
+def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, client):
+    runs = trials_of(client, found.run_id)
+    assert sorted(runs) == list(range(12))
+    for run in runs.values():
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["learning_curve"]
+        assert run.data.metrics["training_seconds"] > 0
+        steps = [one.step for one in client.get_metric_history(run.info.run_id, "val_loss")]
+        assert steps == list(range(len(steps)))
+        assert not any(name.startswith("test_") for name in run.data.metrics)
+
+
+def test_poor_trials_end_early_and_are_no_failures(found, client):
+    pruned = [r for r in trials_of(client, found.run_id).values() if r.data.tags["pruned"] == "yes"]
+    assert len(pruned) == found.trials.get("pruned") > 0
+    for run in pruned:
+        epochs = client.get_metric_history(run.info.run_id, "val_loss")
+        assert len(epochs) < EPOCHS
+
+
+def test_the_best_on_validation_rows_is_trained_and_registered_as_any_other(found, client):
+    runs = trials_of(client, found.run_id)
+    finished = {n: r for n, r in runs.items() if r.data.tags["pruned"] == "no"}
+    losses = {n: r.data.metrics["best_val_loss"] for n, r in finished.items()}
+    assert found.best_trial == min(losses, key=losses.get)
+    trained = client.get_run(found.trained.run_id)
+    for name, value in found.settings.items():
+        assert trained.data.params[name] == str(value)
+    assert trained.data.metrics["best_val_loss"] == pytest.approx(found.best_val_loss)
+    assert "test_accuracy" in trained.data.metrics
+    assert trained.data.tags["search_run"] == found.run_id
+    parent = client.get_run(found.run_id)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["trained_run"] == found.trained.run_id
+    assert json.loads(parent.data.tags["best_settings"]) == found.settings
+    assert client.get_model_version("iris", found.trained.model["version"]).run_id == (
+        found.trained.run_id
+    )
+
+
+def test_a_trial_that_diverges_is_a_bad_one_and_the_search_goes_on(client):
+    space = {"training.learning_rate": {"values": [1e-2, 1e30]}}
+    result = search(
+        "diabetes", 5, sampler="grid", overrides={"training.epochs": 2, "search": space}
+    )
+    assert result.trials == {"finished": 2}, "a grid ends when all of it was tried"
+    assert result.settings == {"training.learning_rate": 1e-2}
+    verdicts = [
+        run.data.tags["learning_curve"] for run in trials_of(client, result.run_id).values()
+    ]
+    assert "diverged" in verdicts
+
+
+@pytest.mark.slow
+def test_the_same_seed_tries_the_same_with_one_worker_or_two(found, client):
+    other = search("iris", trials=12, workers=2, overrides=QUICK)
+    assert tried(client, other.run_id) == tried(client, found.run_id)
+    assert other.settings == found.settings
+
+
+@pytest.mark.slow
+def test_another_seed_tries_something_else(found, client):
+    other = search("iris", trials=3, seed=7, overrides=QUICK)
+    assert tried(client, other.run_id)[1:] != tried(client, found.run_id)[1:3]
+
+
+@pytest.mark.slow
+def test_the_test_rows_decide_nothing(found, client, tmp_path):
+    """Their measurements are all made nonsense: same trials, same winner."""
+    use_case = find_use_case("iris")
+    table = use_case.source()
+    rows = split_table(table, use_case).test.index
+    names = [column.name for column in use_case.features]
+    spoiled = table.copy()
+    spoiled.loc[rows, names] = 19.0
+    pd.DataFrame(spoiled).to_csv(tmp_path / "spoiled.csv", index=False)
+    overrides = {**QUICK, "source.uri": str(tmp_path / "spoiled.csv")}
+    other = search("iris", trials=12, overrides=overrides)
+    assert tried(client, other.run_id) == tried(client, found.run_id)
+    assert other.trained.metrics["accuracy"] < found.trained.metrics["accuracy"]

@@ -1,0 +1,65 @@
+"""Runs that nobody watches wait for a store out of reach; what can't pass is not waited for."""
+
+import os
+import subprocess
+import sys
+
+from conftest import REPOSITORY
+
+A_SERVER_THAT_COMES_LATE = """
+import socket, threading, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from tasks.tracking import store
+
+class NoExperiments(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"experiments": []}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_GET
+    def log_message(self, *_): pass
+
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+import os
+os.environ["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{port}"
+store.PAUSES_SECONDS = (0.5,) * 60
+tried = []
+def serve():
+    while not tried:
+        time.sleep(0.05)
+    HTTPServer(("127.0.0.1", port), NoExperiments).serve_forever()
+threading.Thread(target=serve, daemon=True).start()
+try:
+    store.connect()
+except store.UnreachableError:
+    tried.append(1)
+print(store.connect_patiently().search_experiments())
+"""
+A_STORE_OF_FILES = """
+from tasks.tracking import store
+store.PAUSES_SECONDS = (10_000,)
+store.connect_patiently()
+"""
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+def test_a_server_that_comes_late_is_waited_for():
+    done = run(A_SERVER_THAT_COMES_LATE)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_store_of_files_is_refused_at_once(tmp_path):
+    done = run(A_STORE_OF_FILES, MLFLOW_TRACKING_URI=str(tmp_path))
+    assert "migrate-filestore" in done.stderr

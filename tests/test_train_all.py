@@ -1,0 +1,56 @@
+"""All use cases at once: each in processes of its own, none stops another."""
+
+import pytest
+from conftest import REPOSITORY
+
+from tasks.separate_training import TrainingFailedError, train_apart, usable_cores
+
+BROKEN = '''"""A use case whose data breaks its rules."""
+
+from modelling.columns import amount
+from modelling.declaration import Source, UseCase
+
+USE_CASE = UseCase(
+    name="broken",
+    title="Broken",
+    problem="regression",
+    source=Source(uri="nowhere.csv"),
+    target="y",
+    columns=(amount("x"),),
+)
+'''
+
+
+def test_one_that_fails_stops_no_other_and_the_leaderboard_ends_it(finflows, client, tmp_path):
+    (tmp_path / "use_cases").mkdir()
+    (tmp_path / "use_cases" / "broken.py").write_text(BROKEN)
+    declared = [REPOSITORY, REPOSITORY / "tests" / "declared", tmp_path]
+    done = finflows(
+        "train-all",
+        *("iris", "broken", "diabetes", "--set", "training.epochs=2", "--workers", "2"),
+        PYTHONPATH=":".join(map(str, declared)),
+    )
+    assert done.returncode == 1
+    assert "finflows: broken failed: no such file: nowhere.csv" in done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    table = done.stdout[done.stdout.index("use case ") :].splitlines()
+    assert [line.split()[0] for line in table[1:3]] == ["diabetes", "iris"]
+    for name in ("iris", "diabetes"):
+        newest = client.search_runs(
+            [client.get_experiment_by_name(name).experiment_id], max_results=1
+        )[0]
+        assert newest.info.status == "FINISHED"
+        assert newest.info.run_id[:8] in done.stdout
+    pages = client.get_experiment_by_name("comparison").experiment_id
+    assert client.search_runs([pages], "attributes.status = 'FINISHED'")
+
+
+def test_a_typo_trains_nothing(finflows):
+    done = finflows("train-all", "iris", "diabets")
+    assert done.returncode == 2
+    assert "did you mean 'diabetes'?" in done.stderr
+
+
+def test_the_reason_of_a_failure_is_its_last_line(store, prefect_server):
+    with pytest.raises(TrainingFailedError, match="unknown use case 'nothing'"):
+        train_apart("nothing", [], usable_cores())
