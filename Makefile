@@ -36,6 +36,22 @@ $(READY): requirements.lock pyproject.toml
 train: $(READY) ## train USE_CASE (default credit_scoring) with optional DATA= and SET=
 	@$(FINFLOWS) train $(USE_CASE) $(if $(DATA),--data "$(DATA)") $(foreach override,$(SET),--set '$(override)')
 
+.PHONY: train-all
+train-all: $(READY) ## train every use case, side by side, and print the leaderboard
+	@$(FINFLOWS) train-all $(foreach override,$(SET),--set '$(override)')
+
+.PHONY: compare
+compare: $(READY) ## put finished trainings side by side
+	@$(FINFLOWS) compare
+
+.PHONY: schedule
+schedule: $(READY) ## run what prefect.yaml plans when it is due, on this machine
+	@$(FINFLOWS) schedule
+
+.PHONY: doctor
+doctor: $(READY) ## end runs whose process died, and check the usual traps
+	@$(FINFLOWS) doctor
+
 .PHONY: list
 list: $(READY) ## list the use cases
 	@$(FINFLOWS) list
@@ -44,6 +60,10 @@ list: $(READY) ## list the use cases
 ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
 	@$(FINFLOWS) ui --port $(PORT)
 
+.PHONY: serve
+serve: $(READY) ## serve the champion of USE_CASE on 127.0.0.1:PORT, with MLflow's scoring server
+	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT)
+
 # --- develop -----------------------------------------------------------------------------------
 
 .PHONY: test
@@ -51,7 +71,8 @@ test: $(READY) ## run the tests
 	@$(VENV)/bin/python -m pytest
 
 .PHONY: test-slow
-test-slow: $(READY) ## run the slow tests: five seeds on the full data
+test-slow: $(READY) ## run the slow tests: quality, kills, schedules, PostgreSQL, a browser
+	@sh tests/system_packages.sh
 	@$(VENV)/bin/python -m pytest -m slow
 
 .PHONY: check
@@ -61,8 +82,11 @@ check: $(READY) ## lint, format and type checks
 	@$(VENV)/bin/mypy
 
 .PHONY: bench
-bench: $(BENCH_READY) ## measure the training speed beside Keras, scikit-learn, PyTorch and JAX
+bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, JAX, Optuna, pandas
 	@$(VENV)/bin/python -m benchmarks.training_speed
+	@$(VENV)/bin/python -m benchmarks.window_features
+	@$(VENV)/bin/python -m benchmarks.trials_per_hour
+	@$(VENV)/bin/python -m benchmarks.scoring_speed
 
 $(BENCH_READY): $(READY) requirements-bench.lock
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes \
@@ -72,7 +96,7 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 .PHONY: lock
 lock: ## resolve requirements.lock and requirements-bench.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		--group samples --group dev pyproject.toml -o requirements.lock
+		--extra dask --extra postgresql --group samples --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--constraints requirements.lock --group bench -o requirements-bench.lock
 

@@ -2,14 +2,16 @@
 
 import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from flows import terminal
+from flows import model_commands, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.refusals import DataRefused, UsageError
+from modelling.search_space import refuse_search
 from use_cases import find_use_case, use_case_names
 
 app = typer.Typer(
@@ -64,24 +66,163 @@ def train(
 
 
 @app.command()
+def search(
+    use_case: UseCaseName,
+    trials: Annotated[int, typer.Option(help="How many settings to try.")] = 20,
+    workers: Annotated[int, typer.Option(help="Processes of this machine that train.")] = 1,
+    sampler: Annotated[str, typer.Option(help="tpe, grid or random.")] = "tpe",
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Train on a Dask cluster: its address, tcp://HOST:8786, or 'local'."),
+    ] = None,
+    data: Data = None,
+    set_: Set = None,
+    seed: Annotated[int, typer.Option(help="The same seed tries the same settings.")] = 42,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search the declared space for better settings, then train with the best."""
+    asked: dict[str, Any] = {"trials": trials, "workers": workers, "sampler": sampler}
+    asked |= {"dask": dask, "seed": seed}
+    refuse_search(trials, workers, sampler)
+    overrides = parse_overrides(set_ or [])
+    if data is not None:
+        overrides["source.uri"] = data
+    declared = override(find_use_case(use_case), overrides)
+    typer.echo(f"{declared.name}: {declared.title}", err=as_json)
+    _prepare(verbose, as_json)
+    from flows.search import search as search_flow
+
+    result = search_flow(use_case, overrides=overrides, **asked)
+    terminal.show_search(result, overrides, as_json)
+
+
+@app.command()
 def resume(
     run_id: Annotated[str, typer.Argument(help="The MLflow run that was killed or failed.")],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Go on with a killed training where its last checkpoint left it, in the same MLflow run."""
+    """Go on with a killed training or search where it was, in the same MLflow run."""
     _prepare(verbose, as_json)
+    from flows.search import resume_search
     from flows.train import resume_run
+    from tasks.tracking.runs import recorded_flow
 
+    if recorded_flow(run_id) == "search":
+        terminal.show_search(resume_search(run_id), {}, as_json)
+        return
     terminal.show_result(resume_run(run_id), {}, as_json)
 
 
-def _prepare(verbose: bool, as_json: bool) -> None:
-    terminal.settle(verbose)
-    terminal.show_stages(to_stderr=as_json)
-    if not verbose:
-        terminal.hide_native_stderr()
-    warm_up()
+@app.command("train-all")
+def train_all(
+    use_cases: Annotated[
+        list[str] | None, typer.Argument(help="Only these; default: all that are declared.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many at a time; default: one for each core.")
+    ] = None,
+    set_: Set = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train every use case, side by side, and print the leaderboard."""
+    for name in use_cases or use_case_names():  # a typo costs no import
+        find_use_case(name)
+    parse_overrides(set_ or [])
+    _prepare(verbose, as_json, trains_here=False)
+    from flows.train_all import train_all as train_all_flow
+    from tasks.tracking.leaderboard import read_leaderboard
+
+    trained = train_all_flow(use_cases, workers, set_)
+    if as_json:
+        typer.echo(trained.model_dump_json())
+    elif trained.run_ids:
+        terminal.show_standings(read_leaderboard(run_ids=list(trained.run_ids.values())))
+    for name, reason in trained.failures.items():
+        typer.echo(f"finflows: {name} failed: {reason}", err=True)
+    if trained.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    use_case: Annotated[
+        list[str] | None, typer.Option(help="Only this use case. Repeatable.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Only runs with this MLflow tag. Repeatable."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="7d", help="How far to look back: 30m, 12h, 7d, 2w.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the comparison to this file, as a page.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put finished trainings side by side: all, or those that match the filters."""
+    for name in use_case or []:
+        find_use_case(name)
+    terminal.settle(verbose=False)
+    from tasks import comparison
+    from tasks.tracking.leaderboard import read_leaderboard
+
+    standings = read_leaderboard(use_case or (), _tags(tag or []), since)
+    if html:
+        html.write_text(comparison.as_html(standings), encoding="utf-8")
+        typer.echo(f"wrote {html}", err=True)
+    if as_csv or as_json:
+        text = comparison.as_csv(standings) if as_csv else comparison.as_json(standings)
+        typer.echo(text.rstrip())
+    elif not html:
+        terminal.show_standings(standings)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """End runs whose process died, and check the usual traps; exit code 1 where one is found."""
+    terminal.settle(verbose=False)
+    from flows.upkeep import look_after
+
+    checks, reaped = look_after()
+    if as_json:
+        typer.echo(json.dumps({"checks": [one._asdict() for one in checks], "reaped": reaped}))
+    else:
+        terminal.show_checks(checks, reaped)
+    if not all(one.passed for one in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def schedule(
+    workers: Annotated[int, typer.Option(min=1, help="Flow runs at a time.")] = 1,
+    port: Annotated[int, typer.Option(help="Port of the Prefect server on 127.0.0.1.")] = 4200,
+    file: Annotated[
+        Path | None, typer.Option(help="What to run; default: prefect.yaml of this checkout.")
+    ] = None,
+) -> None:
+    """Run what prefect.yaml plans when it is due, on this machine, until interrupted."""
+    terminal.settle(verbose=False)
+    from flows.deployments import PLAN, serve_all
+
+    serve_all(workers, port, file or PLAN)
+
+
+def _tags(assignments: list[str]) -> dict[str, str]:
+    for one in assignments:
+        if "=" not in one:
+            raise UsageError(f"--tag {one}: write it as NAME=VALUE, as in gate=passed")
+    return {name: value for name, _, value in (one.partition("=") for one in assignments)}
+
+
+def _prepare(verbose: bool, as_json: bool, trains_here: bool = True) -> None:
+    terminal.prepare(verbose, as_json)
+    if trains_here:
+        warm_up()
 
 
 @app.command("list")
@@ -113,6 +254,9 @@ def ui(
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
     serve_ui(port)
+
+
+model_commands.add_to(app)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,7 +14,10 @@ from rich.table import Table
 from modelling.refusals import DataRefused
 
 if TYPE_CHECKING:
+    from flows.search import SearchResult
     from flows.train import TrainingResult
+    from tasks.health import Check
+    from tasks.tracking.leaderboard import Standing
 
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -30,6 +33,7 @@ SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "finflows",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
@@ -49,6 +53,14 @@ def show_stages(to_stderr: bool) -> None:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def prepare(verbose: bool, as_json: bool) -> None:
+    """All of the above and below, for a command that runs a flow."""
+    settle(verbose)
+    show_stages(to_stderr=as_json)
+    if not verbose:
+        hide_native_stderr()
 
 
 def hide_native_stderr() -> None:
@@ -92,3 +104,41 @@ def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json:
         flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
         print(f"Try next:     .venv/bin/finflows train {result.use_case} {' '.join(flags)}")
     print(f"Compare runs: make ui, then http://127.0.0.1:5000{result.paths['ui']}")
+
+
+def show_standings(standings: "Sequence[Standing]") -> None:
+    """The comparison as a table; where it is too wide for the terminal, its cells fold."""
+    from tasks.comparison import NUMBERS, cells
+
+    if not standings:
+        print("no finished training matches: run one, or widen the filters")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in cells(standings[0]):
+        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+    for one in standings:
+        table.add_row(*cells(one).values())
+    # What a pipe or a log keeps should not depend on the width of a window.
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table, markup=False)
+
+
+def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:
+    """One line for each check and for each run that was ended."""
+    for one in checks:
+        print(f"{'ok' if one.passed else 'FAILED':8}{one.name:12}{one.finding}")
+    for line in reaped or ["nothing: no run has lost its process"]:
+        print(f"{'ended':20}{line}")
+
+
+def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: bool) -> None:
+    """The last lines of a search: the best settings, and how good they are on the test rows."""
+    if as_json:
+        print(json.dumps(result.model_dump()))
+        return
+    show_result(result.trained, {**overrides, **result.settings}, as_json)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(result.trials.items()))
+    print(f"Searched:     {counts}; best is trial {result.best_trial}, ", end="")
+    print(f"val_loss {result.best_val_loss:.5g}")
+    for name, value in result.settings.items():
+        print(f"  {name}={json.dumps(value)}")
+    print(f"All trials:   make ui, then http://127.0.0.1:5000{result.paths['ui']}")

@@ -8,16 +8,19 @@ from prefect import flow
 from pydantic import BaseModel, Field
 
 from modelling.declaration import UseCase
-from modelling.evaluation import evaluate_package, judge_gate
+from modelling.derived_columns import derive_columns
+from modelling.judging import judge
 from modelling.overrides import override
 from modelling.packaging import package_model
 from modelling.preprocessing import Preprocessed, preprocess
+from modelling.promotion import frozen_tags
 from modelling.splitting import split_table
 from tasks.loading import load_table, source_name
-from tasks.reporting import publish
+from tasks.reporting import publish, record_judgement
+from tasks.tracking.promotion import judge_challenger
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.registry import register_model
-from tasks.tracking.runs import attempt_run, recorded_parameters, tracked_run
+from tasks.tracking.runs import nested_run, parameters_of, tracked_run
 from tasks.training import (
     Attempt,
     choose_attempt,
@@ -57,9 +60,10 @@ def train(
     """
     parameters = {"use_case_name": use_case_name, "overrides": overrides, "remedies": remedies}
     use_case = override(find_use_case(use_case_name), overrides or {})
-    with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as folder:
-        scratch = Path(folder)
+    with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
         table, data_hash = load_table(use_case)
+        table = derive_columns(table, use_case)
         table, report = validate_table(table, use_case)
         parts = split_table(table, use_case)
         run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
@@ -67,19 +71,21 @@ def train(
         features = preprocess(parts, use_case)
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
 
-        package = package_model(trained.network_folder, features, use_case, scratch / "scorer")
-        metrics = evaluate_package(package, parts.test, use_case)
-        gate = judge_gate(metrics, use_case)
-        run.log_test(metrics, gate)
-        version = register_model(run, package, gate)
-        publish(run, trained, report, metrics, gate, version)
+        folder = scratch / "scorer"
+        package = package_model(trained.network_folder, features, parts, use_case, folder)
+        judgement = judge(package, table, parts, features, use_case)
+        record_judgement(run, judgement)
+        frozen = frozen_tags(use_case, data_hash)
+        version = register_model(run, package, judgement.gate, trained, parts.validation, frozen)
+        decision = judge_challenger(run, package, version, trained, judgement)
+        publish(run, trained, report, judgement, version)
     return TrainingResult(
         run_id=run.run_id,
         use_case=use_case.name,
-        metrics=metrics,
+        metrics=judgement.metrics,
         learning_curve=trained.summary(),
-        gate=gate._asdict(),
-        model=package.address(version),
+        gate=judgement.gate._asdict(),
+        model={**package.address(version), "promotion": decision.reason},
         paths=run.paths,
     )
 
@@ -95,7 +101,7 @@ def train_with_remedies(
         return refuse_diverged(train_and_read(features, use_case, run, scratch))
     attempts: list[Attempt] = []
     for number in range(1, remedies + 2):
-        with attempt_run(run, number, use_case) as nested:
+        with nested_run(run, "attempt", str(number), use_case) as nested:
             attempts.append(train_and_read(features, use_case, nested, scratch))
         remedy = next_remedy(attempts)
         if remedy is None:
@@ -106,4 +112,4 @@ def train_with_remedies(
 
 def resume_run(run_id: str) -> TrainingResult:
     """Go on with a killed or failed run, in the same MLflow run. Raises UsageError if it can't."""
-    return train(**recorded_parameters(run_id), resume=run_id)
+    return train(**parameters_of(run_id), resume=run_id)

@@ -5,18 +5,27 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from modelling import scoring
-from modelling.declaration import UseCase
+from modelling import contract, scoring
+from modelling.calibration import NONE, fit_calibration
+from modelling.contract import Model
+from modelling.deciding import choose_cut_off
+from modelling.declaration import LeastCost, UseCase
 from modelling.preprocessing import Preprocessed
-from modelling.scoring import Scorer, Transformer
+from modelling.scoring import Scorer, Transformer, calibrated
+from modelling.splitting import Parts
+
+REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
 
 
 @dataclass(frozen=True)
 class Package:
-    """A folder with ``scoring.py``, ``scorer.json``, ``network.onnx`` and ``network.keras``.
+    """A folder with ``scoring.py``, ``contract.py``, ``scorer.json``, ``network.onnx`` and
+    ``network.keras``.
 
     ``inputs`` are the raw columns, ``outputs`` the columns of the answer with
     their pandas type, ``example`` rows that belong to nobody.
@@ -35,33 +44,68 @@ class Package:
 
 
 def package_model(
-    network_folder: Path, features: Preprocessed, use_case: UseCase, folder: Path
+    network_folder: Path, features: Preprocessed, parts: Parts, use_case: UseCase, folder: Path
 ) -> Package:
-    """Write the package into the new folder ``folder``, with the files of ``network_folder``."""
+    """Write the package into the new folder ``folder``, with the files of ``network_folder``.
+
+    Calibration and cut-off are fitted here, with the outputs for the raw validation rows.
+    """
     shutil.copytree(network_folder, folder)
-    shutil.copy(scoring.__file__, folder / "scoring.py")
+    for travelling in (scoring, contract):
+        shutil.copy(str(travelling.__file__), folder)
     state = {
         "use_case": use_case.name,
         "problem": use_case.problem,
         "classes": list(use_case.classes),
-        "cut_off": use_case.cut_off,
+        "calibration": NONE,
+        "cut_off": 0.5,
+        "costs": _costs(use_case),
         "target_offset": features.target_offset,
         "target_scale": features.target_scale,
         "transformer": features.transformer.state,
+        "contract": contract_of(use_case),
     }
     (folder / "scorer.json").write_text(json.dumps(state))
+    state |= _fitted_on_validation(Scorer(folder).outputs(parts.validation), parts, use_case)
+    (folder / "scorer.json").write_text(json.dumps(state))
     example = synthetic_example(use_case, features.transformer)
-    answers = Scorer(folder).score(example)
+    answers = Model(folder, version="").answer(example)
     return Package(
         name=use_case.name,
         folder=folder,
         inputs=tuple(column.name for column in use_case.features),
         outputs={str(name): str(dtype) for name, dtype in answers.dtypes.items()},
         example=example,
-        requirements=tuple(
-            f"{name}=={version(name)}" for name in ("mlflow", "numpy", "onnxruntime", "pandas")
-        ),
+        requirements=tuple(f"{package}=={version(package)}" for package in REQUIRED),
     )
+
+
+def _costs(use_case: UseCase) -> dict[str, Any] | None:
+    """The costs by which rows are decided, if they are."""
+    if use_case.costs is None or not isinstance(use_case.decision, LeastCost):
+        return None
+    return use_case.costs.model_dump()
+
+
+def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) -> dict[str, Any]:
+    target = parts.validation[use_case.target].to_numpy()
+    calibration = fit_calibration(target, outputs, use_case)
+    if use_case.problem != "binary":
+        return {"calibration": calibration}
+    cut_off = choose_cut_off(parts, calibrated(outputs, calibration), use_case)
+    return {"calibration": calibration, "cut_off": cut_off}
+
+
+def contract_of(use_case: UseCase) -> dict[str, Any]:
+    """What the raw columns must keep, as ``modelling.contract`` reads it."""
+    columns = [
+        {
+            **column.model_dump(include={"name", "kind", "minimum", "maximum", "categories"}),
+            "required": column.missing_at_most == 0,
+        }
+        for column in use_case.features
+    ]
+    return {"off_contract": use_case.off_contract, "columns": columns}
 
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:

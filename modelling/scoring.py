@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+ROWS_AT_ONCE = 16_384  # what is computed in float64 on the way fits into a processor's cache
+
 
 class Transformer:
     """Fitted preprocessing as plain data: raw columns in, float32 features out.
@@ -42,10 +44,16 @@ class Transformer:
         raw = np.empty((len(frame), len(self.numeric)))
         for position, name in enumerate(self.numeric):
             raw[:, position] = _numbers_in(frame[name])
-        parts = [self._numbers(raw)]
+        features = np.empty((len(frame), len(self.feature_names)), dtype=np.float32)
+        from_numbers = len(self.feature_names) - sum(width for _, _, width in self.categories)
+        for first in range(0, len(frame), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            features[rows, :from_numbers] = self._numbers(raw[rows])
+        at = from_numbers
         for name, positions, width in self.categories:
-            parts.append(_one_hot(frame[name], positions, width))
-        return np.concatenate(parts, axis=1, dtype=np.float32)
+            features[:, at : at + width] = _one_hot(frame[name], positions, width)
+            at += width
+        return features
 
     def _numbers(self, raw: np.ndarray) -> np.ndarray:
         raw[~np.isfinite(raw)] = np.nan
@@ -58,7 +66,9 @@ class Transformer:
         return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
 
 
-def _numbers_in(column: pd.Series) -> np.ndarray:
+def _numbers_in(column: pd.Series | np.ndarray) -> np.ndarray:
+    if isinstance(column, np.ndarray):  # the contract has read it
+        return column
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (ValueError, TypeError):  # pandas quotes the cell, which may be a customer's
@@ -127,13 +137,51 @@ def label_text(value: object) -> str:
     return str(value)
 
 
-def _one_hot(labels: pd.Series, positions: dict[str, int], width: int) -> np.ndarray:
+def _one_hot(labels: pd.Series | np.ndarray, positions: dict[str, int], width: int) -> np.ndarray:
     """One column a kept label, one for the rare ones together; unknown and missing are all zero."""
+    texts = labels if isinstance(labels, np.ndarray) else labels.map(label_text)
+    at = np.array([positions.get(text, -1) for text in texts], dtype=np.intp)
     encoded = np.zeros((len(labels), width), dtype=np.float32)
-    at = labels.map(label_text).map(positions).to_numpy(dtype=np.float64, na_value=np.nan)
-    known = np.flatnonzero(~np.isnan(at))
-    encoded[known, at[known].astype(np.intp)] = 1.0
+    known = np.flatnonzero(at >= 0)
+    encoded[known, at[known]] = 1.0
     return encoded
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """The logit; probabilities of 0 and 1 count as 1e-7 from there."""
+    inside = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def calibrated(outputs: np.ndarray, calibration: dict[str, Any]) -> np.ndarray:
+    """Outputs as float64 that keep their word; ``calibration`` is ``modelling.calibration``'s.
+
+    Platt and temperature rescale the log-odds (the log-probabilities of several classes), isotonic
+    maps probabilities through a monotone curve, level shifts a log variance.
+    """
+    method, outputs = calibration["method"], outputs.astype(np.float64)
+    if method in ("platt", "temperature") and outputs.ndim == 1:
+        odds = calibration["slope"] * log_odds(outputs) + calibration.get("offset", 0.0)
+        return 1 / (1 + np.exp(-odds))
+    if method == "temperature":
+        powers = np.clip(outputs, 1e-12, 1) ** calibration["slope"]
+        return powers / powers.sum(axis=1, keepdims=True)
+    if method == "isotonic":
+        # The curve has flat steps: a thousandth of the probability itself keeps the ranking.
+        curve = np.interp(outputs, calibration["from"], calibration["to"])
+        return 0.999 * curve + 0.001 * outputs
+    return outputs + calibration["offset"] if method == "level" else outputs
+
+
+def stake(probabilities: np.ndarray, amounts: np.ndarray, costs: dict[str, Any]) -> np.ndarray:
+    """What accepting is expected to cost, as a share of what accepting and refusing cost: (n,).
+
+    Elkan (2001), "The foundations of cost-sensitive learning", with costs of each row (Bahnsen et
+    al. 2014): for true probabilities, refusing is right from a half on.
+    """
+    accepted = probabilities * (costs["missed"] + costs["missed_share"] * amounts)
+    refused = (1 - probabilities) * (costs["false_alarm"] + costs["false_alarm_share"] * amounts)
+    return accepted / np.maximum(accepted + refused, 1e-300)
 
 
 class Scorer:
@@ -146,36 +194,60 @@ class Scorer:
         self.transformer = Transformer(state["transformer"])
         self.problem: str = state["problem"]
         self.classes: list[int | str] = state["classes"]
+        self.calibration: dict[str, Any] = state["calibration"]
         self.cut_off: float = state["cut_off"]
+        self.costs: dict[str, Any] | None = state["costs"]
         self.target_offset, self.target_scale = state["target_offset"], state["target_scale"]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = 1  # so small a network is slower on several
         self.session = onnxruntime.InferenceSession(str(folder / "network.onnx"), options)
         self.input_name = self.session.get_inputs()[0].name
 
     def outputs(self, frame: pd.DataFrame) -> np.ndarray:
-        """The network's outputs: shape (n,) for regression (in the target's unit) and binary
+        """Calibrated float64 outputs: shape (n,) for regression (in the target's unit) and binary
         (probability of the positive class), (n, classes) for multi-class."""
         features = self.transformer.transform(frame)
-        outputs = self.session.run(None, {self.input_name: features})[0]
-        if self.problem == "multiclass":
-            return outputs
+        return self.read(self.session.run(None, {self.input_name: features})[0])
+
+    def read(self, network_outputs: np.ndarray) -> np.ndarray:
+        """``outputs``, given what the network itself says: (n, outputs)."""
+        outputs = network_outputs.astype(np.float64)
+        if self.problem != "multiclass":
+            outputs = outputs[:, 0]
         if self.problem == "regression":
-            return outputs[:, 0].astype(np.float64) * self.target_scale + self.target_offset
-        return outputs[:, 0]
+            outputs = outputs * self.target_scale + self.target_offset
+        return calibrated(outputs, self.calibration)
+
+    def decide(self, frame: pd.DataFrame, outputs: np.ndarray) -> np.ndarray:
+        """Class codes (n,): argmax, or the positive class from the cut-off on."""
+        if self.problem == "multiclass":
+            return outputs.argmax(axis=1)
+        if self.costs is None:
+            return (outputs >= self.cut_off).astype(np.int64)
+        amounts = np.zeros(len(frame))
+        if self.costs["amount"] is not None:
+            amounts = _numbers_in(frame[self.costs["amount"]])
+            median = self.transformer.medians[self.transformer.numeric.index(self.costs["amount"])]
+            amounts = np.where(np.isfinite(amounts), amounts, median)
+            amounts = np.minimum(amounts, self.costs["amount_at_most"] or np.inf)
+        return (stake(outputs, amounts, self.costs) >= self.cut_off).astype(np.int64)
 
     def score(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row of answers per row of ``frame``: the forecast, or probabilities and decision."""
+        return pd.DataFrame(self.answers(frame))
+
+    def answers(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """``score`` as plain arrays (n,) by name."""
         outputs = self.outputs(frame)
+        answers = self.named(outputs)
         if self.problem == "regression":
-            return pd.DataFrame({"forecast": outputs})
-        if self.problem == "binary":
-            decided = (outputs >= self.cut_off).astype(np.int64)
-            answers = {"probability": outputs.astype(np.float64)}
-        else:
-            decided = outputs.argmax(axis=1)
-            answers = {
-                f"probability_{label}": outputs[:, code].astype(np.float64)
-                for code, label in enumerate(self.classes)
-            }
-        return pd.DataFrame({**answers, "decision": np.array(self.classes)[decided]})
+            return answers
+        decided = self.decide(frame, outputs)
+        return {**answers, "decision": np.array(self.classes)[decided]}
+
+    def named(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """``outputs`` by the name of the answer, each (n,)."""
+        if self.problem == "multiclass":
+            return {f"probability_{label}": outputs[:, p] for p, label in enumerate(self.classes)}
+        return {"forecast" if self.problem == "regression" else "probability": outputs}

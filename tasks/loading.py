@@ -7,7 +7,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from modelling.declaration import Source, UseCase
+from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.loading import fingerprint, hide_password, read_table
 
 log = logging.getLogger("finflows")
@@ -24,6 +24,9 @@ def load_table(use_case: UseCase) -> tuple[pd.DataFrame, str]:
 
 def source_name(use_case: UseCase) -> str:
     """The source as it may be shown: without passwords and without folders of this machine."""
+    if isinstance(use_case.source, SimulatedTransactions):
+        settings = (f"{name}={value}" for name, value in use_case.source)
+        return f"a simulation with {', '.join(settings)}"
     if not isinstance(use_case.source, Source):
         return f"{use_case.source.__module__}.{use_case.source.__qualname__}"
     uri = use_case.source.uri

@@ -1,30 +1,51 @@
 """What people read after a run: a Markdown report, in Prefect and in MLflow."""
 
-from collections.abc import Mapping
+import logging
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from modelling.evaluation import HEADLINE, Verdict
+from modelling.judgement_figures import draw_judgement
+from modelling.judging import Judgement
 from tasks.tracking.record import REPORT, TrackedRun
+from tasks.tracking.runs import nested_run
 from tasks.tracking.store import tracking_uri
 from tasks.training import Attempt
 from tasks.validation import ValidationReport
 
+log = logging.getLogger("finflows")
+
+
+def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
+    """The judgement in the run, each baseline as a nested run, and what it comes to in the log."""
+    run.log_judgement(judgement, draw_judgement(judgement))
+    for name, metrics in judgement.baseline_metrics.items():
+        with nested_run(run, "baseline", name, judgement.use_case) as nested:
+            nested.log_test(metrics)
+    metric = judgement.use_case.headline[0]
+    log.info("%-11s %s %s", "judged", metric, judgement.intervals[metric])
+    for name in judgement.baseline_answers:
+        log.info("%-11s %s", "", _compared(judgement, metric, name))
+
+
+def _compared(judgement: Judgement, metric: str, baseline: str) -> str:
+    advantage = judgement.advantages[metric, baseline]
+    verdict = "no worse and no better than"
+    if advantage.excludes_zero:
+        verdict = "better than" if advantage.low > 0 else "WORSE than"
+    value = judgement.baseline_metrics[baseline][metric]
+    return f"{verdict} {baseline} ({value:.4f}) by {advantage}"
+
 
 def publish(
-    run: TrackedRun,
-    trained: Attempt,
-    report: ValidationReport,
-    metrics: Mapping[str, float],
-    gate: Verdict,
-    version: str,
+    run: TrackedRun, trained: Attempt, report: ValidationReport, judgement: Judgement, version: str
 ) -> None:
     """The report beside the run in MLflow, and in Prefect with a link to the run."""
-    use_case = trained.use_case
-    headline = f"{HEADLINE[use_case.problem]} {metrics[HEADLINE[use_case.problem]]:.4f}"
+    use_case = judgement.use_case
+    metric = use_case.headline[0]
+    headline = f"{metric} {judgement.metrics[metric]:.4f}"
     note = f"{use_case.title}: test {headline}, version {version}, learning curve "
     run.log_tags({"mlflow.note.content": note + trained.diagnosis.verdict})
-    markdown = _markdown(trained, report, metrics, gate, version)
+    markdown = _markdown(trained, report, judgement, version)
     run.log_text(markdown, REPORT)
     key = use_case.name.replace("_", "-")
     create_markdown_artifact(markdown, key=f"{key}-report", description=use_case.title)
@@ -39,30 +60,46 @@ def publish(
 
 
 def _markdown(
-    trained: Attempt,
-    report: ValidationReport,
-    metrics: Mapping[str, float],
-    gate: Verdict,
-    version: str,
+    trained: Attempt, report: ValidationReport, judgement: Judgement, version: str
 ) -> str:
     use_case, history, diagnosis = trained.use_case, trained.history, trained.diagnosis
-    network, training = use_case.network, use_case.training
+    network, training, gate = use_case.network, use_case.training, judgement.gate
     units = "-".join(map(str, network.hidden_units)) or "none (a linear model)"
-    rows = "\n".join(f"| {name} | {value:.5g} |" for name, value in metrics.items())
     return f"""# {use_case.title}
 
 **{use_case.name} version {version}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
 
+{_judged(judgement)}
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}
 - Training: {training.optimizer} at {training.learning_rate:g}, batch size {training.batch_size},
   {len(history.metrics["loss"])} epochs; best epoch {history.best_epoch + 1} with val_loss
   {history.best_val_loss:.5g}
 - Learning curve: {diagnosis.verdict}. {diagnosis.evidence}
 
-| metric on the test rows | value |
-|---|---:|
-{rows}
+{_metrics_table(judgement)}
 
 ## Validation of the data
 
 {report.markdown()}"""
+
+
+def _judged(judgement: Judgement) -> str:
+    """The headline metrics with their intervals, and the comparison with each baseline."""
+    lines = [f"- {name}: {one}" for name, one in judgement.intervals.items()]
+    if judgement.skill is not None:
+        naive = judgement.use_case.baselines[0]
+        lines.append(f"- skill over {naive}: {judgement.skill}")
+    lines += [
+        f"- by {metric} {_compared(judgement, metric, name)}"
+        for metric, name in judgement.advantages
+    ]
+    return "\n".join(lines)
+
+
+def _metrics_table(judgement: Judgement) -> str:
+    models = {"network": judgement.metrics, **judgement.baseline_metrics}
+    lines = [f"| metric on the test rows | {' | '.join(models)} |", f"|---|{'---:|' * len(models)}"]
+    for name in judgement.metrics:
+        values = " | ".join(f"{metrics.get(name, float('nan')):.5g}" for metrics in models.values())
+        lines.append(f"| {name} | {values} |")
+    return "\n".join(lines)

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
 from modelling.loading import conform_table, convert_types, unreadable_cells
-from modelling.refusals import BrokenRule, DataRefused
+from modelling.refusals import BrokenRule, refuse_broken
 
 log = logging.getLogger("finflows")
 
@@ -91,8 +91,7 @@ class _Judge:
         self.rules += len(result.results)
         self.broken += [self._broken(one) for one in result.results if not one.success]
         report = ValidationReport(self.rules, len(self.raw), tuple(self.broken))
-        if report.critical:
-            raise DataRefused(_first_words(report.critical), report.broken)
+        refuse_broken(report.broken)
         return report
 
     def _broken(self, result) -> BrokenRule:
@@ -107,9 +106,3 @@ class _Judge:
             rows = int(self.raw[column].isna().sum())
         severity = str(expectation.severity.value)
         return BrokenRule(column, expectation.meta["rule"], rows, severity)
-
-
-def _first_words(critical: tuple[BrokenRule, ...]) -> str:
-    first = critical[0]
-    more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
-    return f"the data breaks a critical rule: {first.column}: {first.rule}{more}"

@@ -75,7 +75,7 @@ def finflows(store, prefect_server):
             text=True,
             cwd=store,
             env={**os.environ, **settings},
-            timeout=300,
+            timeout=900,  # a guard against hanging, not a measure
         )
 
     return run

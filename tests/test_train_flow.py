@@ -18,7 +18,7 @@ from prefect.client.orchestration import get_client
 
 from flows.train import train
 from modelling.refusals import DataRefused, UsageError
-from modelling.scoring import Transformer
+from modelling.scoring import Transformer, calibrated
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -58,13 +58,45 @@ def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
     assert wanted | {"validation_report.md", "declaration.json"} <= files
 
 
+def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, client):
+    run = client.get_run(credit_run.run_id)
+    metrics = run.data.metrics
+    assert metrics["test_roc_auc_low"] < metrics["test_roc_auc"] < metrics["test_roc_auc_high"]
+    assert metrics["test_skill"] == pytest.approx(2 * metrics["test_roc_auc"] - 1)
+    below = client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    )
+    baselines = {one.data.tags["baseline"]: one for one in below}
+    assert set(baselines) == {"constant", "linear", "boosting"}
+    for name, one in baselines.items():
+        assert one.info.status == "FINISHED"
+        auc = one.data.metrics["test_roc_auc"]
+        assert metrics[f"baseline_{name}_roc_auc"] == auc
+        advantage = metrics[f"advantage_{name}_roc_auc"]
+        assert advantage == pytest.approx(metrics["test_roc_auc"] - auc)
+    pictures = {one.path for one in client.list_artifacts(run.info.run_id, "judgement")}
+    drawn = {"advantages", "roc", "precision_recall", "reliability", "scores_by_class"}
+    drawn |= {"confusion", "cost_by_cut_off"}
+    assert pictures == {f"judgement/{name}.png" for name in drawn}
+
+
+def test_a_loss_to_a_baseline_is_said(store, prefect_server, client, credit_file):
+    bad = {"training.epochs": 1, "training.learning_rate": 1e-6, "gate.at_least": 0.1}
+    result = train("credit_scoring", {**bad, "source.uri": str(credit_file)})
+    tags = client.get_run(result.run_id).data.tags
+    assert tags["lost_to"] == "linear, boosting"
+    report = mlflow.artifacts.load_text(f"{result.paths['artifacts']}/report.md")
+    assert "by roc_auc WORSE than boosting" in report
+
+
 def test_prefect_shows_the_report_and_a_link(credit_run, client):
     flow_run_id = client.get_run(credit_run.run_id).data.tags["prefect_flow_run"]
     with get_client(sync_client=True) as prefect:
         assert prefect.read_flow_run(flow_run_id).state.is_completed()
         artifacts = prefect.read_artifacts()
     keys = {a.key for a in artifacts if str(a.flow_run_id) == flow_run_id}
-    assert keys == {"credit-scoring-report", "credit-scoring-mlflow-run"}
+    names = ("report", "promotion", "mlflow-run")
+    assert keys == {f"credit-scoring-{name}" for name in names}
 
 
 SCORE_IN_ANOTHER_PROCESS = """
@@ -101,7 +133,7 @@ def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
     state = json.loads((scorer / "scorer.json").read_text())
     features = Transformer(state["transformer"]).transform(raw)
     network = keras.models.load_model(scorer / "network.keras")
-    expected = network.predict(features, verbose=0)[:, 0]
+    expected = calibrated(network.predict(features, verbose=0)[:, 0], state["calibration"])
     assert np.abs(answers["probability"] - expected).max() <= 1e-6
     assert set(answers["decision"]) <= {0, 1}
 

@@ -13,20 +13,28 @@ from tasks.tracking.store import ROOT
 
 def provenance(use_case: UseCase) -> dict[str, str]:
     """Tags: git commit and dirtiness, hash of the lock, seed, and the process that trains."""
-    lock = ROOT / "requirements.lock"
-    lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
-    changed = _git("status", "--porcelain")
-    commit = _git("rev-parse", "HEAD")
+    code = code_and_lock()
+    commit = code["git_commit"].replace("none", "")
     return {
         "use_case": use_case.name,
-        "git_commit": commit or "none",
-        "git_dirty": str(bool(changed)).lower() if commit else "unknown",
-        "lock_hash": lock_hash,
+        **code,
         "seed": str(use_case.training.seed),
         "process": process_tag(os.getpid()),
         "mlflow.source.name": "flows/train.py",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
+    }
+
+
+def code_and_lock() -> dict[str, str]:
+    """The commit of this checkout, whether something was changed since, and the locked packages."""
+    lock = ROOT / "requirements.lock"
+    lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "git_commit": commit or "none",
+        "git_dirty": str(bool(_git("status", "--porcelain"))).lower() if commit else "unknown",
+        "lock_hash": lock_hash,
     }
 
 
@@ -57,9 +65,10 @@ def died(tag: str) -> bool | None:
 def flat_parameters(use_case: UseCase) -> dict[str, str]:
     """The settings of a declaration by dotted name, as text; columns and rules are left out."""
     flat: dict[str, str] = {"problem": use_case.problem, "target": use_case.target}
-    flat |= {"duplicates": use_case.duplicates, "cut_off": str(use_case.cut_off)}
+    flat["duplicates"] = use_case.duplicates
     flat["features"] = str(len(use_case.features))
-    for name in ("split", "preprocessing", "network", "training"):
-        settings = getattr(use_case, name).model_dump(mode="json")
+    for name in ("derived", "split", "preprocessing", "network", "training", "decision"):
+        declared = getattr(use_case, name)
+        settings = declared.model_dump(mode="json") if declared is not None else {}
         flat |= {f"{name}.{setting}": str(value)[:6000] for setting, value in settings.items()}
     return flat

@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
 from modelling.evaluation import Verdict
 from modelling.history import History
+from modelling.judging import Judgement
 from modelling.learning_curves import Diagnosis
 from modelling.refusals import DataRefused
 from modelling.splitting import Parts
@@ -114,10 +115,31 @@ class TrackedRun:
         save = {"dpi": 120}
         self.client.log_figure(self.run_id, figure, LEARNING_CURVE_PNG, save_kwargs=save)
 
-    def log_test(self, metrics: Mapping[str, float], gate: Verdict) -> None:
-        """The metrics of the test rows as ``test_*``, and what the gate says of them."""
+    def log_test(self, metrics: Mapping[str, float]) -> None:
+        """The metrics of the test rows as ``test_*``."""
         self.log_metrics({f"test_{name}": value for name, value in metrics.items()})
-        self.log_tags(gate_tags(gate))
+
+    def log_judgement(self, judgement: Judgement, figures: Mapping[str, Figure]) -> None:
+        """``test_*`` with ``_low`` and ``_high`` of the headline metrics, ``test_skill``, the
+        baselines' headline metrics as ``baseline_NAME_METRIC`` and the network's paired
+        ``advantage_NAME_METRIC`` over them, the gate, and the pictures."""
+        self.log_test(judgement.metrics)
+        ranges = {f"test_{name}": interval for name, interval in judgement.intervals.items()}
+        if judgement.skill is not None:
+            ranges["test_skill"] = judgement.skill
+        for (metric, name), advantage in judgement.advantages.items():
+            ranges[f"advantage_{name}_{metric}"] = advantage
+            self.log_metrics(
+                {f"baseline_{name}_{metric}": judgement.baseline_metrics[name][metric]}
+            )
+        for name, interval in ranges.items():
+            ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
+            self.log_metrics({name: interval.value, **ends})
+        lost = ", ".join(judgement.lost_to) or "none"
+        self.log_tags({**gate_tags(judgement.gate), "lost_to": lost})
+        self.log_tags({"headline": judgement.use_case.headline[0]})
+        for name, figure in figures.items():
+            self.client.log_figure(self.run_id, figure, f"judgement/{name}.png")
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         now = int(time.time() * 1000)

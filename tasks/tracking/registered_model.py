@@ -9,18 +9,60 @@ from pathlib import Path
 from runpy import run_path
 
 import mlflow
+import pandas as pd
+import yaml
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 
 
+class RowsRefused(MlflowException):
+    """No row can be scored, for the reason in the message: a 400 from MLflow's scoring server.
+
+    That server would put all the rows before the message, which are customers': it can't.
+    """
+
+    def __init__(self, reason):
+        super().__init__(f"input contract: {reason}", error_code=INVALID_PARAMETER_VALUE)
+
+    def __setattr__(self, name, value):
+        if name != "message" or "message" not in self.__dict__:
+            super().__setattr__(name, value)
+
+
 class RegisteredModel(PythonModel):
-    """Raw rows in; per row the probability (or class probabilities, or forecast) and decision."""
+    """Raw rows in; per row the probability (or class probabilities, or forecast), the decision,
+    the version of the model and the rules of the input contract that the row breaks."""
+
+    # The type hints that MLflow asks for otherwise would close dataframe_records to its server.
+    _skip_type_hint_validation = True
 
     def load_context(self, context):
         folder = Path(context.artifacts["scorer"])
-        self.scorer = run_path(str(folder / "scoring.py"))["Scorer"](folder)
+        code = run_path(str(folder / "contract.py"))
+        self.refusal = code["InputRefused"]
+        self.model = code["Model"](folder, version_of(folder.parents[1]))
 
     def predict(self, context, model_input, params=None):
-        return self.scorer.score(model_input)
+        try:
+            if isinstance(model_input, dict):
+                return self.model.answer_row(model_input)
+            if len(model_input) == 1:
+                cells = model_input.to_numpy(dtype=object)[0]
+                row = dict(zip(model_input.columns, cells, strict=True))
+                return pd.DataFrame([self.model.answer_row(row)])
+            return self.model.answer(model_input)
+        except self.refusal as error:
+            raise RowsRefused(error) from None
+
+
+def version_of(folder):
+    """The version in the registry, which MLflow writes beside the model when it is loaded by its
+    registered name; for a model that was loaded by its run, its id; else ``unregistered``."""
+    registered = folder / "registered_model_meta"
+    if registered.exists():
+        return str(yaml.safe_load(registered.read_text())["model_version"])
+    return str(yaml.safe_load((folder / "MLmodel").read_text()).get("model_id", "unregistered"))
 
 
 mlflow.models.set_model(RegisteredModel())

@@ -4,22 +4,24 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase
 from modelling.loading import hide_password
 from modelling.refusals import DataRefused, UsageError
 from tasks.tracking.provenance import died, flat_parameters, provenance
+from tasks.tracking.reaping import close_dead_runs
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.store import connect, experiment_id
+from tasks.tracking.store import connect, connect_patiently, experiment_id
 
-# The parameters of the flow, with which a killed run can be resumed.
-FLOW_PARAMETERS = "flow_parameters"
+# The flow and its parameters, with which a killed run can be resumed.
+FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
 
 
 @contextmanager
@@ -30,14 +32,19 @@ def tracked_run(
 
     It ends FINISHED, FAILED (an error) or KILLED (interrupted) with the reason as a tag.
     """
-    client = connect()
+    client = connect_patiently() if deployment.id else connect()
     experiment = experiment_id(client, use_case.name)
-    _close_dead_runs(client, experiment)
-    tags = {**provenance(use_case), "prefect_flow_run": flow_run.id or "none"}
+    close_dead_runs(client, [experiment])
+    tags = {**provenance(use_case), **_flow_run_tags()}
+    tags[FLOW] = flow_run.flow_name or "train"
+    tags["mlflow.source.name"] = f"flows/{tags[FLOW]}.py"
     run = _run_to_resume(client, experiment, resume)
     if run is None:
         tags[FLOW_PARAMETERS] = json.dumps(_without_password(parameters))
-        run = client.create_run(experiment, tags=tags)
+        name = (
+            f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"  # told apart beside other use cases
+        )
+        run = client.create_run(experiment, tags=tags, run_name=name)
         _log_declaration(client, run.info.run_id, use_case)
         resumed = False
     else:
@@ -49,19 +56,28 @@ def tracked_run(
         yield tracked
 
 
+def _flow_run_tags() -> dict[str, str]:
+    """Which flow run this is, and of which deployment, where it was scheduled by one."""
+    by = f"{flow_run.flow_name}/{deployment.name}" if deployment.id else "none"
+    return {"prefect_flow_run": flow_run.id or "none", "prefect_deployment": by}
+
+
 @contextmanager
-def attempt_run(parent: TrackedRun, number: int, use_case: UseCase) -> Iterator[TrackedRun]:
-    """A nested run for one attempt of a training that remedies itself; resumed with its parent."""
+def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> Iterator[TrackedRun]:
+    """A run below ``parent``, resumed with it: an ``attempt`` of a training that remedies itself,
+    a ``baseline``, a ``trial`` of a search. ``kind`` is a tag with ``name`` as its value; the same
+    pair gives the same run again, when it is retried."""
     client, experiment = parent.client, parent.experiment_id
-    tags = {**provenance(use_case), "attempt": str(number), "mlflow.parentRunId": parent.run_id}
-    wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.attempt = '{number}'"
-    found = client.search_runs([experiment], wanted) if parent.resumed else []
+    tags = {**provenance(use_case), kind: name, "mlflow.parentRunId": parent.run_id}
+    wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{kind} = '{name}'"
+    found = client.search_runs([experiment], wanted)
     if found:
         run = found[0]
         _reopen(client, run, tags)
     else:
-        run = client.create_run(experiment, tags=tags, run_name=f"attempt {number}")
-        _log_declaration(client, run.info.run_id, use_case)
+        run = client.create_run(experiment, tags=tags, run_name=f"{kind} {name}")
+        if kind != "baseline":
+            _log_declaration(client, run.info.run_id, use_case)
     info = run.info
     tracked = TrackedRun(client, info.run_id, experiment, info.artifact_uri, bool(found))
     with _ending(tracked, keep_checkpoints=True):
@@ -90,13 +106,26 @@ def _log_declaration(client: MlflowClient, run_id: str, use_case: UseCase) -> No
     client.log_text(run_id, use_case.model_dump_json(indent=2), "declaration.json")
 
 
-def recorded_parameters(run_id: str) -> dict[str, Any]:
-    """The flow parameters of a run that can be resumed. Raises UsageError where it can't."""
+def recorded_flow(run_id: str) -> str:
+    """The name of the flow that made a run. Raises UsageError where there is no such run."""
+    return _find(connect(), run_id).data.tags.get(FLOW, "train")
+
+
+def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
+    """The flow parameters of a run that can be resumed, or of a ``finished`` one that can be
+    repeated. Raises UsageError where it can't."""
     run = _find(connect(), run_id)
-    if run.info.status == "FINISHED":
+    if finished and run.info.status != "FINISHED":
+        raise UsageError(f"run {run_id} is {run.info.status}: only a finished run can be repeated")
+    if not finished and run.info.status == "FINISHED":
         raise UsageError(f"run {run_id} is finished: there is nothing to resume")
     if FLOW_PARAMETERS not in run.data.tags:
-        raise UsageError(f"run {run_id} was not made by the training flow, or is one attempt of it")
+        parent = run.data.tags.get("mlflow.parentRunId")
+        raise UsageError(
+            f"run {run_id} is a part of run {parent}: resume that one"
+            if parent
+            else f"run {run_id} was not made by a flow of this project"
+        )
     return json.loads(run.data.tags[FLOW_PARAMETERS])
 
 
@@ -147,14 +176,3 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
     status = "FAILED" if isinstance(error, Exception) else "KILLED"
     tracked.client.set_terminated(tracked.run_id, status)
-
-
-def _close_dead_runs(client: MlflowClient, experiment: str) -> None:
-    """Runs of this machine that say RUNNING but whose process was killed become KILLED."""
-    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        owner = run.data.tags.get("process", "")
-        if owner and died(owner):
-            reason = f"process {owner.split()[1]} was killed; finflows resume {run.info.run_id}"
-            client.set_tag(run.info.run_id, "failure", reason)
-            client.set_tag(run.info.run_id, "mlflow.note.content", f"Failed: {reason}")
-            client.set_terminated(run.info.run_id, "KILLED")

@@ -4,23 +4,30 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlparse
 
 import mlflow
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
+PAUSES_SECONDS = (5, 15, 60)  # a restart of a server, or a migration of its database
 
 
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, else the SQLite store under ``mlruns/``."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
+
+
+class UnreachableError(UsageError):
+    """The store does not answer now; it may do so later."""
 
 
 @cache
@@ -36,18 +43,28 @@ def connect() -> MlflowClient:
     mlflow.set_tracking_uri(uri)
     try:
         _refuse_deaf_server(uri)
-        client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
-        if scheme == "sqlite":
-            _create_database(client, uri)
-        client.search_experiments(max_results=1)
+        with nullcontext() if scheme in ("http", "https") else _one_at_a_time():
+            # Making the client already creates the tables of a new database.
+            client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
+            client.search_experiments(max_results=1)
     except Exception as error:
         shown = uri.rpartition("@")[2] if "@" in uri else uri
         reason = str(error) if isinstance(error, ImportError) else type(error).__name__
-        raise UsageError(
+        raise UnreachableError(
             f"the tracking server {shown} can't be reached ({reason}): start it, or "
             "unset MLFLOW_TRACKING_URI to use the local store"
         ) from None
     return client
+
+
+def connect_patiently() -> MlflowClient:
+    """As ``connect``, for runs that nobody watches: tries again while the store is out of reach."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return connect()
+        except UnreachableError:
+            time.sleep(pause)
+    return connect()
 
 
 def _refuse_deaf_server(uri: str) -> None:
@@ -59,12 +76,11 @@ def _refuse_deaf_server(uri: str) -> None:
         socket.create_connection((address.hostname, port), timeout=5).close()
 
 
-def _create_database(client: MlflowClient, uri: str) -> None:
-    """One process at a time: started together on a fresh file, they fail in its migrations."""
-    path = Path(uri.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock", timeout=120):
-        client.search_experiments(max_results=1)
+def _one_at_a_time() -> BaseFileLock:
+    """Processes of this machine that start together on a new database fail in its migrations."""
+    folder = local_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "database.lock", timeout=300)
 
 
 def local_folder() -> Path:

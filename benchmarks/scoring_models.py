@@ -1,0 +1,88 @@
+"""The models that the scoring benchmark compares: the same network twice, and boosting."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models.signature import infer_signature
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from modelling.fitting import Job, fit
+from modelling.loading import conform_table, convert_types, read_table
+from modelling.overrides import override
+from modelling.packaging import package_model
+from modelling.preprocessing import preprocess
+from modelling.splitting import split_table
+from use_cases import find_use_case
+
+
+def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Callables by name, each loaded by MLflow from a folder, and raw rows to score."""
+    use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
+    table = conform_table(convert_types(read_table(use_case.source), use_case), use_case)
+    parts = split_table(table, use_case)
+    features = preprocess(parts, use_case)
+    job = Job(use_case, features.train, features.validation, scratch / "c", scratch / "network")
+    fit(job)
+    package = package_model(job.network_folder, features, use_case, scratch / "scorer")
+    raw = parts.validation[list(package.inputs)].reset_index(drop=True)
+    target = parts.train[use_case.target]
+    boosting = HistGradientBoostingClassifier().fit(parts.train[list(package.inputs)], target)
+    models = {
+        "ours": _ours(package, scratch / "ours"),
+        "keras": _keras(job.network_folder, parts.train[list(package.inputs)], scratch / "keras"),
+        "boosting": _boosting(boosting, raw, scratch / "boosting"),
+    }
+    return models, raw
+
+
+def _ours(package, folder: Path) -> Any:
+    from tasks.tracking.registry import TRAVELLING_MODEL, signature_of
+
+    mlflow.pyfunc.save_model(
+        folder,
+        python_model=str(TRAVELLING_MODEL),
+        artifacts={"scorer": str(package.folder)},
+        signature=signature_of(package),
+        pip_requirements=list(package.requirements),
+    )
+    return mlflow.pyfunc.load_model(str(folder))
+
+
+def _keras(network_folder: Path, train: pd.DataFrame, folder: Path) -> Any:
+    """Keras's flavour takes features only: a scikit-learn pipeline stands before it, in memory.
+
+    Its features are as many as the network's, so that the network does the same work.
+    """
+    import keras
+
+    keras.utils.disable_interactive_logging()
+    network = keras.models.load_model(network_folder / "network.keras")
+    width = network.input_shape[1]
+    scale = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(train)
+    mlflow.keras.save_model(network, str(folder), pip_requirements=["keras"])
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    repeats = -(-width // train.shape[1])
+
+    def predict(frame: pd.DataFrame) -> Any:
+        scaled = scale.transform(frame).astype("float32")
+        return loaded.predict(np.tile(scaled, repeats)[:, :width])
+
+    return predict
+
+
+def _boosting(fitted: Any, raw: pd.DataFrame, folder: Path) -> Any:
+    signature = infer_signature(raw, fitted.predict(raw.head()))
+    mlflow.sklearn.save_model(
+        fitted,
+        folder,
+        signature=signature,
+        pip_requirements=["scikit-learn"],
+        serialization_format="cloudpickle",
+    )
+    return mlflow.pyfunc.load_model(str(folder))

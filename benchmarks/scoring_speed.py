@@ -1,0 +1,129 @@
+"""``make bench``: one row and a million rows through the registered model, beside Keras's own
+MLflow model behind a scikit-learn pipeline and scikit-learn's boosting.
+
+All models are loaded by MLflow from disk and called in turns, in one process on one core, so that a
+machine that slows down meanwhile changes no ratio.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measuring import REPOSITORY
+from flows.terminal import settle
+
+RESULTS = REPOSITORY / "mlruns" / "scoring_speed.json"
+ONE_ROW_MS, SCORER_MS, FASTER_THAN_KERAS, BULK = 1.5, 0.2, 50, 300_000
+console = Console(highlight=False, width=None if Console().is_terminal else 120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring_speed", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer calls, fewer rows")
+    given = parser.parse_args()
+    settle(verbose=False)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with TemporaryDirectory() as scratch:
+        from benchmarks.scoring_models import load_models
+
+        models, raw = load_models(Path(scratch))
+        calls = one_row_calls(models, raw)
+        latencies = measure_in_turns(calls, rounds=20 if given.quick else 200)
+        bulk = measure_bulk(models, raw, rows=100_000 if given.quick else 1_000_000)
+    results = {"one_row_ms": latencies, "rows_per_second": bulk}
+    show(results)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1))
+    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+
+
+def one_row_calls(models: dict[str, Any], raw: pd.DataFrame) -> dict[str, Callable[[], Any]]:
+    """One row in each of the ways in which a caller has it."""
+    frame = raw.iloc[[0]]
+    row = {name: float(value) for name, value in raw.iloc[0].items()}
+    inside = models["ours"].unwrap_python_model().model
+    return {
+        "our scorer, a dictionary": lambda: inside.answer_row(row),
+        "our pyfunc, a dictionary": lambda: models["ours"].predict(row),
+        "our pyfunc, a frame": lambda: models["ours"].predict(frame),
+        "Keras pyfunc behind scikit-learn, a frame": lambda: models["keras"](frame),
+        "HistGradientBoosting pyfunc, a frame": lambda: models["boosting"].predict(frame),
+    }
+
+
+def measure_in_turns(
+    calls: dict[str, Callable[[], Any]], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Median and 99th percentile of each call's milliseconds."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(rounds + 5):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if number >= 5:  # the first calls warm caches up
+                seconds[name].append(time.perf_counter() - start)
+    return {
+        name: dict(zip(("p50", "p99"), np.quantile(those, [0.5, 0.99]) * 1000, strict=True))
+        for name, those in seconds.items()
+    }
+
+
+def measure_bulk(models: dict[str, Any], raw: pd.DataFrame, rows: int) -> dict[str, float]:
+    """Rows a second from a frame of many rows, on one core; MLflow's own check is shown apart."""
+    many = pd.concat([raw] * (rows // len(raw) + 1), ignore_index=True).head(rows)
+    inside = models["ours"].unwrap_python_model()
+    calls = {
+        "our model (finflows score)": (lambda frame: inside.predict(None, frame), many),
+        "our pyfunc, MLflow's check of the signature included": (
+            models["ours"].predict,
+            many.head(rows // 10),
+        ),
+        "Keras pyfunc behind scikit-learn": (models["keras"], many.head(rows // 10)),
+        "HistGradientBoosting pyfunc": (models["boosting"].predict, many.head(rows // 10)),
+    }
+    speeds = {}
+    for name, (call, frame) in calls.items():
+        start = time.perf_counter()
+        call(frame)
+        speeds[name] = len(frame) / (time.perf_counter() - start)
+    return speeds
+
+
+def show(results: dict[str, dict]) -> None:
+    """Tables with the targets beside the figures."""
+    table = Table(title="One row", title_justify="left")
+    for name in ("", "p50 ms", "p99 ms", "ours (a frame) is", "target"):
+        table.add_column(name, justify="left" if not name else "right")
+    latencies = results["one_row_ms"]
+    ours = latencies["our pyfunc, a frame"]["p50"]
+    for name, one in latencies.items():
+        ratio, target = one["p50"] / ours, ""
+        if name.startswith("our"):
+            limit = SCORER_MS if "scorer" in name else ONE_ROW_MS
+            target = f"{limit:g} ms {'met' if one['p50'] < limit else 'MISSED'}"
+        elif name.startswith("Keras"):
+            verdict = "met" if ratio >= FASTER_THAN_KERAS else "MISSED"
+            target = f"{FASTER_THAN_KERAS}x {verdict}"
+        table.add_row(name, f"{one['p50']:.3f}", f"{one['p99']:.3f}", f"{ratio:.1f}x", target)
+    console.print(table)
+    table = Table(title="Many rows, one core", title_justify="left")
+    for name in ("", "rows/s", "target"):
+        table.add_column(name, justify="left" if not name else "right")
+    for name, speed in results["rows_per_second"].items():
+        verdict = f"{BULK:,} {'met' if speed >= BULK else 'MISSED'}"
+        table.add_row(name, f"{speed:,.0f}", verdict if "score" in name else "")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The commands on registered models: score, serve, champion, promote, rollback, reproduce."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from flows import terminal
+from flows.warm_up import warm_up
+
+Name = Annotated[str, typer.Argument(help="A use case with a registered model.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept in the registry.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the libraries log.")]
+
+
+def score(
+    use_case: Name,
+    input_: Annotated[str, typer.Argument(metavar="INPUT", help="CSV or Parquet file.")],
+    output: Annotated[str, typer.Argument(help="CSV or Parquet file, written at the end.")],
+    version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Score a file of any size with the champion; rows that it refuses are set aside."""
+    terminal.prepare(verbose, as_json)
+    warm_up("flows.score")
+    from flows.score import score as score_flow
+
+    result = score_flow(use_case, input_, output, version)
+    if as_json:
+        typer.echo(json.dumps(result.model_dump()))
+
+
+def serve(
+    use_case: Name,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5001,
+    version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
+) -> None:
+    """Serve the champion with MLflow's scoring server, in a small environment of its own."""
+    terminal.settle(verbose=False)
+    from tasks.tracking.serving import prepare_serving
+
+    typer.echo("Preparing the model's own environment (once for each set of requirements)")
+    served = prepare_serving(use_case, version)
+    typer.echo(f"{use_case} version {served.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
+    served.run(port)
+
+
+def champion(use_case: Name, as_json: Json = False) -> None:
+    """Show who is champion, since when and why, and who was before."""
+    terminal.settle(verbose=False)
+    from tasks.tracking.champions import standing
+
+    now = standing(use_case)
+    if as_json:
+        typer.echo(json.dumps(now.as_dict()))
+        return
+    typer.echo(now.text())
+
+
+def promote(
+    use_case: Name,
+    version: Annotated[str, typer.Option(help="The version that becomes champion.")],
+    reason: Reason,
+) -> None:
+    """Make a version champion because you say so."""
+    terminal.settle(verbose=False)
+    from tasks.tracking.champions import promote_by_hand
+
+    promote_by_hand(use_case, version, reason)
+    typer.echo(f"{use_case}: version {version} is champion")
+
+
+def rollback(use_case: Name, reason: Reason) -> None:
+    """Make the champion before the present one champion again."""
+    terminal.settle(verbose=False)
+    from tasks.tracking.champions import roll_back
+
+    old, new = roll_back(use_case, reason)
+    typer.echo(f"{use_case}: version {new} is champion again, instead of version {old}")
+
+
+def reproduce(
+    run_id: Annotated[str, typer.Argument(help="The MLflow run of a finished training.")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train again as a run did, and compare: identical, or the first thing that differs.
+
+    Exit code 1 where something differs.
+    """
+    terminal.prepare(verbose, as_json)
+    warm_up()
+    from flows.reproduce import reproduce_run
+
+    reproduced = reproduce_run(run_id)
+    typer.echo(json.dumps(reproduced.model_dump()) if as_json else reproduced.text())
+    if reproduced.first_difference:
+        raise typer.Exit(1)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (score, serve, champion, promote, rollback, reproduce):
+        app.command()(command)

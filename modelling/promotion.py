@@ -1,0 +1,125 @@
+"""Whether a challenger becomes champion: better beyond noise on the same rows, and fit to serve."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modelling.declaration import UseCase
+from modelling.evaluation import Verdict
+from modelling.intervals import Interval, bootstrap, groups_of, interval_of
+from modelling.judging import Judgement
+from modelling.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED
+
+FIT_CURVES = ("healthy", "undertrained")  # an undertrained network is no worse than it scores
+CALIBRATION_ERROR_AT_MOST = 0.05  # beyond what chance alone makes of it
+
+
+class Promotion(NamedTuple):
+    """The decision on a challenger, in words, and the numbers behind it by name."""
+
+    promoted: bool
+    reason: str
+    numbers: dict[str, float]
+
+
+class Comparison(NamedTuple):
+    """One metric of both models on the same rows; a positive ``gain`` favours the challenger."""
+
+    metric: str
+    challenger: float
+    champion: float
+    gain: Interval
+
+
+def frozen_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
+    """What must be equal for two versions to be compared on the rows on which each was judged.
+
+    ``test_rows``: data and split, so the same test rows; ``schema``: raw columns, target, classes.
+    """
+    derived = use_case.derived.model_dump() if use_case.derived else None
+    rows = [data_hash, derived, use_case.duplicates, use_case.split.model_dump(mode="json")]
+    columns = [(column.name, column.kind) for column in use_case.features]
+    schema = [use_case.problem, use_case.target, use_case.classes, sorted(columns)]
+    return {"test_rows": _digest(rows), "schema": _digest(schema)}
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def promotion_metric(use_case: UseCase) -> str:
+    """The gate's metric where it can be resampled, else the first headline metric."""
+    declared = use_case.gate.metric if use_case.gate else ""
+    return declared if declared in WEIGHTED else use_case.headline[0]
+
+
+def compare(
+    challenger: np.ndarray, champion: np.ndarray, test: pd.DataFrame, use_case: UseCase
+) -> Comparison:
+    """A paired bootstrap (Efron and Tibshirani 1993) of the declared metric on the test rows.
+
+    ``challenger`` and ``champion`` are outputs of shape (n,) or (n, classes), without NaN.
+    """
+    name = promotion_metric(use_case)
+    target = test[use_case.target].to_numpy()
+    metrics = {
+        "challenger": WEIGHTED[name](target, challenger),
+        "champion": WEIGHTED[name](target, champion),
+    }
+    values = bootstrap(metrics, groups_of(test, use_case))
+    sign = 1.0 if name in HIGHER_IS_BETTER else -1.0
+    gain = interval_of(sign * (values["challenger"] - values["champion"]))
+    return Comparison(name, values["challenger"][0], values["champion"][0], gain)
+
+
+def floors(judgement: Judgement, curve: str) -> list[Verdict]:
+    """What a challenger must reach whatever the champion does: a fit learning ``curve`` (its
+    verdict), calibration, and better than the naive baseline beyond chance."""
+    error = judgement.metrics.get("expected_calibration_error", 0.0)
+    # In each of ten bins a perfect model misses its rate by 0.8 standard errors, of at most
+    # 0.5 / sqrt(rows of the bin): on few test rows that is more than a bad model's error on many.
+    allowed = CALIBRATION_ERROR_AT_MOST + 0.4 * math.sqrt(10 / len(judgement.rows))
+    verdicts = [
+        Verdict(curve in FIT_CURVES, f"the learning curve is {curve}"),
+        Verdict(error <= allowed, f"expected calibration error {error:.4f}"),
+    ]
+    if judgement.skill is not None:
+        naive = judgement.use_case.baselines[0]
+        reason = f"skill over the baseline {naive} {judgement.skill}"
+        verdicts.append(Verdict(judgement.skill.low > 0, reason))
+    return verdicts
+
+
+def decide(
+    gate: Verdict,
+    fitness: Iterable[Verdict],
+    champion: str | None,
+    comparison: Comparison | None,
+    changed: str | None,
+) -> Promotion:
+    """Promote the challenger or keep ``champion`` (a version; None where there is none yet).
+
+    ``comparison`` is None where the two can't be compared, and ``changed`` says what changed since
+    the champion was judged.
+    """
+    if not gate.passed:
+        return Promotion(False, f"the gate failed: {gate.reason}", {})
+    if champion is None:
+        return Promotion(True, f"the first version that passes its gate: {gate.reason}", {})
+    if comparison is None:
+        reason = f"not compared with champion version {champion}: {changed}"
+        return Promotion(False, f"{reason}; finflows promote decides", {})
+    name, own, other, gain = comparison
+    numbers = {f"challenger_{name}": own, f"champion_{name}": other}
+    numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+    if unfit := next((floor for floor in fitness if not floor.passed), None):
+        return Promotion(False, f"not fit to serve: {unfit.reason}", numbers)
+    promoted = gain.low > 0
+    words = "better than" if promoted else "not better beyond noise than"
+    reason = f"{name} {own:.4f}, {words} champion version {champion}'s {other:.4f}: gain {gain}"
+    return Promotion(promoted, f"{reason}; {changed}" if changed else reason, numbers)

@@ -1,0 +1,103 @@
+"""Judge a challenger against the champion on the same test rows, and move the alias."""
+
+import logging
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from modelling.declaration import UseCase
+from modelling.evaluation import Verdict
+from modelling.judging import Judgement
+from modelling.packaging import Package
+from modelling.promotion import Comparison, Promotion, compare, decide, floors
+from tasks.tracking.champions import alias_lock, champion_of, crown
+from tasks.tracking.record import TrackedRun
+from tasks.training import Attempt
+
+log = logging.getLogger("finflows")
+
+
+@task(name="promote", cache_policy=NO_CACHE, persist_result=False)
+def judge_challenger(
+    run: TrackedRun,
+    package: Package,
+    version: str,
+    trained: Attempt,
+    judgement: Judgement,
+) -> Promotion:
+    """Compare the registered ``version`` with the champion, and crown it where it is better.
+
+    From comparing to crowning the aliases are locked, so that of two flows that register at once
+    the second is compared with the first.
+    """
+    use_case, name = judgement.use_case, package.name
+    outputs, test = judgement.answers.outputs, judgement.rows
+    fitness = floors(judgement, trained.diagnosis.verdict)
+    with alias_lock(name):
+        champion = champion_of(run.client, name)
+        holder, comparison, changed = None, None, None
+        if champion is not None:
+            holder = str(champion.version)
+            own = run.client.get_model_version(name, version).tags
+            comparison, changed = _compared(champion, own, outputs, test, use_case)
+        decision = decide(judgement.gate, fitness, holder, comparison, changed)
+        if decision.promoted:
+            crown(run.client, name, version, decision.reason, "compared")
+    _record(run, name, version, decision, fitness)
+    return decision
+
+
+def _compared(
+    champion: ModelVersion,
+    own_tags: dict[str, str],
+    outputs: np.ndarray,
+    test: pd.DataFrame,
+    use_case: UseCase,
+) -> tuple[Comparison | None, str | None]:
+    """The comparison on the challenger's test rows, and what changed since the champion's."""
+    if champion.tags.get("schema") != own_tags["schema"]:
+        return None, "columns, target or classes changed"
+    columns = [column.name for column in use_case.features]
+    model = mlflow.pyfunc.load_model(f"models:/{champion.name}/{champion.version}")
+    # MLflow checks a table cell by cell in Python; the contract inside the model checks arrays.
+    answers = model.unwrap_python_model().predict(None, test[columns])
+    if refused := int(answers.iloc[:, 0].isna().sum()):
+        return None, f"its input contract refuses {refused} of the new test rows"
+    same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]
+    changed = None if same_rows else "the test rows changed, so it was scored anew on the new ones"
+    return compare(outputs, outputs_in(answers), test, use_case), changed
+
+
+def outputs_in(answers: pd.DataFrame) -> np.ndarray:
+    """The outputs in a model's answers: (n,) forecasts or probabilities, or (n, classes)."""
+    several = answers.filter(regex="^probability_")
+    if len(several.columns):
+        return several.to_numpy(dtype=np.float64)
+    return answers.iloc[:, 0].to_numpy(dtype=np.float64)
+
+
+def _record(
+    run: TrackedRun, name: str, version: str, decision: Promotion, fitness: list[Verdict]
+) -> None:
+    """Verdict, numbers and reason: tags of the version and the run, and a report in both UIs."""
+    verdict = "promoted" if decision.promoted else "kept the champion"
+    tags = {"promotion": verdict, "promotion_reason": decision.reason}
+    tags |= {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
+    for key, value in tags.items():
+        run.client.set_model_version_tag(name, version, key, value)
+    run.log_tags({key: tags[key] for key in ("promotion", "promotion_reason")})
+    lines = [f"# {name} version {version}: {verdict}", "", decision.reason + ".", ""]
+    if decision.numbers:
+        lines += ["| on the test rows | value |", "|---|---:|"]
+        lines += [f"| {key} | {value:.5g} |" for key, value in decision.numbers.items()]
+    lines += ["", "| floor | kept |", "|---|---|"]
+    lines += [f"| {one.reason} | {'yes' if one.passed else 'no'} |" for one in fitness]
+    markdown = "\n".join(lines) + "\n"
+    run.log_text(markdown, "promotion.md")
+    create_markdown_artifact(markdown, key=f"{name.replace('_', '-')}-promotion")
+    log.info("%-11s %s", "champion" if decision.promoted else "challenger", decision.reason)

@@ -1,0 +1,65 @@
+"""Compare two runs of the same training: what they came from, and every metric."""
+
+import math
+from typing import NamedTuple
+
+from mlflow.entities import Run
+
+from tasks.tracking.provenance import code_and_lock
+from tasks.tracking.store import connect
+
+# From cause to effect: what differs first explains what differs after it.
+FACTS = ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed")
+TIMES = {"rows_per_second", "training_seconds"}
+
+
+class Reproduction(NamedTuple):
+    """How many things were compared, and each that differs: its name, then, now."""
+
+    compared: int
+    differences: list[tuple[str, str, str]]
+
+
+def what_changed(run_id: str) -> list[tuple[str, str, str]]:
+    """What is known to differ before anything is trained: the code, and the locked packages."""
+    then, now = connect().get_run(run_id).data.tags, code_and_lock()
+    return [
+        (name, then.get(name, "none"), one) for name, one in now.items() if then.get(name) != one
+    ]
+
+
+def compare_runs(run_id: str, repeated: str) -> Reproduction:
+    """Facts, settings, the hash of the weights, and every metric at every epoch, bit by bit."""
+    client = connect()
+    then, now = client.get_run(run_id), client.get_run(repeated)
+    tags = then.data.tags, now.data.tags
+    pairs: list[tuple] = [(name, tags[0].get(name), tags[1].get(name)) for name in FACTS]
+    for name in sorted({*then.data.params, *now.data.params}):
+        pairs.append((name, then.data.params.get(name), now.data.params.get(name)))
+    for name in _in_order(then, now):
+        series = [_series(client, run, name) for run in (then, now)]
+        pairs += _paired(name, *series)
+    pairs.append(("weights_hash", *(one.get("weights_hash") for one in tags)))
+    differing = [(name, str(was), str(new)) for name, was, new in pairs if not _same(was, new)]
+    return Reproduction(len(pairs), differing)
+
+
+def _in_order(then: Run, now: Run) -> list[str]:
+    """What is measured while training comes before what is measured afterwards."""
+    names = ({*then.data.metrics} | {*now.data.metrics}) - TIMES
+    return sorted(names, key=lambda name: (name.startswith(("test_", "best_")), name))
+
+
+def _series(client, run: Run, name: str) -> dict[int, float]:
+    return {one.step: one.value for one in client.get_metric_history(run.info.run_id, name)}
+
+
+def _paired(name: str, then: dict[int, float], now: dict[int, float]) -> list[tuple]:
+    steps = sorted({*then, *now})
+    where = (lambda step: f"{name} of epoch {step + 1}") if len(steps) > 1 else (lambda _: name)
+    return [(where(step), then.get(step), now.get(step)) for step in steps]
+
+
+def _same(was: object, new: object) -> bool:
+    both_nan = isinstance(was, float) and isinstance(new, float) and math.isnan(was + new)
+    return was == new or both_nan

@@ -1,0 +1,83 @@
+"""Load the model to score with, and record what was scored: version, time, input."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import pandas as pd
+from mlflow.entities import Metric, RunTag
+
+from modelling.refusals import DataRefused, UsageError
+from tasks.tracking.champions import champion_of, versions
+from tasks.tracking.provenance import process_tag
+from tasks.tracking.store import connect, experiment_id
+
+
+class LoadedModel(NamedTuple):
+    """A registered version, ready to answer raw rows."""
+
+    name: str
+    version: str
+    answer: Callable[[pd.DataFrame], pd.DataFrame]
+    inputs: list[str]
+    numbers: list[str]
+    outputs: dict[str, str]
+
+
+def load_registered(name: str, version: str | None = None) -> LoadedModel:
+    """The champion of ``name``, or the ``version``. Raises UsageError where there is none."""
+    client = connect()
+    holder = champion_of(client, name)
+    if version is None and holder is None:
+        raise UsageError(f"{name} has no champion: finflows train {name}, or finflows promote")
+    wanted = version or str(holder.version)  # type: ignore[union-attr]
+    if wanted not in [str(one.version) for one in versions(client, name)]:
+        raise UsageError(f"{name} has no version {wanted}")
+    model = mlflow.pyfunc.load_model(f"models:/{name}/{wanted}")
+    # MLflow checks a table cell by cell in Python; the contract inside the model checks arrays.
+    inside = model.unwrap_python_model()
+    columns = inside.model.contract.columns
+    return LoadedModel(
+        name=name,
+        version=wanted,
+        answer=lambda frame: inside.predict(None, frame),
+        inputs=[column["name"] for column in columns],
+        numbers=[column["name"] for column in columns if column["kind"] == "number"],
+        outputs={one.name: one.type.name for one in model.metadata.signature.outputs},
+    )
+
+
+@contextmanager
+def scoring_run(model: LoadedModel, source: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A run of its own experiment; call what it yields with counts (numbers) and facts (text)."""
+    client = connect()
+    experiment = experiment_id(client, f"{model.name}-scoring")
+    tags = {
+        "model_version": model.version,
+        "input": source.name,
+        "process": process_tag(os.getpid()),
+    }
+    run = client.create_run(experiment, tags=tags, run_name=source.name)
+    started = time.monotonic()
+
+    def record(facts: dict[str, Any]) -> None:
+        now = int(time.time() * 1000)
+        numbers = {"seconds": time.monotonic() - started}
+        numbers |= {name: one for name, one in facts.items() if not isinstance(one, str)}
+        texts = [RunTag(name, one) for name, one in facts.items() if isinstance(one, str)]
+        metrics = [Metric(name, float(one), now, 0) for name, one in numbers.items()]
+        client.log_batch(run.info.run_id, metrics=metrics, tags=texts)
+
+    try:
+        yield record
+    except BaseException as error:
+        known = isinstance(error, UsageError | DataRefused)  # others may quote cells
+        said = str(error) if known else type(error).__name__
+        client.set_tag(run.info.run_id, "failure", said)
+        client.set_terminated(run.info.run_id, "FAILED")
+        raise
+    client.set_terminated(run.info.run_id, "FINISHED")

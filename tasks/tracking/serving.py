@@ -1,0 +1,84 @@
+"""Serve a registered model with MLflow's scoring server, in an environment of its own.
+
+The environment holds the model's pinned requirements and nothing else: no TensorFlow, no Prefect,
+not this project.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from filelock import FileLock
+
+from modelling.refusals import UsageError
+from tasks.tracking.scoring_runs import load_registered
+from tasks.tracking.store import local_folder
+
+SERVER = Path(__file__).with_name("scoring_server.py")
+READY = "ready"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version on this machine's disk, and the interpreter that serves it."""
+
+    version: str
+    model_folder: Path
+    python: Path
+
+    def command(self, port: int) -> list[str]:
+        """What to run; it needs nothing of this process's environment."""
+        return [str(self.python), "-P", str(SERVER), str(self.model_folder), str(port)]
+
+    def run(self, port: int) -> None:
+        """Serve on 127.0.0.1 until interrupted. Raises UsageError where the port is taken."""
+        settings = {name: one for name, one in os.environ.items() if name != "PYTHONPATH"}
+        try:
+            code = subprocess.run(self.command(port), env=settings, check=False).returncode
+        except KeyboardInterrupt:
+            return
+        if code not in (0, 130, -2, -15):
+            raise UsageError(f"the server ended with code {code}: is port {port} taken?")
+
+
+def prepare_serving(name: str, version: str | None = None) -> Served:
+    """Copy the champion (or ``version``) and build its environment, unless both are there.
+
+    Raises UsageError where there is no such version, or its requirements can't be installed.
+    """
+    loaded = load_registered(name, version)
+    home = local_folder() / "serving"
+    folder = home / name / loaded.version
+    with FileLock(_made(home) / "serving.lock", timeout=1800):
+        if not (folder / "MLmodel").exists():
+            address = f"models:/{name}/{loaded.version}"
+            mlflow.artifacts.download_artifacts(address, dst_path=str(_made(folder)))
+        return Served(loaded.version, folder, _environment(home, folder / "requirements.txt"))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _environment(home: Path, requirements: Path) -> Path:
+    """The interpreter of the environment for these requirements, built where it is new."""
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    folder = home / f"environment-{digest}"
+    python = folder / "bin" / "python"
+    if (folder / READY).exists():
+        return python
+    venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(folder)
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    command += ["--disable-pip-version-check", "-r", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UsageError(f"the requirements of the model can't be installed: {reason}")
+    (folder / READY).touch()
+    return python

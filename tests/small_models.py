@@ -1,0 +1,166 @@
+"""Small real models, packaged and registered without Keras: seconds instead of minutes."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+from onnx import helper
+from sklearn.linear_model import LogisticRegression
+
+from modelling.columns import amount, category, count, number
+from modelling.declaration import Gate, Source, UseCase
+from modelling.history import History
+from modelling.judging import Judgement, judge
+from modelling.learning_curves import Diagnosis
+from modelling.packaging import Package, package_model
+from modelling.preprocessing import Preprocessed, preprocess
+from modelling.promotion import frozen_tags
+from modelling.splitting import Parts, split_table
+
+COLUMNS = (
+    count("age", maximum=120, missing_at_most=0),
+    amount("income"),
+    number("balance"),
+    category("housing", "own", "rent", "free"),
+    category("region", missing_at_most=0),
+)
+
+
+def loans(**declared) -> UseCase:
+    """A binary use case with every kind of rule in its columns."""
+    usual = {
+        "name": "loans",
+        "title": "Loans",
+        "problem": "binary",
+        "source": Source(uri="loans.csv"),
+        "target": "default",
+        "columns": COLUMNS,
+        "baselines": ("constant",),
+        "gate": Gate(metric="roc_auc", at_least=0.55),
+    }
+    return UseCase(**{**usual, **declared})
+
+
+def loan_table(rows: int = 2000, seed: int = 7) -> pd.DataFrame:
+    """Made-up borrowers; the poorer and the deeper in the red, the likelier a default."""
+    generator = np.random.default_rng(seed)
+    income, balance = generator.gamma(2, 900, rows), generator.normal(0, 500, rows)
+    odds = -1 - (income - 1800) / 900 - balance / 500
+    return pd.DataFrame(
+        {
+            "age": generator.integers(18, 90, rows),
+            "income": np.where(generator.random(rows) < 0.2, np.nan, income),
+            "balance": balance,
+            "housing": generator.choice(["own", "rent", "free"], rows),
+            "region": generator.choice(["1", "2", "3"], rows),
+            "default": (generator.random(rows) < 1 / (1 + np.exp(-odds))).astype(int),
+        }
+    )
+
+
+def write_network(folder: Path, features: Preprocessed, noise: float) -> Path:
+    """A logistic regression, its weights shaken by ``noise``, as ONNX."""
+    folder.mkdir()
+    fitted = LogisticRegression().fit(features.train.features, features.train.target)
+    weights, bias = fitted.coef_[0], fitted.intercept_
+    weights = weights + noise * np.random.default_rng(1).normal(size=len(weights))
+    float32 = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["features", "weights", "bias"], ["odds"]),
+            helper.make_node("Sigmoid", ["odds"], ["output"]),
+        ],
+        "network",
+        [helper.make_tensor_value_info("features", float32, [None, len(weights)])],
+        [helper.make_tensor_value_info("output", float32, [None, 1])],
+        [
+            onnx.numpy_helper.from_array(weights.astype(np.float32)[:, None], "weights"),
+            onnx.numpy_helper.from_array(bias.astype(np.float32), "bias"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, folder / "network.onnx")
+    return folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the flow knows of a training, as far as registering needs it."""
+
+    use_case: UseCase
+    validation_outputs: np.ndarray
+    history: History
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True)
+class Small:
+    """A packaged model with the rows that it was fitted on."""
+
+    package: Package
+    parts: Parts
+    judgement: Judgement
+    trained: Trained
+    data_hash: str
+
+    def register(self, run) -> str:
+        """Through the stages of the flow, up to the registered version."""
+        from tasks.tracking.registry import register_model
+
+        frozen = frozen_tags(self.trained.use_case, self.data_hash)
+        gate, validation = self.judgement.gate, self.parts.validation
+        return register_model.fn(run, self.package, gate, self.trained, validation, frozen)
+
+    def judge(self, run, version: str):
+        """The last stage of the flow: compare with the champion."""
+        from tasks.tracking.promotion import judge_challenger
+
+        return judge_challenger.fn(run, self.package, version, self.trained, self.judgement)
+
+
+def small_model(
+    folder: Path, noise: float = 0.0, table: pd.DataFrame | None = None, **declared
+) -> Small:
+    """A packaged model in the new folder ``folder``; the more ``noise``, the worse it is."""
+    use_case = loans(**declared)
+    table = loan_table() if table is None else table
+    parts = split_table(table, use_case)
+    features = preprocess(parts, use_case)
+    folder.mkdir(exist_ok=True)
+    network = write_network(folder / "network", features, noise)
+    package = package_model(network, features, parts, use_case, folder / "scorer")
+    judgement = judge(package, table, parts, features, use_case)
+    session = onnxruntime.InferenceSession(str(network / "network.onnx"))
+    outputs = session.run(None, {"features": features.validation.features})[0]
+    history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)
+    diagnosis = Diagnosis("healthy", "fell and stayed down", (), None, None)
+    data_hash = f"{len(table)} {table['income'].sum():.6f}"
+    return Small(
+        package, parts, judgement, Trained(use_case, outputs, history, diagnosis), data_hash
+    )
+
+
+@contextmanager
+def run_of(use_case: UseCase):
+    """A tracked run, as the flow opens one."""
+    from tasks.tracking.runs import tracked_run
+
+    with tracked_run(use_case, {}) as run:
+        yield run
+
+
+def register_and_judge(noise: float = 0.0, **declared):
+    """From a packaged model to the decision: (version, decision)."""
+    from tasks.tracking.fresh_process import start_fresh_process
+
+    start_fresh_process()
+    with TemporaryDirectory() as folder:
+        small = small_model(Path(folder) / "model", noise, **declared)
+        with run_of(small.trained.use_case) as run:
+            version = small.register(run)
+            return version, small.judge(run, version)

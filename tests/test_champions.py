@@ -1,0 +1,231 @@
+"""A challenger becomes champion when it is better beyond noise, and never half."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from conftest import REPOSITORY, last_json
+from small_models import loan_table, loans, register_and_judge, run_of, small_model
+
+from modelling.evaluation import Verdict
+from modelling.intervals import Interval
+from modelling.promotion import Comparison, decide, frozen_tags
+from modelling.refusals import UsageError
+from tasks.tracking.champions import champion_of, history, promote_by_hand, roll_back, standing
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+GATE = Verdict(True, "roc_auc 0.80, wanted at least 0.7")
+FIT = [Verdict(True, "the learning curve is healthy")]
+
+
+def compared(low, high):
+    return Comparison("roc_auc", 0.82, 0.80, Interval(0.02, low, high))
+
+
+def test_only_a_gain_beyond_noise_promotes():
+    assert decide(GATE, FIT, "1", compared(0.01, 0.03), None).promoted
+    for low, high in ((-0.01, 0.05), (0.0, 0.03), (float("nan"), float("nan"))):
+        assert not decide(GATE, FIT, "1", compared(low, high), None).promoted
+
+
+def test_no_gain_makes_up_for_a_failed_gate_or_an_unfit_model():
+    failed = decide(Verdict(False, "roc_auc 0.6"), FIT, "1", compared(0.1, 0.3), None)
+    assert (failed.promoted, "roc_auc 0.6" in failed.reason) == (False, True)
+    unfit = [*FIT, Verdict(False, "expected calibration error 0.2100")]
+    assert "calibration error" in decide(GATE, unfit, "1", compared(0.1, 0.3), None).reason
+    assert not decide(Verdict(False, "roc_auc 0.6"), FIT, None, None, None).promoted
+
+
+def test_what_cannot_be_compared_is_said_and_not_promoted():
+    decision = decide(GATE, FIT, "3", None, "columns, target or classes changed")
+    assert not decision.promoted
+    assert "not compared with champion version 3: columns, target" in decision.reason
+
+
+def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns():
+    base = frozen_tags(loans(), "abc")
+    assert frozen_tags(loans(title="Another title"), "abc") == base
+    for changed in (
+        frozen_tags(loans(), "abd"),
+        frozen_tags(loans(split={"method": "stratified", "seed": 3}), "abc"),
+    ):
+        assert changed["test_rows"] != base["test_rows"]
+        assert changed["schema"] == base["schema"]
+    fewer = loans(columns=loans().columns[:-1])
+    assert frozen_tags(fewer, "abc")["schema"] != base["schema"]
+
+
+def version_of(client, name):
+    holder = champion_of(client, name)
+    return holder and str(holder.version)
+
+
+def test_the_first_that_passes_its_gate_rises_then_only_the_better(client):
+    name = "rising"
+    _, failed = register_and_judge(noise=3, name=name, gate={"metric": "roc_auc", "at_least": 0.9})
+    assert (failed.promoted, version_of(client, name)) == (False, None)
+    _, first = register_and_judge(noise=0.5, name=name)
+    assert (first.promoted, version_of(client, name)) == (True, "2")
+    _, same = register_and_judge(noise=0.5, name=name)
+    assert not same.promoted
+    assert same.numbers["gain"] == 0
+    assert "not better beyond noise than champion version 2" in same.reason
+    version, better = register_and_judge(noise=0, name=name)
+    assert better.promoted
+    assert better.numbers["gain_low"] > 0
+    assert version_of(client, name) == version == "4"
+    tags = client.get_model_version(name, version).tags
+    assert tags["promotion"] == "promoted"
+    assert tags["promotion_reason"] == better.reason
+    assert float(tags["promotion_gain_low"]) > 0
+    run = client.get_model_version(name, version).run_id
+    report = Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path="promotion.md"))
+    assert better.reason in report.read_text()
+    assert str(client.get_model_version_by_alias(name, "challenger").version) == "4"
+
+
+def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_path):
+    register_and_judge(noise=0.5, name="moving")
+    later = small_model(tmp_path / "later", table=loan_table(seed=8), name="moving")
+    with run_of(later.trained.use_case) as run:
+        decision = later.judge(run, later.register(run))
+    assert decision.promoted
+    assert "the test rows changed, so it was scored anew" in decision.reason
+
+
+def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):
+    register_and_judge(name="reshaped")
+    table = loan_table().drop(columns="region")
+    _, decision = register_and_judge(name="reshaped", columns=loans().columns[:-1])
+    assert not decision.promoted
+    assert "columns, target or classes changed" in decision.reason
+    assert "region" in loan_table().columns.difference(table.columns)
+
+
+@pytest.mark.slow
+def test_by_hand_and_back_again_with_reasons_that_are_kept(client):
+    for noise in (0.0, 0.5, 0.6):
+        register_and_judge(noise=noise, name="handed")
+    assert version_of(client, "handed") == "1"
+    with pytest.raises(UsageError, match="has no version 9; versions: 1, 2, 3"):
+        promote_by_hand("handed", "9", "typo")
+    promote_by_hand("handed", "2", "regulator asked")
+    promote_by_hand("handed", "3", "campaign")
+    assert roll_back("handed", "complaints") == ("3", "2")
+    assert roll_back("handed", "more complaints") == ("2", "1")
+    with pytest.raises(UsageError, match="nothing before it"):
+        roll_back("handed", "once more")
+    told = [(one.version, one.previous, one.how) for one in history(client, "handed")]
+    assert told == [
+        ("1", None, "compared"),
+        ("2", "1", "by hand"),
+        ("3", "2", "by hand"),
+        ("2", "3", "rollback"),
+        ("1", "2", "rollback"),
+    ]
+    shown = standing("handed").text()
+    assert "champion 1, challenger 3" in shown
+    assert "regulator asked" in shown
+    assert "complaints" in shown
+
+
+def test_a_version_that_does_not_load_is_never_champion(client):
+    register_and_judge(noise=0.5, name="broken")
+    version, _ = register_and_judge(noise=0.6, name="broken")
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/broken/{version}"))
+    (network,) = folder.rglob("network.onnx")
+    network.write_bytes(network.read_bytes()[:100])
+    with pytest.raises(UsageError, match=f"version {version} does not load"):
+        promote_by_hand("broken", version, "anyway")
+    assert version_of(client, "broken") == "1"
+
+
+KILLED = """
+import os, signal, sys
+from tasks.tracking.store import connect
+from tasks.tracking import champions
+from small_models import register_and_judge
+from tasks.tracking import promotion
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[1] == "before":  # between registering and promoting
+    promotion.crown = die
+else:  # between the history and the alias
+    type(connect()).set_registered_model_alias, alias = None, None
+    champions.MlflowClient.set_registered_model_alias = (
+        lambda self, name, alias, version: die() if alias == "champion" else None
+    )
+register_and_judge(noise=0, name="killed")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["before", "within"])
+def test_killed_while_promoting_the_champion_is_who_it_was_and_the_next_one_rises(client, where):
+    if version_of(client, "killed") is None:
+        register_and_judge(noise=0.5, name="killed")
+    champion = version_of(client, "killed")
+    count = len(client.search_model_versions("name = 'killed'"))
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, where],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(client.search_model_versions("name = 'killed'")) == count + 1
+    assert version_of(client, "killed") == champion
+    mlflow.pyfunc.load_model("models:/killed@champion")
+    if where == "within":
+        assert "interrupted before it took effect" in standing("killed").text()
+        version, decision = register_and_judge(noise=0, name="killed")
+        assert decision.promoted
+        assert version_of(client, "killed") == version
+
+
+def _register(_):
+    return register_and_judge(noise=0, name="racing")
+
+
+@pytest.mark.slow
+def test_two_flows_that_register_at_once_are_compared_one_after_the_other(client):
+    register_and_judge(noise=0.5, name="racing")
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        results = pool.map(_register, range(2), chunksize=1)
+    promoted = [version for version, decision in results if decision.promoted]
+    assert len(promoted) == 1, "both are equally good: the second finds no gain over the first"
+    assert version_of(client, "racing") == promoted[0]
+    assert [one.version for one in history(client, "racing")] == ["1", promoted[0]]
+    assert str(client.get_model_version_by_alias("racing", "challenger").version) == "3"
+
+
+def test_a_model_that_answers_differently_elsewhere_is_not_registered(client, tmp_path):
+    small = small_model(tmp_path / "model", name="unequal")
+    small.trained.validation_outputs[3] += 1e-3
+    with (
+        pytest.raises(UsageError, match=r"differs .* by 0\.001 in column 'probability'"),
+        run_of(small.trained.use_case) as run,
+    ):
+        small.register(run)
+    assert client.search_model_versions("name = 'unequal'") == []
+
+
+@pytest.mark.slow
+def test_the_commands_say_who_is_champion(finflows, client):
+    register_and_judge(name="asked")
+    register_and_judge(noise=0.5, name="asked")
+    done = finflows("promote", "asked", "--version", "2", "--reason", "a test")
+    assert (done.returncode, done.stdout.strip()) == (0, "asked: version 2 is champion")
+    assert last_json(finflows("champion", "asked", "--json").stdout)["champion"] == "2"
+    assert finflows("rollback", "asked", "--reason", "no").stdout.startswith("asked: version 1 is")
+    unknown = finflows("champion", "nobody")
+    assert (unknown.returncode, "Traceback" in unknown.stderr) == (2, False)
+    assert "nothing is registered as 'nobody'" in unknown.stderr

@@ -1,0 +1,147 @@
+"""A registered model keeps its contract: columns and rules are named, values never."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_models import loan_table, loans, small_model
+
+from modelling.columns import category
+from modelling.contract import Contract, InputRefused, Model
+from modelling.packaging import contract_of
+from modelling.scoring import label_text
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return loan_table()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A packaged model."""
+    return small_model(tmp_path_factory.mktemp("small") / "model").package.folder
+
+
+@pytest.fixture
+def model(folder):
+    return Model(folder, version="3")
+
+
+def tolerant(folder, copy):
+    """The same model, declared to treat what breaks a rule as missing."""
+    state = json.loads((folder / "scorer.json").read_text())
+    state["contract"]["off_contract"] = "treat_as_missing"
+    for file in folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "scorer.json").write_text(json.dumps(state))
+    return Model(copy, version="3")
+
+
+BROKEN = [
+    ("age", 121, "age: is at most 120"),
+    ("age", -1, "age: is at least 0"),
+    ("age", None, "age: is not missing"),
+    ("age", "Meier", "age: is a number"),
+    ("income", -4711.5, "income: is at least 0"),
+    ("income", [4711], "income: is a number"),
+    ("housing", "castle", "housing: is a declared category"),
+    ("region", None, "region: is not missing"),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "rule"), BROKEN)
+def test_a_broken_rule_refuses_its_row_alone_and_is_named_without_the_value(
+    model, rows, column, value, rule
+):
+    frame = rows.head(5).astype(object)
+    frame.at[2, column] = value
+    answers = model.answer(frame)
+    assert answers["broken_rules"].tolist() == ["", "", rule, "", ""]
+    assert answers["decision"].isna().tolist() == [False, False, True, False, False]
+    whole = model.answer(rows.head(5))
+    kept = [0, 1, 3, 4]
+    assert np.allclose(
+        answers["probability"][kept].astype(float), whole["probability"][kept], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("column", "value", "rule"), BROKEN)
+def test_a_broken_cell_can_be_declared_to_count_as_missing(
+    folder, rows, column, value, rule, tmp_path
+):
+    model = tolerant(folder, tmp_path)
+    frame = rows.head(3).astype(object)
+    frame.at[1, column] = None
+    missing = model.answer(frame)["probability"]
+    frame.at[1, column] = value
+    answers = model.answer(frame)
+    assert answers["broken_rules"].tolist() == ["", rule, ""]
+    assert answers["probability"].tolist() == missing.tolist()
+
+
+KEPT = [
+    ("income", None, ""),
+    ("region", 1.0, ""),
+    ("balance", "12.5", ""),
+    ("balance", True, ""),
+    ("housing", None, ""),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "rule"), BROKEN + KEPT)
+def test_one_row_is_answered_as_it_is_among_others(model, rows, column, value, rule):
+    frame = rows.head(3).astype(object)
+    frame.at[1, column] = value
+    among = model.answer(frame).iloc[1]
+    alone = model.answer_row(frame.iloc[1].to_dict())
+    assert alone["broken_rules"] == among["broken_rules"] == rule
+    assert alone["decision"] == among["decision"]
+    if rule:
+        assert alone["probability"] is among["probability"] is None
+    else:
+        assert alone["probability"] == pytest.approx(among["probability"], abs=1e-6)
+    assert alone["model_version"] == among["model_version"] == "3"
+
+
+def test_several_broken_rules_are_all_named(model, rows):
+    frame = rows.head(2).assign(age=200, income=-1.0)
+    assert set(model.answer(frame)["broken_rules"]) == {
+        "age: is at most 120; income: is at least 0"
+    }
+
+
+def test_missing_columns_are_one_error_that_names_them(model, rows):
+    with pytest.raises(InputRefused, match="missing columns: income, housing"):
+        model.answer(rows.drop(columns=["income", "housing"]))
+    with pytest.raises(InputRefused, match="missing columns: age"):
+        model.answer_row({})
+
+
+def test_no_rows_have_no_answers(model, rows):
+    answers = model.answer(rows.head(0))
+    assert len(answers) == 0
+    assert "probability" in answers
+
+
+def test_many_rows_are_scored_in_parts_that_join_seamlessly(model, rows, monkeypatch):
+    many = pd.concat([rows] * 35, ignore_index=True)
+    answers = model.answer(many)
+    assert len(answers) == len(many) > 65_536
+    first = model.answer(rows)["probability"]
+    assert np.allclose(answers["probability"].tail(2000), first, atol=1e-6)
+
+
+def test_infinite_numbers_count_as_missing_as_they_do_in_training(model, rows):
+    frame = rows.head(2).assign(balance=np.inf)
+    missing = rows.head(2).assign(balance=np.nan)
+    assert model.answer(frame).equals(model.answer(missing))
+
+
+def test_a_category_keeps_its_rule_whatever_type_it_was_read_as():
+    contract = Contract(contract_of(loans(columns=(category("grade", "1", "2"),))), label_text)
+    for labels in ([1, 2], [1.0, 2.0], ["1", "2"], [np.int8(1), "2"]):
+        cells, broken = contract.check(pd.DataFrame({"grade": labels}))
+        assert broken.tolist() == ["", ""]
+        assert cells["grade"].tolist() == ["1", "2"]

@@ -1,0 +1,54 @@
+"""A finished run can be repeated: the same bits, or the first thing that differs by name."""
+
+import pytest
+from conftest import last_json
+
+from flows.reproduce import reproduce_run
+from flows.train import train
+from modelling.refusals import UsageError
+from tasks.tracking.reproduction import compare_runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
+
+
+@pytest.fixture(scope="module")
+def settings(credit_file):
+    return {"training.epochs": 3, "source.uri": str(credit_file)}
+
+
+@pytest.fixture(scope="module")
+def run(store, prefect_server, settings):
+    return train("credit_scoring", settings)
+
+
+def test_a_run_repeats_bit_by_bit(run, client):
+    reproduced = reproduce_run(run.run_id)
+    assert reproduced.differences == []
+    assert reproduced.repeated_as != run.run_id
+    assert reproduced.compared > 30
+    assert reproduced.text().startswith("identical")
+
+
+def test_the_first_thing_that_differs_is_named_cause_before_effect(run, settings):
+    other = train("credit_scoring", {**settings, "training.seed": 5})
+    differences = [name for name, _, _ in compare_runs(run.run_id, other.run_id).differences]
+    assert differences[0] == "seed"
+    assert "training.seed" in differences
+    assert "loss of epoch 1" in differences
+    assert differences.index("loss of epoch 1") < differences.index("test_roc_auc")
+    assert differences[-1] == "weights_hash"
+
+
+def test_changed_data_are_named_first(run, settings, credit_table, finflows, tmp_path):
+    credit_table.iloc[:5000].to_csv(tmp_path / "fewer.csv", index=False)
+    path = str(tmp_path / "fewer.csv")
+    before = train("credit_scoring", {**settings, "source.uri": path})
+    credit_table.iloc[:5001].to_csv(path, index=False)
+    done = finflows("reproduce", before.run_id, "--json")
+    assert done.returncode == 1, done.stderr
+    assert last_json(done.stdout)["differences"][0][0] == "data_hash"
+
+
+def test_only_a_finished_training_can_be_repeated():
+    with pytest.raises(UsageError, match="there is no run"):
+        reproduce_run("0123456789abcdef0123456789abcdef")

@@ -1,0 +1,192 @@
+"""A file of any size is scored in order, whole or not at all, and no row is lost."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow.parquet
+import pytest
+from conftest import last_json
+from small_models import loan_table, register_and_judge, small_model
+
+from modelling.contract import Model
+from modelling.refusals import DataRefused, UsageError
+from tasks.scoring import quarantine_of, score_file
+
+OUTPUTS = {
+    "probability": "double",
+    "decision": "long",
+    "model_version": "string",
+    "broken_rules": "string",
+}
+NUMBERS = ["age", "income", "balance"]
+INPUTS = [*NUMBERS, "housing", "region"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = small_model(tmp_path_factory.mktemp("small") / "model").package.folder
+    return Model(folder, version="5")
+
+
+@pytest.fixture
+def loans():
+    return loan_table().drop(columns="default").assign(contract=np.arange(2000) + 70_000)
+
+
+def write(table, path):
+    table.to_csv(path, index=False) if path.suffix == ".csv" else table.to_parquet(path)
+    return path
+
+
+def read(path):
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+def scored(model, source, output):
+    return score_file(model.answer, INPUTS, NUMBERS, OUTPUTS, source, output)
+
+
+@pytest.mark.parametrize("into", [".csv", ".parquet"])
+@pytest.mark.parametrize("out", [".csv", ".parquet"])
+def test_every_row_is_answered_in_order_with_its_identifier(model, loans, tmp_path, out, into):
+    result = scored(model, write(loans, tmp_path / f"in{into}"), tmp_path / f"out{out}")
+    assert (result.rows, result.quarantined) == (2000, 0)
+    answers = read(tmp_path / f"out{out}")
+    assert answers["row"].tolist() == list(range(1, 2001))
+    assert answers["contract"].astype(int).tolist() == loans["contract"].tolist()
+    assert np.allclose(answers["probability"], model.answer(loans)["probability"], atol=1e-6)
+    assert set(answers["model_version"].astype(str)) == {"5"}
+    assert not quarantine_of(tmp_path / f"out{out}").exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_rows_that_break_the_contract_are_set_aside_with_the_reasons(
+    model, loans, tmp_path, suffix
+):
+    loans.loc[3, "age"] = 130
+    loans.loc[7, "housing"] = "castle"
+    if suffix == ".csv":
+        loans["income"] = loans["income"].astype(object)
+        loans.loc[11, "income"] = "a lot"
+    source = write(loans, tmp_path / f"in{suffix}")
+    result = scored(model, source, tmp_path / f"out{suffix}")
+    aside = read(quarantine_of(tmp_path / f"out{suffix}")).set_index("row")
+    wanted = {4: "age: is at most 120", 8: "housing: is a declared category"}
+    wanted |= {12: "income: is a number"} if suffix == ".csv" else {}
+    assert aside["broken_rules"].to_dict() == wanted
+    assert result.quarantined == len(wanted)
+    answered = read(tmp_path / f"out{suffix}")["row"]
+    assert set(answered) | set(aside.index) == set(range(1, 2001))
+    assert len(answered) + len(aside) == 2000
+
+
+def test_the_same_input_gives_the_same_bytes(model, loans, tmp_path):
+    source = write(loans, tmp_path / "in.csv")
+    for output in ("a.parquet", "b.parquet", "a.csv", "b.csv"):
+        scored(model, source, tmp_path / output)
+    for suffix in ("parquet", "csv"):
+        first, second = (tmp_path / f"{name}.{suffix}" for name in "ab")
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_failure_half_way_leaves_the_older_output_and_nothing_half_written(
+    model, loans, tmp_path
+):
+    source = write(loans, tmp_path / "in.parquet")
+    scored(model, source, tmp_path / "out.csv")
+    before = (tmp_path / "out.csv").read_bytes()
+    writer = pyarrow.parquet.ParquetWriter(source, pyarrow.Table.from_pandas(loans).schema)
+    for _ in range(2):
+        many = pd.concat([loans] * 40, ignore_index=True)
+        writer.write_table(pyarrow.Table.from_pandas(many))
+    writer.close()
+    calls = []
+
+    def answer(frame):
+        calls.append(len(frame))
+        if len(calls) > 1:
+            raise MemoryError
+        return model.answer(frame)
+
+    with pytest.raises(MemoryError):
+        score_file(answer, INPUTS, NUMBERS, OUTPUTS, source, tmp_path / "out.csv")
+    assert len(calls) == 2
+    assert (tmp_path / "out.csv").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"in.parquet", "out.csv"}
+
+
+def test_what_can_not_be_scored_is_one_line(model, loans, tmp_path):
+    source = write(loans.drop(columns=["age", "region"]), tmp_path / "in.csv")
+    with pytest.raises(DataRefused, match="missing columns: age, region"):
+        scored(model, source, tmp_path / "out.csv")
+    (tmp_path / "noise.parquet").write_bytes(os.urandom(5000))
+    with pytest.raises(DataRefused, match=r"noise.parquet is not a table"):
+        scored(model, tmp_path / "noise.parquet", tmp_path / "out.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(DataRefused, match=r"empty.csv"):
+        scored(model, tmp_path / "empty.csv", tmp_path / "out.csv")
+    for input_, output, said in (
+        ("none.csv", "out.csv", "no such file"),
+        ("in.csv", "out.xlsx", "name a .csv or .parquet"),
+        ("in.csv", "nowhere/out.csv", "no such folder"),
+        ("in.csv", "in.csv", "would overwrite"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            scored(model, tmp_path / input_, tmp_path / output)
+    assert not (tmp_path / "out.csv").exists()
+
+
+MEASURED = """
+import sys, resource
+from pathlib import Path
+from modelling.contract import Model
+from tasks.scoring import score_file
+from test_scoring_files import INPUTS, NUMBERS, OUTPUTS
+model = Model(Path(sys.argv[1]), "5")
+score_file(model.answer, INPUTS, NUMBERS, OUTPUTS, Path(sys.argv[2]), Path(sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    folder = small_model(tmp_path / "model").package.folder
+    loans = pyarrow.Table.from_pandas(pd.concat([loan_table()] * 100, ignore_index=True))
+    peaks = []
+    for times in (5, 50):  # 1 and 10 million rows
+        source = tmp_path / f"{times}.parquet"
+        with pyarrow.parquet.ParquetWriter(source, loans.schema) as writer:
+            for _ in range(times):
+                writer.write_table(loans)
+        command = [sys.executable, "-c", MEASURED, str(folder), str(source)]
+        done = subprocess.run(
+            [*command, str(tmp_path / "out.parquet")], capture_output=True, text=True, check=True
+        )
+        peaks.append(float(done.stdout))
+    print(f"peak memory: {peaks[0]:.0f} MB for 1 million rows, {peaks[1]:.0f} MB for 10 million")
+    assert peaks[1] < 1.5 * peaks[0]
+    assert psutil.virtual_memory().total > peaks[1] << 20
+
+
+@pytest.mark.slow
+def test_the_command_scores_with_the_champion_and_records_a_run(finflows, client, loans, tmp_path):
+    register_and_judge(name="scored")
+    source = write(loans.assign(age=loans["age"].where(loans.index != 5, 200)), tmp_path / "in.csv")
+    done = finflows("score", "scored", source, tmp_path / "out.parquet", "--json")
+    assert done.returncode == 0, done.stderr
+    result = last_json(done.stdout)
+    assert (result["model_version"], result["rows"], result["quarantined"]) == ("1", 2000, 1)
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) == 1999
+    experiment = client.get_experiment_by_name("scored-scoring").experiment_id
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["model_version"] == "1"
+    assert run.data.tags["input_hash"] == result["input_hash"]
+    assert run.data.metrics["quarantined"] == 1
+    refused = finflows("score", "scored", tmp_path / "none.csv", tmp_path / "out.csv")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+    assert "no such file" in refused.stderr

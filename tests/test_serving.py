@@ -1,0 +1,166 @@
+"""MLflow's scoring server over a champion, in its own small environment, over real HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from small_models import loan_table, register_and_judge
+
+from modelling.contract import Model
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
+SECRET = 765432.125
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def served(store, prefect_server):
+    from tasks.tracking.serving import prepare_serving
+
+    register_and_judge(name="served")
+    return prepare_serving("served")
+
+
+@pytest.fixture(scope="module")
+def server(served, tmp_path_factory):
+    """The server's process, its address and its log."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    environment = {"PATH": os.environ["PATH"], "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    with log.open("w") as file:
+        process = subprocess.Popen(served.command(port), stdout=file, stderr=file, env=environment)
+    deadline = time.time() + 120
+    while time.time() < deadline:
+        try:
+            requests.get(f"http://127.0.0.1:{port}/ping", timeout=2)
+            break
+        except requests.ConnectionError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+    yield process, f"http://127.0.0.1:{port}/invocations", log
+    process.terminate()
+    process.wait(timeout=20)
+
+
+@pytest.fixture
+def post(server):
+    process, address, log = server
+
+    def send(body, headers=JSON):
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        return requests.post(address, data=text, headers=headers, timeout=120)
+
+    yield send
+    assert process.poll() is None, "the server died"
+    assert send({"dataframe_records": records(1)}).status_code == 200
+    assert "Traceback" not in log.read_text()
+    assert str(SECRET) not in log.read_text()
+
+
+def records(rows):
+    table = loan_table(rows, seed=3).drop(columns="default")
+    return json.loads(table.to_json(orient="records"))
+
+
+def test_the_environment_is_a_tenth_of_the_training_one(served):
+    def megabytes(folder):
+        done = subprocess.run(["du", "-sm", str(folder)], capture_output=True, text=True)
+        return int(done.stdout.split()[0])
+
+    import onnxruntime
+
+    training = Path(onnxruntime.__file__).parents[4]
+    small, large = megabytes(served.python.parents[1]), megabytes(training)
+    print(f"serving environment {small} MB, training environment {large} MB")
+    assert small < large / 6
+    listed = {path.name for path in served.python.parents[1].glob("lib/*/site-packages/*")}
+    assert not listed & {"tensorflow", "keras", "prefect", "sklearn", "great_expectations"}
+
+
+@pytest.mark.parametrize("rows", [1, 5, 10_000])
+def test_good_rows_are_answered_as_the_model_answers_them(post, served, rows):
+    sent = records(rows)
+    answers = post({"dataframe_records": sent}).json()["predictions"]
+    model = Model(next(served.model_folder.rglob("scorer.json")).parent, "1")
+    expected = model.answer(loan_table(rows, seed=3))
+    assert len(answers) == rows
+    assert np.allclose([one["probability"] for one in answers], expected["probability"], atol=1e-6)
+    assert {one["model_version"] for one in answers} == {served.version} == {"1"}
+    assert [one["decision"] for one in answers] == expected["decision"].tolist()
+
+
+def test_a_row_that_breaks_the_contract_is_refused_alone_and_not_quoted(post):
+    sent = records(3)
+    sent[1]["age"] = SECRET
+    response = post({"dataframe_records": sent})
+    answers = response.json()["predictions"]
+    assert response.status_code == 200
+    assert [one["decision"] is None for one in answers] == [False, True, False]
+    assert answers[1]["broken_rules"] == "age: is at most 120"
+    assert str(SECRET) not in response.text
+
+
+def missing_column(rows):
+    return [{name: cell for name, cell in row.items() if name != "age"} for row in rows]
+
+
+BAD = {
+    "bad JSON": '{"dataframe_records": [{"income": 765432.125,',
+    "not UTF-8": b"\xff\xfe765432.125",
+    "a list": [{"income": SECRET}],
+    "a number": "765432.125",
+    "an unknown key": {"rows": [{"income": SECRET}]},
+    "missing columns": {"dataframe_records": missing_column([{**records(1)[0], "income": SECRET}])},
+    "an empty list": {"dataframe_records": []},
+    "a ragged split": {"dataframe_split": {"columns": ["age"], "data": [[1, SECRET]]}},
+    "scalars": {"dataframe_records": [SECRET, SECRET]},
+    "inputs of another kind": {"inputs": {"age": SECRET}},
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
+def test_bad_requests_get_a_clear_4xx_and_nothing_back(post, body):
+    response = post(body)
+    assert 400 <= response.status_code < 500
+    assert list(response.json()) == ["message"]
+    message = response.json()["message"]
+    assert message.startswith(("the rows can't be read", "input contract: missing columns"))
+    assert "765432" not in response.text
+    assert "Traceback" not in response.text
+
+
+def test_missing_columns_are_named(post):
+    response = post({"dataframe_records": missing_column(records(2))})
+    assert response.status_code == 400
+    assert response.json() == {"message": "input contract: missing columns: age"}
+
+
+def test_another_content_type_is_refused(post):
+    assert post("<rows/>", {"Content-Type": "text/xml"}).status_code == 415
+    assert post("x", {}).status_code in range(400, 500)
+
+
+def test_the_other_forms_of_json_are_read_too(post):
+    table = loan_table(3, seed=3).drop(columns="default")
+    split = json.loads(table.to_json(orient="split"))
+    answers = [post(body).json() for body in ({"dataframe_split": split}, {"inputs": records(3)})]
+    assert answers[0] == answers[1] == post({"dataframe_records": records(3)}).json()
+
+
+def test_eight_clients_get_their_own_answers(post):
+    bodies = [{"dataframe_records": records(20)[n : n + 3]} for n in range(8)]
+    alone = [post(body).json() for body in bodies]
+    with ThreadPoolExecutor(8) as clients:
+        together = list(clients.map(lambda n: post(bodies[n % 8]).json(), range(80)))
+    for number, answers in enumerate(together):
+        assert answers == alone[number % 8]
