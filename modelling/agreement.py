@@ -16,8 +16,13 @@ TOLERANCE = {"float32": 1e-5, "mixed_float16": 5e-3, "mixed_bfloat16": 4e-2}
 def refuse_disagreement(
     folder: Path, network_outputs: np.ndarray, answers: pd.DataFrame, use_case: UseCase
 ) -> float:
-    """The largest difference between ``answers`` (n rows, of another process) and what follows from
-    ``network_outputs`` (n, outputs), Keras's own; beyond 1 it is relative.
+    """By how much ``answers`` (n rows, of another process) differ from what follows from
+    ``network_outputs`` (n, outputs), Keras's own; of values beyond 1 relatively.
+
+    Calibration is monotone and may be steep (at a step of an isotonic curve, or where float32 can't
+    tell a probability from 1), so an answer also agrees with outputs a rounding error away: a tenth
+    of the tolerance (backward error, as in Higham 2002, "Accuracy and stability of numerical
+    algorithms", chapter 1).
 
     Raises UsageError, naming the worst column, where it exceeds 1e-5 (float32), or where the
     model's own contract refuses rows on which it was validated.
@@ -28,15 +33,23 @@ def refuse_disagreement(
             f"not registered: the model refuses {broken.sum()} validation rows: {rule}"
         )
     scorer = Scorer(folder)
-    expected = scorer.named(scorer.read(network_outputs))
-    difference = {
-        name: float((np.abs(answers[name] - values) / np.maximum(np.abs(values), 1)).max())
-        for name, values in expected.items()
-    }
+    tolerance = TOLERANCE[use_case.training.precision]
+    rounding = tolerance / 10 * np.maximum(np.abs(network_outputs), 1)
+    lower, upper = (
+        scorer.named(scorer.read(network_outputs + sign * rounding)) for sign in (-1, 1)
+    )
+    difference = {name: _distance(answers[name], lower[name], upper[name]) for name in lower}
     worst = max(difference, key=lambda name: np.nan_to_num(difference[name], nan=np.inf))
-    if difference[worst] <= TOLERANCE[use_case.training.precision]:
+    if difference[worst] <= tolerance:
         return difference[worst]
     raise UsageError(
         "not registered: in a new process the packaged model differs from the trained network by "
         f"{difference[worst]:.2g} in column '{worst}'"
     )
+
+
+def _distance(values: pd.Series, one_end: np.ndarray, other_end: np.ndarray) -> float:
+    """How far the farthest of ``values`` (n,) lies outside of its interval; NaN where one is."""
+    lowest, highest = np.minimum(one_end, other_end), np.maximum(one_end, other_end)
+    outside = np.maximum(np.maximum(lowest - values, values - highest), 0)
+    return float((outside / np.maximum(np.abs(lowest), 1)).to_numpy().max())

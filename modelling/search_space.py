@@ -7,7 +7,7 @@ trials that see the same rows can be compared.
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from modelling.columns import Declaration
 from modelling.refusals import UsageError, nearest
@@ -21,6 +21,12 @@ class Choice(Declaration):
     """One of these values."""
 
     values: Annotated[tuple[Any, ...], Field(min_length=1)]
+
+    @field_validator("values")
+    @classmethod
+    def _frozen(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Lists as tuples: a declaration that went through JSON is still the same."""
+        return tuple(tuple(one) if isinstance(one, list) else one for one in values)
 
     def points(self) -> tuple[Any, ...]:
         """The values of a grid."""

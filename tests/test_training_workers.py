@@ -15,7 +15,12 @@ pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
 @pytest.fixture
 def small(credit_file):
-    return {"source.uri": str(credit_file), "training.early_stopping_patience": 0}
+    return {
+        "source.uri": str(credit_file),
+        "training.early_stopping_patience": 0,
+        "training.members": 1,
+        "baselines": [],
+    }
 
 
 def kill_worker_once_it_trains(client, killed):

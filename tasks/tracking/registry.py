@@ -69,7 +69,7 @@ def register_model(
     )
     version = _create_version(run, package.name, logged)
     tags = {**gate_tags(gate), **frozen, "learning_curve": trained.diagnosis.verdict}
-    for name, value in {**tags, "largest_difference": f"{difference:.2g}"}.items():
+    for name, value in {**tags, "disagreement": f"{difference:.2g}"}.items():
         run.client.set_model_version_tag(package.name, version, name, value)
     set_challenger(run.client, package.name, version)
     log.info("%-11s %s version %s, alias challenger", "registered", package.name, version)
