@@ -7,7 +7,15 @@ trials that see the same rows can be compared.
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from modelling.columns import Declaration
 from modelling.refusals import UsageError, nearest
