@@ -8,56 +8,60 @@ weights 1 the value is the metric itself. Where it is not defined (one class onl
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse import csr_array
 
 Weighted = Callable[[np.ndarray], np.ndarray]
 
 
 def weighted_roc_auc(target: np.ndarray, probabilities: np.ndarray) -> Weighted:
     """Area under the ROC curve: the chance that a positive outranks a negative, ties half."""
-    order, starts = _ties(probabilities)
-    is_positive = target[order] == 1
+    steps = _steps(target, probabilities)
 
     def value(weights: np.ndarray) -> np.ndarray:
-        positives, negatives = _by_tie(weights[order], is_positive, starts)
-        below = negatives.cumsum(axis=0) - negatives
-        won = (positives * (below + negatives / 2)).sum(axis=0)
+        positives, tied, between = steps(weights)
+        below = (between + tied).cumsum(axis=0) - tied
+        won = (positives * (below + tied / 2)).sum(axis=0)
+        negatives = between.sum(axis=0) + tied.sum(axis=0)
         with np.errstate(invalid="ignore"):
-            return won / (positives.sum(axis=0) * negatives.sum(axis=0))
+            return won / (positives.sum(axis=0) * negatives)
 
     return value
 
 
 def weighted_average_precision(target: np.ndarray, probabilities: np.ndarray) -> Weighted:
     """Mean of the precision at each recalled positive, from the highest probability down."""
-    order, starts = _ties(-probabilities)
-    is_positive = target[order] == 1
+    steps = _steps(target, -probabilities)
 
     def value(weights: np.ndarray) -> np.ndarray:
-        positives, negatives = _by_tie(weights[order], is_positive, starts)
-        true, alarms = positives.cumsum(axis=0), (positives + negatives).cumsum(axis=0)
+        positives, tied, between = steps(weights)
+        true, false = positives.cumsum(axis=0), (between + tied).cumsum(axis=0)
         with np.errstate(invalid="ignore"):
-            precision = true / np.maximum(alarms, 1)
+            precision = true / np.maximum(true + false, 1)
             return (positives * precision).sum(axis=0) / positives.sum(axis=0)
 
     return value
 
 
-def _ties(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ascending order of the scores and where each run of equal scores starts in it."""
-    order = np.argsort(scores, kind="stable")
-    ranked = scores[order]
-    return order, np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+def _steps(
+    target: np.ndarray, scores: np.ndarray
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """All that a ranking's metrics need: from weights (n, b) to three arrays (steps + 1, b).
 
-
-def _by_tie(
-    weights: np.ndarray, is_positive: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    if len(starts) == len(weights):  # no ties: nothing to add up
-        positives = weights * is_positive[:, None]
-        return positives, weights - positives
-    everyone = np.add.reduceat(weights, starts, axis=0)
-    positives = np.add.reduceat(weights * is_positive[:, None], starts, axis=0)
-    return positives, everyone - positives
+    A step is a score that a positive has, in ascending order: the weight of its positives, of the
+    negatives tied with them, and of the negatives between the step before and this one. The last
+    row holds what lies above the last step. One sparse product adds them up, without a sort.
+    """
+    is_positive = target == 1
+    levels = np.unique(scores[is_positive])
+    step = np.searchsorted(levels, scores)
+    is_tied = np.isin(scores, levels)
+    kind = np.where(is_positive, 0, np.where(is_tied, 1, 2))
+    count = len(levels) + 1
+    cells = csr_array(
+        (np.ones(len(scores)), (kind * count + step, np.arange(len(scores)))),
+        shape=(3 * count, len(scores)),
+    )
+    return lambda weights: tuple((cells @ weights).reshape(3, count, -1))
 
 
 def weighted_log_loss(target: np.ndarray, outputs: np.ndarray) -> Weighted:
