@@ -44,6 +44,13 @@ def client(store):
     return connect()
 
 
+def trainings(client, use_case, wanted=""):
+    """The runs of a use case, newest first, without the attempts and baselines nested in them."""
+    experiment = client.get_experiment_by_name(use_case)
+    runs = client.search_runs([experiment.experiment_id], wanted) if experiment else []
+    return [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+
+
 @pytest.fixture(scope="session")
 def credit_file(tmp_path_factory):
     """6,000 real borrowers in a CSV file of the user's own, all columns as Kaggle names them."""

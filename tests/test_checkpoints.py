@@ -43,9 +43,11 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_serves(tmp_path, dam
 SETTINGS = {
     "training.epochs": "500",
     "training.early_stopping_patience": "0",
+    "training.members": "2",
     "training.schedule": "reduce_on_plateau",
     "network.batch_normalisation": "true",
     "network.dropout": "0.2",
+    "baselines": "[]",
 }
 
 

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 import pytest
-from conftest import REPOSITORY, last_json
+from conftest import REPOSITORY, last_json, trainings
 from mlflow import MlflowClient
 from servers import postgresql, prefect_server
 
@@ -36,8 +36,7 @@ def train_at_once(folder, count, **environment):
 def assert_none_lost(tracking_uri, results):
     """All runs are there, finished, with all epochs, each with a version of its own."""
     client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
-    experiment = client.get_experiment_by_name("wine").experiment_id
-    runs = client.search_runs([experiment])
+    runs = trainings(client, "wine")
     assert {run.info.run_id for run in runs} == {one["run_id"] for one in results}
     assert Counter(run.info.status for run in runs) == {"FINISHED": len(results)}
     for run in runs:

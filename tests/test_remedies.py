@@ -56,7 +56,8 @@ def test_back_to_healthy_in_at_most_four_attempts(case, few_rows, defaults, clie
     assert len(path) <= 4
     assert run.data.metrics["best_val_loss"] <= 1.02 * defaults[rows]
     children = client.search_runs(
-        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+        [run.info.experiment_id],
+        f"tags.`mlflow.parentRunId` = '{run.info.run_id}' and tags.attempt != ''",
     )
     assert len(children) == len(path)
     assert {child.info.status for child in children} == {"FINISHED"}

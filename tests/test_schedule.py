@@ -11,7 +11,7 @@ import sys
 import psutil
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, trainings
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -64,9 +64,7 @@ def worker(folder, environment):
 
 def runs(environment, experiment, wanted=""):
     uri = environment["MLFLOW_TRACKING_URI"]
-    client = MlflowClient(uri, registry_uri=uri)
-    found = client.get_experiment_by_name(experiment)
-    return client.search_runs([found.experiment_id], wanted) if found else []
+    return trainings(MlflowClient(uri, registry_uri=uri), experiment, wanted)
 
 
 def flow_runs(environment, deployment, state):

@@ -1,7 +1,7 @@
 """All use cases at once: each in processes of its own, none stops another."""
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, trainings
 
 from tasks.separate_training import TrainingFailedError, train_apart, usable_cores
 
@@ -36,12 +36,7 @@ def test_one_that_fails_stops_no_other_and_the_leaderboard_ends_it(finflows, cli
     table = done.stdout[done.stdout.index("use case ") :].splitlines()
     assert [line.split()[0] for line in table[1:3]] == ["diabetes", "iris"]
     for name in ("iris", "diabetes"):
-        experiment = client.get_experiment_by_name(name).experiment_id
-        newest = next(
-            run
-            for run in client.search_runs([experiment])
-            if "mlflow.parentRunId" not in run.data.tags
-        )
+        newest = trainings(client, name)[0]
         assert newest.info.status == "FINISHED"
         assert newest.info.run_id[:8] in done.stdout
     pages = client.get_experiment_by_name("comparison").experiment_id
