@@ -115,7 +115,7 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         assert flow_run.auto_scheduled
         assert "use-case:iris" in flow_run.tags
         keys = {one.key for one in artifacts if one.flow_run_id == flow_run.id}
-        assert keys == {"iris-report", "iris-mlflow-run"}
+        assert keys == {"iris-report", "iris-promotion", "iris-mlflow-run"}
 
         failed = wait_for(
             lambda: flow_runs(environment, "nightly-credit_scoring", "Failed")[0],
