@@ -29,6 +29,7 @@ Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged"
 SHORT = 8  # epochs: below, a lowest validation loss in the last epoch may well go lower
 TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
 FLAT = 0.01  # share of the level: a change of 1 % in a whole training is no learning
+FLAT_TRAINING = 0.02  # its first epoch is a mean over a network that still moves
 # An exponential fall of T time constants brings 10 % of itself in its last quarter at T = 2, when
 # 14 % of the way is still ahead.
 LAST_QUARTER = 0.1
@@ -145,7 +146,8 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Finding | None:
 
 
 def _stuck(curves: _Curves) -> _Finding | None:
-    """Both losses end where they began: within 1 % of their level, or within their noise.
+    """Both losses end where they began: val_loss within 1 % of its level and the training loss
+    within 2 %, or within their noise.
 
     Start and end are medians of a tenth of the epochs each, k; the median of k values has 1.25 /
     sqrt(k) times the noise of one. Where both have noise above 3 % of their level nothing is flat.
@@ -153,12 +155,12 @@ def _stuck(curves: _Curves) -> _Finding | None:
     if not _is_quiet(curves.loss) and not _is_quiet(curves.val_loss):
         return None
     changes = []
-    for values in (curves.loss, curves.val_loss):
+    for values, flat in ((curves.loss, FLAT_TRAINING), (curves.val_loss, FLAT)):
         k = max(len(values) // 10, 1)
         level = float(np.median(values))
         change = float(np.median(values[:k]) - np.median(values[-k:]))
         chance = CLEAR * 1.25 * math.sqrt(2 / k) * noise_of(values)
-        if abs(change) > max(FLAT * level, chance):
+        if abs(change) > max(flat * level, chance):
             return None
         changes.append(change / level if level else 0.0)
     evidence = (
