@@ -29,7 +29,7 @@ Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged"
 SHORT = 8  # epochs: below, a lowest validation loss in the last epoch may well go lower
 TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
 FLAT = 0.01  # share of the level: a change of 1 % in a whole training is no learning
-FLAT_TRAINING = 0.02  # its first epoch is a mean over a network that still moves
+FIRST_EPOCH = 0.1  # more than that above the level: the network learnt within its first epoch
 # An exponential fall of T time constants brings 10 % of itself in its last quarter at T = 2, when
 # 14 % of the way is still ahead.
 LAST_QUARTER = 0.1
@@ -146,21 +146,23 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Finding | None:
 
 
 def _stuck(curves: _Curves) -> _Finding | None:
-    """Both losses end where they began: val_loss within 1 % of its level and the training loss
-    within 2 %, or within their noise.
+    """Both losses end where they began: within 1 % of their level, or within their noise.
 
     Start and end are medians of a tenth of the epochs each, k; the median of k values has 1.25 /
     sqrt(k) times the noise of one. Where both have noise above 3 % of their level nothing is flat.
+    The training loss of the first epoch is a mean over a network in motion: it is left out where it
+    is less than a tenth above the second.
     """
     if not _is_quiet(curves.loss) and not _is_quiet(curves.val_loss):
         return None
+    loss = curves.loss[1:] if curves.loss[0] < (1 + FIRST_EPOCH) * curves.loss[1] else curves.loss
     changes = []
-    for values, flat in ((curves.loss, FLAT_TRAINING), (curves.val_loss, FLAT)):
+    for values in (loss, curves.val_loss):
         k = max(len(values) // 10, 1)
         level = float(np.median(values))
         change = float(np.median(values[:k]) - np.median(values[-k:]))
         chance = CLEAR * 1.25 * math.sqrt(2 / k) * noise_of(values)
-        if abs(change) > max(flat * level, chance):
+        if abs(change) > max(FLAT * level, chance):
             return None
         changes.append(change / level if level else 0.0)
     evidence = (

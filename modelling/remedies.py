@@ -21,8 +21,9 @@ class Remedy:
 
 
 def units_died(dead_units: float | None) -> bool:
-    """Whether most of the hidden ReLU units never fire, so that no gradient reaches them."""
-    return dead_units is not None and dead_units >= 0.5
+    """Whether many hidden ReLU units never fire, so that no gradient reaches them: as initialised,
+    few do, and steps that are too small leave it at that."""
+    return dead_units is not None and dead_units >= 0.15
 
 
 def remedies_for(

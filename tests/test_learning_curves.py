@@ -140,6 +140,16 @@ def test_dead_units_ask_for_a_smaller_rate_and_a_leak():
     assert diagnosis.remedies[1].overrides == {"network.activation": "leaky_relu"}
 
 
+def test_a_first_epoch_that_still_moved_hides_no_stuck_network():
+    """Seen on real rows at a hundred times the learning rate: every unit's weights left at once."""
+    loss = [0.9447, 0.8722, 0.8752, *np.tile([0.8715, 0.8714, 0.8714], 3)]
+    val_loss = [0.2891, 0.2891, 0.2917, 0.2883, 0.2873, 0.2872, 0.2908, 0.2945, 0.2914, 0.2905,
+                0.2893, 0.2895]  # fmt: skip
+    diagnosis = read(loss, val_loss, dead_units=0.2)
+    assert diagnosis.verdict == "stuck"
+    assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
+
+
 def test_no_curve_is_too_odd_to_be_read():
     rng = np.random.default_rng(3)
     for epochs in (1, 2, 3, 4, 5, 7, 8, 30):
