@@ -62,7 +62,7 @@ USE_CASE = UseCase(
     # Five trading days spanned up to 13 calendar days, in September 2001 when the exchange was shut
     # for four: with 14 days of gap no target of one part reaches into the next.
     split=OutOfTime(column="Date", validation=0.2, test=0.2, gap_days=14),
-    # No bins: in a crash, what lies beyond the last bin would have to be told from a handful of rows.
+    # No bins: what a crash brings lies beyond the last one, learnt from a handful of rows.
     preprocessing=Preprocessing(piecewise_bins=0),
     # Three thousand rows that overlap: one smooth, well damped layer is all they carry.
     network=Network(hidden_units=(64,), activation="elu", dropout=0.3, l2=1e-2),
