@@ -29,7 +29,8 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     features = preprocess(parts, use_case)
     job = Job(use_case, features.train, features.validation, scratch / "c", scratch / "network")
     fit(job)
-    package = package_model(job.network_folder, features, use_case, scratch / "scorer")
+    assert job.network_folder is not None
+    package = package_model(job.network_folder, features, parts, use_case, scratch / "scorer")
     raw = parts.validation[list(package.inputs)].reset_index(drop=True)
     target = parts.train[use_case.target]
     boosting = HistGradientBoostingClassifier().fit(parts.train[list(package.inputs)], target)

@@ -50,11 +50,11 @@ def main() -> None:
 
 def measure(module: str, workers: int, trials: int, arrays: Path, quick: bool) -> dict:
     """Trials per hour of one search; fewer trials for the slow ones, all of one length."""
-    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{arrays.parent}/{module}{workers}/mlflow.db"}
+    store = f"sqlite:///{arrays.parent}/{module}{workers}/mlflow.db"
     printed, _ = run(
         "-m", f"benchmarks.peers.{module}", "--data", str(arrays),
         "--trials", str(4 if quick else trials), "--epochs", str(3 if quick else EPOCHS),
-        WORKERS=str(workers), **store,
+        WORKERS=str(workers), MLFLOW_TRACKING_URI=store,
     )  # fmt: skip
     return {**printed, "per_hour": 3600 * printed["trials"] / printed["seconds"]}
 

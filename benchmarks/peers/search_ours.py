@@ -6,6 +6,7 @@ clock starts, as the others import TensorFlow before it.
 
 import os
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from prefect import flow
@@ -40,15 +41,21 @@ def declared(epochs: int) -> UseCase:
         "training.learning_rate": {"low": low, "high": high, "log": True},
         "training.batch_size": {"values": BATCH_SIZES},
     }
-    settings = {"training.epochs": epochs, "training.optimizer": "adam", "search": space}
-    settings |= {"training.schedule": "constant", "training.early_stopping_patience": 0}
+    settings = {
+        "training.epochs": epochs,
+        "training.members": 1,
+        "training.optimizer": "adam",
+        "training.schedule": "constant",
+        "training.early_stopping_patience": 0,
+        "search": space,
+    }
     return override(find_use_case("credit_scoring"), settings)
 
 
 @flow(name="search", persist_result=False)
 def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
     use_case = declared(epochs)
-    features = SimpleNamespace(
+    features: Any = SimpleNamespace(
         train=Examples(rows["x"], rows["y"].astype(np.int64)),
         validation=Examples(rows["x_validation"], rows["y_validation"].astype(np.int64)),
     )
