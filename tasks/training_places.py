@@ -26,6 +26,7 @@ from tasks.training_workers import (
     stop_idle_workers,
 )
 
+PATIENCE_SECONDS = 60  # twice that is long enough for a nanny to start a new worker
 GPU = "GPU"  # the worker resource that a Dask worker with a GPU declares: --resources GPU=1
 
 
@@ -153,7 +154,7 @@ class DaskCluster:
             resources=self.resources,
         )
         try:
-            fitted = future.result()
+            fitted = self._wait_for(future)
         except (KilledWorker, CancelledError, FutureCancelledError) as error:
             self.rows = None
             raise WorkerDiedError(f"a Dask worker died: {type(error).__name__}") from None
@@ -165,6 +166,19 @@ class DaskCluster:
     def abandon(self) -> None:
         self.abandoned = True
         self.client.cancel(list(self.client.futures), force=True)
+
+    def _wait_for(self, future: Any) -> Fitted:
+        """Its result. Raises RuntimeError where no worker is left, for which Dask would wait."""
+        alone = 0
+        while True:
+            try:
+                return future.result(timeout=PATIENCE_SECONDS)
+            except TimeoutError:
+                if future.done():  # it is the training's own
+                    raise
+                alone = 0 if self.client.scheduler_info(n_workers=-1)["workers"] else alone + 1
+                if alone == 2:
+                    raise RuntimeError("the Dask cluster has no worker left") from None
 
     def _rows_of(self, job: Job) -> Any:
         if self.rows is None:

@@ -27,13 +27,15 @@ def provenance(use_case: UseCase) -> dict[str, str]:
 
 
 def code_and_lock() -> dict[str, str]:
-    """The commit of this checkout, whether something was changed since, and the locked packages."""
+    """The commit of this checkout, whether its code was changed since (a table put beside it is no
+    change), and the locked packages."""
     lock = ROOT / "requirements.lock"
     lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
     commit = _git("rev-parse", "HEAD")
+    changed = bool(_git("status", "--porcelain", "--", "*.py"))
     return {
         "git_commit": commit or "none",
-        "git_dirty": str(bool(_git("status", "--porcelain"))).lower() if commit else "unknown",
+        "git_dirty": str(changed).lower() if commit else "unknown",
         "lock_hash": lock_hash,
     }
 
