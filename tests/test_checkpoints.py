@@ -41,7 +41,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_serves(tmp_path, dam
 
 
 SETTINGS = {
-    "training.epochs": "500",
+    "training.epochs": "200",
     "training.early_stopping_patience": "0",
     "training.members": "2",
     "training.schedule": "reduce_on_plateau",
@@ -106,7 +106,7 @@ def check_resumed(client, finflows, killed, uninterrupted):
     assert run.data.tags["weights_hash"] == whole.data.tags["weights_hash"]
     for name in ("loss", "val_loss"):
         history = client.get_metric_history(run_id, name)
-        assert sorted(metric.step for metric in history) == list(range(500))
+        assert sorted(metric.step for metric in history) == list(range(200))
         expected = client.get_metric_history(uninterrupted["run_id"], name)
         values = {metric.step: metric.value for metric in history}
         assert values == {metric.step: metric.value for metric in expected}

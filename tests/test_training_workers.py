@@ -40,7 +40,7 @@ def kill_worker_once_it_trains(client, killed):
 
 
 def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client, small):
-    settings = {**small, "training.epochs": 300}
+    settings = {**small, "training.epochs": 200}
     whole = train("credit_scoring", settings)
     killed: list[str] = []
     killer = threading.Thread(target=kill_worker_once_it_trains, args=(client, killed))
@@ -52,7 +52,7 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client
     hashes = {client.get_run(one.run_id).data.tags["weights_hash"] for one in (whole, result)}
     assert len(hashes) == 1
     steps = [metric.step for metric in client.get_metric_history(result.run_id, "val_loss")]
-    assert sorted(steps) == list(range(300))
+    assert sorted(steps) == list(range(200))
 
 
 def test_a_retried_flow_goes_on_in_the_same_mlflow_run(client, small, credit_file, tmp_path):
