@@ -41,7 +41,7 @@ def main() -> None:
         served = measure_server(Path(scratch) / "ours", raw, calls=200 if given.quick else 4000)
         os.sched_setaffinity(0, {min(cores)})
         calls = one_row_calls(models, raw)
-        latencies = measure_in_turns(calls, rounds=20 if given.quick else 200)
+        latencies = measure_in_turns(calls, rounds=20 if given.quick else 500)
         bulk = measure_bulk(models, raw, rows=100_000 if given.quick else 1_000_000)
     results: dict[str, dict] = {"one_row_ms": latencies, "rows_per_second": bulk, "server": served}
     show(results)
@@ -67,13 +67,18 @@ def one_row_calls(models: dict[str, Any], raw: pd.DataFrame) -> dict[str, Callab
 def measure_in_turns(
     calls: dict[str, Callable[[], Any]], rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Median and 99th percentile of each call's milliseconds."""
+    """Median and 99th percentile of each call's milliseconds.
+
+    A turn is ten calls in a row after one that doesn't count: it finds the processor's caches full
+    of the model before it, which no caller of one model does.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds + 5):
+    for _ in range(rounds // 10):
         for name, call in calls.items():
-            start = time.perf_counter()
             call()
-            if number >= 5:  # the first calls warm caches up
+            for _ in range(10):
+                start = time.perf_counter()
+                call()
                 seconds[name].append(time.perf_counter() - start)
     return {
         name: dict(zip(("p50", "p99"), np.quantile(those, [0.5, 0.99]) * 1000, strict=True))
@@ -82,15 +87,10 @@ def measure_in_turns(
 
 
 def measure_bulk(models: dict[str, Any], raw: pd.DataFrame, rows: int) -> dict[str, float]:
-    """Rows a second from a frame of many rows, on one core; MLflow's own check is shown apart."""
+    """Rows a second from a frame of many rows, on one core."""
     many = pd.concat([raw] * (rows // len(raw) + 1), ignore_index=True).head(rows)
-    inside = models["ours"].unwrap_python_model()
     calls = {
-        "our model (finflows score)": (lambda frame: inside.predict(None, frame), many),
-        "our pyfunc, MLflow's check of the signature included": (
-            models["ours"].predict,
-            many.head(rows // 10),
-        ),
+        "our pyfunc": (models["ours"].predict, many),
         "Keras pyfunc behind scikit-learn": (models["keras"], many.head(rows // 10)),
         "HistGradientBoosting pyfunc": (models["boosting"].predict, many.head(rows // 10)),
     }
@@ -124,7 +124,7 @@ def show(results: dict[str, dict]) -> None:
         table.add_column(name, justify="left" if not name else "right")
     for name, speed in results["rows_per_second"].items():
         verdict = f"{BULK:,} {'met' if speed >= BULK else 'MISSED'}"
-        table.add_row(name, f"{speed:,.0f}", verdict if "score" in name else "")
+        table.add_row(name, f"{speed:,.0f}", verdict if name.startswith("our") else "")
     console.print(table)
     table = Table(title="MLflow's scoring server, one row a request", title_justify="left")
     for name in ("", "requests/s", "p50 ms", "p99 ms"):

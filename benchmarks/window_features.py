@@ -29,9 +29,9 @@ console = Console(highlight=False, width=None if Console().is_terminal else 120)
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--customers", type=int, default=SimulatedTransactions().customers)
-    given = parser.parse_args()
-    transactions = simulate_transactions(SimulatedTransactions(customers=given.customers))
+    parser.add_argument("--quick", action="store_true", help="few customers: does it run")
+    customers = 200 if parser.parse_args().quick else SimulatedTransactions().customers
+    transactions = simulate_transactions(SimulatedTransactions(customers=customers))
     with console.status("windows of customers and terminals: ours, pandas, ours"):
         before = [timed(our_route, transactions)[1] for _ in range(2)]
         theirs, pandas_seconds = timed(pandas_route, transactions)

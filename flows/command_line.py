@@ -1,5 +1,6 @@
 """The command line ``finflows``. Heavy libraries are imported when a command needs them."""
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -69,11 +70,14 @@ def train(
 def search(
     use_case: UseCaseName,
     trials: Annotated[int, typer.Option(help="How many settings to try.")] = 20,
-    workers: Annotated[int, typer.Option(help="Processes of this machine that train.")] = 1,
+    workers: Annotated[int, typer.Option(help="Trials at a time, each in its own process.")] = 1,
     sampler: Annotated[str, typer.Option(help="tpe, grid or random.")] = "tpe",
     dask: Annotated[
         str | None,
         typer.Option(help="Train on a Dask cluster: its address, tcp://HOST:8786, or 'local'."),
+    ] = None,
+    pool: Annotated[
+        str | None, typer.Option(help="Train on the workers of this Prefect work pool.")
     ] = None,
     data: Data = None,
     set_: Set = None,
@@ -83,8 +87,8 @@ def search(
 ) -> None:
     """Search the declared space for better settings, then train with the best."""
     asked: dict[str, Any] = {"trials": trials, "workers": workers, "sampler": sampler}
-    asked |= {"dask": dask, "seed": seed}
-    refuse_search(trials, workers, sampler)
+    asked |= {"dask": dask, "pool": pool, "seed": seed}
+    refuse_search(trials, workers, sampler, dask, pool)
     overrides = parse_overrides(set_ or [])
     if data is not None:
         overrides["source.uri"] = data
@@ -107,12 +111,13 @@ def resume(
     _prepare(verbose, as_json)
     from flows.search import resume_search
     from flows.train import resume_run
-    from tasks.tracking.runs import recorded_flow
+    from tasks.tracking.runs import parameters_of, recorded_flow
 
+    overrides = parameters_of(run_id)["overrides"] or {}
     if recorded_flow(run_id) == "search":
-        terminal.show_search(resume_search(run_id), {}, as_json)
+        terminal.show_search(resume_search(run_id), overrides, as_json)
         return
-    terminal.show_result(resume_run(run_id), {}, as_json)
+    terminal.show_result(resume_run(run_id), overrides, as_json)
 
 
 @app.command("train-all")
@@ -161,13 +166,16 @@ def compare(
     html: Annotated[
         Path | None, typer.Option(help="Write the comparison to this file, as a page.")
     ] = None,
+    publish: Annotated[
+        bool, typer.Option(help="Keep it as a page in MLflow and a table in Prefect, too.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put finished trainings side by side: all, or those that match the filters."""
     for name in use_case or []:
         find_use_case(name)
-    terminal.settle(verbose=False)
+    terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks import comparison
     from tasks.tracking.leaderboard import read_leaderboard
 
@@ -175,6 +183,11 @@ def compare(
     if html:
         html.write_text(comparison.as_html(standings), encoding="utf-8")
         typer.echo(f"wrote {html}", err=True)
+    if publish:
+        from flows.compare import compare as compare_flow
+
+        run_id = compare_flow(use_case, _tags(tag or []), since)
+        typer.echo(f"published as run {run_id} of the experiment comparison", err=True)
     if as_csv or as_json:
         text = comparison.as_csv(standings) if as_csv else comparison.as_json(standings)
         typer.echo(text.rstrip())
@@ -272,6 +285,8 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("finflows: interrupted; nothing was registered", err=True)
         sys.exit(130)
+    finally:
+        gc.freeze()  # or Python looks through all that was imported once more, for seconds
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.upkeep import WATCHED_FLOWS
 from modelling.refusals import UsageError
 from tasks.flow_runs import watch_heartbeats
 from use_cases import find_use_case, use_case_names
@@ -35,7 +34,7 @@ def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
     plan = planned(file)
     os.chdir(ROOT)  # entrypoints are paths from here
     with _server(port) as url, temporary_settings({PREFECT_API_URL: url}):
-        watch_heartbeats(WATCHED_FLOWS)
+        watch_heartbeats()
         deployments = [_deployment(entry) for entry in plan]
         # Paused schedules would stay paused after a kill; without this process nothing runs anyway.
         serve(*deployments, limit=workers, pause_on_shutdown=False)

@@ -32,7 +32,8 @@ class Reproduced(BaseModel):
 
 
 def reproduce_run(run_id: str) -> Reproduced:
-    """Train again with the parameters of a finished run, in a new run that is judged as any is.
+    """Train again with the parameters of a finished run, in a new run that is judged as any is but
+    registers nothing.
 
     Commit, lock and data must be the same for the same bits: what changed is said first. Raises
     UsageError where the run is not a finished training.
@@ -40,6 +41,6 @@ def reproduce_run(run_id: str) -> Reproduced:
     parameters = parameters_of(run_id, finished=True)
     for name, was, now in what_changed(run_id):
         log.info("%-11s %s: %s then, %s now", "changed", name, was, now)
-    repeated = train(**parameters)
+    repeated = train(**{**parameters, "to_registry": False})
     outcome: Reproduction = compare_runs(run_id, repeated.run_id)
     return Reproduced(run_id=run_id, repeated_as=repeated.run_id, **outcome._asdict())

@@ -41,20 +41,22 @@ def search(
     workers: Annotated[int, Field(ge=1)] = 1,
     sampler: Sampler = "tpe",
     dask: str | None = None,
+    pool: str | None = None,
     overrides: dict[str, Any] | None = None,
     seed: int = 42,
     resume: str | None = None,
 ) -> SearchResult:
     """Try ``trials`` settings of the declared search space, and train the best once more.
 
-    Trials run in ``workers`` processes of this machine, or on the Dask cluster at ``dask`` (an
-    address, or ``local``). Settings are judged by their validation loss; test rows are used once,
-    by the training at the end. ``overrides`` change the declaration as in a training; ``resume`` is
-    the id of an interrupted search's MLflow run.
+    Trials run in ``workers`` processes of this machine, on the Dask cluster at ``dask`` (an
+    address, or ``local``), or on the workers of the Prefect work pool ``pool``. Settings are judged
+    by their validation loss; test rows are used once, by the training at the end. ``overrides``
+    change the declaration as in a training; ``resume`` is the id of an interrupted search's run.
     """
     parameters = {"use_case_name": use_case_name, "trials": trials, "workers": workers}
-    parameters |= {"sampler": sampler, "dask": dask, "overrides": overrides, "seed": seed}
-    refuse_search(trials, workers, sampler)
+    parameters |= {"sampler": sampler, "dask": dask, "pool": pool, "seed": seed}
+    parameters |= {"overrides": overrides}
+    refuse_search(trials, workers, sampler, dask, pool)
     use_case = override(find_use_case(use_case_name), overrides or {})
     with tracked_run(use_case, parameters, resume) as run:
         table, data_hash = load_table(use_case)
@@ -64,7 +66,7 @@ def search(
         run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
         features = preprocess(parts, use_case)
 
-        with training_place(workers, dask) as place:
+        with training_place(workers, dask, pool, run.checkpoint_folder) as place:
             study = open_study(run, use_case, trials, sampler, seed, place.slots)
             run_trials(study, features, run, place)
         settings = study.settings(study.best())

@@ -1,5 +1,6 @@
 """The one flow: from a declared use case to a trained, judged and registered model."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from modelling.packaging import package_model
 from modelling.preprocessing import Preprocessed, preprocess
 from modelling.promotion import frozen_tags
 from modelling.splitting import split_table
+from tasks.baselines import fit_baselines
 from tasks.loading import load_table, source_name
 from tasks.reporting import publish, record_judgement
 from tasks.tracking.promotion import judge_challenger
@@ -49,16 +51,22 @@ def train(
     use_case_name: str,
     overrides: dict[str, Any] | None = None,
     remedies: Annotated[int, Field(ge=0)] = 0,
+    to_registry: bool = True,
     resume: str | None = None,
 ) -> TrainingResult:
     """Train, judge and register one declared use case.
 
     ``overrides`` change the declaration for this run by dotted name, as ``--set`` does on the
     command line: ``{"training.epochs": 5}``. While the learning curve is not healthy, training is
-    repeated with the remedy that the curve suggests, at most ``remedies`` times. ``resume`` is the
-    id of a killed MLflow run to go on with.
+    repeated with the remedy that the curve suggests, at most ``remedies`` times. The registry stays
+    as it is without ``to_registry``. ``resume`` is the id of a killed MLflow run to go on with.
     """
-    parameters = {"use_case_name": use_case_name, "overrides": overrides, "remedies": remedies}
+    parameters = {
+        "use_case_name": use_case_name,
+        "overrides": overrides,
+        "remedies": remedies,
+        "to_registry": to_registry,
+    }
     use_case = override(find_use_case(use_case_name), overrides or {})
     with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as temporary:
         scratch = Path(temporary)
@@ -69,15 +77,19 @@ def train(
         run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
 
         features = preprocess(parts, use_case)
+        fitting = fit_baselines.submit(table, parts, features, use_case)  # meanwhile
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
+        baselines = fitting.result()
 
         folder = scratch / "scorer"
         package = package_model(trained.network_folder, features, parts, use_case, folder)
-        judgement = judge(package, table, parts, features, use_case)
+        judgement = judge(package, parts, use_case, baselines)
         record_judgement(run, judgement)
-        frozen = frozen_tags(use_case, data_hash)
-        version = register_model(run, package, judgement.gate, trained, parts.validation, frozen)
-        decision = judge_challenger(run, package, version, trained, judgement)
+        version, promotion = None, "not registered"
+        if to_registry:
+            frozen, rows = frozen_tags(use_case, data_hash), parts.validation
+            version = register_model(run, package, judgement.gate, trained, rows, frozen)
+            promotion = judge_challenger(run, package, version, trained, judgement).reason
         publish(run, trained, report, judgement, version)
     return TrainingResult(
         run_id=run.run_id,
@@ -85,7 +97,7 @@ def train(
         metrics=judgement.metrics,
         learning_curve=trained.summary(),
         gate=judgement.gate._asdict(),
-        model={**package.address(version), "promotion": decision.reason},
+        model={**package.address(version), "promotion": promotion},
         paths=run.paths,
     )
 
@@ -100,12 +112,15 @@ def train_with_remedies(
     if not remedies:
         return refuse_diverged(train_and_read(features, use_case, run, scratch))
     attempts: list[Attempt] = []
+    applied: dict[str, Any] = {}
     for number in range(1, remedies + 2):
         with nested_run(run, "attempt", str(number), use_case) as nested:
-            attempts.append(train_and_read(features, use_case, nested, scratch))
+            attempt = train_and_read(features, use_case, nested, scratch)
+        attempts.append(replace(attempt, applied=applied))
         remedy = next_remedy(attempts)
         if remedy is None:
             break
+        applied = {**applied, **remedy}
         use_case = override(use_case, remedy)
     return refuse_diverged(choose_attempt(run, attempts))
 

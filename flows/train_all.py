@@ -7,7 +7,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
-from tasks.separate_training import TrainingFailedError, train_apart, usable_cores
+from tasks.separate_training import TrainingFailedError, train_apart
+from tasks.training_places import share_of_machine
+from tasks.training_workers import usable_cores
 from use_cases import use_case_names
 
 
@@ -26,21 +28,24 @@ def train_all(
 ) -> AllTrained:
     """Train all use cases (or those named), ``workers`` at a time, each in processes of its own.
 
-    The cores are divided among the workers. One that fails stops no other. ``settings`` are
+    Cores and GPUs are divided among the workers. One that fails stops no other. ``settings`` are
     written as for ``--set``; ``workers`` defaults to one for each core.
     """
     names = use_cases or use_case_names()
     workers = min(workers or usable_cores(), len(names))
-    cores = max(usable_cores() // workers, 1)
     trained = AllTrained(run_ids={}, failures={})
     side_by_side: ThreadPoolTaskRunner = ThreadPoolTaskRunner(max_workers=workers)
     with side_by_side as runner:
         waiting = {
             name: runner.submit(
                 train_apart,
-                {"use_case_name": name, "settings": settings or [], "cores": cores},
+                {
+                    "use_case_name": name,
+                    "settings": settings or [],
+                    "environment": share_of_machine(number % workers, workers),
+                },
             )
-            for name in names
+            for number, name in enumerate(names)
         }
         for name, future in waiting.items():
             try:

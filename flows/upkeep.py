@@ -7,8 +7,6 @@ from modelling.refusals import UsageError
 from tasks.flow_runs import reap, watch_heartbeats
 from tasks.health import Check, examine
 
-WATCHED_FLOWS = ("train", "train-all", "search", "compare", "upkeep")
-
 
 def look_after() -> tuple[list[Check], list[str]]:
     """The checks, and one line for each run that was ended because nobody runs it any more.
@@ -18,7 +16,7 @@ def look_after() -> tuple[list[Check], list[str]]:
     checks = examine()
     reachable = {one.name for one in checks if one.passed}
     if PREFECT_API_URL.value() and "prefect" in reachable:
-        watch_heartbeats(WATCHED_FLOWS)
+        watch_heartbeats()
     return checks, reap() if {"tracking", "prefect"} <= reachable else []
 
 

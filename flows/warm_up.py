@@ -3,26 +3,30 @@
 import threading
 from importlib import import_module
 
+from tasks.quick_imports import quick_imports
+
 
 def warm_up(flow: str = "flows.train") -> None:
-    """Import the module of a flow, while a worker imports TensorFlow (where it is to train) and,
-    where no Prefect server is configured, a temporary one boots.
+    """Import the module of a flow while, where no Prefect server is configured, a temporary one
+    boots; then have a worker import TensorFlow, where it is to train.
 
-    The flow would start both by itself, but one after the other, and wait.
+    The flow would start both by itself, but one after the other, and wait. The worker is the last
+    to be needed, and would take the others' cores.
     """
+    with quick_imports():
+        from prefect.settings import PREFECT_API_URL
+
+        booting = None if PREFECT_API_URL.value() else threading.Thread(target=_boot_server)
+        if booting:
+            import_module("prefect.server.api.server")  # two threads would import it no faster
+            booting.start()
+        import_module(flow)
     if flow == "flows.train":
         from tasks.training_workers import start_worker
 
         start_worker()
-    from prefect.settings import PREFECT_API_URL
-
-    if PREFECT_API_URL.value():
-        import_module(flow)
-        return
-    booting = threading.Thread(target=_boot_server)
-    booting.start()
-    import_module(flow)
-    booting.join()
+    if booting:
+        booting.join()
 
 
 def _boot_server() -> None:

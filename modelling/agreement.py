@@ -22,7 +22,8 @@ def refuse_disagreement(
     Calibration is monotone and may be steep (at a step of an isotonic curve, or where float32 can't
     tell a probability from 1), so an answer also agrees with outputs a rounding error away: a tenth
     of the tolerance (backward error, as in Higham 2002, "Accuracy and stability of numerical
-    algorithms", chapter 1).
+    algorithms", chapter 1). A class's probability rises with its own output and falls with the
+    others', so its extremes are where they err in opposite directions.
 
     Raises UsageError, naming the worst column, where it exceeds 1e-5 (float32), or where the
     model's own contract refuses rows on which it was validated.
@@ -35,10 +36,11 @@ def refuse_disagreement(
     scorer = Scorer(folder)
     tolerance = TOLERANCE[use_case.training.precision]
     rounding = tolerance / 10 * np.maximum(np.abs(network_outputs), 1)
-    lower, upper = (
-        scorer.named(scorer.read(network_outputs + sign * rounding)) for sign in (-1, 1)
-    )
-    difference = {name: _distance(answers[name], lower[name], upper[name]) for name in lower}
+    difference = {}
+    for position, name in enumerate(scorer.named(scorer.read(network_outputs))):
+        own = np.where(np.arange(network_outputs.shape[1]) == position, 1, -1)
+        ends = (scorer.read(network_outputs + sign * own * rounding) for sign in (-1, 1))
+        difference[name] = _distance(answers[name], *(scorer.named(one)[name] for one in ends))
     worst = max(difference, key=lambda name: np.nan_to_num(difference[name], nan=np.inf))
     if difference[worst] <= tolerance:
         return difference[worst]

@@ -72,7 +72,9 @@ def category(name: str, *categories: str, **declared) -> Column:
 
 
 def time(name: str, **declared) -> Column:
-    """A point in time, read with ``pandas.to_datetime``; used to split, never as a feature."""
+    """A point in time, read with ``pandas.to_datetime``; used to split, never as a feature.
+
+    Where a time zone is named, it becomes UTC."""
     return Column(name=name, kind="time", **{"role": "context", "missing_at_most": 0, **declared})
 
 

@@ -7,6 +7,7 @@ Keras's own, and so is the order of the arithmetic: the same batches give the sa
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -40,6 +41,8 @@ class Rows:
         self.batch_size = min(batch_size, len(features))
         self.order_of_epoch = order_of_epoch
         self.order = np.arange(len(features), dtype=np.int32)  # until the first epoch starts
+        self.beside = ThreadPoolExecutor(1)
+        self.next_order: tuple[int, Future[np.ndarray]] | None = None
         self.full_batches, self.tail = divmod(len(features), self.batch_size)
         row_bytes = sum(array.nbytes // max(len(array), 1) for array in self.arrays)
         # Twice: the rows as they are, and in the order of the epoch.
@@ -50,7 +53,14 @@ class Rows:
         self.on_device = [tf.constant(array) for array in self.arrays] if self.resident else None
 
     def start_epoch(self, epoch: int) -> None:
-        self.order = self.order_of_epoch(epoch).astype(np.int32)
+        """Put the rows in the order of ``epoch``, and draw that of the next while this one runs."""
+        if self.next_order is None or self.next_order[0] != epoch:
+            self.next_order = (epoch, self.beside.submit(self._draw, epoch))
+        self.order = self.next_order[1].result()
+        self.next_order = (epoch + 1, self.beside.submit(self._draw, epoch + 1))
+
+    def _draw(self, epoch: int) -> np.ndarray:
+        return self.order_of_epoch(epoch).astype(np.int32)
 
     def chunk(self, number: int) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """Arrays on the device, (batches, batch_size) row numbers in them, how many batches."""
@@ -80,11 +90,12 @@ class Rows:
                 yield tuple(array[rows] for array in self.arrays)
 
 
-def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """``dataset`` without tf.data's autotuning, whose threads cost 10 ms at the end of an epoch."""
+def endless(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """``dataset`` again and again, so that Keras makes no new iterator in every epoch; and without
+    tf.data's autotuning, whose threads cost 10 ms at the end of an epoch."""
     options = tf.data.Options()
     options.autotune.enabled = False
-    return dataset.with_options(options)
+    return dataset.repeat().with_options(options)
 
 
 class CompiledModel(EnsembleModel):
@@ -96,8 +107,8 @@ class CompiledModel(EnsembleModel):
     def fit_rows(self, rows: Rows, **fit_arguments) -> keras.callbacks.History:
         """``keras.Model.fit`` over ``rows``; all other arguments are those of ``fit``."""
         self.rows = rows
-        numbers = untuned(tf.data.Dataset.range(rows.chunks))
-        return self.fit(numbers, shuffle=False, **fit_arguments)
+        numbers = endless(tf.data.Dataset.range(rows.chunks))
+        return self.fit(numbers, steps_per_epoch=rows.chunks, shuffle=False, **fit_arguments)
 
     def make_train_function(self, force: bool = False) -> None:
         if getattr(self, "train_function", None) is not None and not force:

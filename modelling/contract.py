@@ -16,6 +16,7 @@ import pandas as pd
 
 ROWS_AT_ONCE = 65_536  # bounds the memory of scoring, whatever the size of the table
 NOT_A_NUMBER, IS_MISSING, UNKNOWN = "is a number", "is not missing", "is a declared category"
+IS_THERE = "is there"
 _Broken = list[tuple[str, np.ndarray]]  # a rule, and which rows (n,) break it
 
 
@@ -42,7 +43,8 @@ class Contract:
 
     ``state`` has ``columns`` (each with ``name``, ``kind``, ``minimum``, ``maximum``,
     ``categories``, ``required``) and ``off_contract``: whether a row with a broken rule is refused,
-    or its cell treated as missing. Infinite numbers count as missing, as they do in training.
+    or its cell treated as missing, and with a missing column all of them. Infinite numbers count as
+    missing, as they do in training.
     """
 
     def __init__(self, state: dict[str, Any], label_text: Callable[[object], str]):
@@ -57,14 +59,19 @@ class Contract:
         """The cells that keep the rules (numbers float64, labels as text), all others missing; and
         per row the rules that it breaks, as text (n,), empty where it keeps all of them.
 
-        Raises InputRefused where a column is missing.
+        Raises InputRefused where a column is missing, if that is not to be treated as missing
+        cells, or where all are.
         """
-        self.refuse_missing_columns(frame.columns)
+        absent = self._absent(frame.columns)
+        if absent:
+            frame = frame.assign(**dict.fromkeys(absent))
         arrays: dict[str, np.ndarray] = {}
         broken = np.full(len(frame), "", dtype=object)
         for column in self.columns:
             read = self._numbers if column["kind"] == "number" else self._labels
             arrays[column["name"]], wrong = read(frame[column["name"]], column)
+            if column["name"] in absent:
+                wrong = [(IS_THERE, np.ones(len(frame), dtype=bool))]
             for rule, rows in ((rule, rows) for rule, rows in wrong if rows.any()):
                 said = f"{column['name']}: {rule}"
                 broken[rows] = [f"{one}; {said}" if one else said for one in broken[rows]]
@@ -72,20 +79,25 @@ class Contract:
 
     def check_row(self, row: Mapping[str, Any]) -> tuple[Columns, str]:
         """``check`` for one row as a dictionary, without pandas."""
-        self.refuse_missing_columns(row)
+        absent = self._absent(row)
+        if absent:
+            row = {**row, **dict.fromkeys(absent)}
         arrays, broken = {}, []
         for column in self.columns:
             name, kind = column["name"], np.float64 if column["kind"] == "number" else object
             cell, rule = self._read(row[name], column)
             arrays[name] = np.array([cell], dtype=kind)
+            rule = IS_THERE if name in absent else rule
             if rule:
                 broken.append(f"{name}: {rule}")
         return Columns(arrays, 1), "; ".join(broken)
 
-    def refuse_missing_columns(self, given: Any) -> None:
-        missing = [column["name"] for column in self.columns if column["name"] not in given]
-        if missing:
-            raise InputRefused(f"missing columns: {', '.join(missing)}")
+    def _absent(self, given: Any) -> list[str]:
+        """The columns that are not among ``given`` ones. Raises InputRefused where they must be."""
+        absent = [column["name"] for column in self.columns if column["name"] not in given]
+        if absent and (self.refuses or len(absent) == len(self.columns)):
+            raise InputRefused(f"missing columns: {', '.join(absent)}")
+        return absent
 
     def _read(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:
         """The cell, missing where it breaks a rule, and that rule."""

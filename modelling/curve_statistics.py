@@ -12,6 +12,8 @@ import math
 import numpy as np
 from scipy import stats
 
+TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
+
 
 def course(values: np.ndarray) -> np.ndarray:
     """The running median over 5 % of the epochs on either side (at most 25), mirrored at the ends.

@@ -24,10 +24,12 @@ def choose_cut_off(parts: Parts, probabilities: np.ndarray, use_case: UseCase) -
     if isinstance(declared, AlertBudget):
         return _within_budget(parts, probabilities, declared)
     assert use_case.costs is not None  # the declaration sees to it
-    stakes = stake(probabilities, amounts_of(rows, use_case.costs), use_case.costs.model_dump())
-    candidates = np.unique(np.quantile(stakes, np.linspace(0, 1, 401)))
-    by_cut_off = [cost_of(rows, stakes >= one, use_case) for one in candidates]
-    return float(candidates[int(np.argmin(by_cut_off))])
+    amounts = amounts_of(rows, use_case.costs, known=parts.train)
+    stakes = stake(probabilities, amounts, use_case.costs.model_dump())
+    # The last one lies above all stakes: to accept everybody may cost least.
+    everybody = np.nextafter(max(1.0, stakes.max()), np.inf)
+    candidates = np.unique([*np.quantile(stakes, np.linspace(0, 1, 401)), everybody])
+    return float(candidates[int(np.argmin(costs_at(candidates, rows, stakes, use_case)))])
 
 
 def _within_budget(parts: Parts, probabilities: np.ndarray, declared: AlertBudget) -> float:
@@ -47,22 +49,43 @@ def cards(rows: pd.DataFrame, budget: AlertBudget) -> tuple[np.ndarray, np.ndarr
     return rows[budget.time].dt.normalize().to_numpy(), rows[budget.card].to_numpy()
 
 
-def amounts_of(rows: pd.DataFrame, costs: Costs) -> np.ndarray:
+def amounts_of(rows: pd.DataFrame, costs: Costs, known: pd.DataFrame | None = None) -> np.ndarray:
     """The amount at stake in each row (n,), in the unit of the costs; missing ones are the median
-    of those that are known. Zeros where no column was declared."""
+    of those that are ``known``: the training rows where it is for a decision, the same rows where
+    it is for counting what was decided. Zeros where no column was declared."""
     if costs.amount is None:
         return np.zeros(len(rows))
     amounts = rows[costs.amount].to_numpy(dtype=np.float64)
-    amounts = np.where(np.isnan(amounts), np.nanmedian(amounts), amounts)
+    median = (rows if known is None else known)[costs.amount].median()
+    amounts = np.where(np.isnan(amounts), median, amounts)
     return amounts if costs.amount_at_most is None else np.minimum(amounts, costs.amount_at_most)
 
 
 def cost_of(rows: pd.DataFrame, refused: np.ndarray, use_case: UseCase) -> float:
     """What the wrong decisions among ``rows`` cost in all, in the unit of the costs."""
+    missed, alarm = _costs_of_mistakes(rows, use_case)
+    return float(missed[~refused].sum() + alarm[refused].sum())
+
+
+def costs_at(
+    cut_offs: np.ndarray, rows: pd.DataFrame, compared: np.ndarray, use_case: UseCase
+) -> np.ndarray:
+    """``cost_of`` for each of the ``cut_offs`` (k,), where the rows are refused whose ``compared``
+    value (n,) reaches it: (k,)."""
+    order = np.argsort(compared)
+    missed, alarm = (
+        np.concatenate([[0.0], each[order].cumsum()]) for each in _costs_of_mistakes(rows, use_case)
+    )
+    accepted = np.searchsorted(compared[order], cut_offs)
+    return missed[accepted] + alarm[-1] - alarm[accepted]
+
+
+def _costs_of_mistakes(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarray, np.ndarray]:
+    """What each row costs, both (n,): where it is accepted, and where it is refused."""
     costs = use_case.costs
     assert costs is not None
     amounts = amounts_of(rows, costs)
     positive = rows[use_case.target].to_numpy() == 1
-    missed = costs.missed + costs.missed_share * amounts
-    alarm = costs.false_alarm + costs.false_alarm_share * amounts
-    return float(missed[positive & ~refused].sum() + alarm[~positive & refused].sum())
+    missed = np.where(positive, costs.missed + costs.missed_share * amounts, 0.0)
+    alarm = np.where(positive, 0.0, costs.false_alarm + costs.false_alarm_share * amounts)
+    return missed, alarm

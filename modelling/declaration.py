@@ -207,6 +207,9 @@ class UseCase(Declaration):
         for one in (self.derived, self.split):
             if isinstance(one, TransactionWindows | DelayedFeedback) and self.problem != "binary":
                 raise ValueError(f"{one.method} is about frauds: the problem must be binary")
+        if self.problem == "regression" and self.training.class_weights != "none":
+            raise ValueError("training.class_weights: a regression has no classes")
+        self._without_leak()
         self._judgeable()
         self._decidable()
         if isinstance(self.derived, PriceHistory):
@@ -216,10 +219,29 @@ class UseCase(Declaration):
         check_space(self.search, {"network": self.network, "training": self.training})
         return self
 
+    def _without_leak(self) -> None:
+        """Frauds of the windows are labels: those of test rows, or of the row itself, are none of
+        the training's business."""
+        if not isinstance(self.derived, TransactionWindows):
+            return
+        if not isinstance(self.split, DelayedFeedback | OutOfTime):
+            raise ValueError(
+                f"split.method {self.split.method}: derived windows hold the frauds of other rows, "
+                "so the split must be in time: delayed_feedback or out_of_time"
+            )
+        needed = max(getattr(self.split, "delay_days", 1), 1)
+        if self.derived.delay_days < needed:
+            raise ValueError(
+                f"derived.delay_days {self.derived.delay_days}: frauds are known after {needed} "
+                "days at the earliest"
+            )
+
     def _judgeable(self) -> None:
         volatility = {"random_walk", "riskmetrics_ewma", "log_har", "garch"} & {*self.baselines}
         if volatility and not isinstance(self.derived, PriceHistory):
             raise ValueError(f"baselines: {', '.join(sorted(volatility))} need derived prices")
+        if not self.headline:
+            raise ValueError("headline: name at least one metric")
         if "qlike" in self.headline and self.target_kind != "log_variance":
             raise ValueError("headline: qlike needs target_kind log_variance")
         if "card_precision" in self.headline and not isinstance(self.decision, AlertBudget):

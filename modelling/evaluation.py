@@ -83,6 +83,8 @@ def _multiclass(
         "log_loss": float(log_loss(target, normalised, labels=codes)),
         "accuracy": float(accuracy_score(target, decided)),
         "f1_macro": float(f1_score(target, decided, average="macro", labels=codes)),
+        "brier": float(brier_score_loss(target, normalised, labels=codes)),
+        "expected_calibration_error": expected_calibration_error(*claims(target, normalised)),
     }
     if use_case.ordered:
         metrics["quadratic_weighted_kappa"] = float(
@@ -125,6 +127,17 @@ def ks(target: np.ndarray, probabilities: np.ndarray) -> float:
     from scipy.stats import ks_2samp
 
     return float(ks_2samp(probabilities[target == 1], probabilities[target == 0]).statistic)
+
+
+def claims(target: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What came true, and with which probability it was claimed, both (n,).
+
+    Of two classes: whether the second happened. Of more, ``outputs`` (n, classes): whether the most
+    probable one did (Guo et al. 2017).
+    """
+    if outputs.ndim == 1:
+        return target, outputs
+    return (target == outputs.argmax(axis=1)).astype(np.int64), outputs.max(axis=1)
 
 
 def expected_calibration_error(

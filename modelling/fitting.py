@@ -49,6 +49,7 @@ def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
     from modelling.network import (
         build_network,
         dead_units,
+        outputs_of,
         save_network,
         summary_of,
         weights_hash,
@@ -71,6 +72,6 @@ def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
         dead_units=dead_units(network, features),
         weights_hash=weights_hash(network),
         summary=summary_of(network),
-        validation_outputs=network.predict(job.validation.features, batch_size=65_536, verbose=0),
+        validation_outputs=outputs_of(network, job.validation.features),
         pruned=pruning.pruned,
     )

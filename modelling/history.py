@@ -17,6 +17,7 @@ class History:
     ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value an
     epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
     ``not_compiled`` says why the network could not be compiled and trained batch by batch.
+    ``constant_val_loss`` is that of the best answer which is the same for all rows.
     """
 
     metrics: dict[str, list[float]]
@@ -24,6 +25,7 @@ class History:
     seconds_first_epoch: float
     rows_per_second: float
     not_compiled: str | None = None
+    constant_val_loss: float | None = None
     best_epoch: int = field(init=False)
     best_val_loss: float = field(init=False)
 

@@ -13,8 +13,9 @@ from sklearn.metrics import (
     RocCurveDisplay,
 )
 
-from modelling.deciding import amounts_of, cost_of
+from modelling.deciding import amounts_of, costs_at
 from modelling.declaration import LeastCost, OutOfTime, UseCase
+from modelling.evaluation import claims
 from modelling.judging import Judgement
 from modelling.scoring import stake
 
@@ -38,11 +39,11 @@ def _fitting(use_case: UseCase) -> Iterator[tuple[str, Draw]]:
             yield "forecast_over_time", _forecast_over_time
         return
     yield "confusion", _confusion
+    yield "reliability", _reliability
+    yield "scores_by_class", _scores_by_class
     if use_case.problem == "binary":
         yield "roc", _roc
         yield "precision_recall", _precision_recall
-        yield "reliability", _reliability
-        yield "scores_by_class", _scores_by_class
         if use_case.costs is not None:
             yield "cost_by_cut_off", _cost_by_cut_off
 
@@ -74,20 +75,23 @@ def _precision_recall(judgement: Judgement, axes: Axes) -> None:
 
 def _reliability(judgement: Judgement, axes: Axes) -> None:
     """In bins of equal size, as far as the probabilities go: defaults and frauds are rare."""
-    outputs = judgement.answers.outputs
+    happened, claimed = claims(_target(judgement), judgement.answers.outputs)
     CalibrationDisplay.from_predictions(
-        _target(judgement), outputs, n_bins=10, strategy="quantile", name=NETWORK, ax=axes
+        happened, claimed, n_bins=10, strategy="quantile", name=NETWORK, ax=axes
     )
     points = np.concatenate([line.get_xydata() for line in axes.lines[1:]])
     reach = min(1.1 * float(points.max()), 1.0)
     axes.set(xlim=(0, reach), ylim=(0, reach))
-    axes.set(xlabel="mean predicted probability", ylabel="share of positives")
+    of = "positives" if judgement.use_case.problem == "binary" else "rows of the class named"
+    axes.set(xlabel="mean predicted probability", ylabel=f"share of {of}")
 
 
 def _scores_by_class(judgement: Judgement, axes: Axes) -> None:
+    """Of two classes the probability of the second, of more that of the class which came true."""
     bins = np.linspace(0, 1, 51).tolist()
     for code, label in enumerate(judgement.use_case.classes):
-        scores = judgement.answers.outputs[_target(judgement) == code]
+        outputs = judgement.answers.outputs[_target(judgement) == code]
+        scores = outputs if outputs.ndim == 1 else outputs[:, code]
         weights = np.full(len(scores), 1 / max(len(scores), 1))
         axes.hist(scores, bins, weights=weights, alpha=0.6, label=f"{label}: {len(scores):,}")
     axes.set(xlabel="probability", ylabel="share of the class", yscale="log")
@@ -102,8 +106,7 @@ def _cost_by_cut_off(judgement: Judgement, axes: Axes) -> None:
         amounts = amounts_of(rows, use_case.costs)
         compared = stake(compared, amounts, use_case.costs.model_dump())
     cut_offs = np.unique(np.quantile(compared, np.linspace(0, 1, 201)))
-    cost = [cost_of(rows, compared >= one, use_case) for one in cut_offs]
-    axes.plot(cut_offs, cost, linewidth=2)
+    axes.plot(cut_offs, costs_at(cut_offs, rows, compared, use_case), linewidth=2)
     decided = judgement.metrics["cost"]
     axes.axhline(decided, color="C1", linestyle=":", label=f"as decided: {decided:,.0f}")
     axes.set(xlabel="cut-off", ylabel=f"cost in {use_case.costs.unit}")

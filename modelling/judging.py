@@ -55,25 +55,28 @@ class Judgement:
         return [name for name in self.baseline_answers if self.advantages[first, name].high < 0]
 
 
-def judge(
-    package: Package,
-    table: pd.DataFrame,
-    parts: Parts,
-    features: Preprocessed,
-    use_case: UseCase,
-) -> Judgement:
-    """Score the raw test rows with the package, fit the baselines, and compare on the same rows.
+def answer_baselines(
+    table: pd.DataFrame, parts: Parts, features: Preprocessed, use_case: UseCase
+) -> dict[str, Answers]:
+    """Fit each declared baseline on the training rows; its answers on the test rows by name.
 
-    Baselines are calibrated and cut on validation rows just as the network is. Intervals are 95 %,
-    from paired resamples of whole groups where rows are not independent.
+    They are calibrated and cut on validation rows just as the network is.
     """
-    test = parts.test
+    given = Given(table, parts, features, use_case)
+    return {name: _comparable(fit_baseline(name, given), given) for name in use_case.baselines}
+
+
+def judge(
+    package: Package, parts: Parts, use_case: UseCase, baselines: dict[str, Answers]
+) -> Judgement:
+    """Score the raw test rows with the package, and compare with the baselines' answers to them.
+
+    Intervals are 95 %, from paired resamples of whole groups where rows are not independent.
+    """
+    test, names = parts.test, tuple(baselines)
     scorer = Scorer(package.folder)
     outputs = scorer.outputs(test)
     answers = Answers(outputs, scorer.decide(test, outputs))
-    given = Given(table, parts, features, use_case)
-    names: tuple[str, ...] = use_case.baselines
-    baselines = {name: _comparable(fit_baseline(name, given), given) for name in names}
     metrics = evaluate(test, *answers, use_case)
     baseline_metrics = {name: evaluate(test, *one, use_case) for name, one in baselines.items()}
     if use_case.problem == "regression" and names:  # R2 against the forecast anybody could make
@@ -110,7 +113,7 @@ def _comparable(raw: Outputs, given: Given) -> Answers:
     cut_off = choose_cut_off(parts, calibrated(raw.validation, calibration), use_case)
     compared = outputs
     if isinstance(use_case.decision, LeastCost) and use_case.costs is not None:
-        amounts = amounts_of(parts.test, use_case.costs)
+        amounts = amounts_of(parts.test, use_case.costs, known=parts.train)
         compared = stake(outputs, amounts, use_case.costs.model_dump())
     return Answers(outputs, (compared >= cut_off).astype(np.int64))
 

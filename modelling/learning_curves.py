@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from modelling.curve_statistics import (
+    TOO_SHORT,
     course,
     half_done,
     half_window,
@@ -22,12 +23,12 @@ from modelling.curve_statistics import (
 )
 from modelling.declaration import UseCase
 from modelling.history import History
+from modelling.leaks import leak_suspected
 from modelling.remedies import Remedy, remedies_for, units_died
 
 Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck"]
 
 SHORT = 8  # epochs: below, a lowest validation loss in the last epoch may well go lower
-TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
 FLAT = 0.01  # share of the level: a change of 1 % in a whole training is no learning
 FIRST_EPOCH = 0.1  # more than that above the level: the network learnt within its first epoch
 # An exponential fall of T time constants brings 10 % of itself in its last quarter at T = 2, when
@@ -68,12 +69,14 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class _Curves:
-    """loss and val_loss (epochs,) in the unit of the loss, and their running medians."""
+    """loss and val_loss (epochs,) in the unit of the loss, and their running medians; ``constant``
+    is the val_loss of an answer that is the same for all rows, where it is known."""
 
     loss: np.ndarray
     val_loss: np.ndarray
     course: np.ndarray
     val_course: np.ndarray
+    constant: float | None
 
     @property
     def epochs(self) -> int:
@@ -93,7 +96,9 @@ def read_learning_curve(
     """
     loss = np.asarray(history.metrics["loss"], dtype=np.float64)
     val_loss = np.asarray(history.metrics["val_loss"], dtype=np.float64)
-    verdict, evidence, region = _diverged(loss, val_loss) or _read_finite(loss, val_loss)
+    verdict, evidence, region = _diverged(loss, val_loss) or _read_finite(
+        loss, val_loss, history.constant_val_loss
+    )
     if verdict == "stuck" and units_died(dead_units):
         evidence += f"; {dead_units:.0%} of the hidden units never fire on any training row"
     remedies = remedies_for(verdict, history, use_case, dead_units)
@@ -101,13 +106,13 @@ def read_learning_curve(
     return Diagnosis(verdict, evidence, remedies, region, leak)
 
 
-def _read_finite(loss: np.ndarray, val_loss: np.ndarray) -> _Finding:
+def _read_finite(loss: np.ndarray, val_loss: np.ndarray, constant: float | None) -> _Finding:
     """The first rule that applies, from what hides others to what is hidden by them."""
     epochs = len(loss)
     if epochs <= TOO_SHORT or (epochs < SHORT and val_loss.argmin() == epochs - 1):
         evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
         return "undertrained", evidence, (0, epochs - 1)
-    curves = _Curves(loss, val_loss, course(loss), course(val_loss))
+    curves = _Curves(loss, val_loss, course(loss), course(val_loss), constant)
     for rule in (_stuck, _jagged, _climbing, _overfitting, _undertrained):
         if finding := rule(curves):
             return finding
@@ -122,9 +127,11 @@ def _read_finite(loss: np.ndarray, val_loss: np.ndarray) -> _Finding:
 
 
 def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Finding | None:
-    """A loss that is no number, or a training loss that ends beyond twice its start, rising.
+    """A loss that is no number, or a training loss that ends beyond twice its start: rising, or
+    settled there.
 
-    Rising is Mann-Kendall's trend over the second half: a jagged loss has none.
+    Rising is Mann-Kendall's trend over the second half, settled a median of that half beyond twice
+    the start: a jagged loss comes back.
     """
     broken = ~(np.isfinite(loss) & np.isfinite(val_loss))
     last = len(loss) - 1
@@ -135,7 +142,8 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Finding | None:
         return None
     half = min(len(loss) // 2, max(len(loss) - 4, 0))
     tau, p = trend(loss[half:])
-    if tau < 0.5 or (p > 2 * P_VALUE and len(loss) > TOO_SHORT):
+    rising = tau >= 0.5 and (p <= 2 * P_VALUE or len(loss) <= TOO_SHORT)
+    if not rising and np.median(loss[half:]) <= EXPLODED * loss[0]:
         return None
     lowest = int(loss.argmin())
     evidence = (
@@ -151,8 +159,11 @@ def _stuck(curves: _Curves) -> _Finding | None:
     Start and end are medians of a tenth of the epochs each, k; the median of k values has 1.25 /
     sqrt(k) times the noise of one. Where both have noise above 3 % of their level nothing is flat.
     The training loss of the first epoch is a mean over a network in motion: it is left out where it
-    is less than a tenth above the second.
+    is less than a tenth above the second. A network whose val_loss is more than 1 % better than any
+    constant answer has learnt, be it all within the first epoch.
     """
+    if curves.constant is not None and curves.val_loss.min() < (1 - FLAT) * curves.constant:
+        return None
     if not _is_quiet(curves.loss) and not _is_quiet(curves.val_loss):
         return None
     loss = curves.loss[1:] if curves.loss[0] < (1 + FIRST_EPOCH) * curves.loss[1] else curves.loss
@@ -258,39 +269,6 @@ def _undertrained(curves: _Curves) -> _Finding | None:
         f"training loss took {half:.0%} of the epochs"
     )
     return "undertrained", evidence, (quarter, last)
-
-
-def leak_suspected(history: History, use_case: UseCase) -> str | None:
-    """Why the validation rows look as if they were known beforehand, or None.
-
-    * val_loss below a quarter of the training loss of the epoch that follows it (which starts from
-      the weights that val_loss judges, so the running average of the epoch explains nothing), as a
-      median over the last third. Dropout costs about that much at most where classes are easy to
-      tell apart, so with dropout p the bound is a quarter of (1 - p) squared; balanced class
-      weights put the two losses on different scales: then this is not judged.
-    * a perfect score: area or accuracy of at least 0.9999 in the best epoch, with val_loss below
-      1 % of the first training loss. Histories with fewer than 4 epochs or NaN are not judged.
-    """
-    loss, val_loss = (np.asarray(history.metrics[name], float) for name in ("loss", "val_loss"))
-    if len(loss) <= TOO_SHORT or not np.isfinite([loss, val_loss]).all():
-        return None
-    third = len(loss) // 3
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = float(np.median((val_loss[:-1] / loss[1:])[-third:]))
-    bound = 0.25 * (1 - use_case.network.dropout) ** 2
-    if ratio < bound and use_case.training.class_weights == "none":
-        return (
-            f"val_loss is {ratio:.0%} of the training loss over the last {third} epochs: are "
-            "validation rows also among the training rows, or easier than they are?"
-        )
-    for name in ("val_roc_auc", "val_accuracy"):
-        score = history.metrics.get(name, [0.0] * len(loss))[history.best_epoch]
-        if score >= 0.9999 and val_loss.min() < 0.01 * loss[0]:
-            return (
-                f"{name} is {score:.4g} and val_loss {val_loss.min() / loss[0]:.2%} of the first "
-                "training loss: does a column tell the outcome?"
-            )
-    return None
 
 
 def _is_quiet(values: np.ndarray) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,8 @@ def _convert(series: pd.Series, kind: str) -> pd.Series:
 
 _READERS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "number": lambda series: pd.Series(pd.to_numeric(series)).astype("float64"),
-    "time": lambda series: pd.to_datetime(series),
+    # A zone that is named counts, and then all is UTC: offsets differ between summer and winter.
+    "time": lambda series: pd.to_datetime(series, utc=True).dt.tz_localize(None),
     "category": lambda series: series.map(label_text, na_action="ignore").astype("str"),
 }
 
@@ -200,7 +202,7 @@ def unreadable_cells(series: pd.Series, kind: str) -> int:
     """How many cells are there but are not a number (or a point in time); any cell is a label."""
     if kind not in ("number", "time"):
         return 0
-    reader: Any = {"number": pd.to_numeric, "time": pd.to_datetime}[kind]
+    reader: Any = {"number": pd.to_numeric, "time": partial(pd.to_datetime, utc=True)}[kind]
     return int((reader(series, errors="coerce").isna() & series.notna()).sum())
 
 

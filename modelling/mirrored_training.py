@@ -27,11 +27,12 @@ def over_declared_devices(declared: Training) -> Iterator[None]:
     are TensorFlow's logical CPUs. Raises UsageError where the environment (TF_CONFIG) names several
     machines, or the devices don't divide the batch evenly.
     """
+    if declared.devices == "all":
+        _refuse_several_machines()
     devices = _devices() if declared.devices == "all" else []
     if len(devices) < 2:
         yield
         return
-    _refuse_several_machines()
     if declared.batch_size % len(devices):
         raise UsageError(
             f"training.batch_size {declared.batch_size} does not divide evenly over "

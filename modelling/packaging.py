@@ -38,8 +38,10 @@ class Package:
     example: pd.DataFrame
     requirements: tuple[str, ...]
 
-    def address(self, version: str) -> dict[str, str]:
-        """Where the registry has this package as ``version``."""
+    def address(self, version: str | None) -> dict[str, str]:
+        """Where the registry has this package as ``version``; nowhere without one."""
+        if version is None:
+            return {}
         return {"name": self.name, "version": version, "uri": f"models:/{self.name}/{version}"}
 
 

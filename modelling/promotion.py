@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from modelling.declaration import UseCase
+from modelling.declaration import HEADLINES, UseCase
 from modelling.evaluation import Verdict
 from modelling.intervals import Interval, bootstrap, groups_of, interval_of
 from modelling.judging import Judgement
@@ -44,7 +44,9 @@ def frozen_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
     derived = use_case.derived.model_dump() if use_case.derived else None
     rows = [data_hash, derived, use_case.duplicates, use_case.split.model_dump(mode="json")]
     columns = [(column.name, column.kind) for column in use_case.features]
-    schema = [use_case.problem, use_case.target, use_case.classes, sorted(columns)]
+    schema: list = [use_case.problem, use_case.target, use_case.classes, sorted(columns)]
+    if use_case.merge_classes:
+        schema.append(use_case.merge_classes)
     return {"test_rows": _digest(rows), "schema": _digest(schema)}
 
 
@@ -53,9 +55,10 @@ def _digest(content: object) -> str:
 
 
 def promotion_metric(use_case: UseCase) -> str:
-    """The gate's metric where it can be resampled, else the first headline metric."""
-    declared = use_case.gate.metric if use_case.gate else ""
-    return declared if declared in WEIGHTED else use_case.headline[0]
+    """The first that can be resampled: of the gate, the headline, the headline of its problem."""
+    gate = (use_case.gate.metric,) if use_case.gate else ()
+    names = (*gate, *use_case.headline, *HEADLINES[use_case.problem])
+    return next(name for name in names if name in WEIGHTED)
 
 
 def compare(
@@ -109,16 +112,18 @@ def decide(
     """
     if not gate.passed:
         return Promotion(False, f"the gate failed: {gate.reason}", {})
+    numbers: dict[str, float] = {}
+    if comparison is not None:
+        name, own, other, gain = comparison
+        numbers = {f"challenger_{name}": own, f"champion_{name}": other}
+        numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+    if unfit := next((floor for floor in fitness if not floor.passed), None):
+        return Promotion(False, f"not fit to serve: {unfit.reason}", numbers)
     if champion is None:
-        return Promotion(True, f"the first version that passes its gate: {gate.reason}", {})
+        return Promotion(True, f"the first version that is fit to serve: {gate.reason}", {})
     if comparison is None:
         reason = f"not compared with champion version {champion}: {changed}"
         return Promotion(False, f"{reason}; finflows promote decides", {})
-    name, own, other, gain = comparison
-    numbers = {f"challenger_{name}": own, f"champion_{name}": other}
-    numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-    if unfit := next((floor for floor in fitness if not floor.passed), None):
-        return Promotion(False, f"not fit to serve: {unfit.reason}", numbers)
     promoted = gain.low > 0
     words = "better than" if promoted else "not better beyond noise than"
     reason = f"{name} {own:.4f}, {words} champion version {champion}'s {other:.4f}: gain {gain}"

@@ -111,7 +111,9 @@ def check_space(space: Space, declared: dict[str, BaseModel]) -> None:
                 raise ValueError(f"search: {dotted}: {said}, not {value!r}") from None
 
 
-def refuse_search(trials: int, workers: int, sampler: str) -> None:
+def refuse_search(
+    trials: int, workers: int, sampler: str, dask: str | None, pool: str | None
+) -> None:
     """Raise UsageError with one clear line where a search can't be run as asked."""
     if trials < 1:
         raise UsageError(f"--trials {trials}: a search needs at least one trial")
@@ -119,3 +121,5 @@ def refuse_search(trials: int, workers: int, sampler: str) -> None:
         raise UsageError(f"--workers {workers}: a search needs at least one worker")
     if sampler not in SAMPLERS:
         raise UsageError(f"--sampler {sampler}: unknown{nearest(sampler, SAMPLERS)}")
+    if dask and pool:
+        raise UsageError(f"--dask {dask} and --pool {pool}: trials run in one place, name one")

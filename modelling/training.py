@@ -3,13 +3,15 @@
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from modelling.checkpoints import Checkpointing, Checkpoints
-from modelling.compiled_training import CompiledModel, Rows, untuned
+from modelling.compiled_training import CompiledModel, Rows, endless
 from modelling.declaration import Training, UseCase
 from modelling.dropout import CounterDropout
 from modelling.history import History, OnEpoch
@@ -66,11 +68,22 @@ def train_network(
         rows,
         epochs=declared.epochs,
         initial_epoch=declared.epochs if ended else saving.first_epoch(declared.epochs),
-        validation_data=_in_large_batches(validation),
+        **in_large_batches(validation),
         verbose=0,
         callbacks=[clock, *deciding, saving, _OnEpoch(on_epoch)],
     )
-    return clock.history(saving.metrics, len(train.target), model.not_compiled)
+    history = clock.history(saving.metrics, len(train.target), model.not_compiled)
+    constant = _loss_of_constant(train.target, validation.target, use_case)
+    return replace(history, constant_val_loss=constant)
+
+
+def _loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
+    """The loss of ``validation`` targets (n,) when all are answered with what those of ``train``
+    have in common: their mean, or their shares of the classes."""
+    if use_case.problem == "regression":
+        return float(np.mean((validation - train.mean()) ** 2))
+    shares = np.bincount(train.astype(np.intp), minlength=len(use_case.classes)) / len(train)
+    return float(-np.log(shares[validation.astype(np.intp)].clip(1e-7)).mean())
 
 
 def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> bool:
@@ -90,13 +103,16 @@ def _tell(listeners: Sequence[OnEpoch], epoch: int, logs: dict[str, float]) -> b
     return any(answers)
 
 
-def _in_large_batches(examples: Examples) -> tf.data.Dataset:
-    whole = (examples.features, examples.target)
+def in_large_batches(examples: Examples) -> dict[str, Any]:
+    """Validation rows as ``fit`` takes them: ``validation_data`` and ``validation_steps``."""
     rows, devices = len(examples.features), tf.distribute.get_strategy().num_replicas_in_sync
-    if rows <= LARGE_BATCH and rows % devices == 0:  # nothing to slice in every epoch
-        return untuned(tf.data.Dataset.from_tensors(whole))
     size = min(rows, LARGE_BATCH) // devices * devices or rows  # the first batch must divide evenly
-    return untuned(tf.data.Dataset.from_tensor_slices(whole).batch(size).cache())
+    whole = (examples.features, examples.target)
+    if size == rows:  # nothing to slice in every epoch
+        batches = tf.data.Dataset.from_tensors(whole)
+    else:
+        batches = tf.data.Dataset.from_tensor_slices(whole).batch(size).cache()
+    return {"validation_data": endless(batches), "validation_steps": math.ceil(rows / size)}
 
 
 def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -104,13 +120,19 @@ def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Opt
     if declared.schedule == "cosine":
         # Loshchilov and Hutter (2017), SGDR, without restarts.
         rate = keras.optimizers.schedules.CosineDecay(rate, declared.epochs * steps_per_epoch)
-    if declared.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=declared.momentum)
-    if declared.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
-    return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[declared.optimizer](
-        rate
-    )
+    optimizer: keras.optimizers.Optimizer
+    match declared.optimizer:
+        case "sgd":
+            optimizer = keras.optimizers.SGD(rate, momentum=declared.momentum)
+        case "adamw":
+            optimizer = keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
+        case "adam":
+            optimizer = keras.optimizers.Adam(rate)
+        case "rmsprop":
+            optimizer = keras.optimizers.RMSprop(rate)
+    if declared.precision == "mixed_float16":  # else small gradients vanish (Micikevicius 2018)
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def _metrics(use_case: UseCase) -> list[keras.metrics.Metric]:

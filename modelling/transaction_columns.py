@@ -31,7 +31,7 @@ def derive_transaction_windows(
     if endless:
         refuse_broken([BrokenRule(derived.amount, "is a finite number", endless)])
     columns = transaction_windows(
-        raw[derived.time].dt.tz_localize(None).to_numpy(),
+        raw[derived.time].to_numpy(),
         raw[derived.customer].to_numpy(),
         raw[derived.terminal].to_numpy(),
         raw[derived.amount].to_numpy(dtype=np.float64),

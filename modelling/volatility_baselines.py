@@ -16,7 +16,7 @@ from scipy.signal import lfilter
 from sklearn.linear_model import LinearRegression
 
 from modelling.declaration import PriceHistory
-from modelling.price_history import RETURN, log_variance_name, target_name
+from modelling.price_history import RETURN, VARIANCE, log_variance_name, target_name
 
 Forecast = Callable[[pd.DataFrame, pd.Index, PriceHistory], np.ndarray]
 
@@ -26,8 +26,10 @@ PERCENT = 100.0  # `arch` wants returns in percent: its optimiser fails on varia
 
 
 def random_walk(table: pd.DataFrame, _: pd.Index, derived: PriceHistory) -> np.ndarray:
-    """Tomorrow as today: the realised variance of the last days, as many as the horizon has."""
-    return table[log_variance_name(derived.horizon_days)].to_numpy()
+    """Tomorrow as today: the realised variance of the last days, as many as the horizon has,
+    or as there are in the first rows."""
+    days = table[VARIANCE].rolling(derived.horizon_days, min_periods=1)
+    return np.log(days.mean()).to_numpy()
 
 
 def riskmetrics_ewma(table: pd.DataFrame, train_rows: pd.Index, _: PriceHistory) -> np.ndarray:

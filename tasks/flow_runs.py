@@ -18,6 +18,7 @@ from tasks.tracking.reaping import close_all_dead, close_run
 from tasks.tracking.store import connect
 
 AUTOMATION = "finance-flows: crash flow runs without heartbeat"
+WATCHED_FLOWS = ("train", "train-all", "train-job", "search", "compare", "upkeep")
 ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
@@ -29,8 +30,8 @@ def reap() -> list[str]:
     """
     done = []
     dead, elsewhere = close_all_dead()
-    done += [f"MLflow run of flow run {one} closed: its process was killed" for one in dead]
-    for flow_run in _flow_runs(dead):
+    done += [f"MLflow run {one.info.run_id} closed: its process was killed" for one in dead]
+    for flow_run in _flow_runs(one.data.tags.get("prefect_flow_run", "none") for one in dead):
         if flow_run.state is not None and not flow_run.state.is_final():
             with get_client(sync_client=True) as client:
                 reason: State = Crashed(message="its process was killed (finflows doctor)")
@@ -52,15 +53,20 @@ def _flow_runs(ids: Iterable[str]) -> list[FlowRun]:
         return client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=wanted)))
 
 
-def watch_heartbeats(flow_names: Iterable[str]) -> bool:
+def watch_heartbeats(flow_names: Iterable[str] = WATCHED_FLOWS) -> bool:
     """Have Prefect mark flow runs of these flows as Crashed when three heartbeats are missing.
 
     Heartbeats come every ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` seconds (180 unless it is set). Says
-    whether the automation is new; one that exists is left as it is.
+    whether the automation is new; one that watches these flows already is left as it is.
     """
+    related = ResourceSpecification(
+        {"prefect.resource.role": "flow", "prefect.resource.name": list(flow_names)}
+    )
     with get_client(sync_client=True) as client:
-        if client.read_automations_by_name(AUTOMATION):
-            return False
+        for known in client.read_automations_by_name(AUTOMATION):
+            if getattr(known.trigger, "match_related", None) == related:
+                return False
+            client.delete_automation(known.id)
     seconds = get_current_settings().flows.heartbeat_frequency or 180
     beat = "prefect.flow-run.heartbeat"
     Automation(
@@ -69,9 +75,7 @@ def watch_heartbeats(flow_names: Iterable[str]) -> bool:
             after={beat},
             expect={beat, *(f"prefect.flow-run.{ending}" for ending in ENDINGS)},
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-            match_related=ResourceSpecification(
-                {"prefect.resource.role": "flow", "prefect.resource.name": list(flow_names)}
-            ),
+            match_related=related,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,

@@ -37,15 +37,20 @@ def _compared(judgement: Judgement, metric: str, baseline: str) -> str:
 
 
 def publish(
-    run: TrackedRun, trained: Attempt, report: ValidationReport, judgement: Judgement, version: str
+    run: TrackedRun,
+    trained: Attempt,
+    report: ValidationReport,
+    judgement: Judgement,
+    version: str | None,
 ) -> None:
     """The report beside the run in MLflow, and in Prefect with a link to the run."""
     use_case = judgement.use_case
     metric = use_case.headline[0]
     headline = f"{metric} {judgement.metrics[metric]:.4f}"
-    note = f"{use_case.title}: test {headline}, version {version}, learning curve "
+    registered = f"version {version}" if version else "not registered"
+    note = f"{use_case.title}: test {headline}, {registered}, learning curve "
     run.log_tags({"mlflow.note.content": note + trained.diagnosis.verdict})
-    markdown = _markdown(trained, report, judgement, version)
+    markdown = _markdown(trained, report, judgement, registered)
     run.log_text(markdown, REPORT)
     key = use_case.name.replace("_", "-")
     create_markdown_artifact(markdown, key=f"{key}-report", description=use_case.title)
@@ -60,14 +65,14 @@ def publish(
 
 
 def _markdown(
-    trained: Attempt, report: ValidationReport, judgement: Judgement, version: str
+    trained: Attempt, report: ValidationReport, judgement: Judgement, registered: str
 ) -> str:
     use_case, history, diagnosis = trained.use_case, trained.history, trained.diagnosis
     network, training, gate = use_case.network, use_case.training, judgement.gate
     units = "-".join(map(str, network.hidden_units)) or "none (a linear model)"
     return f"""# {use_case.title}
 
-**{use_case.name} version {version}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
+**{use_case.name}, {registered}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
 
 {_judged(judgement)}
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}

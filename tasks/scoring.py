@@ -23,6 +23,7 @@ ROWS_AT_ONCE = 131_072
 BLOCK_BYTES = 16 << 20
 # What pandas reads as missing, so that a file scores as it trains.
 MISSING = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "<NA>", "-nan"]
+MISSING += ["#NA", "#N/A N/A", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
 
 
@@ -50,14 +51,16 @@ def score_file(
 
     Each row of the output has its number (from 1), the columns that are not ``inputs`` of the
     model (an identifier, say) and the answers, typed as in ``outputs``. Raises UsageError where a
-    path can't be used, DataRefused where ``source`` is not a table or lacks columns.
+    path can't be used, DataRefused where ``source`` is not a table, and what ``answer`` raises
+    where columns are missing.
     """
     _refuse_paths(source, output)
     with _whole_or_nothing(output) as answered, _whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
         for batch in _batches(source):
-            _refuse_missing(batch.schema.names, inputs)
-            answers = answer(_frame(batch.select(list(inputs)), numbers))
+            _refuse_doubles(batch.schema.names)
+            given = [name for name in inputs if name in batch.schema.names]
+            answers = answer(_frame(batch.select(given), numbers))
             number = pa.array(range(rows + 1, rows + len(batch) + 1), pa.int64())
             refused = answers.iloc[:, 0].isna().to_numpy()
             kept = _columns(batch, [n for n in batch.schema.names if n not in inputs], number)
@@ -96,9 +99,9 @@ def _refuse_paths(source: Path, output: Path) -> None:
         raise UsageError(f"{output.name}: the output would overwrite the input")
 
 
-def _refuse_missing(names: list[str], inputs: Sequence[str]) -> None:
-    if missing := [name for name in inputs if name not in names]:
-        raise DataRefused(f"missing columns: {', '.join(missing)}")
+def _refuse_doubles(names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataRefused(f"columns named twice: {', '.join(twice)}")
 
 
 def _batches(source: Path) -> Iterator[pa.RecordBatch]:

@@ -17,8 +17,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
 log = logging.getLogger("finflows")
-# What the libraries read when they are asked for fewer threads than there are cores.
-_THREAD_SETTINGS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 class TrainingFailedError(RuntimeError):
@@ -27,11 +25,6 @@ class TrainingFailedError(RuntimeError):
 
 class TrainingKilledError(TrainingFailedError):
     """The process that trained was killed from outside."""
-
-
-def usable_cores() -> int:
-    """The cores that this process may use, which is not always all that the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def was_killed(_task, _run, state) -> bool:
@@ -53,8 +46,11 @@ def was_killed(_task, _run, state) -> bool:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def train_apart(use_case_name: str, settings: list[str], cores: int) -> dict[str, Any]:
-    """The result of ``finflows train USE_CASE --json`` with ``cores`` cores to itself.
+def train_apart(
+    use_case_name: str, settings: list[str], environment: dict[str, str]
+) -> dict[str, Any]:
+    """The result of ``finflows train USE_CASE --json``; ``environment`` tells it its share of the
+    cores and GPUs.
 
     Raises TrainingFailedError with the last line that the training said.
     """
@@ -67,7 +63,7 @@ def train_apart(use_case_name: str, settings: list[str], cores: int) -> dict[str
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env=_environment(cores),
+        env=_with_server(environment),
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -88,9 +84,8 @@ def train_apart(use_case_name: str, settings: list[str], cores: int) -> dict[str
     return json.loads(answer.strip().splitlines()[-1])
 
 
-def _environment(cores: int) -> dict[str, str]:
-    """This process's own, with its cores divided and with the Prefect server that it talks to."""
+def _with_server(environment: dict[str, str]) -> dict[str, str]:
+    """This process's own, with ``environment`` and the Prefect server that it talks to."""
     with get_client(sync_client=True) as client:
         server = str(client.api_url)
-    threads = {name: str(cores) for name in _THREAD_SETTINGS}
-    return {**os.environ, **threads, "PREFECT_API_URL": server, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **environment, "PREFECT_API_URL": server, "PYTHONUNBUFFERED": "1"}

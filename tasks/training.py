@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,23 @@ log = logging.getLogger("finflows")
 
 @dataclass(frozen=True)
 class Attempt:
-    """One training as it was declared: the folder of the network to keep, its outputs (n, outputs)
-    on the validation rows, and its curve."""
+    """One training as it was declared: the folder of the network to keep, what came of it, and
+    what its curve says."""
 
     use_case: UseCase
     network_folder: Path
-    validation_outputs: np.ndarray
-    history: History
+    fitted: Fitted
     diagnosis: Diagnosis
+    applied: dict[str, Any] = field(default_factory=dict)  # remedies that led here
+
+    @property
+    def history(self) -> History:
+        return self.fitted.history
+
+    @property
+    def validation_outputs(self) -> np.ndarray:
+        """(n, outputs) of the network itself, not yet calibrated."""
+        return self.fitted.validation_outputs
 
     @property
     def val_loss(self) -> float:
@@ -47,13 +56,14 @@ class Attempt:
         return kept_val_loss(self.history, self.use_case)
 
     def summary(self) -> dict[str, Any]:
-        """What the curve says, and the settings with which to train next (empty if healthy)."""
+        """What the curve says, and the settings with which to train next, those that were applied
+        on the way here included (empty if healthy)."""
         first = self.diagnosis.remedies[:1]
         return {
             "verdict": self.diagnosis.verdict,
             "evidence": self.diagnosis.evidence,
             "leak_suspected": self.diagnosis.leak_suspected,
-            "remedy": first[0].overrides if first else {},
+            "remedy": {**self.applied, **first[0].overrides} if first else {},
         }
 
 
@@ -101,7 +111,7 @@ def train_and_read(
     diagnosis = record_curve(fitted, use_case, run)
     run.log_text(fitted.summary, "model_summary.txt")
     _say(fitted.history, diagnosis)
-    return Attempt(use_case, folder, fitted.validation_outputs, fitted.history, diagnosis)
+    return Attempt(use_case, folder, fitted, diagnosis)
 
 
 def record_curve(fitted: Fitted, use_case: UseCase, run: TrackedRun) -> Diagnosis:
@@ -126,9 +136,14 @@ def refuse_diverged(attempt: Attempt) -> Attempt:
 def next_remedy(attempts: list[Attempt]) -> dict[str, Any] | None:
     """The settings to change, or None for a healthy curve.
 
-    Each time that a verdict comes again, the next of its remedies is tried.
+    Each time that a verdict comes again, the next of its remedies is tried. The features stay as
+    they are, so remedies of the preprocessing are left to a training of their own.
     """
-    remedies = attempts[-1].diagnosis.remedies
+    remedies = [
+        one
+        for one in attempts[-1].diagnosis.remedies
+        if not any(name.startswith("preprocessing.") for name in one.overrides)
+    ]
     verdict = attempts[-1].diagnosis.verdict
     before = sum(attempt.diagnosis.verdict == verdict for attempt in attempts[:-1])
     return remedies[min(before, len(remedies) - 1)].overrides if remedies else None
@@ -144,8 +159,8 @@ def choose_attempt(run: TrackedRun, attempts: list[Attempt]) -> Attempt:
     history = chosen.history
     for epoch in range(len(history.metrics["loss"])):
         run.log_epoch(epoch, {name: values[epoch] for name, values in history.metrics.items()})
-    curve = draw_learning_curve(history, chosen.use_case.title, chosen.diagnosis)
-    run.log_curve(history, chosen.diagnosis, curve)
+    record_curve(chosen.fitted, chosen.use_case, run)
+    run.log_text(chosen.fitted.summary, "model_summary.txt")
     run.log_text(_path(attempts, chosen), "remedies.md")
     run.log_tags({"remedy_path": " -> ".join(one.diagnosis.verdict for one in attempts)})
     return chosen

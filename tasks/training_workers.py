@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from tasks.quick_imports import quick_imports
+
 if TYPE_CHECKING:  # a worker is started before anything heavy is imported
     from modelling.fitting import Fitted, Job
     from modelling.history import OnEpoch
@@ -132,11 +134,16 @@ def stop_idle_workers(environment: Environment) -> None:
         worker.stop()
 
 
+def usable_cores() -> int:
+    """The cores that this process may use, which is not always all that the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def share_of_cores(workers: int) -> dict[str, str]:
     """An environment in which ``workers`` processes of this machine share its cores evenly."""
     if workers == 1:
         return {}
-    cores = str(max((os.cpu_count() or 1) // workers, 1))
+    cores = str(max(usable_cores() // workers, 1))
     return {
         "OMP_NUM_THREADS": cores,
         "TF_NUM_INTRAOP_THREADS": cores,
@@ -148,8 +155,11 @@ def serve(descriptor: int) -> None:
     """The worker's side: import, then train whatever comes, until the flow's process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the flow decides
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import modelling.training  # noqa: F401
-    from modelling.fitting import fit
+    # TensorFlow would take all memory of a GPU, which others may share.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    with quick_imports():
+        import modelling.training  # noqa: F401
+        from modelling.fitting import fit
 
     connection: Connection = Connection(descriptor)
 

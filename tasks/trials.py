@@ -28,7 +28,7 @@ from tasks.study import OUTCOME, Outcome, Study, remember
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run
 from tasks.training import kept_val_loss, record_curve, worker_died
-from tasks.training_places import Place
+from tasks.training_places import Place, PlaceLostError
 
 log = logging.getLogger("finflows")
 DEATHS = 10  # of workers, before a trial counts as failed: most likely it needs too much memory
@@ -125,13 +125,18 @@ def run_trial(
 
 
 def _tell(study: Study, number: int, future: Any) -> None:
-    """Count the trial. One that failed is counted too: the search goes on."""
+    """Count the trial. One that failed is counted too: the search goes on.
+
+    Raises PlaceLostError where it is not the trial's fault: when resumed, it is run again.
+    """
     trial = study.ask(number)
     if future is not None:
         future.wait()
         if not future.state.is_completed():
-            reason = type(future.state.result(raise_on_failure=False)).__name__
-            remember(trial, Outcome("failed", math.inf, [], reason, 0.0, ""))
+            error = future.state.result(raise_on_failure=False)
+            if isinstance(error, PlaceLostError):
+                raise error
+            remember(trial, Outcome("failed", math.inf, [], type(error).__name__, 0.0, ""))
     outcome = Outcome(**study.ask(number).user_attrs[OUTCOME])
     study.tell(number, outcome)
     epochs = f"{len(outcome.curve)} epochs in {outcome.seconds:.1f} s"

@@ -68,6 +68,19 @@ def prefect_server(folder: Path, **environment: str) -> Iterator[str]:
         yield url
 
 
+def team_environment(folder: Path, prefect_url: str, **more: str) -> dict[str, str]:
+    """What a team's shell exports: server, store, and where code and declarations are."""
+    repository = Path(__file__).resolve().parents[1]
+    return {
+        **os.environ,
+        "PREFECT_API_URL": prefect_url,
+        "PREFECT_HOME": str(folder / "prefect"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db",
+        "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "tests" / "declared")]),
+        **more,
+    }
+
+
 @contextmanager
 def mlflow_ui(folder: Path, tracking_uri: str) -> Iterator[str]:
     """MLflow's UI over a store; its address."""

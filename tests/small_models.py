@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from modelling.columns import amount, category, count, number
 from modelling.declaration import Gate, Source, UseCase
 from modelling.history import History
-from modelling.judging import Judgement, judge
+from modelling.judging import Judgement, answer_baselines, judge
 from modelling.learning_curves import Diagnosis
 from modelling.packaging import Package, package_model
 from modelling.preprocessing import Preprocessed, preprocess
@@ -134,7 +134,8 @@ def small_model(
     folder.mkdir(exist_ok=True)
     network = write_network(folder / "network", features, noise)
     package = package_model(network, features, parts, use_case, folder / "scorer")
-    judgement = judge(package, table, parts, features, use_case)
+    baselines = answer_baselines(table, parts, features, use_case)
+    judgement = judge(package, parts, use_case, baselines)
     session = onnxruntime.InferenceSession(str(network / "network.onnx"))
     outputs = session.run(None, {"features": features.validation.features})[0]
     history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)

@@ -14,9 +14,10 @@ from small_models import loan_table, loans, register_and_judge, run_of, small_mo
 
 from modelling.evaluation import Verdict
 from modelling.intervals import Interval
-from modelling.promotion import Comparison, decide, frozen_tags
+from modelling.promotion import Comparison, decide, frozen_tags, promotion_metric
 from modelling.refusals import UsageError
-from tasks.tracking.champions import champion_of, history, promote_by_hand, roll_back, standing
+from tasks.tracking import champions
+from tasks.tracking.champions import history, promote_by_hand, roll_back, standing
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 GATE = Verdict(True, "roc_auc 0.80, wanted at least 0.7")
@@ -39,6 +40,8 @@ def test_no_gain_makes_up_for_a_failed_gate_or_an_unfit_model():
     unfit = [*FIT, Verdict(False, "expected calibration error 0.2100")]
     assert "calibration error" in decide(GATE, unfit, "1", compared(0.1, 0.3), None).reason
     assert not decide(Verdict(False, "roc_auc 0.6"), FIT, None, None, None).promoted
+    assert decide(GATE, FIT, None, None, None).promoted
+    assert "calibration error" in decide(GATE, unfit, None, None, None).reason
 
 
 def test_what_cannot_be_compared_is_said_and_not_promoted():
@@ -60,8 +63,16 @@ def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns
     assert frozen_tags(fewer, "abc")["schema"] != base["schema"]
 
 
+def test_versions_are_compared_by_a_metric_that_can_be_resampled():
+    unlike = loans(headline=["average_precision"], gate={"metric": "accuracy", "at_least": 0.5})
+    assert promotion_metric(unlike) == "average_precision"
+    assert promotion_metric(loans(headline=["log_loss"], gate=None)) == "log_loss"
+    spent = loans().model_copy(update={"headline": ("card_precision",), "gate": None})
+    assert promotion_metric(spent) == "roc_auc"
+
+
 def version_of(client, name):
-    holder = champion_of(client, name)
+    holder = champions.champion_of(client, name)
     return holder and str(holder.version)
 
 
@@ -207,6 +218,15 @@ def test_two_flows_that_register_at_once_are_compared_one_after_the_other(client
     assert str(client.get_model_version_by_alias("racing", "challenger").version) == "3"
 
 
+def test_a_registration_that_is_tried_again_finds_its_version(client, tmp_path):
+    small = small_model(tmp_path / "model", name="once")
+    with run_of(small.trained.use_case) as run:
+        assert small.register(run) == small.register(run) == "1"
+    assert len(client.get_run(run.run_id).outputs.model_outputs) == 1
+    with run_of(small.trained.use_case) as another:
+        assert small.register(another) == "2"
+
+
 def test_a_model_that_answers_differently_elsewhere_is_not_registered(client, tmp_path):
     small = small_model(tmp_path / "model", name="unequal")
     small.trained.validation_outputs[3] += 1e-3
@@ -229,3 +249,26 @@ def test_the_commands_say_who_is_champion(finflows, client):
     unknown = finflows("champion", "nobody")
     assert (unknown.returncode, "Traceback" in unknown.stderr) == (2, False)
     assert "nothing is registered as 'nobody'" in unknown.stderr
+
+
+def test_a_store_that_does_not_answer_is_not_a_registry_without_champion(client, monkeypatch):
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
+
+    assert champions.champion_of(client, "nobody yet") is None
+
+    def locked(*_):
+        raise MlflowException("database is locked", TEMPORARILY_UNAVAILABLE)
+
+    monkeypatch.setattr(type(client), "get_model_version_by_alias", locked)
+    with pytest.raises(MlflowException, match="locked"):
+        champions.champion_of(client, "nobody yet")
+
+
+def test_a_champion_that_is_gone_is_said_and_stops_no_training(client):
+    version, _ = register_and_judge(name="gone")
+    source = Path(mlflow.artifacts.download_artifacts(f"models:/gone/{version}"))
+    (source / "MLmodel").unlink()
+    _, decision = register_and_judge(name="gone")
+    assert not decision.promoted
+    assert "the champion does not load" in decision.reason

@@ -40,6 +40,43 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_serves(tmp_path, dam
     assert checkpoints.newest().values["epochs_done"] == 1
 
 
+def save_without_end(folder):
+    """A process that saves one checkpoint after the other, and says which are saved."""
+    arrays = {"weights_0": np.zeros(1 << 20)}
+    read, write = os.pipe()
+    child = os.fork()  # it computes nothing: TensorFlow's threads, which no fork takes along, rest
+    if child:
+        os.close(write)
+        return child, os.fdopen(read)
+    try:
+        epoch = 0
+        while True:
+            epoch += 1
+            arrays["weights_0"][:] = epoch
+            Checkpoints(folder).save(Progress(arrays, {"epochs_done": epoch, "metrics": {}}))
+            os.write(write, f"{epoch}\n".encode())
+    finally:
+        os._exit(1)  # whatever went wrong, it must not go on as the test
+
+
+def test_a_kill_while_a_checkpoint_is_saved_loses_nothing_that_was(tmp_path):
+    cut = 0
+    for kill in range(30):
+        folder = tmp_path / str(kill)
+        child, lines = save_without_end(folder)
+        said = [int(lines.readline()) for _ in range(3)]
+        time.sleep(random.Random(kill).uniform(0, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        said += [int(line) for line in lines.read().split()]
+        lines.close()
+        cut += bool(list(folder.glob("*.partial-*")))
+        found = Checkpoints(folder).newest()
+        assert found.values["epochs_done"] in (said[-1], said[-1] + 1)
+        assert (found.arrays["weights_0"] == found.values["epochs_done"]).all()
+    assert cut, "no kill fell into the writing of a file"
+
+
 SETTINGS = {
     "training.epochs": "200",
     "training.early_stopping_patience": "0",

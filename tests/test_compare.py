@@ -166,7 +166,7 @@ def test_the_flow_publishes_page_and_table(runs, client):
     assert shown[0]["95 % interval"] == f"{best.low:.4f} - {best.high:.4f}"
 
 
-def test_the_command_prints_tables_csv_json_and_pages(runs, finflows, tmp_path):
+def test_the_command_prints_tables_csv_json_and_pages(runs, finflows, client, tmp_path):
     page = tmp_path / "page.html"
     filters = ("--tag", "round=compare", "--since", "1d")
     done = finflows("compare", *filters, "--use-case", "diabetes")
@@ -176,6 +176,13 @@ def test_the_command_prints_tables_csv_json_and_pages(runs, finflows, tmp_path):
     done = finflows("compare", *filters, "--json", "--html", page)
     assert last_json(done.stdout)[0]["run_id"] == runs["long"].run_id
     assert page.read_text().startswith("<!doctype html>")
+    done = finflows("compare", *filters, "--json", "--publish")
+    assert done.returncode == 0, done.stderr
+    published = done.stderr.split("published as run ")[1].split()[0]
+    assert {one.path for one in client.list_artifacts(published)} == {
+        "comparison.html",
+        "comparison.csv",
+    }
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,21 @@ def test_missing_columns_are_one_error_that_names_them(model, rows):
         model.answer_row({})
 
 
+def test_missing_columns_are_missing_cells_where_that_is_declared(folder, rows, tmp_path):
+    model = tolerant(folder, tmp_path)
+    some = rows.head(3)
+    without = some.drop(columns=["income", "region"])
+    answers = model.answer(without)
+    assert set(answers["broken_rules"]) == {"income: is there; region: is there"}
+    emptied = model.answer(some.assign(income=np.nan, region=None))
+    np.testing.assert_array_equal(answers["probability"], emptied["probability"])
+    alone = model.answer_row(without.iloc[0].to_dict())
+    assert alone["probability"] == pytest.approx(answers["probability"][0], abs=1e-6)
+    assert alone["broken_rules"] == answers["broken_rules"][0]
+    with pytest.raises(InputRefused, match="missing columns: age, income"):
+        model.answer_row({"agee": 3})
+
+
 def test_no_rows_have_no_answers(model, rows):
     answers = model.answer(rows.head(0))
     assert len(answers) == 0

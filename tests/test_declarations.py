@@ -40,6 +40,7 @@ def test_unknown_use_case_names_the_nearest():
         ("decision.method=alert_budget", "decision.time: Field required"),
         ("costs.amount=age_in_dog_years", "is not a number among the features"),
         ('headline=["auc"]', "headline.0: Input should be 'roc_auc'"),
+        ("headline=[]", "headline: name at least one metric"),
         ("epochs", "write it as NAME=VALUE"),
         ("name.first=x", "set name itself"),
     ],
@@ -102,3 +103,21 @@ def test_a_contradictory_declaration_is_refused(wrong, said):
     assert UseCase(**sound).classes == (0, 1)
     with pytest.raises(ValidationError, match=said):
         UseCase(**{**sound, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"split": {"method": "stratified"}}, "split.method stratified: .* must be in time"),
+        ({"derived.delay_days": 0}, "derived.delay_days 0: frauds are known after 7 days"),
+        ({"derived.delay_days": 3}, "derived.delay_days 3: frauds are known after 7 days"),
+    ],
+)
+def test_frauds_that_nobody_could_know_are_no_features(overrides, said):
+    with pytest.raises(UsageError, match=said):
+        override(find_use_case("fraud_detection"), overrides)
+
+
+def test_a_regression_has_no_class_weights():
+    with pytest.raises(UsageError, match="class_weights: a regression has no classes"):
+        override(find_use_case("diabetes"), {"training.class_weights": "balanced"})

@@ -40,7 +40,7 @@ MINE = UseCase(
         time("booked"), identifier("card"), amount("eur"),
         count("customer_transactions_14d"), ratio("terminal_fraud_share_14d"),
     ),
-    split=DelayedFeedback(column="booked", customer="card", train_days=14),
+    split=DelayedFeedback(column="booked", customer="card", train_days=14, delay_days=3),
 )  # fmt: skip
 
 

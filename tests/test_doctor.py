@@ -145,3 +145,9 @@ def test_the_command_fails_where_a_check_fails(finflows):
     assert "can't be reached" in checks["tracking"]["finding"]
     assert checks["versions"]["passed"]
     assert "Traceback" not in done.stderr
+
+
+def test_a_flow_that_is_new_is_watched_too():
+    watch_heartbeats(("train",))
+    assert watch_heartbeats(("train", "train-job"))
+    assert not watch_heartbeats(("train", "train-job"))

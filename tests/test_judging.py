@@ -7,9 +7,11 @@ from sklearn.metrics import roc_auc_score
 
 from modelling.baselines import Given, fit_baseline
 from modelling.calibration import fit_calibration
-from modelling.deciding import choose_cut_off, cost_of
+from modelling.deciding import amounts_of, choose_cut_off, cost_of, costs_at
 from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost
-from modelling.evaluation import evaluate, expected_calibration_error
+from modelling.evaluation import Verdict, evaluate, expected_calibration_error
+from modelling.judgement_figures import draw_judgement
+from modelling.judging import Answers, Judgement
 from modelling.loading import conform_table, convert_types
 from modelling.preprocessing import preprocess
 from modelling.scoring import calibrated, stake
@@ -73,6 +75,25 @@ def test_the_level_of_log_variances_is_where_qlike_is_lowest():
     assert qlike(0) < min(qlike(-0.01), qlike(0.01))
 
 
+def test_several_classes_keep_their_word_where_the_class_named_does():
+    use_case = find_use_case("iris").model_copy(update={"baselines": ()})
+    generator = np.random.default_rng(3)
+    truth = generator.dirichlet(np.full(3, 0.5), 20_000)
+    happened = (truth.cumsum(axis=1) > generator.random((len(truth), 1))).argmax(axis=1)
+    rows = pd.DataFrame({use_case.target: happened})
+    bold = truth**3 / (truth**3).sum(axis=1, keepdims=True)
+    honest, boast = (evaluate(rows, one, one.argmax(axis=1), use_case) for one in (truth, bold))
+    assert honest["expected_calibration_error"] < 0.01 < 0.1 < boast["expected_calibration_error"]
+    errors = ((truth - np.eye(3)[happened]) ** 2).sum(axis=1)
+    assert honest["brier"] == pytest.approx(errors.mean())
+    answers = Answers(truth, truth.argmax(axis=1))
+    judgement = Judgement(use_case, rows, answers, {}, honest, {}, {}, {}, None, Verdict(True, ""))
+    figures = draw_judgement(judgement)
+    assert set(figures) == {"confusion", "reliability", "scores_by_class"}
+    drawn = figures["reliability"].axes[0].lines[1].get_xydata()
+    assert drawn[:, 1] == pytest.approx(drawn[:, 0], abs=0.03)
+
+
 def one_amount(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"MonthlyIncome": np.full(rows, 100.0)})
 
@@ -90,6 +111,17 @@ def test_cost_by_hand():
     assert metrics["savings"] == pytest.approx(1 - 63 / 6)
 
 
+def test_the_costs_at_many_cut_offs_are_those_of_each(outcomes):
+    truth, happened = outcomes
+    costs = Costs(missed=10, missed_share=0.5, false_alarm=3, amount="MonthlyIncome")
+    use_case = CREDIT.model_copy(update={"costs": costs})
+    rows = pd.DataFrame({"MonthlyIncome": np.arange(len(truth)), "SeriousDlqin2yrs": happened})
+    compared = truth.round(1)  # with ties, some of them at a cut-off
+    cut_offs = np.array([0.5, 0.0, 0.25, 2.0])
+    each = [cost_of(rows, compared >= one, use_case) for one in cut_offs]
+    assert costs_at(cut_offs, rows, compared, use_case) == pytest.approx(each)
+
+
 def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
     """With costs 9 to 1 refuse from a probability of 0.1 on: a stake of one half."""
     truth, happened = outcomes
@@ -103,6 +135,23 @@ def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
                        use_case) for cut in (chosen, 0.5, 0.2, 0.8)}  # fmt: skip
     assert at[chosen] <= at[0.5] <= min(at[0.2], at[0.8])
     assert chosen == pytest.approx(0.5, abs=0.12)
+
+
+def test_a_missing_amount_is_the_median_of_training_whatever_else_is_judged():
+    costs = Costs(missed=0, missed_share=0.5, false_alarm=1, amount="MonthlyIncome")
+    train = pd.DataFrame({"MonthlyIncome": [1.0, np.nan, 2.0, 6.0]})
+    for other in (10.0, 10_000.0):
+        rows = pd.DataFrame({"MonthlyIncome": [np.nan, other]})
+        assert amounts_of(rows, costs, known=train).tolist() == [2.0, other]
+
+
+def test_to_accept_everybody_may_cost_least():
+    """A model that knows nothing, of a default that costs as much as a good customer refused."""
+    rows = one_amount(50).assign(SeriousDlqin2yrs=[1] * 3 + [0] * 47)
+    costs = Costs(missed=1, false_alarm=1)
+    use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
+    cut_off = choose_cut_off(Parts(rows, rows, rows), np.full(len(rows), 0.06), use_case)
+    assert cut_off > 1
 
 
 def test_a_fixed_cut_off_is_taken_as_declared(outcomes):

@@ -4,6 +4,7 @@ Curves with an even seed were used to choose the thresholds, those with an odd s
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,8 @@ def test_nan_is_diverged(epochs):
 def test_an_explosion_without_nan_is_diverged():
     assert read(np.exp(EPOCHS / 5)).verdict == "diverged"
     assert read([1.0, 1e5]).verdict == "diverged"
+    exploded_then_flat = np.where(EPOCHS < 6, 0.7, 4e3 * (1 + 0.01 * np.sin(EPOCHS)))
+    assert read(exploded_then_flat).verdict == "diverged"
 
 
 @pytest.mark.parametrize("epochs", [4, 8, 60, 2000])
@@ -131,6 +134,17 @@ def test_constant_is_stuck_and_zero_too(epochs):
         diagnosis = read(np.full(epochs, level))
         assert diagnosis.verdict == "stuck"
         assert diagnosis.remedies[0].overrides == {"training.learning_rate": 0.02}
+
+
+def test_a_network_that_learnt_all_in_its_first_epoch_is_not_stuck():
+    """On many rows one epoch is thousands of steps; what remains to be seen of it is flat."""
+    flat = 0.1763 + 1e-5 * np.cos(np.arange(12))
+    history = as_history([0.19, *flat[1:]], flat)
+    assert read_learning_curve(history, USE_CASE).verdict == "stuck"
+    learnt = replace(history, constant_val_loss=0.245)
+    assert read_learning_curve(learnt, USE_CASE).verdict == "healthy"
+    no_better = replace(history, constant_val_loss=0.1765)
+    assert read_learning_curve(no_better, USE_CASE).verdict == "stuck"
 
 
 def test_dead_units_ask_for_a_smaller_rate_and_a_leak():
@@ -218,6 +232,8 @@ def test_a_planted_leak_is_suspected():
     tiny = np.exp(-EPOCHS / 6)
     assert "val_roc_auc" in (read(tiny, val_roc_auc=[1.0] * 60).leak_suspected or "")
     assert read(FALL, val_roc_auc=[0.87] * 60).leak_suspected is None
+    forecast = replace(as_history(tiny, tiny), constant_val_loss=1.0)
+    assert "column" in (read_learning_curve(forecast, USE_CASE).leak_suspected or "")
 
 
 def test_early_stopping_with_a_mild_upturn_is_healthy():

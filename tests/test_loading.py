@@ -11,6 +11,7 @@ from modelling.loading import (
     convert_types,
     fingerprint,
     hide_password,
+    read_columns,
     read_table,
     unreadable_cells,
 )
@@ -75,6 +76,15 @@ def test_the_fingerprint_knows_cells_order_names_and_types():
 def test_cells_that_are_no_numbers_are_counted():
     column = pd.Series(["1", "2.5", None, "n/a?", "many"])
     assert unreadable_cells(column, "number") == 2
+
+
+def test_times_with_a_zone_are_those_of_utc_in_summer_and_winter():
+    zoned = pd.Series(["2018-03-25 00:30:00+01:00", "2018-03-25 03:30:00+02:00", "soon", None])
+    plain = pd.Series(["2018-03-24 23:30:00", "2018-03-25 01:30:00"])
+    assert unreadable_cells(zoned, "time") == 1
+    read, expected = (read_columns(pd.DataFrame({"at": one}), {"at": "time"})["at"]
+                      for one in (zoned.head(2), plain))  # fmt: skip
+    pd.testing.assert_series_equal(read, expected)
 
 
 def test_duplicates_go_and_classes_become_codes(credit_table):

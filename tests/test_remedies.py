@@ -62,5 +62,6 @@ def test_back_to_healthy_in_at_most_four_attempts(case, few_rows, defaults, clie
     assert len(children) == len(path)
     assert {child.info.status for child in children} == {"FINISHED"}
     files = {artifact.path for artifact in client.list_artifacts(result.run_id)}
-    assert "remedies.md" in files
+    assert {"remedies.md", "model_summary.txt", "learning_curve.png"} <= files
+    assert run.data.tags["weights_hash"] in {one.data.tags["weights_hash"] for one in children}
     assert pd.notna(result.metrics["roc_auc"])

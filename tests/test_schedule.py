@@ -15,7 +15,7 @@ from conftest import REPOSITORY, trainings
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from servers import free_port, prefect_server, running, wait_for
+from servers import free_port, prefect_server, running, team_environment, wait_for
 
 pytestmark = pytest.mark.slow
 EVERY_MINUTE = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
@@ -44,15 +44,7 @@ def team(tmp_path_factory):
     """A Prefect server with a work pool, a tracking store, and what a team's shell would export."""
     folder = tmp_path_factory.mktemp("team")
     with prefect_server(folder) as url:
-        paths = [str(REPOSITORY), str(REPOSITORY / "tests" / "declared")]
-        environment = {
-            **os.environ,
-            "PREFECT_API_URL": url,
-            "PREFECT_HOME": str(folder / "prefect"),
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db",
-            "PYTHONPATH": os.pathsep.join(paths),
-        }
+        environment = team_environment(folder, url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30")
         prefect("work-pool", "create", "cpu", "--type", "process", environment=environment)
         yield folder, environment
 

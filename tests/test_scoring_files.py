@@ -9,10 +9,10 @@ import pandas as pd
 import psutil
 import pyarrow.parquet
 import pytest
-from conftest import last_json
+from conftest import REPOSITORY, last_json
 from small_models import loan_table, register_and_judge, small_model
 
-from modelling.contract import Model
+from modelling.contract import InputRefused, Model
 from modelling.refusals import DataRefused, UsageError
 from tasks.scoring import quarantine_of, score_file
 
@@ -121,8 +121,11 @@ def test_a_failure_half_way_leaves_the_older_output_and_nothing_half_written(
 
 def test_what_can_not_be_scored_is_one_line(model, loans, tmp_path):
     source = write(loans.drop(columns=["age", "region"]), tmp_path / "in.csv")
-    with pytest.raises(DataRefused, match="missing columns: age, region"):
+    with pytest.raises(InputRefused, match="missing columns: age, region"):
         scored(model, source, tmp_path / "out.csv")
+    (tmp_path / "twice.csv").write_text("age,region,age\n1,2,3\n")
+    with pytest.raises(DataRefused, match="columns named twice: age"):
+        scored(model, tmp_path / "twice.csv", tmp_path / "out.csv")
     (tmp_path / "noise.parquet").write_bytes(os.urandom(5000))
     with pytest.raises(DataRefused, match=r"noise.parquet is not a table"):
         scored(model, tmp_path / "noise.parquet", tmp_path / "out.csv")
@@ -141,15 +144,25 @@ def test_what_can_not_be_scored_is_one_line(model, loans, tmp_path):
 
 
 MEASURED = """
-import sys, resource
+import sys
 from pathlib import Path
-from modelling.contract import Model
+from modelling.contract import InputRefused, Model
 from tasks.scoring import score_file
+from tasks.scoring_progress import peak_memory_mb
 from test_scoring_files import INPUTS, NUMBERS, OUTPUTS
 model = Model(Path(sys.argv[1]), "5")
 score_file(model.answer, INPUTS, NUMBERS, OUTPUTS, Path(sys.argv[2]), Path(sys.argv[3]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_memory_mb())
 """
+
+
+def test_peak_memory_is_that_of_the_program_and_not_of_who_started_it():
+    large = bytearray(b"1" * (512 << 20))
+    program = "from tasks.scoring_progress import peak_memory_mb; print(peak_memory_mb())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    )
+    assert 5 < float(done.stdout) < len(large) / 2**20 / 2
 
 
 @pytest.mark.slow
@@ -194,3 +207,8 @@ def test_the_command_scores_with_the_champion_and_records_a_run(finflows, client
     refused = finflows("score", "scored", tmp_path / "none.csv", tmp_path / "out.csv")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
     assert "no such file" in refused.stderr
+    short = write(loans.drop(columns="age"), tmp_path / "short.csv")
+    done = finflows("score", "scored", short, tmp_path / "none.csv")
+    assert done.returncode == 3
+    assert done.stderr.strip().splitlines()[-1].endswith("input contract: missing columns: age")
+    assert not (tmp_path / "none.csv").exists()

@@ -14,7 +14,8 @@ from conftest import REPOSITORY, last_json
 from test_search import trials_of, tried
 
 from flows.search import search
-from tasks.training_places import DaskCluster, LocalProcesses, training_place, visible_gpus
+from tasks.dask_cluster import DaskCluster
+from tasks.training_places import LocalProcesses, training_place, visible_gpus
 from tasks.training_workers import TrainingWorker, borrowed_worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
@@ -41,9 +42,10 @@ def unkilled(store, prefect_server, credit_file):
     return search("credit_scoring", trials=TRIALS, workers=2, overrides=overrides)
 
 
-def training_processes():
-    """The processes of this machine that train for this one: their command says so."""
-    family = psutil.Process().children(recursive=True)
+def training_processes(ancestor=None):
+    """The processes of this machine that train for this one, or for ``ancestor``: their command
+    says so."""
+    family = psutil.Process(ancestor).children(recursive=True)
     return [one for one in family if "training_workers" in " ".join(_command(one))]
 
 
@@ -135,15 +137,23 @@ def test_each_worker_of_this_machine_sees_its_own_gpus_and_share_of_cores(monkey
     seen = [one["CUDA_VISIBLE_DEVICES"] for one in LocalProcesses(2).environments]
     assert seen == ["3,7", "5"]
     worker = TrainingWorker(LocalProcesses(2).environments[1])
-    environment = psutil.Process(worker.process.pid).environ()
+    environment = environment_of(worker)
     worker.stop()
     assert environment["CUDA_VISIBLE_DEVICES"] == "5"
     assert int(environment["OMP_NUM_THREADS"]) == max(os.cpu_count() // 2, 1)
 
 
+def environment_of(worker):
+    """Empty for the moment in which Linux replaces the program of a process that just started."""
+    process = psutil.Process(worker.process.pid)
+    while not (environment := process.environ()):
+        time.sleep(0.01)
+    return environment
+
+
 def seen_by_a_training():
     with borrowed_worker() as worker:
-        return psutil.Process(worker.process.pid).environ()["CUDA_VISIBLE_DEVICES"]
+        return environment_of(worker)["CUDA_VISIBLE_DEVICES"]
 
 
 def test_a_trial_on_a_cluster_asks_for_one_gpu_and_sees_the_one_of_its_worker():

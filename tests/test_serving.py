@@ -2,15 +2,17 @@
 
 import json
 import os
-import socket
 import subprocess
-import time
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
+from conftest import REPOSITORY
+from servers import answers as there_is_an_answer
+from servers import free_port, running, wait_for
 from small_models import loan_table, register_and_judge
 
 from modelling.contract import Model
@@ -28,27 +30,18 @@ def served(store, prefect_server):
     return prepare_serving("served")
 
 
+def ping(port):
+    return f"http://127.0.0.1:{port}/ping"
+
+
 @pytest.fixture(scope="module")
 def server(served, tmp_path_factory):
     """The server's process, its address and its log."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
     environment = {"PATH": os.environ["PATH"], "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    with log.open("w") as file:
-        process = subprocess.Popen(served.command(port), stdout=file, stderr=file, env=environment)
-    deadline = time.time() + 120
-    while time.time() < deadline:
-        try:
-            requests.get(f"http://127.0.0.1:{port}/ping", timeout=2)
-            break
-        except requests.ConnectionError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-    yield process, f"http://127.0.0.1:{port}/invocations", log
-    process.terminate()
-    process.wait(timeout=20)
+    with running(served.command(port), log, env=environment) as process:
+        wait_for(lambda: there_is_an_answer(ping(port)) or process.poll(), "the server")
+        yield process, f"http://127.0.0.1:{port}/invocations", log
 
 
 @pytest.fixture
@@ -81,7 +74,7 @@ def test_the_environment_is_a_tenth_of_the_training_one(served):
     training = Path(onnxruntime.__file__).parents[4]
     small, large = megabytes(served.python.parents[1]), megabytes(training)
     print(f"serving environment {small} MB, training environment {large} MB")
-    assert small < large / 6
+    assert small < large / 8
     listed = {path.name for path in served.python.parents[1].glob("lib/*/site-packages/*")}
     assert not listed & {"tensorflow", "keras", "prefect", "sklearn", "great_expectations"}
 
@@ -164,3 +157,16 @@ def test_eight_clients_get_their_own_answers(post):
         together = list(clients.map(lambda n: post(bodies[n % 8]).json(), range(80)))
     for number, answers in enumerate(together):
         assert answers == alone[number % 8]
+
+
+def test_the_command_becomes_the_server_and_ends_with_its_signal(served, tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "flows.command_line", "serve", "served", "--port", str(port)]
+    with running(command, tmp_path / "log.txt", cwd=REPOSITORY) as process:
+        wait_for(lambda: there_is_an_answer(ping(port)), "the server")
+        taken = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+        assert taken.returncode == 2
+        assert taken.stderr.strip() == f"finflows: port {port} is taken: choose another with --port"
+        process.terminate()
+        process.wait(timeout=30)
+        assert not there_is_an_answer(ping(port))

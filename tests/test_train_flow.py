@@ -138,16 +138,30 @@ def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
     assert set(answers["decision"]) <= {0, 1}
 
 
-def test_the_signature_is_on_raw_columns_and_the_example_is_nobody(credit_run, credit_table):
+def test_the_model_names_its_raw_columns_and_the_example_is_nobody(credit_run, credit_table):
     model = mlflow.pyfunc.load_model(credit_run.model["uri"])
     names = [column.name for column in find_use_case("credit_scoring").features]
-    assert model.metadata.signature.inputs.input_names() == names
+    assert model.metadata.metadata["input_columns"] == names
+    answers = [one.name for one in model.metadata.signature.outputs]
+    assert answers == ["probability", "decision", "model_version", "broken_rules"]
     example = model.input_example
     rows = credit_table[names].fillna(-1).merge(example[names].fillna(-1))
     assert rows.empty, "the example is one of the borrowers"
     assert len(model.predict(example)) == 1
     requirements = model.metadata.flavors["python_function"]["env"]
     assert requirements
+
+
+def test_rows_are_answered_alike_in_whichever_form_they_come(credit_run, credit_table):
+    model = mlflow.pyfunc.load_model(credit_run.model["uri"])
+    names = [column.name for column in find_use_case("credit_scoring").features]
+    rows = credit_table[names].head(3)
+    answers = model.predict(rows)
+    for same in (rows.to_dict("list"), rows.to_dict("records")):
+        pd.testing.assert_frame_equal(model.predict(same), answers)
+    alone = model.predict(rows.iloc[0].to_dict())
+    assert alone["probability"] == pytest.approx(answers["probability"][0], abs=1e-6)
+    pd.testing.assert_frame_equal(model.predict(rows.head(1)), answers.head(1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,13 @@ SETTINGS = [
     {"problem": "regression"},
     {"problem": "binary", "optimizer": "adam", "schedule": "constant"},
     {"problem": "regression", "optimizer": "sgd", "learning_rate": 0.01},
-    {"problem": "multiclass", "optimizer": "rmsprop", "schedule": "reduce_on_plateau"},
+    {
+        "problem": "multiclass",
+        "optimizer": "rmsprop",
+        "schedule": "reduce_on_plateau",
+        "learning_rate": 0.03,
+        "epochs": 12,
+    },
     {"problem": "binary", "class_weights": "balanced"},
     {"problem": "multiclass", "network": Network(hidden_units=(16, 8), dropout=0.3)},
     {
@@ -120,7 +126,9 @@ def test_losses_and_weights_are_those_of_plain_fit(setting):
     for name in ["loss"] if penalised else ["loss", "val_loss"]:
         np.testing.assert_allclose(ours.metrics[name], history[name], rtol=1e-4, err_msg=name)
     for one, other in zip(network.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-5)
+        assert np.linalg.norm(one - other) <= 1e-4 * np.linalg.norm(other)
+    if use_case.training.schedule == "reduce_on_plateau":
+        assert min(ours.metrics["learning_rate"]) < use_case.training.learning_rate
 
 
 def test_data_beyond_the_device_budget_give_the_same_result_in_chunks_of_any_size():
@@ -171,6 +179,25 @@ def test_what_can_not_be_compiled_trains_as_in_keras_and_says_why():
     history = train_network(stubborn, train, validation, use_case)
     assert history.not_compiled
     np.testing.assert_allclose(history.metrics["loss"], compiled.metrics["loss"], rtol=1e-4)
+
+
+def test_dropout_trains_as_keras_own_does():
+    """Other random numbers, the same statistics: the losses of 32 members agree within noise."""
+    train, validation = examples("binary")
+    use_case = declared("binary", Network(hidden_units=(16,), dropout=0.5), members=32, epochs=10)
+
+    def losses_of_members(stock):
+        network = build_network(use_case, train.features.shape[1], train.target)
+        network = with_stock_dropout(network) if stock else network
+        train_network(network, train, validation, use_case)
+        members = keras.Model(network.inputs, network.layers[-1].input)
+        outputs = np.asarray(members(validation.features))[:, :, 0]  # (n, members)
+        happened = validation.target[:, None] == 1
+        return -np.log(np.where(happened, outputs, 1 - outputs)).mean(axis=0)
+
+    difference = losses_of_members(stock=False) - losses_of_members(stock=True)
+    assert difference.std() > 0
+    assert abs(difference.mean()) < 3 * difference.std(ddof=1) / np.sqrt(len(difference))
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from modelling.loading import read_table
-from modelling.price_history import derive_price_history
+from modelling.price_history import derive_price_history, target_name
 from modelling.volatility_baselines import (
     VOLATILITY_BASELINES,
     filter_variance,
@@ -56,6 +56,16 @@ def test_parameters_come_from_training_rows_only(name, table):
     whole = VOLATILITY_BASELINES[name](table, TRAIN_ROWS, DERIVED)
     alone = VOLATILITY_BASELINES[name](table.loc[TRAIN_ROWS], TRAIN_ROWS, DERIVED)
     np.testing.assert_allclose(whole[TRAIN_ROWS], alone, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", VOLATILITY_BASELINES)
+def test_any_horizon_is_forecast_also_one_without_a_lag_of_its_length(name, prices):
+    derived = DERIVED.model_copy(update={"horizon_days": 3})
+    table = derive_price_history(prices, derived)
+    forecast = VOLATILITY_BASELINES[name](table, TRAIN_ROWS, derived)
+    later = table.index.difference(TRAIN_ROWS)
+    known = np.corrcoef(forecast[later], table.loc[later, target_name(derived)])[0, 1]
+    assert known > 0.4
 
 
 def test_the_random_walk_repeats_the_last_target(table):

@@ -30,7 +30,8 @@ class Job:
         return np.random.default_rng([0, epoch]).permutation(rows) if self.shuffle else rows
 
 
-# Trains the job, calls its second argument after each validated epoch, returns the last val_loss.
+# Trains the job, calls its second argument after each epoch, whose loss and val_loss are then known
+# as in Keras's history, and returns the last val_loss.
 Train = Callable[[Job, Callable[[], None]], float]
 
 

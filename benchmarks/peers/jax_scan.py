@@ -34,16 +34,16 @@ def _loss(weights, x, y):
 
 def _adam_step(state, batch):
     """One step of Adam (Kingma and Ba 2015) with Keras's constants."""
-    weights, mean, square, step = state
-    gradient = jax.grad(_loss)(weights, *batch)
-    step = step + 1
+    weights, mean, square, step, total = state
+    loss, gradient = jax.value_and_grad(_loss)(weights, *batch)
+    step, total = step + 1, total + loss * len(batch[1])
     mean = jax.tree.map(lambda m, g: m + 0.1 * (g - m), mean, gradient)
     square = jax.tree.map(lambda s, g: s + 0.001 * (g * g - s), square, gradient)
     rate = LEARNING_RATE * jnp.sqrt(1 - 0.999**step) / (1 - 0.9**step)
     weights = jax.tree.map(
         lambda w, m, s: w - rate * m / (jnp.sqrt(s) + 1e-7), weights, mean, square
     )
-    return (weights, mean, square, step), None
+    return (weights, mean, square, step, total), None
 
 
 @partial(jax.jit, static_argnames="batch_size", donate_argnums=0)
@@ -62,14 +62,15 @@ def train(job: Job, epoch_done: Callable[[], None]) -> float:
     x, y, *validation = (jnp.asarray(one, jnp.float32) for one in arrays)
     weights = jax.tree.map(jnp.asarray, _weights(x.shape[1]))
     zeros = partial(jax.tree.map, jnp.zeros_like)
-    state = (weights, zeros(weights), zeros(weights), jnp.float32(0))
-    validate = jax.jit(_loss)
+    state = [weights, zeros(weights), zeros(weights), jnp.float32(0)]
+    validate, history = jax.jit(_loss), []
     for epoch in range(job.epochs):
         order = jnp.asarray(job.order(epoch), jnp.int32)
-        state = _epoch(state, x, y, order, job.batch_size)
-        val_loss = float(validate(state[0], *validation))  # waits until it is computed
+        *state, total = _epoch((*state[:4], jnp.float32(0)), x, y, order, job.batch_size)
+        loss, val_loss = float(total) / len(y), float(validate(state[0], *validation))
+        history.append((loss, val_loss))
         epoch_done()
-    return val_loss
+    return history[-1][1]
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import keras
-import tensorflow as tf
 
 from benchmarks.peers.contract import Job, main
 from benchmarks.peers.keras_network import EpochDone, build, settings
-from modelling.compiled_training import CompiledModel, Rows, untuned
+from modelling.compiled_training import CompiledModel, Rows
+from modelling.preprocessing import Examples
+from modelling.training import in_large_batches
 
 
 def train(job: Job, epoch_done: Callable[[], None]) -> float:
@@ -18,7 +19,7 @@ def train(job: Job, epoch_done: Callable[[], None]) -> float:
     fitted = model.fit_rows(
         rows,
         epochs=job.epochs,
-        validation_data=untuned(tf.data.Dataset.from_tensors((job.x_validation, job.y_validation))),
+        **in_large_batches(Examples(job.x_validation, job.y_validation)),
         verbose=0,
         callbacks=[start, EpochDone(epoch_done)],
     )

@@ -35,7 +35,7 @@ class Tuned(keras_tuner.HyperModel):
         return model.fit(*args, batch_size=hp.Choice("batch_size", list(BATCH_SIZES)), **kwargs)
 
 
-def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
+def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, float]:
     logging.disable()
     with TemporaryDirectory() as folder:
         tuner = keras_tuner.BayesianOptimization(
@@ -47,7 +47,8 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
         )
         validation = (rows["x_validation"], rows["y_validation"])
         tuner.search(rows["x"], rows["y"], epochs=epochs, validation_data=validation, verbose=0)
-        return tuner.oracle.get_best_trials(1)[0].score
+        best = tuner.oracle.get_best_trials(1)[0].score
+        return {"val_loss": float(best), "epochs": trials * epochs}  # it ends none early
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def declared(epochs: int) -> UseCase:
 
 
 @flow(name="search", persist_result=False)
-def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
+def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, float]:
     use_case = declared(epochs)
     features: Any = SimpleNamespace(
         train=Examples(rows["x"], rows["y"].astype(np.int64)),
@@ -62,7 +62,12 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
     with tracked_run(use_case, {}) as run:
         study = open_study(run, use_case, trials, "tpe", SEED, PLACE.slots)
         run_trials(study, features, run, PLACE)
-    return min(outcome.val_loss for outcome in study.outcomes() if outcome.state == "finished")
+    outcomes = study.outcomes()
+    return {
+        "val_loss": min(one.val_loss for one in outcomes if one.state == "finished"),
+        "epochs": sum(len(one.curve) for one in outcomes),
+        "training_seconds": sum(one.seconds for one in outcomes),
+    }
 
 
 if __name__ == "__main__":

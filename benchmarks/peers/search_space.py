@@ -16,7 +16,9 @@ BATCH_SIZES = (32, 64)
 SEED = 42
 
 
-Search = Callable[[dict[str, np.ndarray], int, int], float]
+# (rows, trials, epochs) -> the lowest val_loss, the epochs of all trials together (some end early)
+# and, where known, the seconds of training alone.
+Search = Callable[[dict[str, np.ndarray], int, int], dict[str, float]]
 
 
 def main(search: Search, warm_up: Search | None = None) -> None:
@@ -34,9 +36,9 @@ def main(search: Search, warm_up: Search | None = None) -> None:
     if warm_up is not None:
         warm_up({name: array[:2000] for name, array in rows.items()}, 4, 1)
     start = time.perf_counter()
-    val_loss = search(rows, given.trials, given.epochs)
+    found = search(rows, given.trials, given.epochs)
     seconds = time.perf_counter() - start
-    print(json.dumps({"trials": given.trials, "seconds": seconds, "val_loss": float(val_loss)}))
+    print(json.dumps({"trials": given.trials, "seconds": seconds, **found}))
 
 
 def textbook_model(

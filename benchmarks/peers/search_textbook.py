@@ -16,17 +16,20 @@ from benchmarks.peers.search_space import (
 
 
 class Report(keras.callbacks.Callback):
-    def __init__(self, trial: optuna.Trial):
+    def __init__(self, trial: optuna.Trial, trained: list[int]):
         super().__init__()
-        self.trial = trial
+        self.trial, self.trained = trial, trained
 
     def on_epoch_end(self, epoch, logs=None):
+        self.trained.append(epoch)
         self.trial.report(logs["val_loss"], epoch)
         if self.trial.should_prune():
             raise optuna.TrialPruned
 
 
-def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
+def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, float]:
+    trained: list[int] = []
+
     def objective(trial: optuna.Trial) -> float:
         model = textbook_model(
             rows["x"].shape[1],
@@ -41,7 +44,7 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
             epochs=epochs,
             validation_data=(rows["x_validation"], rows["y_validation"]),
             verbose=0,
-            callbacks=[Report(trial)],
+            callbacks=[Report(trial, trained)],
         )
         return min(fitted.history["val_loss"])
 
@@ -51,7 +54,7 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> float:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=3),
     )
     study.optimize(objective, n_trials=trials)
-    return study.best_value
+    return {"val_loss": study.best_value, "epochs": len(trained)}
 
 
 if __name__ == "__main__":

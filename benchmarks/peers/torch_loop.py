@@ -22,17 +22,22 @@ def train(job: Job, epoch_done: Callable[[], None]) -> float:
     x, y, x_validation, y_validation = (torch.as_tensor(one).float() for one in arrays)
     network, loss_of = _network(x.shape[1]), nn.BCELoss()
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    history = []
     for epoch in range(job.epochs):
+        total = torch.zeros(())
         order = torch.as_tensor(job.order(epoch))
         shuffled = zip(x[order].split(job.batch_size), y[order].split(job.batch_size), strict=True)
         for batch, target in shuffled:
             optimizer.zero_grad()
-            loss_of(network(batch), target).backward()
+            loss = loss_of(network(batch), target)
+            loss.backward()
             optimizer.step()
+            total += loss.detach() * len(target)
         with torch.no_grad():
             val_loss = loss_of(network(x_validation), y_validation).item()
+        history.append((total.item() / len(y), val_loss))
         epoch_done()
-    return val_loss
+    return history[-1][1]
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ class Crowning:
     by: str
 
 
+# What MLflow says where the model, or the alias, does not exist.
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
     """The version that holds the alias, None where none does."""
     return _holder(client, name, "champion")
@@ -43,7 +47,9 @@ def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
 def _holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     try:
         return client.get_model_version_by_alias(name, alias)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            raise  # a store that does not answer now is no registry without a champion
         return None
 
 

@@ -13,8 +13,11 @@ from typing import IO, cast
 
 import pandas as pd
 
+from modelling.refusals import UsageError
+
 CODE = """
-import os, pickle, sys
+import gc, os, pickle, sys
+gc.disable()
 answer = os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)
 import mlflow.pyfunc, numpy, onnxruntime, pandas
@@ -25,6 +28,7 @@ except EOFError:
 answers = mlflow.pyfunc.load_model(folder).predict(rows)
 foreign = {"tensorflow", "keras", "sklearn", "modelling", "tasks", "flows"} & set(sys.modules)
 pickle.dump((answers, sorted(foreign)), answer)
+answer.flush()
 """
 _idle: list[subprocess.Popen] = []
 
@@ -38,7 +42,7 @@ def start_fresh_process() -> None:
 def answers_elsewhere(model_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
     """What the model saved in ``model_folder`` answers to raw ``rows`` in a new process.
 
-    The rows go through a pipe and touch no disk. Raises RuntimeError where the model doesn't load
+    The rows go through a pipe and touch no disk. Raises UsageError where the model doesn't load
     there, or loads what it must not need: TensorFlow or this project.
     """
     process = _idle.pop() if _idle else _started()
@@ -47,12 +51,12 @@ def answers_elsewhere(model_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
         cast(IO[bytes], process.stdin).flush()
         answers, foreign = pickle.load(cast(IO[bytes], process.stdout))
     except (EOFError, BrokenPipeError):
-        raise RuntimeError("not registered: the model does not load in a new process") from None
+        raise UsageError("not registered: the model does not load in a new process") from None
     finally:
         process.kill()
         process.wait()
     if foreign:
-        raise RuntimeError(f"not registered: the model imports {', '.join(foreign)}")
+        raise UsageError(f"not registered: the model imports {', '.join(foreign)}")
     return answers
 
 

@@ -59,7 +59,8 @@ def read_leaderboard(
 ) -> list[Standing]:
     """The finished trainings that match all filters: by use case, the best first.
 
-    Nested runs (attempts, trials, baselines) are left out: they belong to the run above them.
+    Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
+    are searches: what they found is a training of its own.
     """
     client = connect()
     wanted = _filter(tags or {}, since)
@@ -67,6 +68,7 @@ def read_leaderboard(
         run
         for run in _search(client, wanted)
         if "mlflow.parentRunId" not in run.data.tags
+        and run.data.tags.get("flow", "train") == "train"
         and (not use_cases or run.data.tags["use_case"] in use_cases)
         and (not run_ids or run.info.run_id in run_ids)
     ]

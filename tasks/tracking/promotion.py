@@ -63,9 +63,11 @@ def _compared(
     if champion.tags.get("schema") != own_tags["schema"]:
         return None, "columns, target or classes changed"
     columns = [column.name for column in use_case.features]
-    model = mlflow.pyfunc.load_model(f"models:/{champion.name}/{champion.version}")
-    # MLflow checks a table cell by cell in Python; the contract inside the model checks arrays.
-    answers = model.unwrap_python_model().predict(None, test[columns])
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{champion.name}/{champion.version}")
+    except Exception as error:
+        return None, f"the champion does not load ({type(error).__name__})"
+    answers = model.predict(test[columns])
     if refused := int(answers.iloc[:, 0].isna().sum()):
         return None, f"its input contract refuses {refused} of the new test rows"
     same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]

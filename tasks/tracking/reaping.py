@@ -25,10 +25,10 @@ def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
     return dead
 
 
-def close_all_dead() -> tuple[list[str], dict[str, Run]]:
+def close_all_dead() -> tuple[list[Run], dict[str, Run]]:
     """Close the dead runs of this machine, in all experiments.
 
-    Returns the flow runs that they belonged to, and of those that still say RUNNING and may be on
+    Returns them, and of those that still say RUNNING and may be on
     another machine, the run by its flow run.
     """
     client = connect()
@@ -40,11 +40,14 @@ def close_all_dead() -> tuple[list[str], dict[str, Run]]:
         if died(run.data.tags.get("process", " 0")) is None
     }
     rest.pop("none", None)
-    return [run.data.tags.get("prefect_flow_run", "none") for run in dead], rest
+    return dead, rest
 
 
 def close_run(client: MlflowClient, run: Run, reason: str) -> None:
-    """End a run KILLED, with the reason and how to go on with it."""
+    """End a run KILLED, with the reason and how to go on with it, and what runs below it."""
+    below = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    for nested in client.search_runs([run.info.experiment_id], below):
+        close_run(client, nested, reason)
     whole = run.data.tags.get("mlflow.parentRunId", run.info.run_id)
     reason = f"{reason}; finflows resume {whole}"
     client.set_tag(run.info.run_id, "failure", reason)

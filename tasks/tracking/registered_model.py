@@ -9,6 +9,7 @@ from pathlib import Path
 from runpy import run_path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import yaml
 from mlflow.exceptions import MlflowException
@@ -31,8 +32,9 @@ class RowsRefused(MlflowException):
 
 
 class RegisteredModel(PythonModel):
-    """Raw rows in; per row the probability (or class probabilities, or forecast), the decision,
-    the version of the model and the rules of the input contract that the row breaks."""
+    """Raw rows in, as a frame, or one of them as a dictionary; per row the probability (or class
+    probabilities, or forecast), the decision, the version of the model and the rules of the input
+    contract that the row breaks."""
 
     # The type hints that MLflow asks for otherwise would close dataframe_records to its server.
     _skip_type_hint_validation = True
@@ -45,8 +47,10 @@ class RegisteredModel(PythonModel):
 
     def predict(self, context, model_input, params=None):
         try:
-            if isinstance(model_input, dict):
+            if isinstance(model_input, dict) and not all(map(is_several, model_input.values())):
                 return self.model.answer_row(model_input)
+            if not isinstance(model_input, pd.DataFrame):
+                model_input = pd.DataFrame(model_input)
             if len(model_input) == 1:
                 cells = model_input.to_numpy(dtype=object)[0]
                 row = dict(zip(model_input.columns, cells, strict=True))
@@ -54,6 +58,11 @@ class RegisteredModel(PythonModel):
             return self.model.answer(model_input)
         except self.refusal as error:
             raise RowsRefused(error) from None
+
+
+def is_several(cells):
+    """Whether these are cells of several rows, not the one of a row."""
+    return isinstance(cells, (list, tuple, np.ndarray, pd.Series))
 
 
 def version_of(folder):

@@ -10,7 +10,7 @@ from tasks.tracking.store import connect
 
 # From cause to effect: what differs first explains what differs after it.
 FACTS = ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed")
-TIMES = {"rows_per_second", "training_seconds"}
+TIMES = {"rows_per_second", "training_seconds", "registration_seconds"}
 
 
 class Reproduction(NamedTuple):
@@ -44,10 +44,13 @@ def compare_runs(run_id: str, repeated: str) -> Reproduction:
     return Reproduction(len(pairs), differing)
 
 
+AFTERWARDS = ("best_", "test_", "baseline_", "advantage_")
+
+
 def _in_order(then: Run, now: Run) -> list[str]:
     """What is measured while training comes before what is measured afterwards."""
     names = ({*then.data.metrics} | {*now.data.metrics}) - TIMES
-    return sorted(names, key=lambda name: (name.startswith(("test_", "best_")), name))
+    return sorted(names, key=lambda name: (name.startswith(AFTERWARDS), name))
 
 
 def _series(client, run: Run, name: str) -> dict[int, float]:

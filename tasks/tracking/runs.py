@@ -117,6 +117,9 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
     run = _find(connect(), run_id)
     if finished and run.info.status != "FINISHED":
         raise UsageError(f"run {run_id} is {run.info.status}: only a finished run can be repeated")
+    if finished and run.data.tags.get(FLOW, "train") != "train":
+        trained = run.data.tags.get("trained_run", "none")
+        raise UsageError(f"run {run_id} is a search: repeat what it trained, run {trained}")
     if not finished and run.info.status == "FINISHED":
         raise UsageError(f"run {run_id} is finished: there is nothing to resume")
     if FLOW_PARAMETERS not in run.data.tags:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import mlflow
 import pandas as pd
 from mlflow.entities import Metric, RunTag
+from mlflow.exceptions import MlflowException
 
 from modelling.refusals import DataRefused, UsageError
 from tasks.tracking.champions import champion_of, versions
@@ -29,7 +30,8 @@ class LoadedModel(NamedTuple):
 
 
 def load_registered(name: str, version: str | None = None) -> LoadedModel:
-    """The champion of ``name``, or the ``version``. Raises UsageError where there is none."""
+    """The champion of ``name``, or the ``version``. Raises UsageError where there is none; its
+    ``answer`` raises DataRefused where columns are missing."""
     client = connect()
     holder = champion_of(client, name)
     if version is None and holder is None:
@@ -38,13 +40,18 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
     if wanted not in [str(one.version) for one in versions(client, name)]:
         raise UsageError(f"{name} has no version {wanted}")
     model = mlflow.pyfunc.load_model(f"models:/{name}/{wanted}")
-    # MLflow checks a table cell by cell in Python; the contract inside the model checks arrays.
-    inside = model.unwrap_python_model()
-    columns = inside.model.contract.columns
+    columns = model.unwrap_python_model().model.contract.columns
+
+    def answer(frame: pd.DataFrame) -> pd.DataFrame:
+        try:
+            return model.predict(frame)
+        except MlflowException as error:
+            raise DataRefused(str(error.message)) from None
+
     return LoadedModel(
         name=name,
         version=wanted,
-        answer=lambda frame: inside.predict(None, frame),
+        answer=answer,
         inputs=[column["name"] for column in columns],
         numbers=[column["name"] for column in columns if column["kind"] == "number"],
         outputs={one.name: one.type.name for one in model.metadata.signature.outputs},

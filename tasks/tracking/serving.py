@@ -6,18 +6,21 @@ not this project.
 
 import hashlib
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import mlflow
 from filelock import FileLock
 
 from modelling.refusals import UsageError
 from tasks.tracking.scoring_runs import load_registered
-from tasks.tracking.store import local_folder
+from tasks.tracking.store import local_folder, tracking_uri
 
 SERVER = Path(__file__).with_name("scoring_server.py")
 READY = "ready"
@@ -35,15 +38,16 @@ class Served:
         """What to run; it needs nothing of this process's environment."""
         return [str(self.python), "-P", str(SERVER), str(self.model_folder), str(port)]
 
-    def run(self, port: int) -> None:
-        """Serve on 127.0.0.1 until interrupted. Raises UsageError where the port is taken."""
+    def run(self, port: int) -> NoReturn:
+        """Become the server, on 127.0.0.1. Raises UsageError where the port is taken."""
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                raise UsageError(f"port {port} is taken: choose another with --port") from None
         settings = {name: one for name, one in os.environ.items() if name != "PYTHONPATH"}
-        try:
-            code = subprocess.run(self.command(port), env=settings, check=False).returncode
-        except KeyboardInterrupt:
-            return
-        if code not in (0, 130, -2, -15):
-            raise UsageError(f"the server ended with code {code}: is port {port} taken?")
+        os.execve(self.python, self.command(port), settings)
 
 
 def prepare_serving(name: str, version: str | None = None) -> Served:
@@ -53,11 +57,16 @@ def prepare_serving(name: str, version: str | None = None) -> Served:
     """
     loaded = load_registered(name, version)
     home = local_folder() / "serving"
-    folder = home / name / loaded.version
+    # Another store may have another model of this name and version.
+    store = hashlib.sha256(tracking_uri().encode()).hexdigest()[:8]
+    folder = home / f"models-{store}" / name / loaded.version
     with FileLock(_made(home) / "serving.lock", timeout=1800):
-        if not (folder / "MLmodel").exists():
+        if not folder.exists():
             address = f"models:/{name}/{loaded.version}"
-            mlflow.artifacts.download_artifacts(address, dst_path=str(_made(folder)))
+            aside = folder.with_suffix(".partial")  # a killed download leaves no half a model
+            shutil.rmtree(aside, ignore_errors=True)
+            mlflow.artifacts.download_artifacts(address, dst_path=str(_made(aside)))
+            os.replace(aside, folder)
         return Served(loaded.version, folder, _environment(home, folder / "requirements.txt"))
 
 

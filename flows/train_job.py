@@ -1,0 +1,13 @@
+"""Train one job of a search, on a worker of a Prefect work pool."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from tasks.work_pool import train_job_in
+
+
+@flow(name="train-job", persist_result=False)
+def train_job(folder: str, cores_shared_by: int = 1) -> None:
+    """Train the job that a search left in ``folder``, and leave there what came of it."""
+    train_job_in(Path(folder), cores_shared_by)

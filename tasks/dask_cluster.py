@@ -1,0 +1,135 @@
+"""Train on the workers of a Dask cluster."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlparse
+
+from modelling.fitting import Fitted, Job
+from modelling.history import OnEpoch
+from modelling.preprocessing import Examples
+from modelling.refusals import UsageError
+from tasks.training_places import AbandonedError, WorkersSeen, tell_epochs
+from tasks.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
+
+LOOK_SECONDS = 5  # how often a waiting trial looks whether its cluster still has workers
+GPU = "GPU"  # the worker resource that a Dask worker with a GPU declares: --resources GPU=1
+
+
+@dataclass
+class DaskCluster:
+    """The workers of a Dask cluster: each training asks for one GPU where workers declare them.
+
+    The rows travel once, as a task of their own, which the scheduler repeats where they were lost
+    with a worker.
+    """
+
+    client: Any
+    resources: dict[str, int]
+    neighbours: int
+    slots: int
+    rows: Any = None
+    abandoned: bool = False
+
+    @classmethod
+    def of(cls, client: Any) -> "DaskCluster":
+        """Raises UsageError for a cluster without workers: Dask itself would wait in silence."""
+        workers = list(client.scheduler_info(n_workers=-1)["workers"].values())
+        if not workers:
+            raise UsageError(
+                f"the Dask cluster {client.scheduler.address} has no worker: start one with "
+                f"'dask worker {client.scheduler.address} --nthreads 1'"
+            )
+        gpus = sum(int(worker["resources"].get(GPU, 0)) for worker in workers)
+        slots = gpus or sum(int(worker["nthreads"]) for worker in workers)
+        neighbours: Counter[str] = Counter()
+        for worker in workers:
+            neighbours[worker["host"]] += int(
+                worker["resources"].get(GPU, 0) if gpus else worker["nthreads"]
+            )
+        return cls(client, {GPU: 1} if gpus else {}, max(neighbours.values()), slots)
+
+    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
+        from distributed import CancelledError, KilledWorker
+        from distributed.client import FutureCancelledError
+
+        if self.abandoned:
+            raise AbandonedError
+        rows = self._rows_of(job)
+        without = Examples(job.train.features[:0], job.train.target[:0])
+        travelling = replace(job, train=without, validation=without)
+        future = self.client.submit(
+            train_there,
+            travelling,
+            rows,
+            self.neighbours,
+            pure=False,
+            resources=self.resources,
+        )
+        try:
+            fitted = self._wait_for(future)
+        except (KilledWorker, CancelledError, FutureCancelledError) as error:
+            self.rows = None
+            raise WorkerDiedError(f"a Dask worker died: {type(error).__name__}") from None
+        tell_epochs(fitted, on_epoch)
+        return fitted
+
+    def abandon(self) -> None:
+        self.abandoned = True
+        self.client.cancel(list(self.client.futures), force=True)
+
+    def _wait_for(self, future: Any) -> Fitted:
+        """Its result. Raises PlaceLostError where no worker is left: Dask would wait for one."""
+        seen = WorkersSeen("the Dask cluster")
+        while True:
+            try:
+                return future.result(timeout=LOOK_SECONDS)
+            except TimeoutError:
+                if future.done():  # it is the training's own
+                    raise
+                seen.look(bool(self.client.scheduler_info(n_workers=-1)["workers"]))
+
+    def _rows_of(self, job: Job) -> Any:
+        if self.rows is None:
+            self.rows = self.client.submit(tuple, [job.train, job.validation], pure=False)
+        return self.rows
+
+
+def train_there(job: Job, rows: tuple[Examples, Examples], neighbours: int) -> Fitted:
+    """On a Dask worker: train in a process beside it, which sees the GPUs that it sees.
+
+    Checkpoints are found again where the workers share a folder with the flow, as on one machine.
+    """
+    train, validation = rows
+    with borrowed_worker(share_of_cores(neighbours)) as worker:
+        return worker.run(replace(job, train=train, validation=validation), [])
+
+
+@contextmanager
+def dask_client(workers: int, address: str) -> Iterator[Any]:
+    """Of the cluster at ``address``; ``local`` is one of ``workers`` processes for the time being.
+
+    Raises UsageError where Dask is not installed, or no scheduler answers there.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UsageError("--dask needs Dask: install finance-flows[dask]") from None
+    if address == "local":
+        local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1"}
+        with (
+            LocalCluster(**local, dashboard_address=None, memory_limit=None) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    if urlparse(address).scheme not in ("tcp", "tls", "ws", "wss", "ucx"):
+        raise UsageError(f"--dask {address}: write 'local' or an address as tcp://HOST:8786")
+    try:
+        client = Client(address, timeout=5)
+    except (OSError, ValueError):
+        raise UsageError(f"--dask {address}: no Dask scheduler answers there") from None
+    with client:
+        yield client

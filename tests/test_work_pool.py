@@ -1,0 +1,88 @@
+"""Trials as flow runs of a Prefect work pool: same search as on this machine, killed or not."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import last_json
+from mlflow import MlflowClient
+from servers import prefect_server, running, team_environment, wait_for
+from test_search import tried
+from test_search_kills import training_processes
+
+pytestmark = pytest.mark.slow
+TRIALS = 4
+SPACE = {"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
+# Long enough to be killed in the middle.
+SETTINGS = {"training.epochs": 300, "training.early_stopping_patience": 0, "search": SPACE}
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory):
+    """A Prefect server with a pool and one worker, as a team's shell would export them."""
+    folder = tmp_path_factory.mktemp("team")
+    with prefect_server(folder) as url:
+        yield folder, team_environment(folder, url, PREFECT_WORKER_QUERY_SECONDS="2")
+
+
+def prefect(*arguments):
+    return [sys.executable, "-m", "prefect", *arguments]
+
+
+def search(environment, *arguments, settings=None):
+    """``finflows search iris`` in a process of its own."""
+    command = [sys.executable, "-m", "flows.command_line", "search", "iris", "--json"]
+    command += ["--trials", str(TRIALS), *arguments]
+    for name, value in (settings or SETTINGS).items():
+        command += ["--set", f"{name}={json.dumps(value)}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def kill_two_flow_runs(worker, killed):
+    """Kill -9 a flow run of the pool, training process and all, twice."""
+    while len(killed) < 2:
+        time.sleep(0.3)
+        if training := training_processes(worker.pid):
+            flow_run = training[0].parent()
+            time.sleep(0.5)  # into its epochs
+            for one in (flow_run, training[0]):
+                one.kill()
+            killed.append(flow_run.pid)
+            time.sleep(2)
+
+
+def test_a_pool_that_can_not_train_is_refused_in_one_line(team):
+    _, environment = team
+    refused = search(environment, "--pool", "gpu")
+    assert refused.returncode == 2
+    assert "there is no such pool: 'prefect work-pool create gpu" in refused.stderr
+    subprocess.run(
+        prefect("work-pool", "create", "gpu", "--type", "process"), env=environment, check=True
+    )
+    refused = search(environment, "--pool", "gpu")
+    assert refused.returncode == 2
+    assert "no worker is online: start one with 'prefect worker start" in refused.stderr
+
+
+def test_trials_on_a_pool_are_those_of_this_machine_also_when_killed(team):
+    folder, environment = team
+    here = search(environment, "--workers", "2")
+    assert here.returncode == 0, here.stderr
+    command = prefect("worker", "start", "--pool", "gpu", "--limit", "2")
+    killed = []
+    with running(command, folder / "worker.log", env=environment, cwd=folder) as worker:
+        wait_for(lambda: "started!" in (folder / "worker.log").read_text(), "the worker")
+        killer = threading.Thread(target=kill_two_flow_runs, args=(worker, killed), daemon=True)
+        killer.start()
+        there = search(environment, "--workers", "2", "--pool", "gpu")
+    assert there.returncode == 0, there.stderr
+    assert len(killed) == 2
+    uri = environment["MLFLOW_TRACKING_URI"]
+    client = MlflowClient(uri, registry_uri=uri)
+    ours, theirs = (last_json(one.stdout) for one in (here, there))
+    assert tried(client, theirs["run_id"]) == tried(client, ours["run_id"])
+    assert theirs["settings"] == ours["settings"]
+    assert not list((folder / "mlruns").rglob("*.pickle")), "no rows are left behind"
