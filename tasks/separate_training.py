@@ -16,6 +16,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
+from tasks.retrying import can_pass
+from tasks.training_workers import WorkerDiedError
+
 log = logging.getLogger("finflows")
 
 
@@ -23,26 +26,15 @@ class TrainingFailedError(RuntimeError):
     """The training of one use case ended without a model; the message says why, in one line."""
 
 
-class TrainingKilledError(TrainingFailedError):
+class TrainingKilledError(TrainingFailedError, WorkerDiedError):
     """The process that trained was killed from outside."""
-
-
-def was_killed(_task, _run, state) -> bool:
-    """Only a killed training is worth another try: bad data and bad settings stay as they are."""
-    try:
-        state.result()
-    except TrainingKilledError:
-        return True
-    except Exception:
-        return False
-    return False
 
 
 @task(
     name="train-apart",
     task_run_name="{use_case_name}",
     retries=2,
-    retry_condition_fn=was_killed,
+    retry_condition_fn=can_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

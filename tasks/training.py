@@ -22,10 +22,11 @@ from modelling.history import History, OnEpoch
 from modelling.learning_curves import Diagnosis, read_learning_curve
 from modelling.preprocessing import Preprocessed
 from modelling.refusals import UsageError
+from tasks.retrying import can_pass
 from tasks.tracking.fresh_process import start_fresh_process
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
-from tasks.training_workers import WorkerDiedError, borrowed_worker
+from tasks.training_workers import borrowed_worker
 
 log = logging.getLogger("finflows")
 
@@ -74,21 +75,10 @@ def kept_val_loss(history: History, use_case: UseCase) -> float:
     return history.metrics["val_loss"][-1]
 
 
-def worker_died(_task, _run, state) -> bool:
-    """Only a killed worker is worth another try: a worse declaration or data stay as they are."""
-    try:
-        state.result()
-    except WorkerDiedError:
-        return True
-    except Exception:
-        return False
-    return False
-
-
 @task(
     name="train",
     retries=3,
-    retry_condition_fn=worker_died,
+    retry_condition_fn=can_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

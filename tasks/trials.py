@@ -24,10 +24,11 @@ from modelling.fitting import Job
 from modelling.overrides import override
 from modelling.preprocessing import Preprocessed
 from modelling.pruning import Bar
+from tasks.retrying import can_pass
 from tasks.study import OUTCOME, Outcome, Study, remember
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run
-from tasks.training import kept_val_loss, record_curve, worker_died
+from tasks.training import kept_val_loss, record_curve
 from tasks.training_places import Place, PlaceLostError
 
 log = logging.getLogger("finflows")
@@ -87,7 +88,7 @@ def _start(
     name="trial",
     task_run_name="trial {number}",
     retries=DEATHS,
-    retry_condition_fn=worker_died,
+    retry_condition_fn=can_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -103,10 +103,8 @@ class WorkPool:
     def _train(self, folder: Path) -> None:
         flow_run = self._started_before(folder) or self._start(folder)
         self.under_way.add(flow_run)
-        try:
-            state = self._wait_for(flow_run)
-        finally:
-            self.under_way.discard(flow_run)
+        state = self._wait_for(flow_run)  # where it raises, abandon() cancels the flow run
+        self.under_way.discard(flow_run)
         if state.is_crashed():
             raise WorkerDiedError(f"flow run {flow_run} of pool {self.name}: {state.message}")
         if not (folder / FITTED).exists():

@@ -1,14 +1,16 @@
-"""Trainings that start together on new databases: none is lost."""
+"""Trainings that share a database: none is lost, be it new, or locked for a while."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import pytest
 from conftest import REPOSITORY, last_json, trainings
 from mlflow import MlflowClient
-from servers import postgresql, prefect_server
+from servers import postgresql, prefect_server, running, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -64,3 +66,34 @@ def test_eight_with_postgresql_behind_mlflow_and_prefect(tmp_path):
             environment = {"MLFLOW_TRACKING_URI": tracking, "PREFECT_API_URL": url}
             results = train_at_once(tmp_path, 8, **environment)
         assert_none_lost(tracking, results)
+
+
+def test_a_database_that_is_locked_for_longer_than_mlflow_waits_costs_no_epoch(tmp_path):
+    """MLflow waits 20 seconds for a lock; then the training is tried again from its checkpoints."""
+    file, epochs = tmp_path / "mlruns" / "mlflow.db", 400
+    tracking = f"sqlite:///{file}"
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "declared")])
+    environment = {**os.environ, "PYTHONPATH": paths, "MLFLOW_TRACKING_URI": tracking}
+    command = [sys.executable, "-m", "flows.command_line", "train", "wine"]
+    for setting in (f"epochs={epochs}", "early_stopping_patience=0"):
+        command += ["--set", f"training.{setting}"]
+
+    def losses(client):
+        return [
+            metric.step
+            for run in trainings(client, "wine")
+            for metric in client.get_metric_history(run.info.run_id, "val_loss")
+        ]
+
+    log = tmp_path / "train.log"
+    with running(command, log, env=environment, cwd=tmp_path) as process:
+        wait_for(file.exists, "the database")
+        client = MlflowClient(tracking, registry_uri=tracking)
+        wait_for(lambda: client.search_experiments(filter_string="name = 'wine'"), "an experiment")
+        wait_for(lambda: losses(client), "an epoch")
+        with sqlite3.connect(file, timeout=60) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            time.sleep(30)
+            other.rollback()
+        assert process.wait(timeout=300) == 0, log.read_text()
+    assert losses(client) == list(range(epochs))

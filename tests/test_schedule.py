@@ -78,7 +78,7 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
     folder, environment = team
     data = folder / "borrowers.csv"
     good = credit_file.read_text()
-    data.write_text(good.replace("age", "agee", 1))
+    data.write_text(good)
     parameters = {"use_case_name": "credit_scoring"}
     file = plan(
         folder / "prefect.yaml",
@@ -109,6 +109,12 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         keys = {one.key for one in artifacts if one.flow_run_id == flow_run.id}
         assert keys == {"iris-report", "iris-promotion", "iris-mlflow-run"}
 
+        uri = environment["MLFLOW_TRACKING_URI"]
+        client = MlflowClient(uri, registry_uri=uri)
+        wait_for(lambda: runs(environment, "credit_scoring", finished), "a training on good data")
+        approval = ("--version", "1", "--reason", "approved by model risk")
+        finflows("promote", "credit_scoring", *approval, environment=environment)
+        data.write_text(good.replace("age", "agee", 1))
         failed = wait_for(
             lambda: flow_runs(environment, "nightly-credit_scoring", "Failed")[0],
             "a run that refused its data",
@@ -116,16 +122,19 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         assert "age" in failed[0].state.message
         assert len(failed[0].state.message.splitlines()) == 1
         refused = runs(environment, "credit_scoring", "attributes.status = 'FAILED'")[0]
-        uri = environment["MLFLOW_TRACKING_URI"]
-        client = MlflowClient(uri, registry_uri=uri)
         assert "age" in refused.data.tags["failure"]
         files = {one.path for one in client.list_artifacts(refused.info.run_id)}
         assert "validation_report.md" in files
-        assert client.search_model_versions("name = 'credit_scoring'") == []
+        trained = {one.info.run_id for one in runs(environment, "credit_scoring", finished)}
+        registered = {one.run_id for one in client.search_model_versions("name = 'credit_scoring'")}
+        assert registered == trained
+        assert client.get_model_version_by_alias("credit_scoring", "champion").version == "1"
 
         data.write_text(good)
-        wait_for(lambda: runs(environment, "credit_scoring", finished), "the next run")
-        assert client.search_model_versions("name = 'credit_scoring'")
+        wait_for(
+            lambda: len(runs(environment, "credit_scoring", finished)) > len(trained),
+            "the next run",
+        )
     prefect("--no-prompt", "deployment", "delete", "--all", environment=environment)
 
 
@@ -164,10 +173,15 @@ def test_a_killed_worker_leaves_nothing_that_says_it_runs(team):
 
 
 def doctor(environment):
-    command = [sys.executable, "-m", "flows.command_line", "doctor", "--json"]
+    return json.loads(finflows("doctor", "--json", environment=environment).splitlines()[-1])
+
+
+def finflows(*arguments, environment):
+    """What the command line answers where a team's shell has exported ``environment``."""
+    command = [sys.executable, "-m", "flows.command_line", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
 def test_one_box_needs_nothing_else_to_be_started(tmp_path):

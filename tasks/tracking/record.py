@@ -61,9 +61,10 @@ class TrackedRun:
             self.flush()
 
     def flush(self) -> None:
-        pending, self.pending = self.pending, []
-        for first in range(0, len(pending), 1000):
-            self.client.log_batch(self.run_id, metrics=pending[first : first + 1000])
+        """Write what is pending; where that fails, it stays pending for the next try."""
+        while batch := self.pending[:1000]:
+            self.client.log_batch(self.run_id, metrics=batch)
+            del self.pending[:1000]
         self.flushed_at = time.monotonic()
 
     def log_data(self, parts: Parts, report_markdown: str, data_hash: str, source: str) -> None:

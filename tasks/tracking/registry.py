@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from modelling.agreement import refuse_disagreement
 from modelling.evaluation import Verdict
 from modelling.packaging import Package
-from modelling.refusals import UsageError
+from tasks.retrying import can_pass
 from tasks.tracking.champions import set_challenger
 from tasks.tracking.fresh_process import answers_elsewhere
 from tasks.tracking.record import TrackedRun, gate_tags
@@ -29,22 +29,11 @@ log = logging.getLogger("finflows")
 TRAVELLING_MODEL = Path(__file__).with_name("registered_model.py")
 
 
-def is_passing(_task, _run, state) -> bool:
-    """Retry what can pass by itself: a locked database, a server that does not answer."""
-    try:
-        state.result()
-    except (MlflowException, ConnectionError, OSError) as error:
-        return not isinstance(error, UsageError)
-    except Exception:
-        return False
-    return False
-
-
 @task(
     name="register",
     retries=3,
     retry_delay_seconds=[1, 5, 15],
-    retry_condition_fn=is_passing,
+    retry_condition_fn=can_pass,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
