@@ -22,7 +22,8 @@ class Column(Declaration):
     are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
     something else than their size ("98 = refused to say"): they become missing, with a flag of
     their own as a feature. Missing values are imputed with the median of the training rows, with a
-    flag.
+    flag. Two features of the same ``unit`` have a quotient that means something, whatever the unit:
+    it becomes a feature too.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column(Declaration):
     categories: tuple[str, ...] | None = None
     missing_at_most: Annotated[float, Field(ge=0, le=1)] = 0.5
     transform: Transform | None = None
+    unit: str | None = None
     note: str = ""
 
     @model_validator(mode="after")
@@ -52,8 +54,9 @@ def number(name: str, **declared) -> Column:
 
 
 def amount(name: str, **declared) -> Column:
-    """An amount of money, or another quantity that can't be negative; name its unit."""
-    return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
+    """An amount of money, or another quantity that can't be negative; name its ``unit`` where it is
+    not the currency of the other amounts."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, "unit": "money", **declared})
 
 
 def ratio(name: str, **declared) -> Column:

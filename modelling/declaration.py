@@ -74,7 +74,8 @@ class Preprocessing(Declaration):
     Numbers with heavy tails are what a plain network trips over, so by default each number enters
     three times: scaled as it is; scaled after ``transform`` (a column's own ``transform`` wins);
     and piecewise-linearly encoded in ``piecewise_bins`` quantile bins (0: none), with which what
-    happens at certain values is easy to learn.
+    happens at certain values is easy to learn. With ``ratios``, so does the quotient of any two
+    numbers of the same unit: a loan says more beside the income that is to repay it.
     """
 
     transform: Transform = "log"
@@ -83,6 +84,7 @@ class Preprocessing(Declaration):
     scaling: Literal["standard", "min_max", "none"] = "standard"
     clip: PositiveFloat | None = 8.0
     missing_flags: bool = True
+    ratios: bool = True
     rare_category_share: Share = 0.005
 
 

@@ -111,8 +111,9 @@ def contract_of(use_case: UseCase) -> dict[str, Any]:
 
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:
-    """One made-up row: the medians of the training rows and the first label of each category."""
-    medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=True))
+    """One made-up row: the medians of the training rows (those of ratios come after them) and the
+    first label of each category."""
+    medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=False))
     labels = {name: next(iter(positions), "") for name, positions, _ in transformer.categories}
     row = {**medians, **labels}
     return pd.DataFrame([{column.name: row[column.name] for column in use_case.features}])

@@ -5,6 +5,7 @@ scikit-learn.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from sklearn.preprocessing import (
 
 from modelling.columns import Column
 from modelling.declaration import Preprocessing, UseCase
-from modelling.scoring import TRANSFORMS, Transformer, label_text
+from modelling.scoring import TRANSFORMS, Transformer, label_text, with_ratios
 from modelling.splitting import Parts
 
 ROWS_A_BIN = 50
@@ -52,15 +53,20 @@ def _fit_numbers(
     missing = np.isnan(values).any(axis=0)
     for position, column in enumerate(columns):
         values[np.isin(values[:, position], column.special_codes), position] = np.nan
+    ratios = _ratios(values, columns) if declared.ratios else []
+    values = with_ratios(values, ratios)
+    columns = columns + [
+        Column(name=f"{names[over]} / {names[under]}", kind="number") for over, under in ratios
+    ]
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
     filled = imputer.fit_transform(values) if names else values
     blocks, features = [], []
     for transform, positions in _plan(columns, declared):
         blocks.append(_fit_block(filled, transform, positions, declared))
         suffix = "" if transform == "none" else f" ({transform})"
-        features += [names[position] + suffix for position in positions]
+        features += [columns[position].name + suffix for position in positions]
     if declared.piecewise_bins:
-        block, of_columns = _fit_piecewise(filled, names, declared.piecewise_bins)
+        block, of_columns = _fit_piecewise(filled, columns, declared.piecewise_bins)
         blocks.append(block)
         features += of_columns
     flagged = [p for p in range(len(names)) if declared.missing_flags and missing[p]]
@@ -69,12 +75,25 @@ def _fit_numbers(
     features += [f"{names[p]} is a special code" for p, _ in codes]
     numeric = {
         "names": names,
+        "ratios": ratios,
         "medians": imputer.statistics_.tolist() if names else [],
         "special_codes": codes,
         "flagged": flagged,
         "blocks": blocks,
     }
     return numeric, features
+
+
+def _ratios(values: np.ndarray, columns: list[Column]) -> list[tuple[int, int]]:
+    """Which columns of the same unit are divided: two by two, where both are above zero in half of
+    the rows or more. Quotients of what most rows do not have say little and cost features."""
+    with_unit = [position for position, column in enumerate(columns) if column.unit]
+    return [
+        (over, under)
+        for over, under in combinations(with_unit, 2)
+        if columns[over].unit == columns[under].unit
+        and (values[:, [over, under]] > 0).all(axis=1).mean() >= 0.5
+    ]
 
 
 def _plan(columns: list[Column], declared: Preprocessing) -> list[tuple[str, list[int]]]:
@@ -119,7 +138,7 @@ def _fit_block(
 
 
 def _fit_piecewise(
-    filled: np.ndarray, names: list[str], bins: int
+    filled: np.ndarray, columns: list[Column], bins: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Piecewise-linear encoding: a number becomes, per bin, the share of the bin that it fills.
 
@@ -132,19 +151,19 @@ def _fit_piecewise(
     """
     shares = np.linspace(0, 1, min(bins, max(len(filled) // ROWS_A_BIN, 1)) + 1)
     edges = [np.unique(np.quantile(values, shares)) for values in filled.T]
-    columns = [p for p, of_column in enumerate(edges) for _ in of_column[1:]]
+    positions = [p for p, of_column in enumerate(edges) for _ in of_column[1:]]
     block = {
         "transform": "none",
-        "columns": columns,
+        "columns": positions,
         "parameters": [],
         "offset": [left for of_column in edges for left in of_column[:-1].tolist()],
         "scale": [width for of_column in edges for width in np.diff(of_column).tolist()],
-        "lowest": [0.0] * len(columns),
-        "highest": [1.0] * len(columns),
+        "lowest": [0.0] * len(positions),
+        "highest": [1.0] * len(positions),
     }
     return block, [
-        f"{name} (bin {number})"
-        for name, of_column in zip(names, edges, strict=True)
+        f"{column.name} (bin {number})"
+        for column, of_column in zip(columns, edges, strict=True)
         for number in range(1, len(of_column))
     ]
 

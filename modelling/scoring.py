@@ -6,6 +6,7 @@ is one implementation of preprocessing, and what was trained on is what is score
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Transformer:
         numeric = state["numeric"]
         self.feature_names: list[str] = state["feature_names"]
         self.numeric: list[str] = numeric["names"]
+        self.ratios: list[tuple[int, int]] = numeric["ratios"]
         self.medians = np.array(numeric["medians"], dtype=np.float64)
         self.special_codes: list[tuple[int, list[float]]] = numeric["special_codes"]
         self.flagged = np.array(numeric["flagged"], dtype=np.intp)
@@ -63,8 +65,19 @@ class Transformer:
             is_code = np.logical_or.reduce([raw[:, position] == code for code in codes])
             raw[is_code, position] = np.nan
             flags.append(is_code[:, None])
-        filled = np.where(np.isnan(raw), self.medians, raw)
+        values = with_ratios(raw, self.ratios)
+        filled = np.where(np.isnan(values), self.medians, values)
         return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
+
+
+def with_ratios(values: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """``values`` (n, c), and beside them the quotients of these ``pairs`` of columns: (n, c +
+    pairs). Missing where one of the two is, or where the divisor is not above zero."""
+    if not pairs:
+        return values
+    over, under = (values[:, list(side)] for side in zip(*pairs, strict=True))
+    ratios = np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
+    return np.concatenate([values, ratios], axis=1)
 
 
 def _numbers_in(column: pd.Series | np.ndarray) -> np.ndarray:

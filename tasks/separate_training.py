@@ -16,7 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from tasks.retrying import can_pass
+from tasks.tracking.retrying import can_pass
 from tasks.training_workers import WorkerDiedError
 
 log = logging.getLogger("finflows")

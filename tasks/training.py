@@ -22,10 +22,10 @@ from modelling.history import History, OnEpoch
 from modelling.learning_curves import Diagnosis, read_learning_curve
 from modelling.preprocessing import Preprocessed
 from modelling.refusals import UsageError
-from tasks.retrying import can_pass
 from tasks.tracking.fresh_process import start_fresh_process
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
+from tasks.tracking.retrying import can_pass
 from tasks.training_workers import borrowed_worker
 
 log = logging.getLogger("finflows")

@@ -24,9 +24,9 @@ from modelling.fitting import Job
 from modelling.overrides import override
 from modelling.preprocessing import Preprocessed
 from modelling.pruning import Bar
-from tasks.retrying import can_pass
 from tasks.study import OUTCOME, Outcome, Study, remember
 from tasks.tracking.record import TrackedRun
+from tasks.tracking.retrying import can_pass
 from tasks.tracking.runs import nested_run
 from tasks.training import kept_val_loss, record_curve
 from tasks.training_places import Place, PlaceLostError

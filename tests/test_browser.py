@@ -3,21 +3,18 @@
 ``FINFLOWS_SCREENSHOTS=FOLDER`` keeps the pictures there, as the README shows them.
 """
 
-import json
 import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY, last_json
 from playwright.sync_api import expect, sync_playwright
 from servers import mlflow_ui
 
-from tasks.comparison import as_html
-from tasks.tracking.leaderboard import read_leaderboard
-
 pytestmark = pytest.mark.slow
-ADDRESS = ("run_id", "experiment_id")
+COMPARED = ("credit_scoring", "market_volatility")
 expect.set_options(timeout=120_000)
 
 
@@ -35,13 +32,14 @@ def page():
 
 
 @pytest.fixture(scope="module")
-def standings(finflows):
-    """A real ``train-all`` of two use cases."""
-    names = ("credit_scoring", "diabetes")
-    done = finflows("train-all", *names, "--set", "training.epochs=12")
+def everything(finflows, tmp_path_factory):
+    """The store of a real ``make train-all``: its folder, and the shell that it was typed in."""
+    folder = tmp_path_factory.mktemp("train-all")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    shell = {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(REPOSITORY)}
+    done = finflows("train-all", **shell)
     assert done.returncode == 0, done.stderr
-    newest = {one.use_case: one for one in read_leaderboard(names, since="1h")}
-    return [newest[name] for name in names]
+    return folder, shell
 
 
 def keep(page, name):
@@ -49,42 +47,61 @@ def keep(page, name):
         page.screenshot(path=Path(folder) / name)
 
 
-def test_mlflow_compares_runs_of_two_use_cases(page, standings, store):
-    """Both validation losses over the epochs, and the parameters that differ."""
-    runs, experiments = ([getattr(one, name) for one in standings] for name in ADDRESS)
-    query = f"runs={json.dumps(runs)}&experiments={json.dumps(experiments)}".replace(" ", "")
-    with mlflow_ui(store, os.environ["MLFLOW_TRACKING_URI"]) as address:
-        page.goto(f"{address}/#/compare-runs?{query}")
+def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):
+    """As a person goes: tick two experiments, tick their runs, press Compare. Both validation
+    losses stand over the epochs, and the parameters are those that differ."""
+    folder, shell = everything
+    rows = last_json(finflows("compare", "--json", **shell).stdout)
+    losses = {row["use_case"]: row["val_losses"] for row in rows}
+    with mlflow_ui(folder, shell["MLFLOW_TRACKING_URI"]) as ui:
+        page.goto(f"{ui}/#/experiments")
+        for name in COMPARED:
+            link = page.get_by_role("link", name=name, exact=True)
+            page.get_by_role("row").filter(has=link).get_by_role("checkbox").check()
+        page.get_by_role("button", name="Compare").click()
+        for name in COMPARED:
+            run = page.get_by_role("row").filter(has_text=f"{name} 20")
+            run.get_by_role("checkbox", name="row selection").first.check()
+        page.get_by_role("button", name="Compare").click()
+
         expect(page.get_by_text("Comparing 2 Runs from 2 Experiments").first).to_be_visible()
         page.get_by_role("button", name="Close").click()  # MLflow's assistant
         page.get_by_text("Show diff only").first.click()
         parameters = page.get_by_role("table").nth(1)
         for name in ("problem", "network.hidden_units", "training.batch_size"):
             expect(page.get_by_text(name, exact=True).last).to_be_attached()
-        expect(parameters.get_by_text("split.method")).to_have_count(0)
+        expect(parameters.get_by_text("preprocessing.scaling")).to_have_count(0)
         page.get_by_text("Show diff only").first.scroll_into_view_if_needed()
         keep(page, "mlflow_parameters.png")
 
-        metric = "metric=%22val_loss%22&plot_metric_keys=[%22val_loss%22]&x_axis=step"
-        page.goto(f"{address}/#/metric?{query}&{metric}")
-        expect(page.locator(".js-line").first).to_be_visible()
-        for one in standings:
-            expect(page.get_by_text(f"{one.use_case} ").first).to_be_visible()
-            last = f"{one.val_losses[-1]:.12f}"[:10]
+        val_loss = page.get_by_role("link", name="val_loss", exact=True)
+        page.get_by_role("link", name=re.compile("^advantage_")).last.hover()
+        while not val_loss.count():  # the page holds the metrics that are in sight
+            page.mouse.wheel(0, 300)
+            page.wait_for_timeout(200)
+        val_loss.click()
+        expect(page.locator(".js-line")).to_have_count(len(COMPARED))
+        for name in COMPARED:
+            expect(page.get_by_text(f"{name} ").first).to_be_visible()
+            last = f"{losses[name][-1]:.12f}"[:10]
             expect(page.get_by_text(last).first).to_be_visible()
         expect(page.get_by_text("Step", exact=True).first).to_be_visible()
         keep(page, "mlflow_curves.png")
 
 
-def test_our_page_shows_the_same_runs(page, standings, tmp_path):
-    """The self-contained page, opened as a file: a row and a drawn curve for each run."""
+def test_our_page_shows_the_same_runs(page, everything, finflows, tmp_path):
+    """The self-contained page, opened as a file: a row and a drawn curve for each use case."""
+    _, shell = everything
     file = tmp_path / "comparison.html"
-    file.write_text(as_html(standings))
+    done = finflows("compare", "--html", file, **shell)
+    assert done.returncode == 0, done.stderr
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(file.as_uri())
-    assert page.locator("tbody tr").count() == len(standings)
-    for curve in page.locator("polyline").all():
+    assert page.locator("tbody tr").count() == 4
+    curves = page.locator("polyline").all()
+    assert len(curves) == 4
+    for curve in curves:
         box = curve.bounding_box()
         assert box["width"] > 50
         assert box["height"] > 5

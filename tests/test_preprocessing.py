@@ -11,9 +11,10 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from modelling.columns import category, number
+from modelling.columns import amount, category, count, number
 from modelling.declaration import Preprocessing, Source, UseCase
 from modelling.loading import conform_table, convert_types
+from modelling.overrides import override
 from modelling.preprocessing import fit_transformer, preprocess
 from modelling.scoring import Transformer
 from modelling.splitting import Parts, split_table
@@ -77,6 +78,28 @@ def test_missing_and_special_codes_get_the_median_and_a_flag():
     assert transformer.feature_names == ["a", "a is missing", "a is a special code"]
     expected = [[1, 0, 0], [2, 0, 0], [3, 0, 0], [2, 1, 0], [2, 0, 1]]
     np.testing.assert_array_equal(transformer.transform(table), expected)
+
+
+def test_amounts_of_one_unit_are_also_divided():
+    """Not by what most rows have none of, not by another unit; a divisor of zero is missing."""
+    train = pd.DataFrame(
+        {
+            "loan": [10.0, 20.0, 30.0, 40.0],
+            "income": [100.0, 100.0, 0.0, 100.0],
+            "fine": [0.0, 0.0, 0.0, 9.0],
+            "age": [30.0, 40.0, 50.0, 60.0],
+            "distance": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    columns = amount("loan"), amount("income"), amount("fine"), count("age")
+    use_case = declared(*columns, amount("distance", unit="km"), **PLAIN, scaling="none")
+    transformer = fit_transformer(train, use_case)
+    names = transformer.feature_names
+    assert [name for name in names if "/" in name] == ["loan / income"]
+    ratios = transformer.transform(train)[:, names.index("loan / income")]
+    np.testing.assert_allclose(ratios, [0.1, 0.2, 0.2, 0.4], rtol=1e-6)  # the median for the zero
+    without = override(use_case, {"preprocessing.ratios": False})
+    assert not [name for name in fit_transformer(train, without).feature_names if "/" in name]
 
 
 def test_labels_become_what_scikit_learn_makes_of_them():

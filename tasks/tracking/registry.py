@@ -19,10 +19,10 @@ from prefect.cache_policies import NO_CACHE
 from modelling.agreement import refuse_disagreement
 from modelling.evaluation import Verdict
 from modelling.packaging import Package
-from tasks.retrying import can_pass
 from tasks.tracking.champions import set_challenger
 from tasks.tracking.fresh_process import answers_elsewhere
 from tasks.tracking.record import TrackedRun, gate_tags
+from tasks.tracking.retrying import can_pass
 from tasks.training import Attempt
 
 log = logging.getLogger("finflows")

@@ -20,7 +20,7 @@ USE_CASE = UseCase(
     target="species",
     classes=("setosa", "versicolor", "virginica"),
     columns=tuple(
-        amount(f"{part} {side} (cm)", maximum=20)
+        amount(f"{part} {side} (cm)", maximum=20, unit="cm")
         for part in ("sepal", "petal")
         for side in ("length", "width")
     ),
