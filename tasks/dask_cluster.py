@@ -114,12 +114,17 @@ def dask_client(workers: int, address: str) -> Iterator[Any]:
     Raises UsageError where Dask is not installed, or no scheduler answers there.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise UsageError("--dask needs Dask: install finance-flows[dask]") from None
     if address == "local":
         local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1"}
+        # A nanny restarts a worker that died. The cluster would end the nanny where that worker is
+        # away a while (15 s) after any of its deaths, as one is that was killed twice.
+        patient = {"distributed.deploy.lost-worker-timeout": "1000 days"}
         with (
+            dask.config.set(patient),
             LocalCluster(**local, dashboard_address=None, memory_limit=None) as cluster,
             Client(cluster) as client,
         ):

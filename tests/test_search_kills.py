@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -62,26 +63,32 @@ def dask_workers():
     return [psutil.Process(pid) for pid in parents if psutil.pid_exists(pid)]
 
 
-def kill_at_random(victims, stop, killed):
-    """Kill -9 one of ``victims()`` at random moments, ten times."""
-    chance = random.Random(1)
-    while not stop.is_set() and len(killed) < KILLS:
-        stop.wait(chance.uniform(0.5, 4))
-        if there := victims():
-            victim = chance.choice(there)
-            victim.kill()
-            killed.append(victim.pid)
+@contextmanager
+def killing_at_random(victims):
+    """Meanwhile, kill -9 one of ``victims()`` at random moments, ten times; who was killed."""
+    chance, stop, killed = random.Random(1), threading.Event(), []
+
+    def kill():
+        while not stop.is_set() and len(killed) < KILLS:
+            stop.wait(chance.uniform(0.5, 4))
+            if there := victims():
+                victim = chance.choice(there)
+                victim.kill()
+                killed.append(victim.pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:  # whatever happened, nothing of the next test is killed
+        stop.set()
+        killer.join()
 
 
 @pytest.mark.parametrize(("dask", "victims"), [(None, training_processes), ("local", dask_workers)])
 def test_ten_kills_change_nothing(dask, victims, unkilled, settings, client):
-    stop, killed = threading.Event(), []
-    killer = threading.Thread(target=kill_at_random, args=(victims, stop, killed))
-    killer.start()
-    result = search("credit_scoring", TRIALS, 2, dask=dask, overrides=settings)
-    stop.set()
-    killer.join()
-    print("killed", len(killed))
+    with killing_at_random(victims) as killed:
+        result = search("credit_scoring", TRIALS, 2, dask=dask, overrides=settings)
     assert len(killed) == KILLS, "the search ended before it could be killed ten times"
     assert tried(client, result.run_id) == tried(client, unkilled.run_id)
     assert result.settings == unkilled.settings
