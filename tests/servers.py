@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+from filelock import FileLock
+from mlflow import MlflowClient
+
 PATIENCE = 300  # seconds until something that must happen is given up; nothing is timed by it
 
 
@@ -79,6 +82,16 @@ def team_environment(folder: Path, prefect_url: str, **more: str) -> dict[str, s
         "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "tests" / "declared")]),
         **more,
     }
+
+
+def store_client(tracking_uri: str) -> MlflowClient:
+    """A client that waits, as the program does, while another process makes a new SQLite store."""
+    folder = Path(tracking_uri.removeprefix("sqlite:///")).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "database.lock"):
+        client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+        client.search_experiments(max_results=1)
+    return client
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from conftest import REPOSITORY, last_json, trainings
 from mlflow import MlflowClient
-from servers import postgresql, prefect_server, running, wait_for
+from servers import postgresql, prefect_server, running, store_client, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -87,9 +87,7 @@ def test_a_database_that_is_locked_for_longer_than_mlflow_waits_costs_no_epoch(t
 
     log = tmp_path / "train.log"
     with running(command, log, env=environment, cwd=tmp_path) as process:
-        wait_for(file.exists, "the database")
-        client = MlflowClient(tracking, registry_uri=tracking)
-        wait_for(lambda: client.search_experiments(filter_string="name = 'wine'"), "an experiment")
+        client = store_client(tracking)
         wait_for(lambda: losses(client), "an epoch")
         with sqlite3.connect(file, timeout=60) as other:
             other.execute("BEGIN EXCLUSIVE")

@@ -12,10 +12,16 @@ import psutil
 import pytest
 import yaml
 from conftest import REPOSITORY, trainings
-from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from servers import free_port, prefect_server, running, team_environment, wait_for
+from servers import (
+    free_port,
+    prefect_server,
+    running,
+    store_client,
+    team_environment,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 EVERY_MINUTE = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
@@ -55,8 +61,7 @@ def worker(folder, environment):
 
 
 def runs(environment, experiment, wanted=""):
-    uri = environment["MLFLOW_TRACKING_URI"]
-    return trainings(MlflowClient(uri, registry_uri=uri), experiment, wanted)
+    return trainings(store_client(environment["MLFLOW_TRACKING_URI"]), experiment, wanted)
 
 
 def flow_runs(environment, deployment, state):
@@ -109,8 +114,7 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         keys = {one.key for one in artifacts if one.flow_run_id == flow_run.id}
         assert keys == {"iris-report", "iris-promotion", "iris-mlflow-run"}
 
-        uri = environment["MLFLOW_TRACKING_URI"]
-        client = MlflowClient(uri, registry_uri=uri)
+        client = store_client(environment["MLFLOW_TRACKING_URI"])
         wait_for(lambda: runs(environment, "credit_scoring", finished), "a training on good data")
         approval = ("--version", "1", "--reason", "approved by model risk")
         finflows("promote", "credit_scoring", *approval, environment=environment)

@@ -8,8 +8,7 @@ import time
 
 import pytest
 from conftest import last_json
-from mlflow import MlflowClient
-from servers import prefect_server, running, team_environment, wait_for
+from servers import prefect_server, running, store_client, team_environment, wait_for
 from test_search import tried
 from test_search_kills import training_processes
 
@@ -80,8 +79,7 @@ def test_trials_on_a_pool_are_those_of_this_machine_also_when_killed(team):
         there = search(environment, "--workers", "2", "--pool", "gpu")
     assert there.returncode == 0, there.stderr
     assert len(killed) == 2
-    uri = environment["MLFLOW_TRACKING_URI"]
-    client = MlflowClient(uri, registry_uri=uri)
+    client = store_client(environment["MLFLOW_TRACKING_URI"])
     ours, theirs = (last_json(one.stdout) for one in (here, there))
     assert tried(client, theirs["run_id"]) == tried(client, ours["run_id"])
     assert theirs["settings"] == ours["settings"]
