@@ -30,12 +30,21 @@ def warm_up(flow: str = "flows.train") -> None:
 
 
 def _boot_server() -> None:
-    """Leave no server behind where it answers too late: the flow then starts another one."""
-    from prefect.server.api.server import SubprocessASGIServer
+    """Leave no server behind where it answers too late: the flow then starts another one.
 
+    Trainings that start together boot one after the other: each server looks for a free port at
+    random, and all bring the same database up to date.
+    """
+    from filelock import FileLock
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_HOME
+
+    home = PREFECT_HOME.value()
+    home.mkdir(parents=True, exist_ok=True)
     server = SubprocessASGIServer()
     try:
-        server.start(90)
+        with FileLock(home / "boot.lock", timeout=300):
+            server.start(90)
     except Exception:
         if server.server_process is not None:
             server.server_process.kill()
