@@ -3,6 +3,7 @@
 import threading
 from importlib import import_module
 
+from tasks.processes import own_servers
 from tasks.quick_imports import quick_imports
 
 
@@ -41,6 +42,7 @@ def _boot_server() -> None:
 
     home = PREFECT_HOME.value()
     home.mkdir(parents=True, exist_ok=True)
+    own_servers()
     server = SubprocessASGIServer()
     try:
         with FileLock(home / "boot.lock", timeout=300):

@@ -12,6 +12,7 @@ from prefect.client.orchestration import get_client
 from flows.upkeep import look_after
 from tasks import health
 from tasks.flow_runs import AUTOMATION, reap, watch_heartbeats
+from tasks.processes import abandoned_servers
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
@@ -28,6 +29,14 @@ def train_and_be_killed():
         os.kill(os.getpid(), signal.SIGKILL)
 
 train_and_be_killed()
+"""
+
+KILLED_WITH_A_SERVER = """
+import os, signal
+from flows.warm_up import warm_up
+
+warm_up("flows.upkeep")
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -50,6 +59,19 @@ def test_a_killed_training_is_closed_in_mlflow_and_in_prefect(client):
     with get_client(sync_client=True) as prefect:
         flow_run = prefect.read_flow_run(run.data.tags["prefect_flow_run"])
     assert flow_run.state.is_crashed()
+    assert reap() == []
+
+
+def test_the_temporary_server_of_a_killed_flow_is_ended(tmp_path):
+    """Where no Prefect server is configured, a flow starts one, which outlives ``kill -9``."""
+    settings = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PREFECT_HOME": str(tmp_path)}
+    settings.pop("PREFECT_API_URL")
+    command = [sys.executable, "-c", KILLED_WITH_A_SERVER]
+    # No pipe: the server would keep it open.
+    assert subprocess.run(command, env=settings, stderr=subprocess.DEVNULL).returncode == -9
+    (server,) = abandoned_servers()
+    assert f"(process {server.pid})" in "".join(reap())
+    server.wait(timeout=60)
     assert reap() == []
 
 

@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 
-import psutil
-
 from modelling.declaration import UseCase
+from tasks.processes import process_tag
 from tasks.tracking.store import ROOT
 
 
@@ -46,22 +44,6 @@ def _git(*arguments: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-
-
-def process_tag(pid: int) -> str:
-    """A process of this machine beyond reuse of its number: host, pid and when it started."""
-    try:
-        return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
-    except psutil.NoSuchProcess:
-        return f"{socket.gethostname()} {pid} gone"
-
-
-def died(tag: str) -> bool | None:
-    """Whether the process of a ``process`` tag is gone; None for another machine's process."""
-    host, _, rest = tag.partition(" ")
-    if host != socket.gethostname():
-        return None
-    return tag != process_tag(int(rest.partition(" ")[0]))
 
 
 def flat_parameters(use_case: UseCase) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tasks.tracking.provenance import died
+from tasks.processes import died
 from tasks.tracking.store import connect
 
 

@@ -15,7 +15,8 @@ from prefect.runtime import deployment, flow_run
 from modelling.declaration import UseCase
 from modelling.loading import hide_password
 from modelling.refusals import DataRefused, UsageError
-from tasks.tracking.provenance import died, flat_parameters, provenance
+from tasks.processes import died
+from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect, connect_patiently, experiment_id

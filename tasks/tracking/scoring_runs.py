@@ -13,8 +13,8 @@ from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import DataRefused, UsageError
+from tasks.processes import process_tag
 from tasks.tracking.champions import champion_of, versions
-from tasks.tracking.provenance import process_tag
 from tasks.tracking.store import connect, experiment_id
 
 
