@@ -14,7 +14,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
-from tasks.processes import abandoned_servers
+from tasks.temporary_server import abandoned_servers
 from tasks.tracking.reaping import close_all_dead, close_run
 from tasks.tracking.store import connect
 

@@ -15,6 +15,8 @@ from urllib.request import urlopen
 from filelock import FileLock
 from mlflow import MlflowClient
 
+from tasks.tracking.store import DATABASE_LOCK
+
 PATIENCE = 300  # seconds until something that must happen is given up; nothing is timed by it
 
 
@@ -88,7 +90,7 @@ def store_client(tracking_uri: str) -> MlflowClient:
     """A client that waits, as the program does, while another process makes a new SQLite store."""
     folder = Path(tracking_uri.removeprefix("sqlite:///")).parent
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "database.lock"):
+    with FileLock(folder / DATABASE_LOCK):
         client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
         client.search_experiments(max_results=1)
     return client

@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from flows.upkeep import look_after
 from tasks import health
 from tasks.flow_runs import AUTOMATION, reap, watch_heartbeats
-from tasks.processes import abandoned_servers
+from tasks.temporary_server import abandoned_servers
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 

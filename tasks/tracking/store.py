@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from modelling.refusals import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
+DATABASE_LOCK = "database.lock"  # beside a SQLite file, while its tables are made
 PAUSES_SECONDS = (5, 15, 60)  # a restart of a server, or a migration of its database
 
 
@@ -80,7 +81,7 @@ def _one_at_a_time() -> BaseFileLock:
     """Processes of this machine that start together on a new database fail in its migrations."""
     folder = local_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / "database.lock", timeout=300)
+    return FileLock(folder / DATABASE_LOCK, timeout=300)
 
 
 def local_folder() -> Path:
