@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modelling.features_first import is_worthwhile, turned, turned_back
+
 
 class CounterDropout(keras.layers.Dropout):
     """Dropout (Srivastava et al. 2014) whose mask is a function of (seed, step, position) alone.
@@ -12,7 +14,7 @@ class CounterDropout(keras.layers.Dropout):
     training step around it. This one is counter-based (Salmon et al. 2011, "Parallel random
     numbers: as easy as 1, 2, 3"): a bijective 32-bit mix, the multiply-xorshift "lowbias32" of
     Wellons (2018), of the position under a key. It gives the same mask compiled or not, on CPU and
-    GPU. Use ``with_stock_dropout`` before saving a network.
+    GPU, in either order of memory (see ``modelling.features_first``).
     """
 
     def call(self, inputs, training=False):
@@ -23,6 +25,11 @@ class CounterDropout(keras.layers.Dropout):
         position = tf.reshape(tf.range(tf.size(inputs)), shape)
         bits = _mix(tf.cast(position, tf.uint32) + _mix(key[0] ^ _mix(key[1])))
         kept = bits >= tf.constant(int(self.rate * 2**32), tf.uint32)
+        if is_worthwhile(inputs, training):
+            return turned_back(self._thinned(turned(inputs), turned(kept)))
+        return self._thinned(inputs, kept)
+
+    def _thinned(self, inputs: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
         scale = np.float32(1 / (1 - self.rate))
         return tf.where(kept, inputs * tf.cast(scale, inputs.dtype), tf.zeros_like(inputs))
 
@@ -36,16 +43,3 @@ def _mix(word: tf.Tensor) -> tf.Tensor:
     word = (word ^ tf.bitwise.right_shift(word, np.uint32(16))) * np.uint32(0x7FEB352D)
     word = (word ^ tf.bitwise.right_shift(word, np.uint32(15))) * np.uint32(0x846CA68B)
     return word ^ tf.bitwise.right_shift(word, np.uint32(16))
-
-
-def with_stock_dropout(network: keras.Model) -> keras.Model:
-    """A float32 copy of ``network`` with Keras's own Dropout: it loads wherever Keras is."""
-
-    def stock(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = {**layer.get_config(), "dtype": "float32"}
-        kind = keras.layers.Dropout if isinstance(layer, CounterDropout) else type(layer)
-        return kind.from_config(config)
-
-    copy = keras.models.clone_model(network, clone_function=stock)
-    copy.set_weights(network.get_weights())
-    return copy

@@ -2,13 +2,15 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from modelling import features_first
 from modelling.declaration import Network, UseCase
-from modelling.dropout import CounterDropout, with_stock_dropout
+from modelling.dropout import CounterDropout
 
 ROWS_AT_ONCE = 65_536
 MEAN_OF_MEMBERS = "mean_of_members"
@@ -64,12 +66,12 @@ def _dense(inputs: keras.KerasTensor, units: int, members: int, initial: dict, *
     """Dense, or as many of them side by side as there are members: kernels (members, in, out)."""
     if members == 1:
         kernel = keras.initializers.VarianceScaling(**initial)
-        return layers.Dense(units, kernel_initializer=kernel, **declared)(inputs)
+        return features_first.Dense(units, kernel_initializer=kernel, **declared)(inputs)
     # The fans are those of one member: the axis of members counts as neither.
     kernel = keras.initializers.VarianceScaling(**initial, input_axes=(1,), output_axes=(2,))
     equation = "bi,mio->bmo" if len(inputs.shape) == 2 else "bmi,mio->bmo"
     bias_axes = "mo" if declared.pop("use_bias", True) else None
-    return layers.EinsumDense(
+    return features_first.MembersDense(
         equation, (members, units), bias_axes=bias_axes, kernel_initializer=kernel, **declared
     )(inputs)
 
@@ -94,7 +96,8 @@ def _hidden_layer(
         hidden = layers.BatchNormalization(name=f"{name}_normalised")(hidden)
         if members > 1:
             hidden = layers.Reshape((members, units))(hidden)
-    hidden = layers.Activation(declared.activation, name=f"{name}_{declared.activation}")(hidden)
+    activated = features_first.Activation(declared.activation, name=f"{name}_{declared.activation}")
+    hidden = activated(hidden)
     if declared.dropout:
         hidden = CounterDropout(declared.dropout, name=f"{name}_dropout")(hidden)
     return hidden
@@ -150,10 +153,23 @@ def summary_of(network: keras.Model) -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_stock_layers(network: keras.Model) -> keras.Model:
+    """A float32 copy of ``network`` of Keras's own layers alone: it loads wherever Keras is."""
+
+    def stock(layer: layers.Layer) -> layers.Layer:
+        kinds: tuple[Any, ...] = type(layer).__mro__
+        kind = next(one for one in kinds if one.__module__.partition(".")[0] == "keras")
+        return kind.from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(network, clone_function=stock)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def save_network(network: keras.Model, folder: Path, one_row: np.ndarray) -> None:
     """``network.keras``, to train further wherever Keras is, and ``network.onnx``, to score."""
     folder.mkdir(parents=True, exist_ok=True)
-    saved = with_stock_dropout(network)
+    saved = with_stock_layers(network)
     saved.save(folder / "network.keras")
     saved(one_row)  # the export wants a network that was called
     saved.export(folder / "network.onnx", format="onnx", verbose=False)

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from modelling.columns import number
 from modelling.compiled_training import CompiledModel, Rows
 from modelling.declaration import Network, Source, Training, UseCase
-from modelling.dropout import CounterDropout, with_stock_dropout
-from modelling.network import build_network, dead_units, weights_hash
+from modelling.dropout import CounterDropout
+from modelling.network import build_network, dead_units, weights_hash, with_stock_layers
 from modelling.preprocessing import Examples
 from modelling.training import LOSSES, _callbacks, _optimizer, _row_weights, train_network
 
@@ -112,6 +112,13 @@ SETTINGS = [
         "network": Network(hidden_units=(8,), batch_normalisation=True, l2=0.01, dropout=0.0),
     },
     {"problem": "binary", "network": Network(hidden_units=())},
+    {"problem": "binary", "batch_size": 256, "epochs": 12},
+    {
+        "problem": "regression",
+        "batch_size": 300,
+        "epochs": 12,
+        "network": Network(hidden_units=(16, 8), dropout=0.3, activation="tanh"),
+    },
 ]
 
 
@@ -188,7 +195,7 @@ def test_dropout_trains_as_keras_own_does():
 
     def losses_of_members(stock):
         network = build_network(use_case, train.features.shape[1], train.target)
-        network = with_stock_dropout(network) if stock else network
+        network = with_stock_layers(network) if stock else network
         train_network(network, train, validation, use_case)
         members = keras.Model(network.inputs, network.layers[-1].input)
         outputs = np.asarray(members(validation.features))[:, :, 0]  # (n, members)
@@ -210,7 +217,7 @@ def test_mixed_precision_learns_as_well_and_is_saved_in_float32(precision, tmp_p
         losses[one] = train_network(network, train, validation, use_case).best_val_loss
     assert losses[precision] == pytest.approx(losses["float32"], rel=0.15)
     assert network.layers[1].compute_dtype == precision.removeprefix("mixed_")
-    saved = with_stock_dropout(network)
+    saved = with_stock_layers(network)
     assert {layer.compute_dtype for layer in saved.layers} == {"float32"}
 
 
@@ -314,7 +321,7 @@ def test_dropout_drops_its_share_anew_in_every_step_and_keeps_the_mean():
 def test_a_saved_network_needs_nothing_of_ours(members, tmp_path):
     use_case = declared("binary", Network(hidden_units=(8,), dropout=0.5), members=members)
     network = build_network(use_case, 5, np.array([0, 1]))
-    with_stock_dropout(network).save(tmp_path / "network.keras")
+    with_stock_layers(network).save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras", safe_mode=True)
     assert {type(layer).__module__.split(".")[0] for layer in loaded.layers} == {"keras"}
     row = np.ones((1, 5), dtype=np.float32)

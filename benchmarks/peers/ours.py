@@ -4,11 +4,21 @@ from collections.abc import Callable
 
 import keras
 
-from benchmarks.peers.contract import Job, main
-from benchmarks.peers.keras_network import EpochDone, build, settings
+from benchmarks.peers.contract import HIDDEN_UNITS, Job, main
+from benchmarks.peers.keras_network import EpochDone, settings
 from modelling.compiled_training import CompiledModel, Rows
+from modelling.features_first import Activation, Dense
 from modelling.preprocessing import Examples
 from modelling.training import in_large_batches
+
+
+def build(features: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The benchmark's network, of the layers of ``modelling.network``."""
+    keras.utils.set_random_seed(0)
+    inputs = hidden = keras.layers.Input((features,))
+    for units in HIDDEN_UNITS:
+        hidden = Activation("relu")(Dense(units)(hidden))
+    return inputs, Dense(1, activation="sigmoid")(hidden)
 
 
 def train(job: Job, epoch_done: Callable[[], None]) -> float:

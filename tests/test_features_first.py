@@ -1,0 +1,93 @@
+"""The order in memory changes the speed of a layer, not what it computes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+from modelling.columns import number
+from modelling.declaration import Network, Source, Training, UseCase
+from modelling.dropout import CounterDropout
+from modelling.ensemble_model import EnsembleModel
+from modelling.features_first import WORTHWHILE_ROWS
+from modelling.network import build_network, outputs_to_train
+
+NETWORKS = {
+    "plain": Network(hidden_units=(16, 8), dropout=0.0),
+    "linear": Network(hidden_units=()),
+    "leaky": Network(hidden_units=(16, 8), dropout=0.0, activation="leaky_relu"),
+    "dropout": Network(hidden_units=(16, 8), dropout=0.3, activation="tanh"),
+    "normalised": Network(hidden_units=(16, 8), dropout=0.3, batch_normalisation=True),
+}
+
+
+def digits():
+    """1,797 images as 64 standardised numbers, and the ten digits that they show."""
+    features, target = load_digits(return_X_y=True)
+    spread = features.std(0)
+    return ((features - features.mean(0)) / np.where(spread, spread, 1)).astype(np.float32), target
+
+
+def model_of(shape, members, precision="float32"):
+    use_case = UseCase(
+        name="digits",
+        title="Digits",
+        problem="multiclass",
+        source=Source(uri="none"),
+        target="digit",
+        columns=(number("x"),),
+        classes=tuple(range(10)),
+        network=NETWORKS[shape],
+        training=Training(members=members, precision=precision),
+    )
+    features, target = digits()
+    network = build_network(use_case, features.shape[1], target)
+    model = EnsembleModel(network.inputs, outputs_to_train(network))
+    model.compile(loss="sparse_categorical_crossentropy")
+    return model
+
+
+def gradients(model, rows, known_rows):
+    """Those of the loss of ``rows`` digits, computed by a compiled program that knows how many rows
+    it gets, and so may turn them, or by one that doesn't."""
+    for number_, layer in enumerate(model.layers):
+        if isinstance(layer, CounterDropout):
+            layer.set_stream(number_)
+    shape = [rows if known_rows else None]
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([*shape, 64]), tf.TensorSpec(shape, tf.int64)],
+        jit_compile=True,
+    )
+    def program(x, y):
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x, y, model(x, training=True), training=True)
+        return tape.gradient(loss, [one.value for one in model.trainable_variables])
+
+    features, target = digits()
+    return [one.numpy() for one in program(features[:rows], target[:rows])]
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("shape", NETWORKS)
+def test_gradients_are_the_same_in_either_order(shape, members):
+    model = model_of(shape, members)
+    turned = gradients(model, 700, known_rows=True)
+    stock = gradients(model, 700, known_rows=False)
+    for one, other in zip(turned, stock, strict=True):
+        assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other)
+    assert any((one != other).any() for one, other in zip(turned, stock, strict=True)), "both stock"
+
+
+def test_so_they_are_in_mixed_precision_but_for_its_digits():
+    model = model_of("leaky", 3, "mixed_bfloat16")
+    turned, stock = (gradients(model, 700, known_rows=known) for known in (True, False))
+    for one, other in zip(turned, stock, strict=True):
+        assert np.linalg.norm(one - other) <= 2**-7 * np.linalg.norm(other)
+
+
+def test_small_batches_are_not_turned():
+    model, rows = model_of("dropout", 3), WORTHWHILE_ROWS - 1
+    turned, stock = (gradients(model, rows, known_rows=known) for known in (True, False))
+    for one, other in zip(turned, stock, strict=True):
+        np.testing.assert_array_equal(one, other)
