@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,11 @@ def _epoch(state, x, y, order, batch_size):
     return state
 
 
-def train(job: Job, epoch_done: Callable[[], None]) -> float:
+def train(
+    job: Job, epoch_done: Callable[[], None], order: Callable[[int], Any] | None = None
+) -> float:
+    """``order`` of the rows in an epoch: by default the job's own, which NumPy draws."""
+    order = order or job.order
     arrays = (job.x, job.y, job.x_validation, job.y_validation)
     x, y, *validation = (jnp.asarray(one, jnp.float32) for one in arrays)
     weights = jax.tree.map(jnp.asarray, _weights(x.shape[1]))
@@ -65,8 +70,8 @@ def train(job: Job, epoch_done: Callable[[], None]) -> float:
     state = [weights, zeros(weights), zeros(weights), jnp.float32(0)]
     validate, history = jax.jit(_loss), []
     for epoch in range(job.epochs):
-        order = jnp.asarray(job.order(epoch), jnp.int32)
-        *state, total = _epoch((*state[:4], jnp.float32(0)), x, y, order, job.batch_size)
+        rows = jnp.asarray(order(epoch), jnp.int32)
+        *state, total = _epoch((*state[:4], jnp.float32(0)), x, y, rows, job.batch_size)
         loss, val_loss = float(total) / len(y), float(validate(state[0], *validation))
         history.append((loss, val_loss))
         epoch_done()

@@ -1,15 +1,18 @@
-"""This project's ``CompiledModel``, called as ``modelling.training`` calls it."""
+"""This project's ``CompiledModel``, called as ``modelling.training`` calls it in a worker."""
 
 from collections.abc import Callable
 
-import keras
-
 from benchmarks.peers.contract import HIDDEN_UNITS, Job, main
-from benchmarks.peers.keras_network import EpochDone, settings
-from modelling.compiled_training import CompiledModel, Rows
-from modelling.features_first import Activation, Dense
-from modelling.preprocessing import Examples
-from modelling.training import in_large_batches
+from tasks.quick_imports import quick_imports
+
+with quick_imports():
+    import keras
+
+    from benchmarks.peers.keras_network import EpochDone, settings
+    from modelling.compiled_training import CompiledModel, Rows
+    from modelling.features_first import Activation, Dense
+    from modelling.preprocessing import Examples
+    from modelling.training import in_large_batches
 
 
 def build(features: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
