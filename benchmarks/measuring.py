@@ -48,8 +48,8 @@ PEERS = (
     Peer("steps50", "Keras fit, 50 steps at once", {32: 6, 512: 20}),
     Peer("sklearn_mlp", "scikit-learn", {32: 6, 512: 20}, {32: 10}, needs="sklearn"),
     Peer("torch_loop", "PyTorch", {32: 5, 512: 20}, {32: 20}, needs="torch"),
-    Peer("jax_scan", "JAX, jitted scan", {32: 41, 512: 41}, {32: 1, 512: 2}, needs="jax"),
-    Peer("jax_shuffled", "the same, shuffled by JAX", {32: 20, 512: 20}, needs="jax"),
+    Peer("jax_scan", "JAX, shuffled by NumPy", {32: 41, 512: 41}, {32: 1, 512: 2}, needs="jax"),
+    Peer("jax_shuffled", "JAX, shuffled by JAX", {32: 20, 512: 20}, needs="jax"),
     Peer("ours", "ours", {32: 41, 512: 41}),
 )
 
