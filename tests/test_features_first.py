@@ -50,9 +50,9 @@ def model_of(shape, members, precision="float32"):
 def gradients(model, rows, known_rows):
     """Those of the loss of ``rows`` digits, computed by a compiled program that knows how many rows
     it gets, and so may turn them, or by one that doesn't."""
-    for number_, layer in enumerate(model.layers):
+    for stream, layer in enumerate(model.layers):
         if isinstance(layer, CounterDropout):
-            layer.set_stream(number_)
+            layer.set_stream(stream)
     shape = [rows if known_rows else None]
 
     @tf.function(
