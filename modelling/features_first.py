@@ -32,31 +32,27 @@ def is_worthwhile(inputs: tf.Tensor, training: bool | None) -> bool:
     return bool(training) and (inputs.shape[0] or 0) >= WORTHWHILE_ROWS
 
 
-class Dense(keras.layers.Dense):
-    """Keras's Dense: (rows, features) -> (rows, units)."""
+class _Affine(keras.layers.Layer):
+    """A layer of weights and biases, turned where that is worthwhile; else it does as Keras's."""
 
     def call(self, inputs, training=None):
         if not is_worthwhile(inputs, training):
             return super().call(inputs, training=training)
-        return self.activation(turned_back(_affine(self, turned(inputs))))
+        weighted = tf.matmul(self.kernel, turned(inputs), transpose_a=True)
+        shifted = weighted if self.bias is None else weighted + self.bias[..., None]
+        return self.activation(turned_back(shifted))
 
 
-class MembersDense(keras.layers.EinsumDense):
+class Dense(_Affine, keras.layers.Dense):
+    """Keras's Dense: (rows, features) -> (rows, units)."""
+
+
+class MembersDense(_Affine, keras.layers.EinsumDense):
     """Keras's EinsumDense with kernels (members, features, units): each member's own Dense.
 
     (rows, features), the same for all members, or (rows, members, features) -> (rows, members,
     units).
     """
-
-    def call(self, inputs, training=None):
-        if not is_worthwhile(inputs, training):
-            return super().call(inputs, training=training)
-        return self.activation(turned_back(_affine(self, turned(inputs))))
-
-
-def _affine(layer: keras.layers.Layer, columns: tf.Tensor) -> tf.Tensor:
-    weighted = tf.matmul(layer.kernel, columns, transpose_a=True)
-    return weighted if layer.bias is None else weighted + layer.bias[..., None]
 
 
 class Activation(keras.layers.Activation):
