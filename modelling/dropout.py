@@ -21,15 +21,16 @@ class CounterDropout(keras.layers.Dropout):
         if not training or self.rate == 0:
             return inputs
         key = tf.cast(self.seed_generator.next(), tf.uint32)
-        shape = tf.shape(inputs)
-        position = tf.reshape(tf.range(tf.size(inputs)), shape)
+        if is_worthwhile(inputs, training):  # the same positions, turned
+            of_row = tf.reshape(tf.range(tf.size(inputs[0])), (*inputs.shape[1:], 1))
+            position = of_row + tf.size(inputs[0]) * tf.range(inputs.shape[0])
+            return turned_back(self._thinned(turned(inputs), position, key))
+        position = tf.reshape(tf.range(tf.size(inputs)), tf.shape(inputs))
+        return self._thinned(inputs, position, key)
+
+    def _thinned(self, inputs: tf.Tensor, position: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         bits = _mix(tf.cast(position, tf.uint32) + _mix(key[0] ^ _mix(key[1])))
         kept = bits >= tf.constant(int(self.rate * 2**32), tf.uint32)
-        if is_worthwhile(inputs, training):
-            return turned_back(self._thinned(turned(inputs), turned(kept)))
-        return self._thinned(inputs, kept)
-
-    def _thinned(self, inputs: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
         scale = np.float32(1 / (1 - self.rate))
         return tf.where(kept, inputs * tf.cast(scale, inputs.dtype), tf.zeros_like(inputs))
 

@@ -3,10 +3,9 @@
 A layer takes and gives what Keras's own does, (rows, ..., features), and has its weights and its
 arithmetic. Only the order in memory differs: (..., features, rows), in which the long axis lies
 contiguous. XLA's matrix products on CPUs are up to three times faster so, above all those of the
-gradients, which sum over the rows; a whole training step takes a third less time. The two
-transpositions where such layers meet cancel out in the compiled program, and so do those of their
-gradients, as long as all layers in between are of this module. Use ``with_stock_layers`` of
-``modelling.network`` before saving a network.
+gradients, which sum over the rows. The two transpositions where such layers meet cancel out in the
+compiled program, and so do those of their gradients, as long as all layers in between are turned.
+Use ``with_stock_layers`` of ``modelling.network`` before saving a network.
 """
 
 import keras
