@@ -16,7 +16,7 @@ PORT ?= 5000
 help: ## print this help
 	@echo "finance-flows: from a declared use case to a trained, judged, registered model"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make train USE_CASE=credit_scoring DATA=my.csv SET=\"training.epochs=5 network.hidden_units=[32,16]\""
 
@@ -67,13 +67,23 @@ serve: $(READY) ## serve the champion of USE_CASE on 127.0.0.1:PORT, with MLflow
 # --- develop -----------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(READY) ## run the tests
+test: $(READY) ## run the fast tests
 	@$(VENV)/bin/python -m pytest
 
-.PHONY: test-slow
-test-slow: $(READY) ## run the slow tests: quality, kills, schedules, PostgreSQL, a browser
+.PHONY: test-services
+test-services: $(READY) ## run what needs servers: kills, schedules, PostgreSQL, a browser
 	@sh tests/system_packages.sh
-	@$(VENV)/bin/python -m pytest -m slow
+	@$(VENV)/bin/python -m pytest -m 'services and not evidence'
+
+.PHONY: evidence
+evidence: $(READY) ## show the qualities: five seeds, all remedies, 20 kills, the whole benchmark
+	@sh tests/system_packages.sh
+	@$(VENV)/bin/python -m pytest -m evidence
+	@$(MAKE) bench
+
+.PHONY: coverage
+coverage: $(READY) ## run the fast tests and show which lines they reach, in all processes
+	@$(VENV)/bin/python -m pytest --cov --cov-report=term
 
 .PHONY: check
 check: $(READY) ## lint, format and type checks

@@ -1,6 +1,6 @@
 """Train every declared use case, side by side, and put the results in one table."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -34,7 +34,7 @@ def train_all(
     names = use_cases or use_case_names()
     workers = min(workers or usable_cores(), len(names))
     trained = AllTrained(run_ids={}, failures={})
-    side_by_side: ThreadPoolTaskRunner = ThreadPoolTaskRunner(max_workers=workers)
+    side_by_side: ThreadPoolTaskRunner[dict[str, Any]] = ThreadPoolTaskRunner(max_workers=workers)
     with side_by_side as runner:
         waiting = {
             name: runner.submit(

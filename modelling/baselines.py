@@ -1,7 +1,7 @@
 """What the network has to beat: models of one fit each, on the same rows and columns."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
     return encode
 
 
-def _outputs(model, given: Given, encode: Callable[[pd.DataFrame], np.ndarray]) -> Outputs:
+def _outputs(model: Any, given: Given, encode: Callable[[pd.DataFrame], np.ndarray]) -> Outputs:
     def outputs(part: pd.DataFrame) -> np.ndarray:
         features = encode(part)
         if given.use_case.problem == "regression":

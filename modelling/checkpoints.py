@@ -93,7 +93,7 @@ class Checkpointing(keras.callbacks.Callback):
             return 0
         return epochs if self.found.values["stopped"] else self.found.values["epochs_done"]
 
-    def on_train_begin(self, _logs: dict | None = None) -> None:
+    def on_train_begin(self, _logs: dict[str, float] | None = None) -> None:
         if self.found is None:
             return
         arrays = self.found.arrays
@@ -134,6 +134,6 @@ class Checkpointing(keras.callbacks.Callback):
         return Progress(arrays, values)
 
 
-def _assign(variables: list, arrays: dict[str, np.ndarray], kind: str) -> None:
+def _assign(variables: list[keras.Variable], arrays: dict[str, np.ndarray], kind: str) -> None:
     for number, variable in enumerate(variables):
         variable.assign(arrays[f"{kind}_{number}"])

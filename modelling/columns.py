@@ -1,6 +1,6 @@
 """The columns of a use case's table and the rules they must keep: declared, never computed here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -48,40 +48,40 @@ class Column(Declaration):
         return self
 
 
-def number(name: str, **declared) -> Column:
+def number(name: str, **declared: Any) -> Column:
     """A number on any scale, of any sign."""
     return Column(name=name, kind="number", **declared)
 
 
-def amount(name: str, **declared) -> Column:
+def amount(name: str, **declared: Any) -> Column:
     """An amount of money, or another quantity that can't be negative; name its ``unit`` where it is
     not the currency of the other amounts."""
     return Column(name=name, kind="number", **{"minimum": 0.0, "unit": "money", **declared})
 
 
-def ratio(name: str, **declared) -> Column:
+def ratio(name: str, **declared: Any) -> Column:
     """A quotient of two amounts; not bounded by one."""
     return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
 
 
-def count(name: str, **declared) -> Column:
+def count(name: str, **declared: Any) -> Column:
     """A whole number from zero on."""
     return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
 
 
-def category(name: str, *categories: str, **declared) -> Column:
+def category(name: str, *categories: str, **declared: Any) -> Column:
     """A label. Where ``categories`` are given, any other label is refused."""
     return Column(name=name, kind="category", categories=categories or None, **declared)
 
 
-def time(name: str, **declared) -> Column:
+def time(name: str, **declared: Any) -> Column:
     """A point in time, read with ``pandas.to_datetime``; used to split, never as a feature.
 
     Where a time zone is named, it becomes UTC."""
     return Column(name=name, kind="time", **{"role": "context", "missing_at_most": 0, **declared})
 
 
-def identifier(name: str, **declared) -> Column:
+def identifier(name: str, **declared: Any) -> Column:
     """Who or what a row is about; used to group rows, never as a feature."""
     return Column(
         name=name, kind="identifier", **{"role": "context", "missing_at_most": 0, **declared}

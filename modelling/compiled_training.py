@@ -8,6 +8,7 @@ Keras's own, and so is the order of the arithmetic: the same batches give the sa
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import keras
 import numpy as np
@@ -104,7 +105,7 @@ class CompiledModel(EnsembleModel):
     rows: Rows
     not_compiled: str | None = None  # why XLA refused this network, which then trains as in Keras
 
-    def fit_rows(self, rows: Rows, **fit_arguments) -> keras.callbacks.History:
+    def fit_rows(self, rows: Rows, **fit_arguments: Any) -> keras.callbacks.History:
         """``keras.Model.fit`` over ``rows``; all other arguments are those of ``fit``."""
         self.rows = rows
         numbers = endless(tf.data.Dataset.range(rows.chunks))
@@ -116,7 +117,7 @@ class CompiledModel(EnsembleModel):
         chunk_program = tf.function(self._train_chunk, jit_compile=True)
         batch_program = tf.function(self.train_step, reduce_retracing=True)
 
-        def train_function(iterator):
+        def train_function(iterator: Iterator[tf.Tensor]) -> dict[str, tf.Tensor]:
             number = int(next(iterator))
             chunk = self.rows.chunk(number)
             if self.not_compiled is None:
@@ -134,11 +135,13 @@ class CompiledModel(EnsembleModel):
 
         self.train_function = train_function
 
-    def _train_chunk(self, arrays, index, batches):
+    def _train_chunk(
+        self, arrays: list[tf.Tensor], index: tf.Tensor, batches: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         # Gathered at once, the rows of a batch lie together: a fifth faster than batch by batch.
         shuffled = [tf.gather(array, index) for array in arrays]
 
-        def train_batch(step):
+        def train_batch(step: tf.Tensor) -> tf.Tensor:
             self.train_step(tuple(array[step] for array in shuffled))
             return step + 1
 

@@ -17,7 +17,7 @@ class CounterDropout(keras.layers.Dropout):
     GPU, in either order of memory (see ``modelling.features_first``).
     """
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or self.rate == 0:
             return inputs
         key = tf.cast(self.seed_generator.next(), tf.uint32)

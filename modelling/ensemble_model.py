@@ -1,5 +1,7 @@
 """A Keras model whose outputs may have an axis of members, each of which learns for itself."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -11,7 +13,14 @@ class EnsembleModel(keras.Model):
     the mean of their outputs.
     """
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: tf.Tensor | None = None,
+        y: tf.Tensor | None = None,
+        y_pred: Any = None,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """Keras's, but the validation loss is that of the rows alone, without L2 penalties: it is
         compared across trainings with other penalties."""
         if not training:
@@ -23,7 +32,9 @@ class EnsembleModel(keras.Model):
             sample_weight = None if sample_weight is None else tf.repeat(sample_weight, members)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: tf.Tensor, y: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Keras's, of the mean of the members."""
         return super().compute_metrics(x, y, mean_of_members(y_pred), sample_weight)
 

@@ -22,8 +22,7 @@ from sklearn.metrics import (
 from modelling.alerts import card_precision, money_caught
 from modelling.deciding import amounts_of, cards, cost_of
 from modelling.declaration import AlertBudget, UseCase
-from modelling.overrides import nearest
-from modelling.refusals import UsageError
+from modelling.refusals import UsageError, nearest
 from modelling.volatility_metrics import qlike
 
 

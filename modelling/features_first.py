@@ -34,7 +34,7 @@ def is_worthwhile(inputs: tf.Tensor, training: bool | None) -> bool:
 class _Affine(keras.layers.Layer):
     """A layer of weights and biases, turned where that is worthwhile; else it does as Keras's."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not is_worthwhile(inputs, training):
             return super().call(inputs, training=training)
         weighted = tf.matmul(self.kernel, turned(inputs), transpose_a=True)
@@ -57,7 +57,7 @@ class MembersDense(_Affine, keras.layers.EinsumDense):
 class Activation(keras.layers.Activation):
     """Keras's Activation, for functions of each element by itself (so not softmax)."""
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not is_worthwhile(inputs, training):
             return super().call(inputs)
         return turned_back(self.activation(turned(inputs)))

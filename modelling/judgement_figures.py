@@ -1,6 +1,7 @@
 """Pictures of a judgement, from scikit-learn's own displays, readable on a phone."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -165,7 +166,7 @@ def _advantages(judgement: Judgement, axes: Axes) -> None:
     axes.set(xlabel="right of 0: the network is better (95 % interval)")
 
 
-def _models(judgement: Judgement) -> Iterator[tuple[str, np.ndarray, dict]]:
+def _models(judgement: Judgement) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     for name, answers in judgement.baseline_answers.items():
         if name != "constant":
             yield name, answers.outputs, {"linewidth": 1.2, "alpha": 0.8}

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -62,7 +63,7 @@ class MirroredModel(EnsembleModel):
 
     not_compiled = "spread over several devices, which XLA can't compile into one program"
 
-    def fit_rows(self, rows: Rows, **fit_arguments) -> keras.callbacks.History:
+    def fit_rows(self, rows: Rows, **fit_arguments: Any) -> keras.callbacks.History:
         """``keras.Model.fit`` over the batches of ``rows``, in the order of each epoch."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in rows.arrays)

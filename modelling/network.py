@@ -62,7 +62,9 @@ def outputs_to_train(network: keras.Model) -> list[keras.KerasTensor]:
     return [last.input] if last.name == MEAN_OF_MEMBERS else network.outputs
 
 
-def _dense(inputs: keras.KerasTensor, units: int, members: int, initial: dict, **declared):
+def _dense(
+    inputs: keras.KerasTensor, units: int, members: int, initial: dict[str, object], **declared: Any
+) -> keras.KerasTensor:
     """Dense, or as many of them side by side as there are members: kernels (members, in, out)."""
     if members == 1:
         kernel = keras.initializers.VarianceScaling(**initial)
@@ -78,7 +80,7 @@ def _dense(inputs: keras.KerasTensor, units: int, members: int, initial: dict, *
 
 def _hidden_layer(
     inputs: keras.KerasTensor, units: int, members: int, name: str, declared: Network
-):
+) -> keras.KerasTensor:
     saturating = declared.activation in ("tanh", "sigmoid")
     hidden = _dense(
         inputs,

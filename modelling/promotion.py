@@ -44,7 +44,7 @@ def frozen_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
     derived = use_case.derived.model_dump() if use_case.derived else None
     rows = [data_hash, derived, use_case.duplicates, use_case.split.model_dump(mode="json")]
     columns = [(column.name, column.kind) for column in use_case.features]
-    schema: list = [use_case.problem, use_case.target, use_case.classes, sorted(columns)]
+    schema: list[object] = [use_case.problem, use_case.target, use_case.classes, sorted(columns)]
     if use_case.merge_classes:
         schema.append(use_case.merge_classes)
     return {"test_rows": _digest(rows), "schema": _digest(schema)}

@@ -193,7 +193,7 @@ class _EpochStart(keras.callbacks.Callback):
         self.rows, self.seed = rows, seed
         self.started: list[float] = []
 
-    def on_epoch_begin(self, epoch: int, _logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, _logs: dict[str, float] | None = None) -> None:
         self.started.append(time.perf_counter())
         self.rows.start_epoch(epoch)
         dropouts = [one for one in self.model.layers if isinstance(one, CounterDropout)]

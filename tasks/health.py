@@ -13,11 +13,13 @@ from typing import NamedTuple
 from urllib.error import URLError
 from urllib.parse import urlparse
 from urllib.request import urlopen
+from uuid import UUID
 
 from packaging.requirements import Requirement
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 
 from modelling.refusals import UsageError
@@ -108,11 +110,11 @@ def check_prefect() -> Check:
     return Check("prefect", True, f"answers, {len(planned)} scheduled deployments")
 
 
-def _is_scheduled(deployment) -> bool:
+def _is_scheduled(deployment: DeploymentResponse) -> bool:
     return not deployment.paused and any(one.active for one in deployment.schedules)
 
 
-def _plans(client, deployment_id) -> bool:
+def _plans(client: SyncPrefectClient, deployment_id: UUID) -> bool:
     state = filters.FlowRunFilterState(
         type=filters.FlowRunFilterStateType(
             any_=[StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]

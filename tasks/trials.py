@@ -67,7 +67,7 @@ def _start(
     features: Preprocessed,
     parent: TrackedRun,
     place: Place,
-    runner: ThreadPoolTaskRunner,
+    runner: ThreadPoolTaskRunner[Outcome],
 ) -> Any:
     trial = study.ask(number)
     if OUTCOME in trial.user_attrs:

@@ -5,6 +5,7 @@ Great Expectations' own results quote offending cells. Only counts leave this mo
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from prefect import task
@@ -13,6 +14,10 @@ from prefect.cache_policies import NO_CACHE
 from modelling.declaration import UseCase
 from modelling.loading import conform_table, convert_types, unreadable_cells
 from modelling.refusals import BrokenRule, refuse_broken
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+    from great_expectations.core import ExpectationValidationResult
 
 log = logging.getLogger("finflows")
 
@@ -84,7 +89,7 @@ class _Judge:
         self.rules = 0
         self.broken: list[BrokenRule] = []
 
-    def check(self, table: pd.DataFrame, suite) -> ValidationReport:
+    def check(self, table: pd.DataFrame, suite: "ExpectationSuite") -> ValidationReport:
         result = self.batch.get_batch({"dataframe": table}).validate(
             suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0}
         )
@@ -94,8 +99,9 @@ class _Judge:
         refuse_broken(report.broken)
         return report
 
-    def _broken(self, result) -> BrokenRule:
+    def _broken(self, result: "ExpectationValidationResult") -> BrokenRule:
         expectation = result.expectation_config
+        assert expectation is not None  # a suite's results always name theirs
         if result.exception_info.get("raised_exception"):
             raise RuntimeError(f"Great Expectations could not judge {expectation.type}")
         column = expectation.kwargs.get("column", "(table)")

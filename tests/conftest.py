@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from servers import PATIENCE
 
 from flows.terminal import settle
 
@@ -30,7 +31,7 @@ def prefect_server():
     from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=PATIENCE):
         os.environ["PREFECT_API_URL"] = PREFECT_API_URL.value()
         yield os.environ["PREFECT_API_URL"]
         del os.environ["PREFECT_API_URL"]
@@ -82,7 +83,7 @@ def finflows(store, prefect_server):
             text=True,
             cwd=store,
             env={**os.environ, **settings},
-            timeout=900,  # a guard against hanging, not a measure
+            timeout=2 * PATIENCE,
         )
 
     return run

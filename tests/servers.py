@@ -1,4 +1,4 @@
-"""Real servers for the slow tests, on loopback, in folders of their own, ended with the test."""
+"""Real servers for the tests, on loopback, in folders of their own, ended with the test."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 
 from tasks.tracking.store import DATABASE_LOCK
 
-PATIENCE = 300  # seconds until something that must happen is given up; nothing is timed by it
+PATIENCE = 600  # seconds until something that must happen is given up; nothing is timed by it
 
 
 def free_port() -> int:

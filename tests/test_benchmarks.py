@@ -5,7 +5,7 @@ import pytest
 from benchmarks.data import write_arrays
 from benchmarks.measuring import run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 
 
 def test_our_training_and_the_textbook_reach_the_same_loss_with_the_same_batches(tmp_path):

@@ -13,7 +13,7 @@ from conftest import REPOSITORY, last_json
 from playwright.sync_api import expect, sync_playwright
 from servers import mlflow_ui
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 COMPARED = ("credit_scoring", "market_volatility")
 expect.set_options(timeout=120_000)
 
@@ -88,6 +88,13 @@ def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):
             expect(page.get_by_text(last).first).to_be_visible()
         expect(page.get_by_text("Step", exact=True).first).to_be_visible()
         keep(page, "mlflow_curves.png")
+
+
+def test_every_shipped_use_case_passes_its_gate_on_all_of_its_data(everything, finflows):
+    rows = last_json(finflows("compare", "--json", **everything[1]).stdout)
+    assert {row["use_case"]: row["gate"] for row in rows} == dict.fromkeys(
+        ("credit_scoring", "fraud_detection", "credit_grade", "market_volatility"), "passed"
+    )
 
 
 def test_our_page_shows_the_same_runs(page, everything, finflows, tmp_path):

@@ -118,7 +118,7 @@ def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):
     assert "region" in loan_table().columns.difference(table.columns)
 
 
-@pytest.mark.slow
+@pytest.mark.services
 def test_by_hand_and_back_again_with_reasons_that_are_kept(client):
     for noise in (0.0, 0.5, 0.6):
         register_and_judge(noise=noise, name="handed")
@@ -177,7 +177,7 @@ register_and_judge(noise=0, name="killed")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.services
 @pytest.mark.parametrize("where", ["before", "within"])
 def test_killed_while_promoting_the_champion_is_who_it_was_and_the_next_one_rises(client, where):
     if version_of(client, "killed") is None:
@@ -206,7 +206,7 @@ def _register(_):
     return register_and_judge(noise=0, name="racing")
 
 
-@pytest.mark.slow
+@pytest.mark.services
 def test_two_flows_that_register_at_once_are_compared_one_after_the_other(client):
     register_and_judge(noise=0.5, name="racing")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -238,7 +238,7 @@ def test_a_model_that_answers_differently_elsewhere_is_not_registered(client, tm
     assert client.search_model_versions("name = 'unequal'") == []
 
 
-@pytest.mark.slow
+@pytest.mark.services
 def test_the_commands_say_who_is_champion(finflows, client):
     register_and_judge(name="asked")
     register_and_judge(noise=0.5, name="asked")

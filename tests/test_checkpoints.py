@@ -1,17 +1,27 @@
 """A training that is killed goes on as if nothing had happened, bit by bit."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY, last_json
 
 from modelling.checkpoints import Checkpoints, Progress
+from modelling.fitting import Job
+from modelling.loading import conform_table, convert_types, read_table
+from modelling.overrides import override
+from modelling.preprocessing import preprocess
+from modelling.splitting import split_table
+from tasks.training_workers import WorkerDiedError, borrowed_worker
+from use_cases import find_use_case
 
 
 def progress(epoch):
@@ -81,21 +91,71 @@ def test_a_kill_while_a_checkpoint_is_saved_loses_nothing_that_was(tmp_path):
 
 
 SETTINGS = {
-    "training.epochs": "200",
-    "training.early_stopping_patience": "0",
-    "training.members": "2",
+    "training.epochs": 200,
+    "training.early_stopping_patience": 0,
+    "training.members": 2,
     "training.schedule": "reduce_on_plateau",
-    "network.batch_normalisation": "true",
-    "network.dropout": "0.2",
-    "baselines": "[]",
+    "network.batch_normalisation": True,
+    "network.dropout": 0.2,
+    "baselines": [],
 }
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, credit_file):
+    """A training in which all has a state that a checkpoint must hold, as workers are sent it."""
+    use_case = override(
+        find_use_case("credit_scoring"), {**SETTINGS, "source.uri": str(credit_file)}
+    )
+    table = convert_types(read_table(use_case.source), use_case)
+    features = preprocess(split_table(conform_table(table, use_case), use_case), use_case)
+    folder = tmp_path_factory.mktemp("job") / "checkpoints"
+    return Job(use_case, features.train, features.validation, folder, None)
+
+
+def fitted(job, kill=None):
+    """What came of a job in a worker process, of which ``kill`` is told each epoch."""
+    with borrowed_worker() as worker:
+        return worker.run(job, [partial(kill, worker.process)] if kill else [])
+
+
+@pytest.fixture(scope="module")
+def whole(job):
+    """What comes of the job if it is left in peace."""
+    return fitted(replace(job, checkpoint_folder=job.checkpoint_folder / "whole"))
+
+
+KILLS = [*range(3), *(pytest.param(seed, marks=pytest.mark.evidence) for seed in range(3, 20))]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("seed", KILLS)
+def test_a_training_process_killed_in_any_moment_goes_on_to_the_same_bits(job, whole, seed):
+    chance = random.Random(seed)
+    last_epoch = chance.randrange(190)
+
+    def kill(process, epoch, _metrics):
+        if epoch == last_epoch:
+            time.sleep(chance.uniform(0, 0.05))  # somewhere in one of the next epochs
+            process.kill()
+
+    job = replace(job, checkpoint_folder=job.checkpoint_folder / str(seed))
+    with pytest.raises(WorkerDiedError):
+        fitted(job, kill)
+    assert Checkpoints(job.checkpoint_folder).newest().values["epochs_done"] > last_epoch
+    seen = []
+    resumed = fitted(job, lambda _process, epoch, _metrics: seen.append(epoch))
+    assert seen[-1] == 199
+    assert len(seen) < 200, "it began anew"
+    assert resumed.weights_hash == whole.weights_hash
+    assert resumed.history.metrics == whole.history.metrics
 
 
 def command(data):
     line = [sys.executable, "-m", "flows.command_line", "train", "credit_scoring"]
     line += ["--data", str(data), "--json"]
     for name, value in SETTINGS.items():
-        line += ["--set", f"{name}={value}"]
+        line += ["--set", f"{name}={json.dumps(value)}"]
     return line
 
 
@@ -152,20 +212,16 @@ def check_resumed(client, finflows, killed, uninterrupted):
         assert values == {metric.step: metric.value for metric in expected}
 
 
-def test_a_killed_training_is_resumed_to_the_same_bits(
-    client, finflows, credit_file, uninterrupted
+@pytest.mark.services
+@pytest.mark.parametrize("seed", range(2))
+def test_a_killed_command_is_resumed_to_the_same_bits(
+    seed, client, finflows, credit_file, uninterrupted
 ):
-    killed = kill_at_random(client, credit_file, seed=0)
-    check_resumed(client, finflows, killed, uninterrupted)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 20))
-def test_killed_at_random_moments(seed, client, finflows, credit_file, uninterrupted):
     killed = kill_at_random(client, credit_file, seed)
     check_resumed(client, finflows, killed, uninterrupted)
 
 
+@pytest.mark.services
 def test_what_can_not_be_resumed_says_why(finflows, uninterrupted):
     done = finflows("resume", uninterrupted["run_id"])
     assert done.returncode == 2

@@ -49,7 +49,7 @@ def model_of(shape, members, precision="float32"):
 
 def gradients(model, rows, known_rows):
     """Those of the loss of ``rows`` digits, computed by a compiled program that knows how many rows
-    it gets, and so may turn them, or by one that doesn't."""
+    it gets, and so may turn them, or by one that doesn't; and how often the program transposes."""
     for stream, layer in enumerate(model.layers):
         if isinstance(layer, CounterDropout):
             layer.set_stream(stream)
@@ -65,29 +65,35 @@ def gradients(model, rows, known_rows):
         return tape.gradient(loss, [one.value for one in model.trainable_variables])
 
     features, target = digits()
-    return [one.numpy() for one in program(features[:rows], target[:rows])]
+    batch = features[:rows], target[:rows]
+    operations = program.get_concrete_function(*batch).graph.get_operations()
+    transpositions = sum(one.type == "Transpose" for one in operations)
+    return [one.numpy() for one in program(*batch)], transpositions
 
 
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("shape", NETWORKS)
 def test_gradients_are_the_same_in_either_order(shape, members):
     model = model_of(shape, members)
-    turned = gradients(model, 700, known_rows=True)
-    stock = gradients(model, 700, known_rows=False)
+    turned, often = gradients(model, 700, known_rows=True)
+    stock, seldom = gradients(model, 700, known_rows=False)
     for one, other in zip(turned, stock, strict=True):
         assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other)
-    assert any((one != other).any() for one, other in zip(turned, stock, strict=True)), "both stock"
+    assert often > seldom, "both compute with the rows first"
 
 
 def test_so_they_are_in_mixed_precision_but_for_its_digits():
     model = model_of("leaky", 3, "mixed_bfloat16")
-    turned, stock = (gradients(model, 700, known_rows=known) for known in (True, False))
+    turned, stock = (gradients(model, 700, known_rows=known)[0] for known in (True, False))
     for one, other in zip(turned, stock, strict=True):
         assert np.linalg.norm(one - other) <= 2**-7 * np.linalg.norm(other)
 
 
 def test_small_batches_are_not_turned():
     model, rows = model_of("dropout", 3), WORTHWHILE_ROWS - 1
-    turned, stock = (gradients(model, rows, known_rows=known) for known in (True, False))
-    for one, other in zip(turned, stock, strict=True):
-        np.testing.assert_array_equal(one, other)
+    (small, often), (stock, seldom) = (
+        gradients(model, rows, known_rows=known) for known in (True, False)
+    )
+    assert often == seldom
+    for one, other in zip(small, stock, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)

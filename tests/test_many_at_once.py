@@ -12,7 +12,7 @@ from conftest import REPOSITORY, last_json, trainings
 from mlflow import MlflowClient
 from servers import postgresql, prefect_server, running, store_client, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 
 
 def train_at_once(folder, count, **environment):
@@ -58,13 +58,14 @@ def test_four_on_a_new_folder_with_sqlite(tmp_path):
     assert_none_lost(tracking, results)
 
 
-def test_eight_with_postgresql_behind_mlflow_and_prefect(tmp_path):
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.evidence)])
+def test_many_with_postgresql_behind_mlflow_and_prefect(count, tmp_path):
     with postgresql(tmp_path / "postgresql.log", "mlflow", "prefect") as address:
         database = f"postgresql+asyncpg://{address}/prefect"
         tracking = f"postgresql://{address}/mlflow"
         with prefect_server(tmp_path, PREFECT_API_DATABASE_CONNECTION_URL=database) as url:
             environment = {"MLFLOW_TRACKING_URI": tracking, "PREFECT_API_URL": url}
-            results = train_at_once(tmp_path, 8, **environment)
+            results = train_at_once(tmp_path, count, **environment)
         assert_none_lost(tracking, results)
 
 

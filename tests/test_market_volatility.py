@@ -5,7 +5,7 @@ import pytest
 
 from flows.train import train
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
+pytestmark = [pytest.mark.evidence, pytest.mark.usefixtures("store", "prefect_server")]
 
 
 def test_the_network_is_no_worse_than_har_and_better_than_garch_ewma_and_random_walk(client):

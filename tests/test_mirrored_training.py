@@ -48,6 +48,7 @@ def train_on(devices, **settings):
     return done, json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 
 
+@pytest.mark.services
 def test_two_devices_have_the_losses_of_one():
     """1,025 validation rows don't divide evenly; cosine schedule and Adam count every step."""
     (_, one), (_, two) = train_on(1), train_on(2)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from modelling.fitting import Fitted
 from modelling.history import History
@@ -35,6 +36,7 @@ def test_features_stay_as_they_are_while_a_training_remedies_itself():
     assert next_remedy([attempt(RATE, SCALED)] * 3) == RATE.overrides
 
 
+@pytest.mark.services
 def test_the_command_names_all_that_it_takes(finflows):
     bad = ("--set", "training.epochs=1", "--set", "training.batch_size=32", "--remedy", "1")
     short = ("--set", "training.learning_rate=1e-6", "--set", "baselines=[]")

@@ -29,6 +29,7 @@ def test_a_file_of_transactions_is_enough(tmp_path, client):
     assert run.info.status == "FINISHED"
 
 
+@pytest.mark.services
 def test_ready_made_columns_need_no_windows(tmp_path):
     """Made-up rows with the columns and the label of OpenML's data set 1597, which is far away."""
     generator = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import pytest
 
 from flows.train import train
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
+pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 
 WIDE = {
     "network.hidden_units": [512, 512],
@@ -39,7 +39,10 @@ def defaults():
     return {}
 
 
-@pytest.mark.parametrize("case", BAD)
+ON_ALL_ROWS = [pytest.param(case, marks=pytest.mark.evidence) for case in BAD if not BAD[case][1]]
+
+
+@pytest.mark.parametrize("case", ["wide network on 500 rows", *ON_ALL_ROWS])
 def test_back_to_healthy_in_at_most_four_attempts(case, few_rows, defaults, client):
     settings, rows = BAD[case]
     data = few_rows if rows else {}

@@ -8,7 +8,7 @@ from flows.train import train
 from modelling.refusals import UsageError
 from tasks.tracking.reproduction import compare_runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,7 @@ def run(store, prefect_server, settings):
     return train("credit_scoring", settings)
 
 
+@pytest.mark.services
 def test_a_run_repeats_bit_by_bit(run, client):
     reproduced = reproduce_run(run.run_id)
     assert reproduced.differences == []
@@ -31,6 +32,7 @@ def test_a_run_repeats_bit_by_bit(run, client):
     assert reproduced.repeated_as not in {one.run_id for one in versions}
 
 
+@pytest.mark.services
 def test_the_first_thing_that_differs_is_named_cause_before_effect(run, settings):
     other = train("credit_scoring", {**settings, "training.seed": 5})
     differences = [name for name, _, _ in compare_runs(run.run_id, other.run_id).differences]
@@ -43,6 +45,7 @@ def test_the_first_thing_that_differs_is_named_cause_before_effect(run, settings
     assert differences[-1] == "weights_hash"
 
 
+@pytest.mark.services
 def test_changed_data_are_named_first(run, settings, credit_table, finflows, tmp_path):
     credit_table.iloc[:5000].to_csv(tmp_path / "fewer.csv", index=False)
     path = str(tmp_path / "fewer.csv")

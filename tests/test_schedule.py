@@ -23,7 +23,7 @@ from servers import (
     wait_for,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 EVERY_MINUTE = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
 QUICK = {"training.epochs": 2}
 

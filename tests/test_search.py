@@ -20,8 +20,8 @@ QUICK = {"training.epochs": EPOCHS, "search": SPACE}
 
 @pytest.fixture(scope="module")
 def found(store, prefect_server):
-    """Twelve trials on the iris flowers."""
-    return search("iris", trials=12, overrides=QUICK)
+    """Nine trials on the iris flowers."""
+    return search("iris", trials=9, overrides=QUICK)
 
 
 def trials_of(client, run_id):
@@ -47,7 +47,7 @@ def tried(client, run_id):
 
 def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, client):
     runs = trials_of(client, found.run_id)
-    assert sorted(runs) == list(range(12))
+    assert sorted(runs) == list(range(9))
     for run in runs.values():
         assert run.info.status == "FINISHED"
         assert run.data.tags["learning_curve"]
@@ -98,20 +98,20 @@ def test_a_trial_that_diverges_is_a_bad_one_and_the_search_goes_on(client):
     assert "diverged" in verdicts
 
 
-@pytest.mark.slow
+@pytest.mark.services
 def test_the_same_seed_tries_the_same_with_one_worker_or_two(found, client):
-    other = search("iris", trials=12, workers=2, overrides=QUICK)
+    other = search("iris", trials=9, workers=2, overrides=QUICK)
     assert tried(client, other.run_id) == tried(client, found.run_id)
     assert other.settings == found.settings
 
 
-@pytest.mark.slow
+@pytest.mark.services
 def test_another_seed_tries_something_else(found, client):
     other = search("iris", trials=3, seed=7, overrides=QUICK)
     assert tried(client, other.run_id)[1:] != tried(client, found.run_id)[1:3]
 
 
-@pytest.mark.slow
+@pytest.mark.services
 def test_the_test_rows_decide_nothing(found, client, tmp_path):
     """Their measurements are all made nonsense: same trials, same winner."""
     use_case = find_use_case("iris")
@@ -122,6 +122,6 @@ def test_the_test_rows_decide_nothing(found, client, tmp_path):
     spoiled.loc[rows, names] = 19.0
     pd.DataFrame(spoiled).to_csv(tmp_path / "spoiled.csv", index=False)
     overrides = {**QUICK, "source.uri": str(tmp_path / "spoiled.csv")}
-    other = search("iris", trials=12, overrides=overrides)
+    other = search("iris", trials=9, overrides=overrides)
     assert tried(client, other.run_id) == tried(client, found.run_id)
     assert other.trained.metrics["accuracy"] < found.trained.metrics["accuracy"]

@@ -19,8 +19,8 @@ from tasks.dask_cluster import DaskCluster
 from tasks.training_places import LocalProcesses, training_place, visible_gpus
 from tasks.training_workers import TrainingWorker, borrowed_worker
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
-TRIALS, KILLS = 8, 10
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+TRIALS = 6
 SETTINGS = {
     "training.epochs": 150,
     "training.early_stopping_patience": 0,
@@ -64,12 +64,12 @@ def dask_workers():
 
 
 @contextmanager
-def killing_at_random(victims):
-    """Meanwhile, kill -9 one of ``victims()`` at random moments, ten times; who was killed."""
+def killing_at_random(victims, kills):
+    """Meanwhile, kill -9 one of ``victims()`` at random moments, so often; who was killed."""
     chance, stop, killed = random.Random(1), threading.Event(), []
 
     def kill():
-        while not stop.is_set() and len(killed) < KILLS:
+        while not stop.is_set() and len(killed) < kills:
             stop.wait(chance.uniform(0.5, 4))
             if there := victims():
                 victim = chance.choice(there)
@@ -85,11 +85,13 @@ def killing_at_random(victims):
         killer.join()
 
 
+@pytest.mark.services
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.evidence)])
 @pytest.mark.parametrize(("dask", "victims"), [(None, training_processes), ("local", dask_workers)])
-def test_ten_kills_change_nothing(dask, victims, unkilled, settings, client):
-    with killing_at_random(victims) as killed:
+def test_kills_change_nothing(dask, victims, kills, unkilled, settings, client):
+    with killing_at_random(victims, kills) as killed:
         result = search("credit_scoring", TRIALS, 2, dask=dask, overrides=settings)
-    assert len(killed) == KILLS, "the search ended before it could be killed ten times"
+    assert len(killed) == kills, "the search ended before it could be killed so often"
     assert tried(client, result.run_id) == tried(client, unkilled.run_id)
     assert result.settings == unkilled.settings
     assert result.trained.metrics == unkilled.trained.metrics
@@ -100,6 +102,7 @@ def test_ten_kills_change_nothing(dask, victims, unkilled, settings, client):
         assert sorted(steps) == list(range(len(steps)))
 
 
+@pytest.mark.services
 def test_a_search_that_was_killed_goes_on_where_it_was(unkilled, settings, client, finflows):
     command = [sys.executable, "-m", "flows.command_line", "search", "credit_scoring"]
     command += ["--trials", str(TRIALS), "--workers", "2"]
@@ -138,6 +141,7 @@ def ended_trials(client):
     return {(run.info.run_id, run.info.end_time) for run in runs}
 
 
+@pytest.mark.services
 def test_each_worker_of_this_machine_sees_its_own_gpus_and_share_of_cores(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
     assert visible_gpus() == ["3", "5", "7"]
@@ -163,6 +167,7 @@ def seen_by_a_training():
         return environment_of(worker)["CUDA_VISIBLE_DEVICES"]
 
 
+@pytest.mark.services
 def test_a_trial_on_a_cluster_asks_for_one_gpu_and_sees_the_one_of_its_worker():
     from distributed import Client, Nanny, SpecCluster
     from distributed.scheduler import Scheduler

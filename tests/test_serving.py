@@ -17,7 +17,7 @@ from small_models import loan_table, register_and_judge
 
 from modelling.contract import Model
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store", "prefect_server")]
+pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 SECRET = 765432.125
 JSON = {"Content-Type": "application/json"}
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.services
 TABLE_MIB, BUDGET_MIB = 512, 32
 PROGRAM = """
 import json, sys

@@ -21,6 +21,7 @@ USE_CASE = UseCase(
 '''
 
 
+@pytest.mark.services
 def test_one_that_fails_stops_no_other_and_the_leaderboard_ends_it(finflows, client, tmp_path):
     (tmp_path / "use_cases").mkdir()
     (tmp_path / "use_cases" / "broken.py").write_text(BROKEN)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -15,6 +14,7 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY, last_json
 from prefect.client.orchestration import get_client
+from servers import PATIENCE, wait_for
 
 from flows.train import train
 from modelling.refusals import DataRefused, UsageError
@@ -216,7 +216,14 @@ def test_an_unknown_metric_in_the_gate_registers_nothing(credit_run, client, cre
     assert versions(client) == before
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "kill",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.services),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.services),
+    ],
+)
 def test_an_interrupted_training_does_not_run_for_ever(kill, credit_run, client, credit_file):
     before = versions(client)
     settings = ["training.epochs=100000", "training.early_stopping_patience=0"]
@@ -233,15 +240,16 @@ def test_an_interrupted_training_does_not_run_for_ever(kill, credit_run, client,
         # A shell that runs the tests in the background has all its children ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.time() + 120
-    while time.time() < deadline:
-        run = newest_run(client, "credit_scoring")
-        if run.info.status == "RUNNING" and client.get_metric_history(run.info.run_id, "loss"):
-            break
+
+    def trains():
         assert process.poll() is None, process.stderr.read().decode()
-        time.sleep(0.3)
+        run = newest_run(client, "credit_scoring")
+        epochs = client.get_metric_history(run.info.run_id, "loss")
+        return run if run.info.status == "RUNNING" and epochs else None
+
+    run = wait_for(trains, "an epoch")
     process.send_signal(kill)
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
     assert process.returncode != 0
     if kill == signal.SIGKILL:  # nothing can be said any more: the next training says it
         assert client.get_run(run.info.run_id).info.status == "RUNNING"

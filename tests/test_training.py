@@ -207,7 +207,9 @@ def test_dropout_trains_as_keras_own_does():
     assert abs(difference.mean()) < 3 * difference.std(ddof=1) / np.sqrt(len(difference))
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.services)]
+)
 def test_mixed_precision_learns_as_well_and_is_saved_in_float32(precision, tmp_path):
     train, validation = examples("binary")
     losses = {}

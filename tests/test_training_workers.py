@@ -5,6 +5,7 @@ import time
 
 import psutil
 import pytest
+from servers import wait_for
 
 from flows.train import train
 from tasks import training_workers
@@ -23,45 +24,55 @@ def small(credit_file):
     }
 
 
-def kill_worker_once_it_trains(client, killed):
-    """Kill -9 the worker of this process as soon as a new run has its tenth epoch."""
-    experiment = client.get_experiment_by_name("credit_scoring").experiment_id
-    while not killed:
-        (run,) = client.search_runs([experiment], max_results=1)
-        epochs = client.get_metric_history(run.info.run_id, "loss")
-        workers = [
-            one for one in psutil.Process().children() if "training_workers" in str(one.cmdline())
-        ]
-        if run.info.status == "RUNNING" and len(epochs) > 10 and workers:
-            for worker in workers:
-                worker.kill()
-            killed.append(run.info.run_id)
-        time.sleep(0.05)
+def kill_worker_once_it_trains(checkpoints, ended, killed):
+    """Kill -9 the worker of this process as soon as a new run has written a checkpoint."""
+    known = set(checkpoints.glob("*"))
+    while not ended.is_set() and not killed:
+        for folder in set(checkpoints.glob("*")) - known:
+            if not list(folder.glob("*.ckpt")):
+                continue
+            for one in psutil.Process().children():
+                if "training_workers" in str(one.cmdline()):
+                    one.kill()
+            killed.append(folder.name)
+        time.sleep(0.005)
 
 
-def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client, small):
-    settings = {**small, "training.epochs": 200}
+def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client, small, store):
+    settings = {**small, "training.epochs": 300}
     whole = train("credit_scoring", settings)
-    killed: list[str] = []
-    killer = threading.Thread(target=kill_worker_once_it_trains, args=(client, killed))
+    ended, killed = threading.Event(), []
+    watched = (store / "checkpoints", ended, killed)
+    killer = threading.Thread(target=kill_worker_once_it_trains, args=watched)
     killer.start()
-    result = train("credit_scoring", settings)
-    killer.join()
-    assert killed == [result.run_id]
+    try:
+        result = train("credit_scoring", settings)
+    finally:
+        ended.set()
+        killer.join()
+    assert killed == [result.run_id], "the training ended before it could be killed"
     assert result.metrics == whole.metrics
     hashes = {client.get_run(one.run_id).data.tags["weights_hash"] for one in (whole, result)}
     assert len(hashes) == 1
     steps = [metric.step for metric in client.get_metric_history(result.run_id, "val_loss")]
-    assert sorted(steps) == list(range(200))
+    assert sorted(steps) == list(range(300))
 
 
 def test_a_retried_flow_goes_on_in_the_same_mlflow_run(client, small, credit_file, tmp_path):
     late = tmp_path / "late.csv"
-    arrival = threading.Timer(8, lambda: late.write_bytes(credit_file.read_bytes()))
+    experiment = client.get_experiment_by_name("credit_scoring").experiment_id
+    missing = "tags.failure LIKE '%no such file%late.csv'"
+
+    def arrive_after_a_failure():
+        wait_for(lambda: client.search_runs([experiment], missing), "a flow that fails")
+        late.write_bytes(credit_file.read_bytes())
+
+    arrival = threading.Thread(target=arrive_after_a_failure)
     arrival.start()
-    retrying = train.with_options(retries=1, retry_delay_seconds=12)
+    retrying = train.with_options(retries=100, retry_delay_seconds=1)
     settings = {**small, "source.uri": str(late), "training.epochs": 2}
     result = retrying("credit_scoring", settings)
+    arrival.join()
     run = client.get_run(result.run_id)
     assert run.info.status == "FINISHED"
     assert "failure" not in run.data.tags
@@ -75,7 +86,7 @@ def test_what_a_training_raises_reaches_the_flow():
     assert not worker.is_alive()
 
 
-@pytest.mark.slow
+@pytest.mark.evidence
 def test_thirty_trainings_in_a_row_keep_memory_flat(small, monkeypatch):
     """The sum over this process and its workers, after each training."""
     monkeypatch.setattr(training_workers, "GROWN_BYTES", 150 << 20)

@@ -10,8 +10,8 @@ from pkgutil import extend_path, iter_modules
 from pydantic import ValidationError
 
 from modelling.declaration import UseCase
-from modelling.overrides import describe, nearest
-from modelling.refusals import UsageError
+from modelling.overrides import describe
+from modelling.refusals import UsageError, nearest
 
 __path__ = extend_path(__path__, __name__)
 

@@ -30,7 +30,7 @@ foreign = {"tensorflow", "keras", "sklearn", "modelling", "tasks", "flows"} & se
 pickle.dump((answers, sorted(foreign)), answer)
 answer.flush()
 """
-_idle: list[subprocess.Popen] = []
+_idle: list[subprocess.Popen[bytes]] = []
 
 
 def start_fresh_process() -> None:
@@ -60,7 +60,7 @@ def answers_elsewhere(model_folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return answers
 
 
-def _started() -> subprocess.Popen:
+def _started() -> subprocess.Popen[bytes]:
     settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.Popen(
         [sys.executable, "-P", "-c", CODE],

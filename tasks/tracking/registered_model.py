@@ -14,7 +14,9 @@ import pandas as pd
 import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+_Rows = pd.DataFrame | dict[str, object] | list[dict[str, object]]
 
 
 class RowsRefused(MlflowException):
@@ -23,10 +25,10 @@ class RowsRefused(MlflowException):
     That server would put all the rows before the message, which are customers': it can't.
     """
 
-    def __init__(self, reason):
+    def __init__(self, reason: object) -> None:
         super().__init__(f"input contract: {reason}", error_code=INVALID_PARAMETER_VALUE)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: object) -> None:
         if name != "message" or "message" not in self.__dict__:
             super().__setattr__(name, value)
 
@@ -39,13 +41,15 @@ class RegisteredModel(PythonModel):
     # The type hints that MLflow asks for otherwise would close dataframe_records to its server.
     _skip_type_hint_validation = True
 
-    def load_context(self, context):
+    def load_context(self, context: PythonModelContext) -> None:
         folder = Path(context.artifacts["scorer"])
         code = run_path(str(folder / "contract.py"))
         self.refusal = code["InputRefused"]
         self.model = code["Model"](folder, version_of(folder.parents[1]))
 
+    # MLflow would read type hints here, and make a signature of them; it reads no comment.
     def predict(self, context, model_input, params=None):
+        # type: (PythonModelContext, _Rows, object) -> pd.DataFrame | dict[str, object]
         try:
             if isinstance(model_input, dict) and not all(map(is_several, model_input.values())):
                 return self.model.answer_row(model_input)
@@ -60,12 +64,12 @@ class RegisteredModel(PythonModel):
             raise RowsRefused(error) from None
 
 
-def is_several(cells):
+def is_several(cells: object) -> bool:
     """Whether these are cells of several rows, not the one of a row."""
     return isinstance(cells, (list, tuple, np.ndarray, pd.Series))
 
 
-def version_of(folder):
+def version_of(folder: Path) -> str:
     """The version in the registry, which MLflow writes beside the model when it is loaded by its
     registered name; for a model that was loaded by its run, its id; else ``unregistered``."""
     registered = folder / "registered_model_meta"

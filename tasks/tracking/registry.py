@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import ModelInfo
 from mlflow.models.signature import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -87,7 +87,8 @@ def signature_of(package: Package) -> ModelSignature:
     """The answers by name. The inputs are the contract's: MLflow would check them too, cell by cell
     in Python (half of the time of one row), and quote the rows that it refuses."""
     answers = {"float64": DataType.double, "int64": DataType.long, "str": DataType.string}
-    outputs: list = [ColSpec(answers[kind], name) for name, kind in package.outputs.items()]
+    columns = package.outputs.items()
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(answers[kind], name) for name, kind in columns]
     return ModelSignature(outputs=Schema(outputs))
 
 

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tasks.tracking.provenance import code_and_lock
@@ -33,13 +34,15 @@ def compare_runs(run_id: str, repeated: str) -> Reproduction:
     client = connect()
     then, now = client.get_run(run_id), client.get_run(repeated)
     tags = then.data.tags, now.data.tags
-    pairs: list[tuple] = [(name, tags[0].get(name), tags[1].get(name)) for name in FACTS]
+    pairs: list[tuple[str, object, object]] = [
+        (name, tags[0].get(name), tags[1].get(name)) for name in FACTS
+    ]
     for name in sorted({*then.data.params, *now.data.params}):
         pairs.append((name, then.data.params.get(name), now.data.params.get(name)))
     for name in _in_order(then, now):
         series = [_series(client, run, name) for run in (then, now)]
         pairs += _paired(name, *series)
-    pairs.append(("weights_hash", *(one.get("weights_hash") for one in tags)))
+    pairs.append(("weights_hash", tags[0].get("weights_hash"), tags[1].get("weights_hash")))
     differing = [(name, str(was), str(new)) for name, was, new in pairs if not _same(was, new)]
     return Reproduction(len(pairs), differing)
 
@@ -53,14 +56,17 @@ def _in_order(then: Run, now: Run) -> list[str]:
     return sorted(names, key=lambda name: (name.startswith(AFTERWARDS), name))
 
 
-def _series(client, run: Run, name: str) -> dict[int, float]:
+def _series(client: MlflowClient, run: Run, name: str) -> dict[int, float]:
     return {one.step: one.value for one in client.get_metric_history(run.info.run_id, name)}
 
 
-def _paired(name: str, then: dict[int, float], now: dict[int, float]) -> list[tuple]:
+def _paired(
+    name: str, then: dict[int, float], now: dict[int, float]
+) -> list[tuple[str, object, object]]:
     steps = sorted({*then, *now})
-    where = (lambda step: f"{name} of epoch {step + 1}") if len(steps) > 1 else (lambda _: name)
-    return [(where(step), then.get(step), now.get(step)) for step in steps]
+    several = len(steps) > 1
+    where = {step: f"{name} of epoch {step + 1}" if several else name for step in steps}
+    return [(where[step], then.get(step), now.get(step)) for step in steps]
 
 
 def _same(was: object, new: object) -> bool:

@@ -1,6 +1,10 @@
 """Which failures of a task are worth another try: those that pass by themselves."""
 
+from typing import Any
+
 from mlflow.exceptions import MlflowException
+from prefect import State, Task
+from prefect.client.schemas.objects import TaskRun
 
 from tasks.training_workers import WorkerDiedError
 
@@ -8,7 +12,7 @@ from tasks.training_workers import WorkerDiedError
 PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
 
 
-def can_pass(_task, _run, state) -> bool:
+def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Prefect's ``retry_condition_fn``: a killed process, a locked database, a server or disk that
     does not answer. Bad data and bad settings stay as they are."""
     try:

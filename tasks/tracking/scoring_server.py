@@ -7,11 +7,14 @@ which column, and nothing else.
 
 import json
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI, Request
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import init
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 UNREADABLE = (
     "the rows can't be read: send application/json with one of dataframe_records, "
@@ -20,7 +23,7 @@ UNREADABLE = (
 OURS = "input contract: "
 
 
-def clear_refusal(status, body):
+def clear_refusal(status: int, body: bytes) -> JSONResponse:
     """The answer to a request that failed: a status from 400 on, and one line."""
     try:
         said = json.loads(body)["message"]
@@ -30,12 +33,14 @@ def clear_refusal(status, body):
     return JSONResponse({"message": message}, status if 400 <= status < 500 else 400)
 
 
-def application(model_folder):
+def application(model_folder: str) -> FastAPI:
     """MLflow's application, with error answers that quote nothing."""
-    app = init(load_model(model_folder))
+    app: FastAPI = init(load_model(model_folder))
 
     @app.middleware("http")
-    async def speak_plainly(request, call_next):
+    async def speak_plainly(
+        request: Request, call_next: Callable[[Request], Awaitable[Any]]
+    ) -> Response:
         try:
             response = await call_next(request)
         except Exception as error:  # its traceback would quote cells in the log
