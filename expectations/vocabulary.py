@@ -39,7 +39,7 @@ def target_rules(use_case: UseCase) -> Iterator[Expectation]:
     if use_case.problem == "regression":
         yield has_type(target, "number")
         return
-    labels = [label_text(label) for label in use_case.classes]
+    labels = [str(label_text(label)) for label in use_case.classes]
     yield gxe.ExpectColumnValuesToBeInSet(
         column=target,
         value_set=labels,

@@ -7,6 +7,7 @@ import typer
 
 from flows import terminal
 from flows.warm_up import warm_up
+from modelling.overrides import declare_source, parse_fields
 
 Name = Annotated[str, typer.Argument(help="A use case with a registered model.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the registry.")]
@@ -16,18 +17,30 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the librarie
 
 def score(
     use_case: Name,
-    input_: Annotated[str, typer.Argument(metavar="INPUT", help="CSV or Parquet file.")],
+    input_: Annotated[
+        str, typer.Argument(metavar="INPUT", help="Any table that training reads, of any size.")
+    ],
     output: Annotated[str, typer.Argument(help="CSV or Parquet file, written at the end.")],
     version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="How INPUT is written (delimiter, decimal, thousands, encoding, sheet), or the "
+            "query of a database. Repeatable.",
+        ),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Score a file of any size with the champion; rows that it refuses are set aside."""
+    written = parse_fields(source or [], "--source")
+    declare_source(input_, written)  # a typo costs no import
     terminal.prepare(verbose, as_json)
     warm_up("flows.score")
     from flows.score import score as score_flow
 
-    result = score_flow(use_case, input_, output, version)
+    result = score_flow(use_case, input_, output, version, written)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
 

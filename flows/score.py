@@ -1,11 +1,16 @@
 """Score a file with the champion of a use case: its own flow, on a schedule or by hand."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from pydantic import BaseModel
 
+from modelling.cells import Written
+from modelling.declaration import Source
+from modelling.overrides import declare_source
 from tasks.scoring import quarantine_of, score_file
 from tasks.scoring_progress import peak_memory_mb, row_progress
 from tasks.tracking.scoring_runs import load_registered, scoring_run
@@ -20,6 +25,7 @@ class ScoringResult(BaseModel):
     model_version: str
     rows: int
     quarantined: int
+    unknown: dict[str, int]
     output: str
     quarantine: str | None
     input_hash: str
@@ -28,17 +34,34 @@ class ScoringResult(BaseModel):
 
 @flow(name="score", flow_run_name="{use_case_name}", persist_result=False)
 def score(
-    use_case_name: str, input_path: str, output_path: str, version: str | None = None
+    use_case_name: str,
+    input_path: str,
+    output_path: str,
+    version: str | None = None,
+    source: dict[str, Any] | None = None,
 ) -> ScoringResult:
-    """Answer every row of a CSV or Parquet file with the champion, or with ``version``."""
-    source, output = Path(input_path), Path(output_path)
+    """Answer every row of a table with the champion, or with ``version``.
+
+    ``source`` are further fields of ``Source``: how the input is written where it can't be told
+    from it, or the query of a database.
+    """
+    table, output = declare_source(input_path, source or {}), Path(output_path)
     model = load_registered(use_case_name, version)
-    with scoring_run(model, source) as record, row_progress() as on_rows:
-        scored = score_file(
-            model.answer, model.inputs, model.numbers, model.outputs, source, output, on_rows
+    asked = model.asked._replace(written=_written(model.asked.written, table))
+    with scoring_run(model, table) as record, row_progress() as on_rows:
+        scored = score_file(asked, table, output, on_rows)
+        record(
+            {
+                "rows": scored.rows,
+                "quarantined": scored.quarantined,
+                "input_hash": scored.input_hash,
+                **{f"unknown.{name}": rows for name, rows in scored.unknown.items()},
+                "peak_memory_mb": peak_memory_mb(),
+            }
         )
-        record({**scored._asdict(), "peak_memory_mb": peak_memory_mb()})
     log.info("%-11s %s rows by version %s", "scored", f"{scored.rows:,}", model.version)
+    for name, rows in scored.unknown.items():
+        log.info("%-11s %s: %d rows have a label that no training row had", "unknown", name, rows)
     if scored.quarantined:
         aside = f"{scored.quarantined:,} rows in {quarantine_of(output).name}"
         log.info("%-11s %s, with the rules that they break", "quarantine", aside)
@@ -50,3 +73,9 @@ def score(
         quarantine=str(quarantine_of(output)) if scored.quarantined else None,
         peak_memory_mb=peak_memory_mb(),
     )
+
+
+def _written(trained: Written, table: Source) -> Written:
+    """As the training source was written, but for what is said of this table."""
+    said = table.model_fields_set & {"decimal", "thousands", "date_format"}
+    return replace(trained, **{name: getattr(table, name) for name in said})

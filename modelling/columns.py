@@ -22,8 +22,9 @@ class Column(Declaration):
     are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
     something else than their size ("98 = refused to say"): they become missing, with a flag of
     their own as a feature. Missing values are imputed with the median of the training rows, with a
-    flag. Two features of the same ``unit`` have a quotient that means something, whatever the unit:
-    it becomes a feature too.
+    flag. Labels that no training row had are counted where rows are scored; a file in which more
+    than ``unknown_at_most`` of the rows have one is not scored. Two features of the same ``unit``
+    have a quotient that means something, whatever the unit: it becomes a feature too.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column(Declaration):
     special_codes: tuple[float, ...] = ()
     categories: tuple[str, ...] | None = None
     missing_at_most: Annotated[float, Field(ge=0, le=1)] = 0.5
+    unknown_at_most: Annotated[float, Field(ge=0, le=1)] = 0.05
     transform: Transform | None = None
     unit: str | None = None
     note: str = ""

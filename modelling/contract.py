@@ -6,7 +6,7 @@ project. A rule is named by its column and its words, never with the value that 
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -42,22 +42,35 @@ class Contract:
     """The declared types, ranges and categories of the raw columns, as plain data.
 
     ``state`` has ``columns`` (each with ``name``, ``kind``, ``minimum``, ``maximum``,
-    ``categories``, ``required``) and ``off_contract``: whether a row with a broken rule is refused,
-    or its cell treated as missing, and with a missing column all of them. Infinite numbers count as
-    missing, as they do in training.
+    ``categories``, ``required``, ``unknown_at_most``) and ``off_contract``: whether a row with a
+    broken rule is refused, or its cell treated as missing, and with a missing column all of them.
+    Infinite numbers count as missing, as they do in training. ``scoring`` is the module of that
+    name, as a dictionary; ``trained`` are the labels that training rows had, by column.
     """
 
-    def __init__(self, state: dict[str, Any], label_text: Callable[[object], str]):
+    def __init__(
+        self,
+        state: dict[str, Any],
+        scoring: Mapping[str, Any],
+        trained: Mapping[str, Iterable[str]],
+    ):
         self.columns: list[dict[str, Any]] = state["columns"]
         self.refuses: bool = state["off_contract"] == "refuse_row"
-        self.label_text = label_text
+        self.number_of = scoring["number_of"]
+        self.trained = {name: frozenset(labels) for name, labels in trained.items()}
+        self.labels: dict[str, Any] = {}
         for column in self.columns:
             if column["categories"] is not None:
-                column["categories"] = {label_text(label) for label in column["categories"]}
+                texts = {scoring["label_text"](label) for label in column["categories"]}
+                column["categories"] = texts
+            if column["kind"] == "category":
+                known = column["categories"] or self.trained.get(column["name"], ())
+                self.labels[column["name"]] = scoring["Labels"](known)
 
-    def check(self, frame: pd.DataFrame) -> tuple[Columns, np.ndarray]:
-        """The cells that keep the rules (numbers float64, labels as text), all others missing; and
-        per row the rules that it breaks, as text (n,), empty where it keeps all of them.
+    def check(self, frame: pd.DataFrame) -> tuple[Columns, np.ndarray, np.ndarray]:
+        """The cells that keep the rules (numbers float64, labels as text), all others missing; per
+        row the rules that it breaks, as text (n,), empty where it keeps all of them; and per row
+        the columns whose label no training row had, as text (n,).
 
         Raises InputRefused where a column is missing, if that is not to be treated as missing
         cells, or where all are.
@@ -66,23 +79,30 @@ class Contract:
         if absent:
             frame = frame.assign(**dict.fromkeys(absent))
         arrays: dict[str, np.ndarray] = {}
-        broken = np.full(len(frame), "", dtype=object)
+        broken, unknown = (np.full(len(frame), "", dtype=object) for _ in range(2))
         for column in self.columns:
             read = self._numbers if column["kind"] == "number" else self._labels
             arrays[column["name"]], wrong = read(frame[column["name"]], column)
             if column["name"] in absent:
                 wrong = [(IS_THERE, np.ones(len(frame), dtype=bool))]
-            for rule, rows in ((rule, rows) for rule, rows in wrong if rows.any()):
-                said = f"{column['name']}: {rule}"
-                broken[rows] = [f"{one}; {said}" if one else said for one in broken[rows]]
-        return Columns(arrays, len(frame)), broken
+            for rule, rows in wrong:
+                _say(f"{column['name']}: {rule}", rows, broken)
+            if column["kind"] == "category":
+                _say(column["name"], self._unknown(column["name"], arrays), unknown)
+        return Columns(arrays, len(frame)), broken, unknown
 
-    def check_row(self, row: Mapping[str, Any]) -> tuple[Columns, str]:
+    def _unknown(self, name: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Which rows (n,) have a label in the column that no training row had."""
+        codes, texts = pd.factorize(arrays[name])
+        known = self.trained.get(name, frozenset())
+        return np.array([*(text not in known for text in texts), False])[codes]
+
+    def check_row(self, row: Mapping[str, Any]) -> tuple[Columns, str, str]:
         """``check`` for one row as a dictionary, without pandas."""
         absent = self._absent(row)
         if absent:
             row = {**row, **dict.fromkeys(absent)}
-        arrays, broken = {}, []
+        arrays, broken, unknown = {}, [], []
         for column in self.columns:
             name, kind = column["name"], np.float64 if column["kind"] == "number" else object
             cell, rule = self._read(row[name], column)
@@ -90,7 +110,9 @@ class Contract:
             rule = IS_THERE if name in absent else rule
             if rule:
                 broken.append(f"{name}: {rule}")
-        return Columns(arrays, 1), "; ".join(broken)
+            if column["kind"] == "category" and cell not in {None, *self.trained.get(name, ())}:
+                unknown.append(name)
+        return Columns(arrays, 1), "; ".join(broken), "; ".join(unknown)
 
     def _absent(self, given: Any) -> list[str]:
         """The columns that are not among ``given`` ones. Raises InputRefused where they must be."""
@@ -102,12 +124,12 @@ class Contract:
     def _read(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:
         """The cell, missing where it breaks a rule, and that rule."""
         if column["kind"] == "number":
-            number = _number(cell)
+            number = self.number_of(cell)
             if number is None:
                 return math.nan, NOT_A_NUMBER
             rule = next((rule for rule, off in _off_range(number, column) if off), None)
             return (math.nan if rule else number), rule
-        text = self._label(cell)
+        text = self.labels[column["name"]].find(cell)
         if text is None:
             return None, IS_MISSING if column["required"] else None
         unknown = column["categories"] is not None and text not in column["categories"]
@@ -118,7 +140,7 @@ class Contract:
         try:
             values = cells.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
         except (ValueError, TypeError):  # some cell is not a number
-            read = [_number(cell) for cell in cells]
+            read = [self.number_of(cell) for cell in cells]
             values = np.array([math.nan if one is None else one for one in read])
             unread = np.array([one is None for one in read])
             wrong = [(NOT_A_NUMBER, unread)]
@@ -134,30 +156,23 @@ class Contract:
             codes, labels = pd.factorize(cells)
         except TypeError:  # a list or a dictionary
             codes, labels = pd.factorize(cells.map(str, na_action="ignore"))
-        texts = np.array([*(self._label(label) for label in labels), None], dtype=object)
+        found = map(self.labels[column["name"]].find, labels)
+        texts = np.array([*found, None], dtype=object)
         wrong: _Broken = []
         if column["categories"] is not None:
             unknown = np.array([text not in {None, *column["categories"]} for text in texts])
             wrong.append((UNKNOWN, unknown[codes]))
             texts[unknown] = None
         if column["required"]:
-            wrong.append((IS_MISSING, codes == -1))
+            missing = np.array([label is None for label in (*texts[:-1], None)])
+            wrong.append((IS_MISSING, missing[codes]))
         return texts[codes], wrong
 
-    def _label(self, cell: Any) -> str | None:
-        if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
-            return None
-        return self.label_text(cell)
 
-
-def _number(cell: Any) -> float | None:
-    """The cell as a number, NaN where there is none; None where it is something else."""
-    if cell is None or cell is pd.NA:
-        return math.nan
-    try:
-        return float(cell)
-    except (ValueError, TypeError):
-        return None
+def _say(what: str, rows: np.ndarray, notes: np.ndarray) -> None:
+    """Add ``what`` to the ``notes`` (n,) of these ``rows`` (n,)."""
+    if rows.any():
+        notes[rows] = [f"{note}; {what}" if note else what for note in notes[rows]]
 
 
 def _off_range(values: Any, column: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -182,28 +197,36 @@ class Model:
         scoring = run_path(str(folder / "scoring.py"))
         state = json.loads((folder / "scorer.json").read_text())
         self.scorer = scoring["Scorer"](folder)
-        self.contract = Contract(state["contract"], scoring["label_text"])
+        trained = {one["name"]: one["positions"] for one in state["transformer"]["categories"]}
+        self.contract = Contract(state["contract"], scoring, trained)
+        self.written: dict[str, Any] = state["contract"]["written"]
         self.version = version
 
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row of answers per row of ``frame``, in its order. Raises InputRefused."""
+        """One row of answers per row of ``frame``, in its order and with its index.
+
+        ``unknown`` names the columns whose label no training row had. Raises InputRefused.
+        """
         starts = range(0, max(len(frame), 1), ROWS_AT_ONCE)
         parts = [self._answer(frame.iloc[start : start + ROWS_AT_ONCE]) for start in starts]
-        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+        answers = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+        return answers.set_axis(frame.index, axis="index")
 
     def _answer(self, frame: pd.DataFrame) -> pd.DataFrame:
-        columns, broken = self.contract.check(frame)
+        columns, broken, unknown = self.contract.check(frame)
         answers = pd.DataFrame(self.scorer.answers(columns))
         refused = broken != ""
         if self.contract.refuses and refused.any():
             answers = answers.astype(object)
             answers.loc[refused] = None
-        return answers.assign(model_version=self.version, broken_rules=broken.astype("str"))
+        notes = {"broken_rules": broken.astype("str"), "unknown": unknown.astype("str")}
+        return answers.assign(model_version=self.version, **notes)
 
     def answer_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The answer for one row, as plain Python values. Raises InputRefused."""
-        columns, broken = self.contract.check_row(row)
+        columns, broken, unknown = self.contract.check_row(row)
         answers = {name: one[0].item() for name, one in self.scorer.answers(columns).items()}
         if broken and self.contract.refuses:
             answers = dict.fromkeys(answers)
-        return {**answers, "model_version": self.version, "broken_rules": broken}
+        notes = {"broken_rules": broken, "unknown": unknown}
+        return {**answers, "model_version": self.version, **notes}

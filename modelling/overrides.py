@@ -40,6 +40,26 @@ def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
         raise UsageError(describe(error, use_case)) from None
 
 
+def parse_fields(assignments: Iterable[str], flag: str) -> dict[str, str]:
+    """``["decimal=,"]`` -> ``{"decimal": ","}``; the values stay text."""
+    pairs = [assignment.partition("=") for assignment in assignments]
+    for name, equals, _ in pairs:
+        if not equals or not name:
+            raise UsageError(f"{flag} {name}: write it as NAME=VALUE, as in decimal=,")
+    return {name: value for name, _, value in pairs}
+
+
+def declare_source(uri: str, fields: Mapping[str, Any]) -> Source:
+    """A source of this address, with further fields by name. Raises UsageError for a wrong one."""
+    for name in fields:
+        if name not in Source.model_fields:
+            raise UsageError(f"unknown setting 'source.{name}'{nearest(name, Source.model_fields)}")
+    try:
+        return Source(uri=uri, **fields)
+    except ValidationError as error:
+        raise UsageError(f"source.{describe(error)}") from None
+
+
 def _refuse_unknown_name(declared: BaseModel, dotted: str, prefix: str = "") -> None:
     first, _, rest = dotted.partition(".")
     fields = type(declared).model_fields

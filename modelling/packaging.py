@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 
 from modelling import contract, scoring
 from modelling.calibration import NONE, fit_calibration
+from modelling.cells import Written
 from modelling.contract import Model
 from modelling.deciding import choose_cut_off
 from modelling.declaration import LeastCost, UseCase
@@ -100,14 +101,16 @@ def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) 
 
 def contract_of(use_case: UseCase) -> dict[str, Any]:
     """What the raw columns must keep, as ``modelling.contract`` reads it."""
+    kept = {"name", "kind", "minimum", "maximum", "categories", "unknown_at_most"}
     columns = [
         {
-            **column.model_dump(include={"name", "kind", "minimum", "maximum", "categories"}),
+            **column.model_dump(include=kept),
             "required": column.missing_at_most == 0,
         }
         for column in use_case.features
     ]
-    return {"off_contract": use_case.off_contract, "columns": columns}
+    written = asdict(Written.of(use_case.source))
+    return {"off_contract": use_case.off_contract, "columns": columns, "written": written}
 
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:

@@ -103,8 +103,7 @@ def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:
 
 def _read_prices(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     names = (declared.high, declared.low, declared.close)
-    kinds = {declared.time: "time", **dict.fromkeys(names, "number")}
-    prices = read_columns(table.reset_index(drop=True), kinds)
+    prices = read_columns(table.reset_index(drop=True), declared.raw_kinds)
     times, high, low = (prices[name] for name in (declared.time, declared.high, declared.low))
     rules = [
         (declared.time, "no date is there twice", times.duplicated()),

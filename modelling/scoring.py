@@ -6,7 +6,10 @@ is one implementation of preprocessing, and what was trained on is what is score
 """
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 ROWS_AT_ONCE = 16_384  # what is computed in float64 on the way fits into a processor's cache
+ROWS_TOGETHER = 16  # a matrix product rounds the last rows otherwise where they fill no tile
 
 
 class Transformer:
@@ -144,20 +148,104 @@ def _yeo_johnson(values: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
 TRANSFORMS = {"none": _plain, "log": _log, "quantile": _quantile, "yeo_johnson": _yeo_johnson}
 
 
-def label_text(value: object) -> str:
-    """A label as text, whatever type its column was read as: 1, 1.0, True and "1" are the same."""
-    if isinstance(value, bool | np.bool_ | int | float | np.integer | np.floating):
-        return f"{float(value):.15g}"
-    return str(value)
+def label_text(value: object) -> str | None:
+    """A label in its one form, whatever it comes in; None where there is none.
+
+    Text stays what it is, but for blanks around it: "001", "True", "NA" and 19 digits keep every
+    character. A number is written without a fraction that says nothing: 7, 7.0, "7.0" (pandas
+    writes whole numbers so where a cell is missing) and Decimal("7.00") are "7". Blank text, None
+    and NaN are no label.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return text[:-2] if _WHOLE.fullmatch(text) else text or None
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        whole = bool(np.abs(value) < 1e16) and value == int(value)
+        return str(int(value)) if whole else np.format_float_positional(value, trim="-")
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return str(value).strip() or None
+
+
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0")
+
+
+class Labels:
+    """The known labels of one column, and which of them a cell means.
+
+    A cell that arrives as a number has lost how it was written: 7 means "007" where that is the
+    only known label of that size. True and False mean "1" and "0" where these are known instead.
+    """
+
+    def __init__(self, known: Iterable[str]):
+        self.known = frozenset(known)
+        by_size: dict[float, list[str]] = {}
+        for label in sorted(self.known):
+            if _NUMBER.fullmatch(label):
+                by_size.setdefault(float(label), []).append(label)
+        self.by_size = {size: labels[0] for size, labels in by_size.items() if len(labels) == 1}
+
+    def find(self, cell: object) -> str | None:
+        """The label of ``cell``, known or not; None where there is none."""
+        text = label_text(cell)
+        if text is None or text in self.known:
+            return text
+        if text in _TRUTH:
+            return _TRUTH[text] if _TRUTH[text] in self.known else text
+        if isinstance(cell, str) or not _NUMBER.fullmatch(text):
+            return text
+        return self.by_size.get(float(text), text)
+
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_TRUTH = {"True": "1", "False": "0"}
+MISSING_NUMBERS = frozenset(
+    ("", "NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "<NA>", "#N/A", "#NA", "-nan",
+     "-NaN", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")
+)  # fmt: skip
+
+
+def number_of(cell: object) -> float | None:
+    """A cell as a number, NaN where there is none; None where it is something else.
+
+    Text is read as it stands in files: blanks around it, what programs write for a missing number,
+    True and False as 1 and 0. Digits are 0 to 9.
+    """
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return math.nan
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text in MISSING_NUMBERS:
+            return math.nan
+        if text.title() in _TRUTH:
+            return float(_TRUTH[text.title()])
+        if text.lstrip("+-").lower() in ("inf", "infinity"):
+            return float(text)
+        return float(text) if _NUMBER.fullmatch(text) else None
+    if isinstance(cell, bool | int | float | Decimal | np.number | np.bool_):
+        try:
+            return float(cell)
+        except OverflowError:  # an integer beyond all floats
+            return None
+    return None
 
 
 def _one_hot(labels: pd.Series | np.ndarray, positions: dict[str, int], width: int) -> np.ndarray:
     """One column a kept label, one for the rare ones together; unknown and missing are all zero."""
-    texts = labels if isinstance(labels, np.ndarray) else labels.map(label_text)
-    at = np.array([positions.get(text, -1) for text in texts], dtype=np.intp)
+    if not isinstance(labels, np.ndarray):  # not read by the contract
+        codes, cells = pd.factorize(labels)
+        known = Labels(positions)
+        labels = np.array([*map(known.find, cells), None], dtype=object)[codes]
+    at = np.array([positions.get(text, -1) for text in labels], dtype=np.intp)
     encoded = np.zeros((len(labels), width), dtype=np.float32)
-    known = np.flatnonzero(at >= 0)
-    encoded[known, at[known]] = 1.0
+    found = np.flatnonzero(at >= 0)
+    encoded[found, at[found]] = 1.0
     return encoded
 
 
@@ -222,7 +310,10 @@ class Scorer:
         """Calibrated float64 outputs: shape (n,) for regression (in the target's unit) and binary
         (probability of the positive class), (n, classes) for multi-class."""
         features = self.transformer.transform(frame)
-        return self.read(self.session.run(None, {self.input_name: features})[0])
+        rows = len(features)
+        if short := -rows % ROWS_TOGETHER:  # a row has the same answer alone and among others
+            features = np.pad(features, ((0, short), (0, 0)))
+        return self.read(self.session.run(None, {self.input_name: features})[0][:rows])
 
     def read(self, network_outputs: np.ndarray) -> np.ndarray:
         """``outputs``, given what the network itself says: (n, outputs)."""

@@ -19,14 +19,7 @@ def derive_transaction_windows(
     Raises DataRefused, by column, where one that is needed is missing, can't be read or has gaps,
     and where the table already has a column of a derived name.
     """
-    kinds = {
-        derived.time: "time",
-        derived.customer: "identifier",
-        derived.terminal: "identifier",
-        derived.amount: "number",
-        derived.fraud: "category",
-    }
-    raw = read_columns(table, kinds)
+    raw = read_columns(table, derived.raw_kinds)
     endless = int((~np.isfinite(raw[derived.amount])).sum())
     if endless:
         refuse_broken([BrokenRule(derived.amount, "is a finite number", endless)])

@@ -8,17 +8,28 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import SimulatedTransactions, Source, UseCase
-from modelling.loading import fingerprint, hide_password, read_table
+from modelling.loading import (
+    fingerprint,
+    hide_password,
+    kinds_of,
+    read_source,
+    type_columns,
+)
 
 log = logging.getLogger("finflows")
 
 
 @task(name="load", cache_policy=NO_CACHE, persist_result=False)
 def load_table(use_case: UseCase) -> tuple[pd.DataFrame, str]:
-    """The raw table and the fingerprint of its content."""
-    table = read_table(use_case.source)
+    """The columns that are declared, in their declared kinds, and the fingerprint of their content.
+
+    What was found out of the file and is not declared is said.
+    """
+    raw, found = read_source(use_case.source, kinds_of(use_case))
+    table = type_columns(raw, use_case)
     data_hash = fingerprint(table)
-    log.info("%-11s %s rows from %s", "data", f"{len(table):,}", source_name(use_case))
+    said = f" ({', '.join(found)})" if found else ""
+    log.info("%-11s %s rows from %s%s", "data", f"{len(table):,}", source_name(use_case), said)
     return table, data_hash
 
 

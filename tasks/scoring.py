@@ -1,81 +1,100 @@
-"""Score a file of any size in bounded memory: CSV or Parquet in, CSV or Parquet out.
+"""Score a table of any size in bounded memory: what training reads in, CSV or Parquet out.
 
 Rows that the model refuses go to a quarantine file beside the output, with their number and the
-rules that they break. Files appear whole or not at all.
+rules that they break. Files appear whole or not at all, and are their owner's alone.
 """
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from glob import has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from modelling.cells import Written, numbers_in_text, plain_numbers, refuse_commas
+from modelling.declaration import Source
+from modelling.loading import frame_of, open_source, shown_name
 from modelling.refusals import DataRefused, UsageError
 
-ROWS_AT_ONCE = 131_072
-BLOCK_BYTES = 16 << 20
-# What pandas reads as missing, so that a file scores as it trains.
-MISSING = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "<NA>", "-nan"]
-MISSING += ["#NA", "#N/A N/A", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
-
-
-class Scored(NamedTuple):
-    """How many rows came in, how many of them were set aside, and what the input was."""
-
-    rows: int
-    quarantined: int
-    input_hash: str
-
+ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
+BROKEN, UNKNOWN = "broken_rules", "unknown"
 
 Answer = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def score_file(
-    answer: Answer,
-    inputs: Sequence[str],
-    numbers: Sequence[str],
-    outputs: Mapping[str, str],
-    source: Path,
-    output: Path,
-    on_rows: Callable[[int], None] = lambda _: None,
-) -> Scored:
-    """Write ``answer`` for every row of ``source`` to ``output``, in the order of the rows.
+class Asked(NamedTuple):
+    """What is asked of a model: its ``answer``, the ``kinds`` of the columns that it takes, the
+    types of the ``outputs`` that it gives, which share of rows may have labels unknown to it (by
+    column), and how the text of numbers is ``written``."""
 
-    Each row of the output has its number (from 1), the columns that are not ``inputs`` of the
-    model (an identifier, say) and the answers, typed as in ``outputs``. Raises UsageError where a
-    path can't be used, DataRefused where ``source`` is not a table, and what ``answer`` raises
-    where columns are missing.
+    answer: Answer
+    kinds: Mapping[str, str]
+    outputs: Mapping[str, str]
+    unknown_at_most: Mapping[str, float] = {}
+    written: Written = Written()
+
+
+class Scored(NamedTuple):
+    """How many rows came in, how many of them were set aside, how many had a label that no training
+    row had (by column), and what the input was."""
+
+    rows: int
+    quarantined: int
+    unknown: dict[str, int]
+    input_hash: str
+
+
+def score_file(
+    asked: Asked, source: Source, output: Path, on_rows: Callable[[int], None] = lambda _: None
+) -> Scored:
+    """Write an answer for every row of ``source`` to ``output``, in the order of the rows.
+
+    Each row of the output has its number (from 1), the columns that are not inputs of the model (an
+    identifier, say) and the answers, typed as ``asked``. A quarantine file that is scored again
+    keeps the numbers of the first file. Raises UsageError where a path can't be used, DataRefused
+    where ``source`` is not a table or too many labels are unknown, and what ``answer`` raises where
+    columns are missing.
     """
     _refuse_paths(source, output)
+    raw = open_source(source, asked.kinds, rest=True)
+    layout = _Layout.of(raw.names, asked)
+    path, digest = Path(os.path.expandvars(source.uri)), hashlib.sha256()
+    unknown: Counter[str] = Counter()
     with _whole_or_nothing(output) as answered, _whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
-        for batch in _batches(source):
-            _refuse_doubles(batch.schema.names)
-            given = [name for name in inputs if name in batch.schema.names]
-            answers = answer(_frame(batch.select(given), numbers))
-            number = pa.array(range(rows + 1, rows + len(batch) + 1), pa.int64())
+        for batch in raw.batches:
+            answers = asked.answer(_frame(batch, layout.inputs, asked))
+            number = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()
-            kept = _columns(batch, [n for n in batch.schema.names if n not in inputs], number)
-            typed = {n: pa.array(answers[n], ARROW_TYPES[kind]) for n, kind in outputs.items()}
-            answered.write(pa.table({**kept, **typed}).filter(pa.array(~refused)))
+            typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in asked.outputs.items()}
+            whole = {**number, **layout.passed_on(batch), **typed}
+            answered.write(pa.table(whole).filter(pa.array(~refused)))
             if refused.any():
-                reasons = {"broken_rules": pa.array(answers["broken_rules"], pa.string())}
-                whole = {**reasons, **_columns(batch, batch.schema.names, number)}
-                aside.write(pa.table(whole).filter(pa.array(refused)))
+                reasons = {BROKEN: pa.array(answers[BROKEN], pa.string())}
+                kept = {name: batch.column(name) for name in layout.kept}
+                aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
+            _count_unknown(answers, unknown)
+            if not path.is_file():
+                digest.update(batch.serialize())
             on_rows(rows)
         if not rows:
-            raise DataRefused(f"{source.name} holds no rows")
-    with source.open("rb") as file:
-        return Scored(rows, set_aside, hashlib.file_digest(file, "sha256").hexdigest())
+            raise DataRefused(f"{shown_name(source)} holds no rows")
+        _refuse_unknown(unknown, rows, asked)
+    if path.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    return Scored(rows, set_aside, dict(unknown), digest.hexdigest())
 
 
 def quarantine_of(output: Path) -> Path:
@@ -83,59 +102,102 @@ def quarantine_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}.quarantine{output.suffix}")
 
 
+class _Layout(NamedTuple):
+    """Which columns of the input are the model's ``inputs``, which are ``kept`` for the quarantine,
+    and how the number of a row is called: a name that no column has."""
+
+    inputs: list[str]
+    kept: list[str]
+    others: list[str]
+    number_name: str
+    scored_again: bool
+    outputs: frozenset[str]
+
+    @classmethod
+    def of(cls, names: Sequence[str], asked: Asked) -> "_Layout":
+        inputs = [name for name in asked.kinds if name in names]
+        free = (name for name in _number_names() if name not in asked.kinds)
+        ours = next(free)
+        again = BROKEN in names and ours in names and BROKEN not in asked.kinds
+        number = ours if again else next(name for name in (ours, *free) if name not in names)
+        kept = [name for name in names if not (again and name in (BROKEN, ours))]
+        others = [name for name in kept if name not in inputs]
+        return cls(inputs, kept, others, number, again, frozenset(asked.outputs))
+
+    def numbers(self, batch: pa.RecordBatch, before: int) -> dict[str, pa.Array]:
+        """The number of each row in the first file: (n,)."""
+        if self.scored_again:
+            return {self.number_name: pc.cast(batch.column(self.number_name), pa.int64())}
+        return {self.number_name: pa.array(range(before + 1, before + len(batch) + 1), pa.int64())}
+
+    def passed_on(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The columns that are no inputs; one that is called like an answer is told apart."""
+        return {
+            f"input.{name}" if name in self.outputs else name: batch.column(name)
+            for name in self.others
+        }
+
+
+def _number_names() -> Iterator[str]:
+    yield "row"
+    yield from (f"row_{number}" for number in range(2, 1_000_000))
+
+
+def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: Asked) -> pd.DataFrame:
+    """The raw columns as pandas holds them; a text column of numbers becomes numbers, if it can."""
+    frame = frame_of(batch.select(inputs))
+    for name in inputs:
+        cells = batch.column(name)
+        if asked.kinds[name] == "number" and pa.types.is_string(cells.type):
+            try:
+                frame[name] = numbers_in_text(cells, asked.written)
+            except pa.ArrowInvalid:  # the contract names the cells
+                plain = plain_numbers(cells, asked.written).to_pandas()
+                unread = plain[pd.to_numeric(plain, errors="coerce").isna() & plain.notna()]
+                if len(unread) > len(plain) / 2:
+                    refuse_commas(unread.rename(name), asked.written)
+                frame[name] = plain
+    return frame
+
+
+def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
+    if UNKNOWN in answers:
+        for names, rows in answers[UNKNOWN].value_counts().items():
+            for name in str(names).split("; ") if names else []:
+                unknown[name] += int(rows)
+
+
+def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: Asked) -> None:
+    for name, count in unknown.items():
+        bound = asked.unknown_at_most.get(name, 1.0)
+        if rows >= ENOUGH_ROWS and count > bound * rows:
+            raise DataRefused(
+                f"{name}: {count:,} of {rows:,} rows hold labels that no training row had, more "
+                f"than {bound:.1%}: is it the same code? Correct the file, train anew, or declare "
+                "unknown_at_most"
+            )
+
+
 def _is_parquet(path: Path) -> bool:
-    return path.suffix in (".parquet", ".pq")
+    return path.suffix.lower() in (".parquet", ".pq")
 
 
-def _refuse_paths(source: Path, output: Path) -> None:
-    for path in (source, output):
-        if not _is_parquet(path) and path.suffix != ".csv":
-            raise UsageError(f"{path.name}: name a .csv or .parquet file")
-    if not source.is_file():
-        raise UsageError(f"no such file: {source}")
+def _refuse_paths(source: Source, output: Path) -> None:
+    uri = os.path.expandvars(source.uri)
+    path = Path(uri)
+    if not _is_parquet(output) and output.suffix.lower() != ".csv":
+        raise UsageError(f"{output.name}: name a .csv or .parquet file for the answers")
+    if "://" not in uri and not uri.startswith("package:") and not has_magic(uri):
+        if not path.exists():
+            raise UsageError(f"no such file: {source.uri}")
+        if path.resolve() in (output.resolve(), quarantine_of(output).resolve()):
+            raise UsageError(f"{output.name}: the output would overwrite the input")
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")
-    if source.resolve() in (output.resolve(), quarantine_of(output).resolve()):
-        raise UsageError(f"{output.name}: the output would overwrite the input")
-
-
-def _refuse_doubles(names: list[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataRefused(f"columns named twice: {', '.join(twice)}")
-
-
-def _batches(source: Path) -> Iterator[pa.RecordBatch]:
-    """CSV cells stay text: what a column's type is, the contract decides, not the first block."""
-    try:
-        if _is_parquet(source):
-            yield from pyarrow.parquet.ParquetFile(source).iter_batches(ROWS_AT_ONCE)
-            return
-        names = pd.read_csv(source, nrows=0).columns
-        text = pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            null_values=MISSING,
-            strings_can_be_null=True,
-        )
-        options = pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES)
-        with pyarrow.csv.open_csv(source, options, convert_options=text) as reader:
-            yield from (batch for batch in reader if len(batch))
-    except (pa.ArrowInvalid, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError):
-        raise DataRefused(f"{source.name} is not a table: give CSV or Parquet") from None
-
-
-def _frame(batch: pa.RecordBatch, numbers: Sequence[str]) -> pd.DataFrame:
-    """The raw columns as pandas holds them; a text column of numbers becomes numbers, if it can."""
-    columns = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if name in numbers and pa.types.is_string(column.type):
-            with suppress(pa.ArrowInvalid):  # the contract names the cells
-                column = pc.cast(pc.utf8_trim_whitespace(column), pa.float64())
-        columns[name] = column.to_pandas()
-    return pd.DataFrame(columns)
-
-
-def _columns(batch: pa.RecordBatch, names: Sequence[str], number: pa.Array) -> dict[str, Any]:
-    return {"row": number, **{name: batch.column(name) for name in names if name != "row"}}
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder: name a file for the answers")
+    if not os.access(output.parent, os.W_OK):
+        raise UsageError(f"{output.parent} can't be written to")
 
 
 class _Writer:
@@ -147,9 +209,10 @@ class _Writer:
 
     def write(self, table: pa.Table) -> None:
         if self.writer is None:
+            os.close(os.open(self.part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             kind = pyarrow.parquet.ParquetWriter if self.is_parquet else pyarrow.csv.CSVWriter
-            self.writer = kind(self.part, table.schema)
-        self.writer.write_table(table)
+            self.writer, self.schema = kind(self.part, table.schema), table.schema
+        self.writer.write_table(table.cast(self.schema))
 
     def close(self) -> None:
         if self.writer is not None:
@@ -159,6 +222,7 @@ class _Writer:
 @contextmanager
 def _whole_or_nothing(path: Path) -> Iterator[_Writer]:
     """A writer whose file appears under its name when all is written; an older one goes."""
+    remove_leftovers(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     writer = _Writer(part, _is_parquet(path))
     try:
@@ -171,3 +235,13 @@ def _whole_or_nothing(path: Path) -> Iterator[_Writer]:
     finally:
         writer.close()
         part.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of the file ``path``: it holds customers' answers."""
+    before, after = f".{path.name}.", ".part"
+    for part in path.parent.iterdir():
+        pid = part.name.removeprefix(before).removesuffix(after)
+        ours = part.name == f"{before}{pid}{after}" and pid.isdigit()
+        if ours and not psutil.pid_exists(int(pid)):
+            part.unlink(missing_ok=True)

@@ -55,7 +55,7 @@ def validate_table(table: pd.DataFrame, use_case: UseCase) -> tuple[pd.DataFrame
     """The table in its declared types, and the report. Raises DataRefused on a critical rule."""
     from expectations import suites
 
-    judge = _Judge(table)
+    judge = _Judge(table, use_case)
     judge.check(table, suites.schema_suite(use_case))
     converted = convert_types(table, use_case)
     judge.check(converted, suites.type_suite(use_case))
@@ -76,7 +76,7 @@ def validate_table(table: pd.DataFrame, use_case: UseCase) -> tuple[pd.DataFrame
 class _Judge:
     """Runs suites one after the other over stages of one table, and collects what they say."""
 
-    def __init__(self, raw: pd.DataFrame):
+    def __init__(self, raw: pd.DataFrame, use_case: UseCase):
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -85,7 +85,7 @@ class _Judge:
         source = context.data_sources.add_or_update_pandas("table")
         self.asset = source.add_dataframe_asset("table")
         self.batch = self.asset.add_batch_definition_whole_dataframe("whole")
-        self.raw = raw
+        self.raw, self.source = raw, use_case.source
         self.rules = 0
         self.broken: list[BrokenRule] = []
 
@@ -107,7 +107,8 @@ class _Judge:
         column = expectation.kwargs.get("column", "(table)")
         rows = result.result.get("unexpected_count")
         if expectation.type == "expect_column_values_to_be_in_type_list":
-            rows = unreadable_cells(self.raw[column], expectation.meta["rule"].split()[-1])
+            kind = expectation.meta["rule"].split()[-1]
+            rows = unreadable_cells(self.raw[column], kind, self.source)
         elif expectation.type == "expect_column_values_to_not_be_null":
             rows = int(self.raw[column].isna().sum())
         severity = str(expectation.severity.value)

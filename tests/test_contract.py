@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from small_models import loan_table, loans, small_model
 
+from modelling import scoring
 from modelling.columns import category
 from modelling.contract import Contract, InputRefused, Model
 from modelling.packaging import contract_of
-from modelling.scoring import label_text
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +155,10 @@ def test_infinite_numbers_count_as_missing_as_they_do_in_training(model, rows):
 
 
 def test_a_category_keeps_its_rule_whatever_type_it_was_read_as():
-    contract = Contract(contract_of(loans(columns=(category("grade", "1", "2"),))), label_text)
+    contract = Contract(
+        contract_of(loans(columns=(category("grade", "1", "2"),))), vars(scoring), {}
+    )
     for labels in ([1, 2], [1.0, 2.0], ["1", "2"], [np.int8(1), "2"]):
-        cells, broken = contract.check(pd.DataFrame({"grade": labels}))
+        cells, broken, _ = contract.check(pd.DataFrame({"grade": labels}))
         assert broken.tolist() == ["", ""]
         assert cells["grade"].tolist() == ["1", "2"]

@@ -13,6 +13,7 @@ from modelling.loading import (
     hide_password,
     read_columns,
     read_table,
+    type_columns,
     unreadable_cells,
 )
 from modelling.refusals import DataRefused, UsageError
@@ -30,8 +31,12 @@ def test_the_same_rows_from_csv_parquet_url_and_sql(tmp_path, credit_table):
         Source(uri=f"file://{tmp_path}/a.parquet"),
         Source(uri=database, query="SELECT * FROM loans"),
     ]
+    use_case = find_use_case("credit_scoring")
+    expected = type_columns(credit_table, use_case)
     for source in sources:
-        pd.testing.assert_frame_equal(read_table(source), credit_table, check_dtype=False)
+        typed = type_columns(read_table(source), use_case)
+        pd.testing.assert_frame_equal(typed, expected)
+        assert fingerprint(typed) == fingerprint(expected)
 
 
 def test_environment_variables_keep_passwords_out_of_declarations(tmp_path, monkeypatch):
@@ -51,7 +56,8 @@ def test_what_can_not_be_read_says_so(tmp_path):
     for name in ("empty.csv", "head.csv", "picture.csv", "fake.parquet"):
         with pytest.raises(DataRefused, match=name):
             read_table(Source(uri=str(tmp_path / name)))
-    for uri in (str(tmp_path / "none.csv"), str(tmp_path), "package:nobody/x.csv"):
+    (tmp_path / "folder").mkdir()
+    for uri in (str(tmp_path / "none.csv"), str(tmp_path / "folder"), "package:nobody/x.csv"):
         with pytest.raises(UsageError):
             read_table(Source(uri=uri))
     with pytest.raises(UsageError, match=r"source\.query"):
@@ -60,17 +66,18 @@ def test_what_can_not_be_read_says_so(tmp_path):
         read_table(Source(uri=f"sqlite:///{tmp_path}/loans.db", query="SELECT * FROM nowhere"))
 
 
-def test_the_fingerprint_knows_cells_order_names_and_types():
+def test_the_fingerprint_knows_cells_order_and_names_but_not_types():
     table = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     same = fingerprint(table.copy())
     assert same == fingerprint(table)
     others = [
         table.iloc[::-1],
         table.rename(columns={"a": "c"}),
-        table.astype({"a": "float64"}),
         table.assign(a=[1, 3]),
     ]
-    assert len({same, *(fingerprint(other) for other in others)}) == 5
+    assert len({same, *(fingerprint(other) for other in others)}) == 4
+    for kind in ("float64", "int8", "Int64"):
+        assert fingerprint(table.astype({"a": kind})) == same
 
 
 def test_cells_that_are_no_numbers_are_counted():

@@ -28,7 +28,8 @@ SECRET = 987654.25  # a cell that must never be quoted
 @pytest.fixture(scope="module")
 def prices():
     """The S&P 500, daily, 1999-2018: 5,031 days."""
-    return read_table(USE_CASE.source)
+    table = read_table(USE_CASE.source)
+    return table.assign(**table.drop(columns="Date").astype(float))
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,21 @@ from conftest import REPOSITORY, last_json
 from small_models import loan_table, register_and_judge, small_model
 
 from modelling.contract import InputRefused, Model
+from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
-from tasks.scoring import quarantine_of, score_file
+from tasks.scoring import Asked, quarantine_of, score_file
 
 OUTPUTS = {
     "probability": "double",
     "decision": "long",
     "model_version": "string",
     "broken_rules": "string",
+    "unknown": "string",
 }
-NUMBERS = ["age", "income", "balance"]
-INPUTS = [*NUMBERS, "housing", "region"]
+KINDS = {
+    **dict.fromkeys(["age", "income", "balance"], "number"),
+    **dict.fromkeys(["housing", "region"], "category"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +50,9 @@ def read(path):
     return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
-def scored(model, source, output):
-    return score_file(model.answer, INPUTS, NUMBERS, OUTPUTS, source, output)
+def scored(model, source, output, **asked):
+    asked = Asked(model.answer, KINDS, OUTPUTS, **asked)
+    return score_file(asked, Source(uri=str(source)), output)
 
 
 @pytest.mark.parametrize("into", [".csv", ".parquet"])
@@ -113,7 +118,7 @@ def test_a_failure_half_way_leaves_the_older_output_and_nothing_half_written(
         return model.answer(frame)
 
     with pytest.raises(MemoryError):
-        score_file(answer, INPUTS, NUMBERS, OUTPUTS, source, tmp_path / "out.csv")
+        score_file(Asked(answer, KINDS, OUTPUTS), Source(uri=str(source)), tmp_path / "out.csv")
     assert len(calls) == 2
     assert (tmp_path / "out.csv").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"in.parquet", "out.csv"}
@@ -147,11 +152,10 @@ MEASURED = """
 import sys
 from pathlib import Path
 from modelling.contract import InputRefused, Model
-from tasks.scoring import score_file
+from test_scoring_files import scored
 from tasks.scoring_progress import peak_memory_mb
-from test_scoring_files import INPUTS, NUMBERS, OUTPUTS
 model = Model(Path(sys.argv[1]), "5")
-score_file(model.answer, INPUTS, NUMBERS, OUTPUTS, Path(sys.argv[2]), Path(sys.argv[3]))
+scored(model, Path(sys.argv[2]), Path(sys.argv[3]))
 print(peak_memory_mb())
 """
 

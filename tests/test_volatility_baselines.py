@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.loading import read_table
+from modelling.loading import read_table, type_columns
 from modelling.price_history import derive_price_history, target_name
 from modelling.volatility_baselines import (
     VOLATILITY_BASELINES,
@@ -24,7 +24,7 @@ TRAIN_ROWS = pd.RangeIndex(1500)
 
 @pytest.fixture(scope="module")
 def prices():
-    return read_table(USE_CASE.source).head(2600)
+    return type_columns(read_table(USE_CASE.source), USE_CASE).head(2600)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlflow
@@ -12,8 +11,12 @@ import pandas as pd
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 
+from modelling.cells import Written
+from modelling.declaration import Source
+from modelling.loading import shown_name
 from modelling.refusals import DataRefused, UsageError
 from tasks.processes import process_tag
+from tasks.scoring import Asked
 from tasks.tracking.champions import champion_of, versions
 from tasks.tracking.store import connect, experiment_id
 
@@ -23,10 +26,7 @@ class LoadedModel(NamedTuple):
 
     name: str
     version: str
-    answer: Callable[[pd.DataFrame], pd.DataFrame]
-    inputs: list[str]
-    numbers: list[str]
-    outputs: dict[str, str]
+    asked: Asked
 
 
 def load_registered(name: str, version: str | None = None) -> LoadedModel:
@@ -40,7 +40,8 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
     if wanted not in [str(one.version) for one in versions(client, name)]:
         raise UsageError(f"{name} has no version {wanted}")
     model = mlflow.pyfunc.load_model(f"models:/{name}/{wanted}")
-    columns = model.unwrap_python_model().model.contract.columns
+    unwrapped = model.unwrap_python_model().model
+    columns = unwrapped.contract.columns
 
     def answer(frame: pd.DataFrame) -> pd.DataFrame:
         try:
@@ -48,27 +49,24 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
         except MlflowException as error:
             raise DataRefused(str(error.message)) from None
 
-    return LoadedModel(
-        name=name,
-        version=wanted,
+    asked = Asked(
         answer=answer,
-        inputs=[column["name"] for column in columns],
-        numbers=[column["name"] for column in columns if column["kind"] == "number"],
+        kinds={column["name"]: column["kind"] for column in columns},
         outputs={one.name: one.type.name for one in model.metadata.signature.outputs},
+        unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
+        written=Written(**getattr(unwrapped, "written", {})),  # older models do not say
     )
+    return LoadedModel(name, wanted, asked)
 
 
 @contextmanager
-def scoring_run(model: LoadedModel, source: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A run of its own experiment; call what it yields with counts (numbers) and facts (text)."""
     client = connect()
     experiment = experiment_id(client, f"{model.name}-scoring")
-    tags = {
-        "model_version": model.version,
-        "input": source.name,
-        "process": process_tag(os.getpid()),
-    }
-    run = client.create_run(experiment, tags=tags, run_name=source.name)
+    shown = shown_name(source).rpartition("/")[2]
+    tags = {"model_version": model.version, "input": shown, "process": process_tag(os.getpid())}
+    run = client.create_run(experiment, tags=tags, run_name=shown)
     started = time.monotonic()
 
     def record(facts: dict[str, Any]) -> None:

@@ -1,0 +1,208 @@
+"""What stands in a cell is what it means, whatever it comes in; what fits two ways is refused."""
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from modelling.cells import Written, numbers_in_text, read_cells
+from modelling.refusals import DataRefused
+from modelling.scoring import Labels, label_text, number_of
+
+PLAIN = Written()
+LABELS = [
+    ("001", "001"),
+    ("True", "True"),
+    ("true", "true"),
+    (True, "True"),
+    (np.True_, "True"),
+    (json.loads("true"), "True"),
+    ("1234567890123456789", "1234567890123456789"),
+    (1234567890123456789, "1234567890123456789"),
+    (np.int64(1234567890123456789), "1234567890123456789"),
+    ("NA", "NA"),
+    ("None", "None"),
+    (" Paris ", "Paris"),
+    ("Übersee", "Übersee"),
+    (7, "7"),
+    (7.0, "7"),
+    ("7.0", "7"),
+    (np.float32(7), "7"),
+    (np.uint8(7), "7"),
+    (Decimal("7.00"), "7"),
+    (Decimal("1.50"), "1.5"),
+    (0.1, "0.1"),
+    (np.float32(0.1), "0.1"),
+    (-0.0, "0"),
+    (1e20, "100000000000000000000"),
+    ("007.0", "007.0"),
+    ("1.10", "1.10"),
+    (b"x", "b'x'"),
+    (date(2024, 2, 29), "2024-02-29"),
+    ("", None),
+    ("  ", None),
+    (None, None),
+    (np.nan, None),
+    (pd.NA, None),
+    (pd.NaT, None),
+    (Decimal("NaN"), None),
+]
+
+
+@pytest.mark.parametrize(("cell", "text"), LABELS, ids=lambda one: repr(one))
+def test_a_label_has_one_form_whatever_it_comes_in(cell, text):
+    assert label_text(cell) == text
+    assert label_text(text) == text, "its form is its own"
+
+
+@pytest.mark.parametrize(
+    ("known", "cell", "found"),
+    [
+        (["007", "012"], 7, "007"),
+        (["007", "012"], 12.0, "012"),
+        (["007", "7"], 7, "7"),
+        (["007", "07"], 7, "7"),  # which of the two it was nobody knows
+        (["007"], "7", "7"),  # a text is another code
+        (["1E5"], 100_000.0, "1E5"),
+        (["1.10"], 1.1, "1.10"),
+        (["0", "1"], True, "1"),
+        (["0", "1"], "False", "0"),
+        (["True", "False"], True, "True"),
+        (["A"], "B", "B"),
+        (["A"], None, None),
+    ],
+)
+def test_a_number_means_the_only_label_of_its_size(known, cell, found):
+    assert Labels(known).find(cell) == found
+
+
+KEPT = {"text": pd.Series(["7", "8", None]), "object": pd.Series(["7", 8, None], dtype=object)}
+KEPT |= {"gaps": pd.Series([7.0, 8.0, np.nan]), "nullable": pd.Series([7, 8, None], dtype="Int64")}
+KEPT |= {"categorical": pd.Series(["7", "8", None], dtype="category")}
+KEPT |= {"dictionary": pa.array(["7", "8", None]).dictionary_encode().to_pandas()}
+
+
+@pytest.mark.parametrize("cells", KEPT.values(), ids=KEPT.keys())
+def test_a_column_of_labels_has_one_form_too(cells):
+    read, unread = read_cells(cells.set_axis([5, 5, 1]), "category", PLAIN)
+    assert unread == 0
+    assert read.index.tolist() == [5, 5, 1]
+    assert read.fillna("-").tolist() == ["7", "8", "-"]
+
+
+NUMBERS = [
+    ("1.5", 1.5), (" 2 ", 2.0), ("+3", 3.0), (".5", 0.5), ("1e3", 1000.0), ("-7", -7.0),
+    ("True", 1.0), ("FALSE", 0.0), (True, 1.0), ("0.1", 0.1), (Decimal("2.50"), 2.5),
+    ("inf", np.inf), (7, 7.0),
+    ("4_5", None), ("٣", None), ("0x1F", None), ("1,5", None), ("12 EUR", None), ([1], None),
+    ({}, None), (10**400, None), ("--1", None),
+]  # fmt: skip
+MISSING = ["", "  ", "NA", "n/a", "NaN", "None", "<NA>", None, np.nan, pd.NA]
+
+
+@pytest.mark.parametrize(("cell", "number"), NUMBERS, ids=lambda one: repr(one)[:20])
+def test_a_number_is_what_is_written_with_the_digits_0_to_9(cell, number):
+    assert number_of(cell) == number
+
+
+@pytest.mark.parametrize("cell", MISSING, ids=repr)
+def test_what_programs_write_for_a_missing_number_is_missing(cell):
+    assert np.isnan(number_of(cell))
+
+
+def test_arrow_reads_text_as_the_scorer_does():
+    texts = [cell for cell, number in NUMBERS if isinstance(cell, str)]
+    texts += [cell for cell in MISSING if isinstance(cell, str)]
+    for text in texts:
+        try:
+            fast = numbers_in_text(pa.array([text]), PLAIN)[0]
+        except pa.ArrowInvalid:
+            continue  # left to the scorer's
+        slow = number_of(text)
+        assert slow is not None, text
+        assert fast == slow or (np.isnan(fast) and np.isnan(slow)), text
+    generator = np.random.default_rng(0)
+    many = generator.normal(size=2000) * 10 ** generator.uniform(-300, 300, 2000)
+    written = [repr(float(one)) for one in many]
+    np.testing.assert_array_equal(numbers_in_text(pa.array(written), PLAIN), many)
+
+
+def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise():
+    cells = pd.Series(["1.234,5", "0,25", None], name="income")
+    german = Written(decimal=",", thousands=".")
+    read, unread = read_cells(cells, "number", german)
+    assert unread == 0
+    assert read.fillna(-1).tolist() == [1234.5, 0.25, -1]
+    with pytest.raises(DataRefused, match=r"2 cells of income look like decimal .*decimal=','"):
+        read_cells(cells, "number", PLAIN)
+    with pytest.raises(DataRefused, match="thousands=','"):
+        read_cells(pd.Series(["1,234,567", "12,000"], name="income"), "number", PLAIN)
+    read, unread = read_cells(pd.Series(["1.5", "0,25"], name="x"), "number", Written(decimal=","))
+    assert unread == 1, "a point is no decimal mark where a comma is"
+
+
+def test_identifiers_are_whole_numbers_or_the_text_that_stands_there():
+    for cells in (["7", "12"], [7, 12], [7.0, 12.0]):
+        read, _ = read_cells(pd.Series(cells), "identifier", PLAIN)
+        assert read.dtype == np.int64
+        assert read.tolist() == [7, 12]
+    for cells in (["007", "12"], ["7", "x"], ["1234567890123456789012", "1"]):
+        assert read_cells(pd.Series(cells), "identifier", PLAIN)[0].tolist() == cells
+
+
+CERTAIN = {
+    "iso": (["2019-07-13", "2019-12-01 10:30"], "2019-07-13"),
+    "slashes, year first": (["2019/07/13", "2019/08/01"], "2019-07-13"),
+    "integers": ([20190713, 20191201], "2019-07-13"),
+    "integers with gaps": ([20190713.0, np.nan], "2019-07-13"),
+    "digits": (["20190713", "20191201"], "2019-07-13"),
+    "months": (["201907", "201912"], "2019-07-01"),
+    "seconds": ([1562976000, 1575158400], "2019-07-13"),
+    "milliseconds": (["1562976000000", "1575158400000"], "2019-07-13"),
+    "day first": (["13/07/2019", "01/12/2019"], "2019-07-13"),
+    "month first": (["7/13/2019", "12/1/2019"], "2019-07-13"),
+    "dots": (["13.07.2019", "01.12.2019"], "2019-07-13"),
+    "letters": (["13-Jul-2019", "1 Dec 2019"], "2019-07-13"),
+    "dates": ([date(2019, 7, 13), date(2019, 12, 1)], "2019-07-13"),
+    "datetimes": ([datetime(2019, 7, 13), None], "2019-07-13"),
+    "zones": (["2019-07-13 02:00:00+02:00", "2019-12-01T00:00:00Z"], "2019-07-13"),
+    "missing": (["2019-07-13", "NULL", ""], "2019-07-13"),
+}
+
+
+@pytest.mark.parametrize("case", CERTAIN)
+def test_times_are_read_where_their_writing_is_certain(case):
+    cells, first = CERTAIN[case]
+    read, unread = read_cells(pd.Series(cells, name="on"), "time", PLAIN)
+    assert unread == 0
+    assert read[0] == pd.Timestamp(first)
+    assert read.dt.year.dropna().eq(2019).all()
+
+
+DOUBTFUL = {
+    "both orders": ["03/07/2019", "01/12/2019"],
+    "some the one, some the other": ["13/07/2019", "12/31/2019"],
+    "years": [2019, 2020],
+    "several lengths": [20190713, 201907],
+    "two digits for the year": ["13/07/19", "14/07/19"],
+    "some with a zone": ["2019-07-13 02:00:00+02:00", "2019-12-01 00:00:00"],
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_times_that_can_be_read_in_two_ways_are_refused_by_column(case):
+    with pytest.raises(DataRefused, match=r"^on: "):
+        read_cells(pd.Series(DOUBTFUL[case], name="on"), "time", PLAIN)
+
+
+def test_a_declared_format_decides_and_dates_that_can_not_be_are_counted():
+    cells = pd.Series(["03/07/2019", "01/12/2019", "31/02/2019"], name="on")
+    read, unread = read_cells(cells.head(2), "time", Written(date_format="%d/%m/%Y"))
+    assert read.dt.month.tolist() == [7, 12]
+    _, unread = read_cells(cells, "time", Written(date_format="%d/%m/%Y"))
+    assert unread == 1
+    assert read_cells(pd.Series(["2019-02-30", "2019-03-01"], name="on"), "time", PLAIN)[1] == 1

@@ -1,0 +1,223 @@
+"""A table is read the same however its file is packed and written, or refused with the cause."""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from sqlalchemy import create_engine
+
+from modelling import tables
+from modelling.columns import amount, category, number, time
+from modelling.declaration import Source, UseCase
+from modelling.loading import fingerprint, kinds_of, read_source, type_columns
+from modelling.refusals import DataRefused, UsageError
+
+USE_CASE = UseCase(
+    name="loans", title="Loans", problem="binary", source=Source(uri="none"), target="default",
+    columns=(number("age"), amount("income"), category("branch"), category("city"),
+             time("opened_on")),
+)  # fmt: skip
+NAMES = ["age", "income", "branch", "city", "opened_on", "default"]
+
+CITIES = ["Zürich", "NA", 'say "hi"', "two\nlines", "a;b,c", None]
+
+
+def table(rows=60):
+    generator = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "age": generator.integers(18, 90, rows),
+            "income": generator.lognormal(8, 0.5, rows).round(2),
+            "branch": [f"{n:03d}" for n in generator.integers(1, 30, rows)],
+            "city": generator.choice(
+                ["Zürich", "NA", 'say "hi"', "two\nlines", "a;b,c", None], rows
+            ),
+            "opened_on": pd.date_range("2019-07-13", periods=rows, freq="D"),
+            "default": generator.integers(0, 2, rows),
+        }
+    )
+
+
+def typed(uri, **source):
+    declared = Source(uri=str(uri), **source)
+    use_case = USE_CASE.model_copy(update={"source": declared})
+    raw, found = read_source(declared, kinds_of(use_case))
+    return type_columns(raw, use_case)[NAMES], found
+
+
+def same(read):
+    """That this is ``table()``, to the last digit and character, and its fingerprint too."""
+    expected = type_columns(table(), USE_CASE)[NAMES]
+    pd.testing.assert_frame_equal(read, expected, check_dtype=False)
+    assert fingerprint(read) == fingerprint(expected)
+
+
+PACKED = {
+    "plain.csv": lambda content: content,
+    "CAPS.CSV": lambda content: content,
+    "no_suffix": lambda content: content,
+    "gzipped.csv.gz": gzip.compress,
+    "gzipped_but_not_called_so.csv": gzip.compress,
+    "called.zip": lambda content: content,
+    "packed.xz": lzma.compress,
+    "packed.bz2": bz2.compress,
+    "packed.zst": zstandard.compress,
+    "marked.csv": lambda content: b"\xef\xbb\xbf" + content,
+    "utf16.csv": lambda content: content.decode().encode("utf-16"),
+    "utf16_without_mark.csv": lambda content: content.decode().encode("utf-16-le"),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_csv_file_by_its_content_and_not_by_its_name(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(PACKED[name](table().to_csv(index=False).encode()))
+    read, found = typed(path)
+    same(read)
+    assert found == (("encoding utf-16",) if name == "utf16.csv" else
+                     ("encoding utf-16-le",) if "utf16" in name else ())  # fmt: skip
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_the_delimiter_is_the_one_that_gives_the_declared_names_and_is_said(delimiter, tmp_path):
+    table().to_csv(tmp_path / "a.csv", index=False, sep=delimiter)
+    read, found = typed(tmp_path / "a.csv")
+    same(read)
+    assert found == (f"delimiter {delimiter!r}",)
+
+
+def test_marks_encodings_and_formats_that_are_declared(tmp_path):
+    german = table().assign(opened_on=table()["opened_on"].dt.strftime("%d/%m/%Y"))
+    german.to_csv(tmp_path / "a.csv", index=False, sep=";", decimal=",", encoding="latin-1")
+    written = {"decimal": ",", "encoding": "latin-1", "date_format": "%d/%m/%Y"}
+    same(typed(tmp_path / "a.csv", **written)[0])
+    with pytest.raises(DataRefused, match="not UTF-8: add encoding='cp1252'"):
+        typed(tmp_path / "a.csv")
+    with pytest.raises(DataRefused, match=r"60 cells of income look like decimal commas"):
+        typed(tmp_path / "a.csv", encoding="latin-1", date_format="%d/%m/%Y")
+
+
+def test_line_ends_in_cells_over_the_borders_of_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "BLOCK_BYTES", 512)
+    table().to_csv(tmp_path / "a.csv", index=False)
+    same(typed(tmp_path / "a.csv")[0])
+
+
+def test_a_zip_archive_holds_one_table(tmp_path):
+    content = table().to_csv(index=False)
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.writestr("loans.csv", content)
+        archive.writestr("__MACOSX/._loans.csv", "x")
+    same(typed(tmp_path / "one.zip")[0])
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", content)
+        archive.writestr("b.csv", content)
+    with pytest.raises(DataRefused, match=r"two.zip packs 2 files"):
+        typed(tmp_path / "two.zip")
+
+
+def test_parquet_alone_in_folders_and_in_partitions(tmp_path):
+    whole = table().assign(branch=table()["branch"].astype("category"))
+    whole.to_parquet(tmp_path / "one.parquet")
+    same(typed(tmp_path / "one.parquet")[0])
+    same(typed(f"file://{tmp_path}/one.parquet")[0])
+    (tmp_path / "folder").mkdir()
+    for number_, rows in enumerate((whole.head(20), whole.iloc[20:])):
+        rows.to_parquet(tmp_path / "folder" / f"part-{number_}.parquet")
+    (tmp_path / "folder" / "_SUCCESS").touch()
+    same(typed(tmp_path / "folder")[0])
+    same(typed(f"{tmp_path}/folder/part-*.parquet")[0])
+    parts = tmp_path / "parts"
+    whole.assign(year=2019).to_parquet(parts, partition_cols=["year"])
+    same(typed(parts)[0])
+
+
+def test_folders_and_globs_of_csv_files_in_the_order_of_their_names(tmp_path):
+    table().head(20).to_csv(tmp_path / "a.csv", index=False)
+    table().iloc[20:][NAMES[::-1]].to_csv(tmp_path / "b.csv.gz", index=False)
+    same(typed(tmp_path)[0])
+    same(typed(f"{tmp_path}/*.csv*")[0])
+    table().drop(columns="age").to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(DataRefused, match=r"c.csv has other columns than a.csv"):
+        typed(tmp_path)
+    with pytest.raises(UsageError, match="there is no file"):
+        typed(f"{tmp_path}/*.json")
+
+
+def test_excel_files_the_sheet_that_names_the_columns(tmp_path):
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"made by": ["hand"]}).to_excel(book, sheet_name="notes", index=False)
+        table().to_excel(book, sheet_name="loans", index=False)
+    read, found = typed(path)
+    same(read)
+    assert found == ("sheet 'loans'",)
+    with pytest.raises(UsageError, match="no sheet 'x'; it has notes, loans"):
+        typed(path, sheet="x")
+    same(typed(path, sheet="loans")[0])
+
+
+def test_a_database_with_numerics_and_nulls(tmp_path):
+    uri = f"sqlite:///{tmp_path}/loans.db"
+    table().to_sql("loans", create_engine(uri), index=False)
+    query = (
+        'SELECT age, income, branch, city, opened_on, "default", 1 AS twice, 2 AS twice FROM loans'
+    )
+    same(typed(uri, query=query)[0])
+    with pytest.raises(DataRefused, match="columns named twice: age"):
+        typed(uri, query="SELECT *, age FROM loans")
+
+
+def test_lines_may_end_in_a_delimiter_that_the_header_lacks_but_hold_no_more(tmp_path):
+    lines = table().drop(columns="city").assign(city="x").to_csv(index=False).splitlines()
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([lines[0], *(f"{line}," for line in lines[1:])]) + "\n")
+    read, _ = typed(path)
+    assert read["age"].tolist() == table()["age"].tolist()
+    path.write_text("\n".join([lines[0], *(f"{line},7" for line in lines[1:])]) + "\n")
+    with pytest.raises(DataRefused, match="lines have 1 more cells than the header has names"):
+        typed(path)
+    path.write_text("\n".join([*lines[:30], lines[30] + ",987654", *lines[31:]]) + "\n")
+    with pytest.raises(DataRefused, match="has 7 cells where the header names 6") as refused:
+        typed(path)
+    assert "987654" not in str(refused.value)
+
+
+def test_columns_that_nobody_declared_can_hold_anything(tmp_path):
+    whole = pa.Table.from_pandas(table())
+    anything = pa.array([[{"a": 1}]] * len(whole))
+    whole = whole.append_column("notes", anything).append_column("raw", pa.array([b"\xff"] * 60))
+    pq.write_table(whole, tmp_path / "a.parquet")
+    same(typed(tmp_path / "a.parquet")[0])
+    head = ",".join([*NAMES, "x", "x", "", ""])
+    lines = table().to_csv(index=False, header=False, lineterminator=",1,2,,\n")
+    (tmp_path / "a.csv").write_bytes((head + "\n" + lines).encode().replace(b",1,2,", b",\xff,2,"))
+    same(typed(tmp_path / "a.csv")[0])
+    (tmp_path / "b.csv").write_text("age,age,income\n1,2,3\n")
+    with pytest.raises(DataRefused, match=r"b.csv: columns named twice: age"):
+        typed(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"age,income\n", "holds no rows"),
+        (bytes(range(256)) * 50, "is not a table"),
+        (b"PAR1 and nothing more", "is not a table"),
+        (b"PK\x03\x04 and nothing more", "is not a table"),
+        (b"\x1f\x8b and nothing more", "is not a table"),
+    ],
+)
+def test_what_is_no_table_is_refused_by_name(content, said, tmp_path):
+    (tmp_path / "in.csv").write_bytes(content)
+    with pytest.raises(DataRefused, match=rf"in.csv {said}"):
+        typed(tmp_path / "in.csv")
