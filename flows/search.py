@@ -11,7 +11,7 @@ from modelling.overrides import override
 from modelling.preprocessing import preprocess
 from modelling.search_space import Sampler, refuse_search
 from modelling.splitting import split_table
-from tasks.loading import load_table, source_name
+from tasks.loading import load_table
 from tasks.study import open_study
 from tasks.tracking.runs import parameters_of, tracked_run
 from tasks.training_places import training_place
@@ -59,11 +59,11 @@ def search(
     refuse_search(trials, workers, sampler, dask, pool)
     use_case = override(find_use_case(use_case_name), overrides or {})
     with tracked_run(use_case, parameters, resume) as run:
-        table, data_hash = load_table(use_case)
+        table, data_hash, origin = load_table(use_case)
         table = derive_columns(table, use_case)
         table, report = validate_table(table, use_case)
         parts = split_table(table, use_case)
-        run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
+        run.log_data(parts, report.markdown(), data_hash, origin)
         features = preprocess(parts, use_case)
 
         with training_place(workers, dask, pool, run.checkpoint_folder) as place:

@@ -17,7 +17,7 @@ from modelling.preprocessing import Preprocessed, preprocess
 from modelling.promotion import frozen_tags
 from modelling.splitting import split_table
 from tasks.baselines import fit_baselines
-from tasks.loading import load_table, source_name
+from tasks.loading import load_table
 from tasks.reporting import publish, record_judgement
 from tasks.tracking.promotion import judge_challenger
 from tasks.tracking.record import TrackedRun
@@ -70,11 +70,11 @@ def train(
     use_case = override(find_use_case(use_case_name), overrides or {})
     with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        table, data_hash = load_table(use_case)
+        table, data_hash, origin = load_table(use_case)
         table = derive_columns(table, use_case)
         table, report = validate_table(table, use_case)
         parts = split_table(table, use_case)
-        run.log_data(parts, report.markdown(), data_hash, source_name(use_case))
+        run.log_data(parts, report.markdown(), data_hash, origin)
 
         features = preprocess(parts, use_case)
         fitting = fit_baselines.submit(table, parts, features, use_case)  # meanwhile

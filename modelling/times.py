@@ -1,6 +1,5 @@
 """Points in time, read where their writing is certain over the whole column, else refused."""
 
-
 import numpy as np
 import pandas as pd
 

@@ -20,17 +20,15 @@ log = logging.getLogger("finflows")
 
 
 @task(name="load", cache_policy=NO_CACHE, persist_result=False)
-def load_table(use_case: UseCase) -> tuple[pd.DataFrame, str]:
-    """The columns that are declared, in their declared kinds, and the fingerprint of their content.
-
-    What was found out of the file and is not declared is said.
-    """
+def load_table(use_case: UseCase) -> tuple[pd.DataFrame, str, str]:
+    """The columns that are declared, in their declared kinds; the fingerprint of their content; and
+    where they came from, with what was found out of the file that is not declared."""
     raw, found = read_source(use_case.source, kinds_of(use_case))
     table = type_columns(raw, use_case)
     data_hash = fingerprint(table)
-    said = f" ({', '.join(found)})" if found else ""
-    log.info("%-11s %s rows from %s%s", "data", f"{len(table):,}", source_name(use_case), said)
-    return table, data_hash
+    origin = source_name(use_case) + (f" ({', '.join(found)})" if found else "")
+    log.info("%-11s %s rows from %s", "data", f"{len(table):,}", origin)
+    return table, data_hash, origin
 
 
 def source_name(use_case: UseCase) -> str:

@@ -17,6 +17,7 @@ from modelling.declaration import Gate, Source, UseCase
 from modelling.history import History
 from modelling.judging import Judgement, answer_baselines, judge
 from modelling.learning_curves import Diagnosis
+from modelling.loading import conform_table, convert_types, fingerprint
 from modelling.packaging import Package, package_model
 from modelling.preprocessing import Preprocessed, preprocess
 from modelling.promotion import frozen_tags
@@ -51,8 +52,10 @@ def loan_table(rows: int = 2000, seed: int = 7) -> pd.DataFrame:
     generator = np.random.default_rng(seed)
     income, balance = generator.gamma(2, 900, rows), generator.normal(0, 500, rows)
     odds = -1 - (income - 1800) / 900 - balance / 500
+    codes = np.random.default_rng(seed + 1).integers(1, 12, rows)
     return pd.DataFrame(
         {
+            "branch": [f"{code:03d}" for code in codes],
             "age": generator.integers(18, 90, rows),
             "income": np.where(generator.random(rows) < 0.2, np.nan, income),
             "balance": balance,
@@ -128,7 +131,8 @@ def small_model(
 ) -> Small:
     """A packaged model in the new folder ``folder``; the more ``noise``, the worse it is."""
     use_case = loans(**declared)
-    table = loan_table() if table is None else table
+    table = convert_types(loan_table() if table is None else table, use_case)
+    table = conform_table(table, use_case)
     parts = split_table(table, use_case)
     features = preprocess(parts, use_case)
     folder.mkdir(exist_ok=True)
@@ -140,10 +144,8 @@ def small_model(
     outputs = session.run(None, {"features": features.validation.features})[0]
     history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)
     diagnosis = Diagnosis("healthy", "fell and stayed down", (), None, None)
-    data_hash = f"{len(table)} {table['income'].sum():.6f}"
-    return Small(
-        package, parts, judgement, Trained(use_case, outputs, history, diagnosis), data_hash
-    )
+    trained = Trained(use_case, outputs, history, diagnosis)
+    return Small(package, parts, judgement, trained, fingerprint(table))
 
 
 @contextmanager

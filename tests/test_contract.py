@@ -134,6 +134,24 @@ def test_missing_columns_are_missing_cells_where_that_is_declared(folder, rows, 
         model.answer_row({"agee": 3})
 
 
+def test_answers_carry_the_index_of_their_rows(model, rows):
+    some = rows[rows["age"] < 40]
+    pd.testing.assert_index_equal(model.answer(some).index, some.index)
+    twice = rows.head(4).set_axis([7, 7, 3, 7])
+    assert model.answer(twice)["probability"].tolist() == (
+        model.answer(rows.head(4))["probability"].tolist()
+    )
+
+
+def test_a_row_has_the_same_bits_alone_and_among_others(model, rows):
+    whole = model.answer(rows)["probability"].tolist()
+    for count in (1, 2, 3, 5, 17, 100):
+        assert model.answer(rows.head(count))["probability"].tolist() == whole[:count]
+    assert [model.answer_row(row)["probability"] for row in rows.head(9).to_dict("records")] == (
+        whole[:9]
+    )
+
+
 def test_no_rows_have_no_answers(model, rows):
     answers = model.answer(rows.head(0))
     assert len(answers) == 0

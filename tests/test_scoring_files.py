@@ -89,6 +89,58 @@ def test_rows_that_break_the_contract_are_set_aside_with_the_reasons(
     assert len(answered) + len(aside) == 2000
 
 
+def test_a_quarantine_that_is_scored_again_keeps_the_rows_of_the_first_file(model, loans, tmp_path):
+    loans.loc[[3, 7, 11], "age"] = 130
+    scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
+    again = pd.read_csv(tmp_path / "out.quarantine.csv")
+    assert again["row"].tolist() == [4, 8, 12]
+    again.loc[[0, 2], "age"] = 50
+    again.loc[2, "housing"] = "castle"
+    scored(model, write(again, tmp_path / "repaired.csv"), tmp_path / "second.csv")
+    answered, aside = (read(tmp_path / f"second{end}.csv") for end in ("", ".quarantine"))
+    assert answered["row"].tolist() == [4]
+    assert answered["contract"].tolist() == [70_003]
+    assert dict(zip(aside["row"], aside["broken_rules"], strict=True)) == {
+        8: "age: is at most 120",
+        12: "housing: is a declared category",
+    }
+
+
+def test_columns_that_are_called_like_ours_stay_apart(model, loans, tmp_path):
+    named = loans.assign(row=np.arange(2000) * 2, decision="by hand")
+    named.loc[5, "age"] = 130
+    scored(model, write(named, tmp_path / "in.csv"), tmp_path / "out.csv")
+    answers, aside = (read(tmp_path / f"out{end}.csv") for end in ("", ".quarantine"))
+    assert answers["row_2"].tolist() == [n for n in range(1, 2001) if n != 6]
+    assert answers["row"].tolist() == [n * 2 for n in range(2000) if n != 5]
+    assert set(answers["input.decision"]) == {"by hand"}
+    assert set(answers["decision"]) <= {0, 1}
+    assert aside["row_2"].tolist() == [6]
+
+
+def test_labels_that_no_training_row_had_are_counted_and_told_and_bounded(model, loans, tmp_path):
+    loans["region"] = loans["region"].where(np.arange(2000) % 50 > 0, "9")
+    result = scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
+    assert result.unknown == {"region": 40}
+    told = read(tmp_path / "out.csv")["unknown"].fillna("")
+    assert told.tolist() == ["region" if n % 50 == 0 else "" for n in range(2000)]
+    source, output = tmp_path / "in.csv", tmp_path / "second.csv"
+    with pytest.raises(DataRefused, match=r"region: 40 of 2,000 rows hold labels .*more than 1.0%"):
+        scored(model, source, output, unknown_at_most={"region": 0.01})
+    assert not output.exists()
+    assert model.answer_row(loans.iloc[0].to_dict())["unknown"] == "region"
+
+
+def test_files_of_answers_are_their_owners_and_what_was_left_of_one_goes(model, loans, tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = tmp_path / f".out.csv.{gone.pid}.part"
+    left.write_text("a customer's answers")
+    scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
+    assert not left.exists()
+    assert (tmp_path / "out.csv").stat().st_mode & 0o077 == 0
+
+
 def test_the_same_input_gives_the_same_bytes(model, loans, tmp_path):
     source = write(loans, tmp_path / "in.csv")
     for output in ("a.parquet", "b.parquet", "a.csv", "b.csv"):

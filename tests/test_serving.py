@@ -7,14 +7,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 import requests
 from conftest import REPOSITORY
 from servers import answers as there_is_an_answer
 from servers import free_port, running, wait_for
-from small_models import loan_table, register_and_judge
+from small_models import COLUMNS, loan_table, register_and_judge
 
+from modelling.columns import category
 from modelling.contract import Model
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
@@ -26,7 +26,7 @@ JSON = {"Content-Type": "application/json"}
 def served(store, prefect_server):
     from tasks.tracking.serving import prepare_serving
 
-    register_and_judge(name="served")
+    register_and_judge(name="served", columns=(*COLUMNS, category("branch")))
     return prepare_serving("served")
 
 
@@ -86,7 +86,8 @@ def test_good_rows_are_answered_as_the_model_answers_them(post, served, rows):
     model = Model(next(served.model_folder.rglob("scorer.json")).parent, "1")
     expected = model.answer(loan_table(rows, seed=3))
     assert len(answers) == rows
-    assert np.allclose([one["probability"] for one in answers], expected["probability"], atol=1e-6)
+    assert [one["probability"] for one in answers] == expected["probability"].tolist()
+    assert {one["unknown"] for one in answers} == {""}, "001 stays 001 on its way"
     assert {one["model_version"] for one in answers} == {served.version} == {"1"}
     assert [one["decision"] for one in answers] == expected["decision"].tolist()
 

@@ -143,7 +143,7 @@ def test_the_model_names_its_raw_columns_and_the_example_is_nobody(credit_run, c
     names = [column.name for column in find_use_case("credit_scoring").features]
     assert model.metadata.metadata["input_columns"] == names
     answers = [one.name for one in model.metadata.signature.outputs]
-    assert answers == ["probability", "decision", "model_version", "broken_rules"]
+    assert answers == ["probability", "decision", "model_version", "broken_rules", "unknown"]
     example = model.input_example
     rows = credit_table[names].fillna(-1).merge(example[names].fillna(-1))
     assert rows.empty, "the example is one of the borrowers"

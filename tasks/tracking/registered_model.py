@@ -58,7 +58,7 @@ class RegisteredModel(PythonModel):
             if len(model_input) == 1:
                 cells = model_input.to_numpy(dtype=object)[0]
                 row = dict(zip(model_input.columns, cells, strict=True))
-                return pd.DataFrame([self.model.answer_row(row)])
+                return pd.DataFrame([self.model.answer_row(row)], index=model_input.index)
             return self.model.answer(model_input)
         except self.refusal as error:
             raise RowsRefused(error) from None
