@@ -102,7 +102,7 @@ def check_models() -> Check:
         return Check("models", True, "not looked at: the store does not answer")
     if in_use.lost:
         return Check("models", False, "; ".join(in_use.lost))
-    return Check("models", True, f"{in_use.versions} champions and challengers have their files")
+    return Check("models", True, f"{in_use.versions} in use, all with their files")
 
 
 def check_prefect() -> Check:
