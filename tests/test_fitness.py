@@ -9,6 +9,7 @@ from small_models import loan_table, loans, small_model
 from modelling.columns import identifier, time
 from modelling.fitness import floors
 from modelling.judging import Answers
+from modelling.overrides import override
 from modelling.promotion import decide, doubts_in
 from use_cases import find_use_case
 
@@ -88,3 +89,7 @@ def test_a_class_that_is_never_predicted_is_a_doubt(small):
     assert doubts(small, codes) == ""
     two = np.where(codes == 1, 2, codes)
     assert doubts(small, two) == f"never predicted: {flowers.classes[1]}"
+    excused = override(flowers, {"gate.need_not_predict": [flowers.classes[1]]})
+    small = replace(small, judgement=replace(judged, use_case=excused))
+    assert doubts(small, two) == ""
+    assert doubts(small, np.zeros_like(codes)).startswith("never predicted")
