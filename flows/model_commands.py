@@ -61,15 +61,16 @@ def serve(
 
 
 def champion(use_case: Name, as_json: Json = False) -> None:
-    """Show who is champion, since when and why, and who was before."""
+    """Show who is champion, since when and why, and who was before; exit code 2 where the
+    champion does not load any more."""
     terminal.settle(verbose=False)
     from tasks.tracking.champions import standing
+    from tasks.tracking.model_files import load_version
 
     now = standing(use_case)
-    if as_json:
-        typer.echo(json.dumps(now.as_dict()))
-        return
-    typer.echo(now.text())
+    typer.echo(json.dumps(now.as_dict()) if as_json else now.text())
+    if now.champion is not None:
+        load_version(use_case, now.champion)
 
 
 def promote(
@@ -81,8 +82,9 @@ def promote(
     terminal.settle(verbose=False)
     from tasks.tracking.champions import promote_by_hand
 
-    promote_by_hand(use_case, version, reason)
-    typer.echo(f"{use_case}: version {version} is champion")
+    changed = promote_by_hand(use_case, version, reason)
+    already = "" if changed else " already: nothing was changed"
+    typer.echo(f"{use_case}: version {version} is champion{already}")
 
 
 def rollback(use_case: Name, reason: Reason) -> None:

@@ -123,11 +123,11 @@ def show_standings(standings: "Sequence[Standing]") -> None:
 
 
 def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:
-    """One line for each check and for each run that was ended."""
+    """One line for each check, for each run that was ended and each model that was brought home."""
     for one in checks:
         print(f"{'ok' if one.passed else 'FAILED':8}{one.name:12}{one.finding}")
-    for line in reaped or ["nothing: no run has lost its process"]:
-        print(f"{'ended':20}{line}")
+    for line in reaped or ["nothing: no run has lost its process, no model lies astray"]:
+        print(f"{'put right':20}{line}")
 
 
 def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: bool) -> None:

@@ -6,10 +6,12 @@ from prefect.settings import PREFECT_API_URL
 from modelling.refusals import UsageError
 from tasks.flow_runs import reap, watch_heartbeats
 from tasks.health import Check, examine
+from tasks.tracking.relocation import bring_models_home
 
 
 def look_after() -> tuple[list[Check], list[str]]:
-    """The checks, and one line for each run that was ended because nobody runs it any more.
+    """The checks, and one line for each run that was ended because nobody runs it any more, and for
+    each model that was brought home.
 
     Where a Prefect server is configured, it is also told to watch the heartbeats of flow runs.
     """
@@ -17,7 +19,9 @@ def look_after() -> tuple[list[Check], list[str]]:
     reachable = {one.name for one in checks if one.passed}
     if PREFECT_API_URL.value() and "prefect" in reachable:
         watch_heartbeats()
-    return checks, reap() if {"tracking", "prefect"} <= reachable else []
+    reaped = reap() if {"tracking", "prefect"} <= reachable else []
+    moved = bring_models_home() if "tracking" in reachable else []
+    return checks, [*reaped, *moved]
 
 
 @flow(name="upkeep", persist_result=False)

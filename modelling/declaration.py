@@ -253,6 +253,9 @@ class UseCase(Declaration):
                 raise ValueError(f"headline: {metric} does not judge a {self.problem} problem")
 
     def _decidable(self) -> None:
+        excused = self.gate.need_not_predict if self.gate else ()
+        if unknown := [str(label) for label in excused if label not in self.classes]:
+            raise ValueError(f"gate.need_not_predict: '{unknown[0]}' is not among the classes")
         features = {column.name for column in self.features if column.kind == "number"}
         if self.costs is not None and self.costs.amount not in {None, *features}:
             raise ValueError(

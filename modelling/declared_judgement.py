@@ -90,11 +90,16 @@ class AlertBudget(Declaration):
 
 
 class Gate(Declaration):
-    """The least that a model must reach on the test rows to be worth promoting."""
+    """The least that a model must reach on the test rows to be worth promoting.
+
+    A class that it never predicts makes it doubtful, but for those in ``need_not_predict``: rare
+    ones, of which the probability counts and not the decision.
+    """
 
     metric: str
     at_least: float | None = None
     at_most: float | None = None
+    need_not_predict: tuple[int | str, ...] = ()
 
     def passes(self, value: float) -> bool:
         """NaN never passes."""

@@ -160,6 +160,9 @@ class Verdict(NamedTuple):
     reason: str
 
 
+NO_GATE = Verdict(True, "no gate declared")
+
+
 def judge_gate(metrics: dict[str, float], use_case: UseCase) -> Verdict:
     """Whether the use case's gate is passed on the test metrics, and why, in a few words.
 
@@ -167,7 +170,7 @@ def judge_gate(metrics: dict[str, float], use_case: UseCase) -> Verdict:
     """
     gate = use_case.gate
     if gate is None:
-        return Verdict(True, "no gate declared")
+        return NO_GATE
     if gate.metric not in metrics:
         raise UsageError(f"unknown gate.metric '{gate.metric}'{nearest(gate.metric, metrics)}")
     value = metrics[gate.metric]

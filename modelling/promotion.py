@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,11 +11,7 @@ import pandas as pd
 from modelling.declaration import HEADLINES, UseCase
 from modelling.evaluation import Verdict
 from modelling.intervals import Interval, bootstrap, groups_of, interval_of
-from modelling.judging import Judgement
 from modelling.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED
-
-FIT_CURVES = ("healthy", "undertrained")  # an undertrained network is no worse than it scores
-CALIBRATION_ERROR_AT_MOST = 0.05  # beyond what chance alone makes of it
 
 
 class Promotion(NamedTuple):
@@ -80,22 +75,9 @@ def compare(
     return Comparison(name, values["challenger"][0], values["champion"][0], gain)
 
 
-def floors(judgement: Judgement, curve: str) -> list[Verdict]:
-    """What a challenger must reach whatever the champion does: a fit learning ``curve`` (its
-    verdict), calibration, and better than the naive baseline beyond chance."""
-    error = judgement.metrics.get("expected_calibration_error", 0.0)
-    # In each of ten bins a perfect model misses its rate by 0.8 standard errors, of at most
-    # 0.5 / sqrt(rows of the bin): on few test rows that is more than a bad model's error on many.
-    allowed = CALIBRATION_ERROR_AT_MOST + 0.4 * math.sqrt(10 / len(judgement.rows))
-    verdicts = [
-        Verdict(curve in FIT_CURVES, f"the learning curve is {curve}"),
-        Verdict(error <= allowed, f"expected calibration error {error:.4f}"),
-    ]
-    if judgement.skill is not None:
-        naive = judgement.use_case.baselines[0]
-        reason = f"skill over the baseline {naive} {judgement.skill}"
-        verdicts.append(Verdict(judgement.skill.low > 0, reason))
-    return verdicts
+def doubts_in(fitness: Iterable[Verdict]) -> str:
+    """The floors that are not kept, in words; empty where all are."""
+    return "; ".join(floor.reason for floor in fitness if not floor.passed)
 
 
 def decide(
@@ -104,11 +86,13 @@ def decide(
     champion: str | None,
     comparison: Comparison | None,
     changed: str | None,
+    by_hand: str = "finflows promote",
 ) -> Promotion:
     """Promote the challenger or keep ``champion`` (a version; None where there is none yet).
 
-    ``comparison`` is None where the two can't be compared, and ``changed`` says what changed since
-    the champion was judged.
+    ``fitness`` are the verdicts of ``modelling.fitness.floors``. ``comparison`` is None where the
+    two can't be compared, and ``changed`` says what changed since the champion was judged.
+    ``by_hand`` is the command with which a person decides otherwise.
     """
     if not gate.passed:
         return Promotion(False, f"the gate failed: {gate.reason}", {})
@@ -117,13 +101,13 @@ def decide(
         name, own, other, gain = comparison
         numbers = {f"challenger_{name}": own, f"champion_{name}": other}
         numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-    if unfit := next((floor for floor in fitness if not floor.passed), None):
-        return Promotion(False, f"not fit to serve: {unfit.reason}", numbers)
+    if doubts := doubts_in(fitness):
+        return Promotion(False, f"doubtful: {doubts}. To promote it: {by_hand}", numbers)
     if champion is None:
         return Promotion(True, f"the first version that is fit to serve: {gate.reason}", {})
     if comparison is None:
         reason = f"not compared with champion version {champion}: {changed}"
-        return Promotion(False, f"{reason}; finflows promote decides", {})
+        return Promotion(False, f"{reason}. To promote it: {by_hand}", {})
     promoted = gain.low > 0
     words = "better than" if promoted else "not better beyond noise than"
     reason = f"{name} {own:.4f}, {words} champion version {champion}'s {other:.4f}: gain {gain}"

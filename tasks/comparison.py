@@ -38,6 +38,7 @@ def cells(one: Standing) -> dict[str, str]:
         "best epoch": "" if one.best_epoch is None else str(one.best_epoch),
         "curve": one.learning_curve,
         "gate": one.gate,
+        "doubts": one.doubts,
         "seconds": f"{one.seconds:.1f}",
         "version": " ".join(filter(None, [one.version, *(f"@{alias}" for alias in one.aliases)])),
         "data": one.data_hash[:8],

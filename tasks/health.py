@@ -24,6 +24,7 @@ from prefect.settings import PREFECT_API_URL
 
 from modelling.refusals import UsageError
 from tasks.tracking.leaderboard import newest_start
+from tasks.tracking.model_files import versions_in_use
 from tasks.tracking.store import ROOT, connect, local_folder, tracking_uri
 
 SECONDS_APART = 30
@@ -45,6 +46,7 @@ def examine() -> list[Check]:
             check_versions,
             check_file_store,
             check_tracking,
+            check_models,
             check_prefect,
             check_gpu,
             check_clock,
@@ -90,6 +92,17 @@ def check_tracking() -> Check:
         return Check("tracking", False, str(error))
     kind = urlparse(tracking_uri()).scheme.partition("+")[0]
     return Check("tracking", True, f"{kind} answers, {experiments} experiments")
+
+
+def check_models() -> Check:
+    """Champions and challengers still have their files."""
+    try:
+        in_use = versions_in_use(connect())
+    except UsageError:
+        return Check("models", True, "not looked at: the store does not answer")
+    if in_use.lost:
+        return Check("models", False, "; ".join(in_use.lost))
+    return Check("models", True, f"{in_use.versions} in use, all with their files")
 
 
 def check_prefect() -> Check:

@@ -120,10 +120,16 @@ class Small:
         return register_model.fn(run, self.package, gate, self.trained, validation, frozen)
 
     def judge(self, run, version: str):
-        """The last stage of the flow: compare with the champion."""
+        """The last stage of the flow, in a flow of its own: compare with the champion."""
+        from prefect import flow
+
         from tasks.tracking.promotion import judge_challenger
 
-        return judge_challenger.fn(run, self.package, version, self.trained, self.judgement)
+        @flow(name="judge", persist_result=False)
+        def judge():
+            return judge_challenger.fn(run, self.package, version, self.trained, self.judgement)
+
+        return judge()
 
 
 def small_model(

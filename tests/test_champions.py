@@ -16,8 +16,10 @@ from modelling.evaluation import Verdict
 from modelling.intervals import Interval
 from modelling.promotion import Comparison, decide, frozen_tags, promotion_metric
 from modelling.refusals import UsageError
+from tasks.comparison import cells
 from tasks.tracking import champions
 from tasks.tracking.champions import history, promote_by_hand, roll_back, standing
+from tasks.tracking.leaderboard import read_leaderboard
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 GATE = Verdict(True, "roc_auc 0.80, wanted at least 0.7")
@@ -45,9 +47,11 @@ def test_no_gain_makes_up_for_a_failed_gate_or_an_unfit_model():
 
 
 def test_what_cannot_be_compared_is_said_and_not_promoted():
-    decision = decide(GATE, FIT, "3", None, "columns, target or classes changed")
+    command = "finflows promote loans --version 4"
+    decision = decide(GATE, FIT, "3", None, "columns, target or classes changed", command)
     assert not decision.promoted
     assert "not compared with champion version 3: columns, target" in decision.reason
+    assert command in decision.reason
 
 
 def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns():
@@ -118,6 +122,35 @@ def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):
     assert "region" in loan_table().columns.difference(table.columns)
 
 
+def test_a_doubtful_version_stays_challenger_until_a_person_promotes_it(client):
+    version, decision = register_and_judge(name="doubted", gate=None)
+    command = f'finflows promote doubted --version {version} --reason "..."'
+    assert not decision.promoted
+    assert decision.reason == f"doubtful: no gate is declared. To promote it: {command}"
+    assert version_of(client, "doubted") is None
+    registered = client.get_model_version("doubted", version)
+    tags = registered.tags, client.get_run(registered.run_id).data.tags
+    assert [one["doubts"] for one in tags] == ["no gate is declared"] * 2
+    assert registered.tags["gate"] == "none"
+    report = mlflow.artifacts.load_text(f"runs:/{registered.run_id}/promotion.md")
+    assert "| no gate is declared | no |" in report
+    (row,) = read_leaderboard(["doubted"])
+    assert cells(row)["doubts"] == "no gate is declared"
+
+    assert promote_by_hand("doubted", version, "a person looked at it")
+    assert not promote_by_hand("doubted", version, "once more")
+    assert [one.reason for one in history(client, "doubted")] == ["a person looked at it"]
+
+
+def test_a_run_that_goes_on_after_it_had_promoted_says_why_it_had(client, tmp_path):
+    small = small_model(tmp_path / "model", name="resumed")
+    with run_of(small.trained.use_case) as run:
+        first = small.judge(run, small.register(run))
+        assert small.judge(run, small.register(run)) == first
+    assert first.promoted
+    assert len(history(client, "resumed")) == 1
+
+
 @pytest.mark.services
 def test_by_hand_and_back_again_with_reasons_that_are_kept(client):
     for noise in (0.0, 0.5, 0.6):
@@ -151,7 +184,7 @@ def test_a_version_that_does_not_load_is_never_champion(client):
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/broken/{version}"))
     (network,) = folder.rglob("network.onnx")
     network.write_bytes(network.read_bytes()[:100])
-    with pytest.raises(UsageError, match=f"version {version} does not load"):
+    with pytest.raises(UsageError, match=f"version {version} of broken can't be read"):
         promote_by_hand("broken", version, "anyway")
     assert version_of(client, "broken") == "1"
 
@@ -271,4 +304,5 @@ def test_a_champion_that_is_gone_is_said_and_stops_no_training(client):
     (source / "MLmodel").unlink()
     _, decision = register_and_judge(name="gone")
     assert not decision.promoted
-    assert "the champion does not load" in decision.reason
+    assert "version 1 of gone has no files any more" in decision.reason
+    client.delete_registered_model("gone")  # doctor looks at all that are in use

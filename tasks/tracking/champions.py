@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
+from tasks.tracking.model_files import load_version, read_or_refused
 from tasks.tracking.store import connect, local_folder
 
 CROWNED = "champion_at."  # and then the time: one tag for each time that a version was crowned
@@ -73,8 +73,9 @@ def set_challenger(client: MlflowClient, name: str, version: str) -> None:
             client.set_registered_model_alias(name, "challenger", version)
 
 
-def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) -> None:
-    """Make ``version`` champion; the caller holds ``alias_lock``.
+def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) -> bool:
+    """Make ``version`` champion; the caller holds ``alias_lock``. False where it already is one:
+    then nothing is written.
 
     Raises UsageError where it does not load, or another machine crowned another one meanwhile.
     The tag is written before the alias: killed between the two, the champion is who it was.
@@ -82,6 +83,8 @@ def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) 
     refuse_unloadable(name, version)
     holder = champion_of(client, name)
     previous = str(holder.version) if holder else None
+    if previous == version:
+        return False
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     crowning = Crowning(version, at, previous, reason[:2000], how, getpass.getuser())
     client.set_model_version_tag(name, version, CROWNED + at, json.dumps(asdict(crowning)))
@@ -89,17 +92,14 @@ def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) 
     now = champion_of(client, name)
     if now is None or str(now.version) != version:
         raise UsageError(f"{name}: another machine promoted at the same moment; promote again")
+    return True
 
 
 def refuse_unloadable(name: str, version: str) -> None:
     """Raises UsageError unless the version loads and answers its own example."""
-    try:
-        model = mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    model = load_version(name, version)
+    with read_or_refused(name, version):
         model.predict(model.input_example)
-    except Exception as error:
-        raise UsageError(
-            f"{name} version {version} does not load ({type(error).__name__}): not promoted"
-        ) from None
 
 
 def history(client: MlflowClient, name: str) -> list[Crowning]:
@@ -115,15 +115,16 @@ def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     return sorted(found, key=lambda one: int(one.version))
 
 
-def promote_by_hand(name: str, version: str, reason: str) -> None:
-    """Crown a version because a person says so. Raises UsageError where it does not exist."""
+def promote_by_hand(name: str, version: str, reason: str) -> bool:
+    """Crown a version because a person says so; False where it is champion already. Raises
+    UsageError where it does not exist."""
     client = connect()
     known = [str(one.version) for one in versions(client, name)]
     if version not in known:
         listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
         raise UsageError(f"{name} has no version {version}; {listed}")
     with alias_lock(name):
-        crown(client, name, version, reason, "by hand")
+        return crown(client, name, version, reason, "by hand")
 
 
 def roll_back(name: str, reason: str) -> tuple[str, str]:

@@ -37,6 +37,7 @@ class Standing(NamedTuple):
     best_epoch: int | None
     learning_curve: str
     gate: str
+    doubts: str
     seconds: float
     data_hash: str
     version: str
@@ -136,6 +137,7 @@ def _standing(
         best_epoch=None if epoch is None else int(epoch) + 1,
         learning_curve=tags.get("learning_curve", ""),
         gate=tags.get("gate", ""),
+        doubts=tags.get("doubts", ""),
         seconds=(info.end_time - info.start_time) / 1000,
         data_hash=tags.get("data_hash", ""),
         version=version,

@@ -1,10 +1,11 @@
 """Judge a challenger against the champion on the same test rows, and move the alias."""
 
 import logging
+from collections.abc import Sequence
 
-import mlflow
 import numpy as np
 import pandas as pd
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -12,10 +13,13 @@ from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
 from modelling.evaluation import Verdict
+from modelling.fitness import floors
 from modelling.judging import Judgement
 from modelling.packaging import Package
-from modelling.promotion import Comparison, Promotion, compare, decide, floors
-from tasks.tracking.champions import alias_lock, champion_of, crown
+from modelling.promotion import Comparison, Promotion, compare, decide, doubts_in
+from modelling.refusals import UsageError
+from tasks.tracking.champions import alias_lock, champion_of, crown, history
+from tasks.tracking.model_files import load_version
 from tasks.tracking.record import TrackedRun
 from tasks.training import Attempt
 
@@ -29,15 +33,18 @@ def judge_challenger(
     version: str,
     trained: Attempt,
     judgement: Judgement,
+    doubts: Sequence[str] = (),
 ) -> Promotion:
     """Compare the registered ``version`` with the champion, and crown it where it is better.
 
-    From comparing to crowning the aliases are locked, so that of two flows that register at once
-    the second is compared with the first.
+    A doubtful one stays challenger; ``doubts`` are those that only the caller knows of. From
+    comparing to crowning the aliases are locked, so that of two flows that register at once the
+    second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.answers.outputs, judgement.rows
-    fitness = floors(judgement, trained.diagnosis.verdict)
+    fitness = floors(judgement, trained.diagnosis, doubts)
+    by_hand = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)
         holder, comparison, changed = None, None, None
@@ -45,11 +52,19 @@ def judge_challenger(
             holder = str(champion.version)
             own = run.client.get_model_version(name, version).tags
             comparison, changed = _compared(champion, own, outputs, test, use_case)
-        decision = decide(judgement.gate, fitness, holder, comparison, changed)
-        if decision.promoted:
+        decision = decide(judgement.gate, fitness, holder, comparison, changed, by_hand)
+        if holder == version:  # a run that was killed once it had promoted, and goes on
+            decision = Promotion(True, _reason_of(run.client, name, version), {})
+        elif decision.promoted:
             crown(run.client, name, version, decision.reason, "compared")
     _record(run, name, version, decision, fitness)
     return decision
+
+
+def _reason_of(client: MlflowClient, name: str, version: str) -> str:
+    """Why the champion became it."""
+    reasons = [one.reason for one in history(client, name) if one.version == version]
+    return reasons[-1] if reasons else "it is champion already"
 
 
 def _compared(
@@ -64,9 +79,9 @@ def _compared(
         return None, "columns, target or classes changed"
     columns = [column.name for column in use_case.features]
     try:
-        model = mlflow.pyfunc.load_model(f"models:/{champion.name}/{champion.version}")
-    except Exception as error:
-        return None, f"the champion does not load ({type(error).__name__})"
+        model = load_version(champion.name, str(champion.version))
+    except UsageError as error:
+        return None, str(error)
     answers = model.predict(test[columns])
     if refused := int(answers.iloc[:, 0].isna().sum()):
         return None, f"its input contract refuses {refused} of the new test rows"
@@ -88,11 +103,12 @@ def _record(
 ) -> None:
     """Verdict, numbers and reason: tags of the version and the run, and a report in both UIs."""
     verdict = "promoted" if decision.promoted else "kept the champion"
-    tags = {"promotion": verdict, "promotion_reason": decision.reason}
+    doubts = doubts_in(fitness) or "none"
+    tags = {"promotion": verdict, "promotion_reason": decision.reason, "doubts": doubts}
     tags |= {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
     for key, value in tags.items():
         run.client.set_model_version_tag(name, version, key, value)
-    run.log_tags({key: tags[key] for key in ("promotion", "promotion_reason")})
+    run.log_tags({key: tags[key] for key in ("promotion", "promotion_reason", "doubts")})
     lines = [f"# {name} version {version}: {verdict}", "", decision.reason + ".", ""]
     if decision.numbers:
         lines += ["| on the test rows | value |", "|---|---:|"]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
-from modelling.evaluation import Verdict
+from modelling.evaluation import NO_GATE, Verdict
 from modelling.history import History
 from modelling.judging import Judgement
 from modelling.learning_curves import Diagnosis
@@ -27,7 +27,8 @@ REPORT = "report.md"
 
 def gate_tags(gate: Verdict) -> dict[str, str]:
     """The verdict of the gate as tags of a run or a version."""
-    return {"gate": "passed" if gate.passed else "failed", "gate_reason": gate.reason}
+    verdict = "passed" if gate.passed else "failed"
+    return {"gate": "none" if gate == NO_GATE else verdict, "gate_reason": gate.reason}
 
 
 @dataclass

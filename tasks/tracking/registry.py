@@ -69,9 +69,19 @@ def register_model(
 
 
 def _log_model(run: TrackedRun, package: Package) -> ModelInfo:
+    """Log the model into the run's own experiment, so that it lies beside the run's artifacts.
+
+    Left to itself, MLflow takes its experiment Default where no run is active in this thread, and
+    that one's artifacts lie in the folder where somebody stood when the database was made.
+    """
+    settings = run.client.get_run(run.run_id).data.params
+    model = run.client.create_logged_model(
+        run.experiment_id, name="model", source_run_id=run.run_id, params=settings
+    )
     return Model.log(
         artifact_path=None,
         name="model",
+        model_id=model.model_id,
         flavor=mlflow.pyfunc,
         run_id=run.run_id,
         python_model=str(TRAVELLING_MODEL),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import mlflow
 import pandas as pd
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
@@ -18,6 +17,7 @@ from modelling.refusals import DataRefused, UsageError
 from tasks.processes import process_tag
 from tasks.scoring import Asked
 from tasks.tracking.champions import champion_of, versions
+from tasks.tracking.model_files import load_version
 from tasks.tracking.store import connect, experiment_id
 
 
@@ -39,7 +39,7 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
     wanted = version or str(holder.version)  # type: ignore[union-attr]
     if wanted not in [str(one.version) for one in versions(client, name)]:
         raise UsageError(f"{name} has no version {wanted}")
-    model = mlflow.pyfunc.load_model(f"models:/{name}/{wanted}")
+    model = load_version(name, wanted)
     unwrapped = model.unwrap_python_model().model
     columns = unwrapped.contract.columns
 

@@ -19,6 +19,7 @@ import mlflow
 from filelock import FileLock
 
 from modelling.refusals import UsageError
+from tasks.tracking.model_files import read_or_refused
 from tasks.tracking.scoring_runs import load_registered
 from tasks.tracking.store import local_folder, tracking_uri
 
@@ -65,7 +66,8 @@ def prepare_serving(name: str, version: str | None = None) -> Served:
             address = f"models:/{name}/{loaded.version}"
             aside = folder.with_suffix(".partial")  # a killed download leaves no half a model
             shutil.rmtree(aside, ignore_errors=True)
-            mlflow.artifacts.download_artifacts(address, dst_path=str(_made(aside)))
+            with read_or_refused(name, loaded.version):
+                mlflow.artifacts.download_artifacts(address, dst_path=str(_made(aside)))
             os.replace(aside, folder)
         return Served(loaded.version, folder, _environment(home, folder / "requirements.txt"))
 

@@ -1,0 +1,95 @@
+"""What makes a model doubtful, whatever its metrics say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_models import loan_table, loans, small_model
+
+from modelling.columns import identifier, time
+from modelling.fitness import floors
+from modelling.judging import Answers
+from modelling.overrides import override
+from modelling.promotion import decide, doubts_in
+from use_cases import find_use_case
+
+LEAK = "does a column tell the outcome?"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return small_model(tmp_path_factory.mktemp("fit") / "model")
+
+
+def doubts(small, decided=None, doubts=(), **diagnosis):
+    judgement = small.judgement
+    if decided is not None:
+        judgement = replace(judgement, answers=Answers(judgement.answers.outputs, decided))
+    return doubts_in(floors(judgement, replace(small.trained.diagnosis, **diagnosis), doubts))
+
+
+def test_a_sound_model_is_not_doubted(small):
+    assert doubts(small) == ""
+
+
+def test_a_leak_and_what_others_found_are_doubts(small):
+    assert doubts(small, leak_suspected=LEAK) == f"a leak is suspected: {LEAK}"
+    unknown = "unknown labels in 12 % of branch"
+    assert doubts(small, doubts=[unknown]) == unknown
+    several = doubts(small, verdict="overfit", doubts=[unknown])
+    assert several == f"the learning curve is overfit; {unknown}"
+
+
+def test_a_cut_off_that_accepts_or_refuses_nearly_everybody_is_a_doubt(small):
+    target = small.judgement.rows["default"].to_numpy()
+    nobody, everybody = np.zeros_like(target), np.ones_like(target)
+    assert doubts(small, nobody) == "0.0% of the positives are refused, wanted at least 10%"
+    assert doubts(small, everybody) == "0.0% of the negatives accepted, wanted at least 10%"
+    assert doubts(small, target) == ""
+
+
+def test_a_half_as_cut_off_is_one_where_few_default(tmp_path):
+    """8 % default: a calibrated probability hardly ever reaches a half."""
+    table = loan_table(8000)
+    odds = -2.75 + 0.8 * table["balance"] / 500
+    draw = np.random.default_rng(3).random(len(table))
+    table["default"] = (draw < 1 / (1 + np.exp(-odds))).astype(int)
+    assert table["default"].mean() == pytest.approx(0.08, abs=0.01)
+    small = small_model(tmp_path / "model", table=table)
+    found = doubts(small)
+    assert "of the positives are refused, wanted at least 10%" in found
+    command = 'finflows promote loans --version 1 --reason "..."'
+    fitness = floors(small.judgement, small.trained.diagnosis)
+    decision = decide(small.judgement.gate, fitness, None, None, None, command)
+    assert not decision.promoted
+    assert decision.reason == f"doubtful: {found}. To promote it: {command}"
+    told_apart = small_model(
+        tmp_path / "told apart",
+        table=table,
+        decision={"method": "cut_off", "cut_off": float(table["default"].mean())},
+    )
+    assert doubts(told_apart) == ""
+
+
+def test_a_budget_of_alerts_may_catch_few_but_not_nobody(small):
+    few = np.zeros(len(small.judgement.rows), dtype=int)
+    few[np.flatnonzero(small.judgement.rows["default"])[:1]] = 1
+    budget = {"method": "alert_budget", "time": "opened", "card": "customer", "alerts_a_day": 1}
+    columns = (*loans().columns, time("opened"), identifier("customer"))
+    alerts = loans(decision=budget, columns=columns)
+    small = replace(small, judgement=replace(small.judgement, use_case=alerts))
+    assert doubts(small, few) == ""
+    assert "wanted some" in doubts(small, np.zeros_like(few))
+
+
+def test_a_class_that_is_never_predicted_is_a_doubt(small):
+    flowers = find_use_case("iris")
+    judged = replace(small.judgement, use_case=flowers, rows=flowers.source())
+    small, codes = replace(small, judgement=judged), np.arange(len(judged.rows)) % 3
+    assert doubts(small, codes) == ""
+    two = np.where(codes == 1, 2, codes)
+    assert doubts(small, two) == f"never predicted: {flowers.classes[1]}"
+    excused = override(flowers, {"gate.need_not_predict": [flowers.classes[1]]})
+    small = replace(small, judgement=replace(judged, use_case=excused))
+    assert doubts(small, two) == ""
+    assert doubts(small, np.zeros_like(codes)).startswith("never predicted")

@@ -1,0 +1,98 @@
+"""Registered models lie beside their run's artifacts; where their files are gone, that is said."""
+
+import shutil
+
+import pytest
+from conftest import last_json
+from small_models import loan_table, register_and_judge
+
+from modelling.refusals import UsageError
+from tasks.health import check_models
+from tasks.tracking import relocation
+from tasks.tracking.champions import promote_by_hand, roll_back
+from tasks.tracking.model_files import folder_of, load_version
+from tasks.tracking.relocation import bring_models_home
+from tasks.tracking.scoring_runs import load_registered
+from tasks.tracking.serving import prepare_serving
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+
+
+def files_of(client, name, version):
+    return folder_of(client.get_model_version_download_uri(name, version))
+
+
+def model_of(client, name, version):
+    source = client.get_model_version(name, version).source
+    return client.get_logged_model(source.removeprefix("models:/"))
+
+
+@pytest.fixture
+def two_versions(client):
+    """The first of them is champion; gone afterwards, as doctor looks at all that are in use."""
+    for noise in (0.0, 0.5):
+        register_and_judge(noise=noise, name="fragile")
+    yield "fragile"
+    client.delete_registered_model("fragile")
+
+
+def test_a_model_lies_beside_the_artifacts_of_its_run_wherever_the_database_was_made(store, client):
+    version, _ = register_and_judge(name="settled")
+    model = model_of(client, "settled", version)
+    run = client.get_run(model.source_run_id)
+    assert model.experiment_id == run.info.experiment_id != relocation.DEFAULT
+    assert files_of(client, "settled", version).is_relative_to(store / "artifacts")
+    assert model.params == run.data.params
+    assert model.status == "READY"
+
+
+def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, tmp_path):
+    version, _ = register_and_judge(name="homeless")
+    home, model = files_of(client, "homeless", version), model_of(client, "homeless", version)
+    astray = tmp_path / "working copy" / "mlruns" / "0" / "models" / model.model_id / "artifacts"
+    shutil.move(home, astray)
+    relocation._enter(model.model_id, relocation.DEFAULT, str(astray))
+    assert files_of(client, "homeless", version) == astray
+
+    (line,) = [one for one in bring_models_home() if "homeless" in one]
+    assert line.startswith(f"version {version} of homeless: copied beside")
+    assert str(astray) in line
+    shutil.rmtree(tmp_path / "working copy")
+    assert files_of(client, "homeless", version) == home
+    assert len(load_version("homeless", version).predict(loan_table(3))) == 3
+    settled = model_of(client, "homeless", version)
+    assert (settled.experiment_id, settled.params) == (model.experiment_id, model.params)
+    assert not [one for one in bring_models_home() if "homeless" in one]
+
+
+def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
+    def refused_everywhere(said):
+        wanted = f"version 1 of fragile {said} .*artifacts.*: train again .* or promote another"
+        for refused in (load_registered, prepare_serving):
+            with pytest.raises(UsageError, match=wanted):
+                refused(two_versions, "1")
+        with pytest.raises(UsageError, match=wanted):
+            promote_by_hand(two_versions, "1", "anyway")
+
+    (network,) = files_of(client, two_versions, "1").rglob("network.onnx")
+    network.write_bytes(network.read_bytes()[:100])
+    refused_everywhere("can't be read at")
+    shutil.rmtree(files_of(client, two_versions, "1"))
+    refused_everywhere("has no files any more at")
+    assert "version 1 of fragile has no files" in check_models().finding
+
+    assert promote_by_hand(two_versions, "2", "the first is gone")
+    with pytest.raises(UsageError, match="has no files any more"):
+        roll_back(two_versions, "anyway")
+    assert load_registered(two_versions).version == "2"
+    assert check_models().passed
+
+
+@pytest.mark.services
+def test_the_command_says_who_is_champion_and_that_it_is_lost(client, two_versions, finflows):
+    shutil.rmtree(files_of(client, two_versions, "1"))
+    done = finflows("champion", two_versions, "--json")
+    assert done.returncode == 2
+    assert last_json(done.stdout)["champion"] == "1"
+    assert "version 1 of fragile has no files any more" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
