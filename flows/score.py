@@ -1,5 +1,6 @@
 """Score a file with the champion of a use case: its own flow, on a schedule or by hand."""
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def score(
                 "rows": scored.rows,
                 "quarantined": scored.quarantined,
                 "input_hash": scored.input_hash,
-                **{f"unknown.{name}": rows for name, rows in scored.unknown.items()},
+                "unknown_labels": json.dumps(scored.unknown),
                 "peak_memory_mb": peak_memory_mb(),
             }
         )

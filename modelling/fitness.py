@@ -4,7 +4,6 @@ A doubtful model is registered, and a person may promote it. It does not become 
 """
 
 import math
-from collections.abc import Iterable
 
 from modelling.declaration import AlertBudget, UseCase
 from modelling.evaluation import Verdict
@@ -17,11 +16,9 @@ CALIBRATION_ERROR_AT_MOST = 0.05  # beyond what chance alone makes of it
 CAUGHT_AT_LEAST = PASSED_AT_LEAST = 0.1
 
 
-def floors(judgement: Judgement, diagnosis: Diagnosis, doubts: Iterable[str] = ()) -> list[Verdict]:
-    """A verdict on each: the learning curve, calibration, skill, leaks, the gate, the decisions.
-
-    ``doubts`` are those that were found elsewhere, in a few words each: each counts as not kept.
-    """
+def floors(judgement: Judgement, diagnosis: Diagnosis) -> list[Verdict]:
+    """A verdict on each: the learning curve, calibration, skill, leaks, the gate, the decisions,
+    labels that no training row had."""
     leak, declared = diagnosis.leak_suspected, judgement.use_case.gate is not None
     return [
         Verdict(diagnosis.verdict in FIT_CURVES, f"the learning curve is {diagnosis.verdict}"),
@@ -30,7 +27,7 @@ def floors(judgement: Judgement, diagnosis: Diagnosis, doubts: Iterable[str] = (
         Verdict(not leak, f"a leak is suspected: {leak}" if leak else "no leak is suspected"),
         Verdict(declared, "a gate is declared" if declared else "no gate is declared"),
         *_decisions(judgement),
-        *(Verdict(False, doubt) for doubt in doubts),
+        *_unknown(judgement),
     ]
 
 
@@ -48,6 +45,19 @@ def _skill(judgement: Judgement) -> list[Verdict]:
         return []
     reason = f"skill over the baseline {judgement.use_case.baselines[0]} {judgement.skill}"
     return [Verdict(judgement.skill.low > 0, reason)]
+
+
+def _unknown(judgement: Judgement) -> list[Verdict]:
+    """What of a column no training row had, the network can't tell from nothing at all."""
+    bounds = {column.name: column.unknown_at_most for column in judgement.use_case.features}
+    return [
+        Verdict(
+            share <= bounds[name],
+            f"{name}: {share:.1%} of the test rows have a label that no training row had, "
+            f"wanted at most {bounds[name]:.1%}",
+        )
+        for name, share in judgement.unknown.items()
+    ]
 
 
 def _decisions(judgement: Judgement) -> list[Verdict]:

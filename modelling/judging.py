@@ -34,7 +34,8 @@ class Judgement:
 
     ``intervals`` by headline metric; ``advantages`` the paired difference to a baseline by
     (metric, baseline), positive where the network is better; ``skill`` the gain over the naive
-    baseline as a share of what was left to gain, by the first headline metric.
+    baseline as a share of what was left to gain, by the first headline metric; ``unknown`` the
+    share of the test rows with a label that no training row had, by column.
     """
 
     use_case: UseCase
@@ -47,6 +48,7 @@ class Judgement:
     advantages: dict[tuple[str, str], Interval]
     skill: Interval | None
     gate: Verdict
+    unknown: dict[str, float]
 
     @property
     def lost_to(self) -> list[str]:
@@ -99,7 +101,18 @@ def judge(
         },
         skill=_skill(drawn, use_case),
         gate=judge_gate(metrics, use_case),
+        unknown=_unknown(parts, use_case),
     )
+
+
+def _unknown(parts: Parts, use_case: UseCase) -> dict[str, float]:
+    shares = {
+        column.name: float((~labels.isin(parts.train[column.name]) & labels.notna()).mean())
+        for column in use_case.features
+        if column.kind == "category"
+        for labels in [parts.test[column.name]]
+    }
+    return {name: share for name, share in shares.items() if share}
 
 
 def _comparable(raw: Outputs, given: Given) -> Answers:

@@ -21,23 +21,35 @@ def small(tmp_path_factory):
     return small_model(tmp_path_factory.mktemp("fit") / "model")
 
 
-def doubts(small, decided=None, doubts=(), **diagnosis):
-    judgement = small.judgement
+def doubts(small, decided=None, unknown=None, **diagnosis):
+    judgement = replace(small.judgement, unknown=unknown or {})
     if decided is not None:
         judgement = replace(judgement, answers=Answers(judgement.answers.outputs, decided))
-    return doubts_in(floors(judgement, replace(small.trained.diagnosis, **diagnosis), doubts))
+    return doubts_in(floors(judgement, replace(small.trained.diagnosis, **diagnosis)))
 
 
 def test_a_sound_model_is_not_doubted(small):
     assert doubts(small) == ""
 
 
-def test_a_leak_and_what_others_found_are_doubts(small):
+def test_a_leak_and_labels_that_training_did_not_know_are_doubts(small):
     assert doubts(small, leak_suspected=LEAK) == f"a leak is suspected: {LEAK}"
-    unknown = "unknown labels in 12 % of branch"
-    assert doubts(small, doubts=[unknown]) == unknown
-    several = doubts(small, verdict="overfit", doubts=[unknown])
-    assert several == f"the learning curve is overfit; {unknown}"
+    said = (
+        "region: 12.0% of the test rows have a label that no training row had, wanted at most 5.0%"
+    )
+    assert doubts(small, unknown={"region": 0.12}) == said
+    assert doubts(small, unknown={"region": 0.04}) == ""
+    several = doubts(small, verdict="overfit", unknown={"region": 0.12})
+    assert several == f"the learning curve is overfit; {said}"
+
+
+def test_labels_of_test_rows_that_no_training_row_had_are_counted(tmp_path):
+    table = loan_table()
+    table["region"] = table["region"].where(
+        np.arange(len(table)) % 500 > 0, [f"r{n}" for n in range(2000)]
+    )
+    unknown = small_model(tmp_path / "model", table=table).judgement.unknown
+    assert 0 < unknown["region"] < 0.01
 
 
 def test_a_cut_off_that_accepts_or_refuses_nearly_everybody_is_a_doubt(small):

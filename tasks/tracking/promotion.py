@@ -1,7 +1,6 @@
 """Judge a challenger against the champion on the same test rows, and move the alias."""
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,17 +32,16 @@ def judge_challenger(
     version: str,
     trained: Attempt,
     judgement: Judgement,
-    doubts: Sequence[str] = (),
 ) -> Promotion:
     """Compare the registered ``version`` with the champion, and crown it where it is better.
 
-    A doubtful one stays challenger; ``doubts`` are those that only the caller knows of. From
+    A doubtful one stays challenger. From
     comparing to crowning the aliases are locked, so that of two flows that register at once the
     second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.answers.outputs, judgement.rows
-    fitness = floors(judgement, trained.diagnosis, doubts)
+    fitness = floors(judgement, trained.diagnosis)
     by_hand = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)

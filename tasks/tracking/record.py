@@ -126,7 +126,10 @@ class TrackedRun:
         baselines' headline metrics as ``baseline_NAME_METRIC`` and the network's paired
         ``advantage_NAME_METRIC`` over them, the gate, and the pictures."""
         self.log_test(judgement.metrics)
-        ranges = {f"test_{name}": interval for name, interval in judgement.intervals.items()}
+        for name, interval in judgement.intervals.items():  # its value stands there already
+            ends = {f"test_{name}_low": interval.low, f"test_{name}_high": interval.high}
+            self.log_metrics(ends)
+        ranges = {}
         if judgement.skill is not None:
             ranges["test_skill"] = judgement.skill
         for (metric, name), advantage in judgement.advantages.items():
@@ -139,7 +142,8 @@ class TrackedRun:
             self.log_metrics({name: interval.value, **ends})
         lost = ", ".join(judgement.lost_to) or "none"
         self.log_tags({**gate_tags(judgement.gate), "lost_to": lost})
-        self.log_tags({"headline": judgement.use_case.headline[0]})
+        unknown = json.dumps(judgement.unknown)
+        self.log_tags({"headline": judgement.use_case.headline[0], "unknown_labels": unknown})
         for name, figure in figures.items():
             self.client.log_figure(self.run_id, figure, f"judgement/{name}.png")
 
