@@ -11,6 +11,7 @@ import typer
 from flows import model_commands, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
+from modelling.references import refuse_unset, set_aside
 from modelling.refusals import DataRefused, UsageError
 from modelling.search_space import refuse_search
 from use_cases import find_use_case, use_case_names
@@ -54,10 +55,9 @@ def train(
     verbose: Verbose = False,
 ) -> None:
     """Train, judge and register one use case."""
-    overrides = parse_overrides(set_ or [])
-    if data is not None:
-        overrides["source.uri"] = data
+    overrides = _overrides(set_, data)
     declared = override(find_use_case(use_case), overrides)  # a typo costs no import
+    refuse_unset(declared.source)
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
     _prepare(verbose, as_json)
     from flows.train import train as train_flow
@@ -89,10 +89,9 @@ def search(
     asked: dict[str, Any] = {"trials": trials, "workers": workers, "sampler": sampler}
     asked |= {"dask": dask, "pool": pool, "seed": seed}
     refuse_search(trials, workers, sampler, dask, pool)
-    overrides = parse_overrides(set_ or [])
-    if data is not None:
-        overrides["source.uri"] = data
+    overrides = _overrides(set_, data)
     declared = override(find_use_case(use_case), overrides)
+    refuse_unset(declared.source)
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
     _prepare(verbose, as_json)
     from flows.search import search as search_flow
@@ -136,6 +135,7 @@ def train_all(
     for name in use_cases or use_case_names():  # a typo costs no import
         find_use_case(name)
     parse_overrides(set_ or [])
+    set_ = set_aside(set_)
     _prepare(verbose, as_json, trains_here=False)
     from flows.train_all import train_all as train_all_flow
     from tasks.tracking.leaderboard import read_leaderboard
@@ -225,6 +225,14 @@ def schedule(
     serve_all(workers, port, file or PLAN)
 
 
+def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any]:
+    """The settings that were typed, with references in the place of secrets from here on."""
+    overrides = parse_overrides(assignments or [])
+    if data is not None:
+        overrides["source.uri"] = data
+    return dict(set_aside(overrides))
+
+
 def _tags(assignments: list[str]) -> dict[str, str]:
     for one in assignments:
         if "=" not in one:
@@ -274,6 +282,7 @@ model_commands.add_to(app)
 
 def main() -> None:
     """Exit code 2 for wrong usage, 3 for refused data, 130 when interrupted."""
+    sys.excepthook = terminal.show_traceback
     try:
         app(standalone_mode=True)
     except UsageError as error:

@@ -1,5 +1,6 @@
 """Serve what ``prefect.yaml`` plans, on one box: the server, the schedules and the runs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from modelling.refusals import UsageError
+from modelling.secrets import hide_secrets
 from tasks.flow_runs import watch_heartbeats
 from use_cases import find_use_case, use_case_names
 
@@ -53,13 +55,22 @@ def planned(file: Path) -> list[dict[str, Any]]:
             for entry in entries
             if entry["entrypoint"] == entrypoint and "use_case_name" in entry.get("parameters", {})
         }
-        for name in listed:
+        for name, entry in listed.items():
             find_use_case(name)
+            _refuse_secret(entry)
         if listed:
             old, model = next(iter(listed.items()))
             new = [name for name in use_case_names() if name not in listed]
             entries += [_for_use_case(model, old, name) for name in new]
     return entries
+
+
+def _refuse_secret(entry: dict[str, Any]) -> None:
+    if hide_secrets(written := json.dumps(entry["parameters"])) != written:
+        raise UsageError(
+            f"prefect.yaml: {entry['name']}: its parameters hold a secret, which Prefect would "
+            "store: name a variable of the worker instead, such as $LOANS_PASSWORD"
+        )
 
 
 def _for_use_case(model: dict[str, Any], old: str, new: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from modelling.preprocessing import preprocess
 from modelling.search_space import Sampler, refuse_search
 from modelling.splitting import split_table
 from tasks.loading import load_table
+from tasks.stored_parameters import without_secrets
 from tasks.study import open_study
 from tasks.tracking.runs import parameters_of, tracked_run
 from tasks.training_places import training_place
@@ -34,6 +35,7 @@ class SearchResult(BaseModel):
     paths: dict[str, str]
 
 
+@without_secrets
 @flow(name="search", flow_run_name="{use_case_name}", persist_result=False)
 def search(
     use_case_name: str,

@@ -6,12 +6,15 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from traceback import format_exception
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from modelling.refusals import DataRefused
+from modelling.secrets import hide_secrets
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
@@ -85,6 +88,13 @@ def refuse(error: Exception) -> None:
             rows = "-" if one.rows is None else f"{one.rows:,}"
             table.add_row(one.column, one.rule, rows, one.severity)
         console.print(table, markup=False)
+
+
+def show_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A fault of the program, as Python shows it, but for the secrets that it quotes."""
+    print(hide_secrets("".join(format_exception(kind, error, trace))), file=sys.stderr, end="")
 
 
 def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json: bool) -> None:

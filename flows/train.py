@@ -19,6 +19,7 @@ from modelling.splitting import split_table
 from tasks.baselines import fit_baselines
 from tasks.loading import load_table
 from tasks.reporting import publish, record_judgement
+from tasks.stored_parameters import without_secrets
 from tasks.tracking.promotion import judge_challenger
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.registry import register_model
@@ -46,6 +47,7 @@ class TrainingResult(BaseModel):
     paths: dict[str, str]
 
 
+@without_secrets
 @flow(name="train", flow_run_name="{use_case_name}", persist_result=False)
 def train(
     use_case_name: str,

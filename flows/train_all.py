@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from flows.compare import compare
 from tasks.separate_training import TrainingFailedError, train_apart
+from tasks.stored_parameters import without_secrets
 from tasks.training_places import share_of_machine
 from tasks.training_workers import usable_cores
 from use_cases import use_case_names
@@ -20,6 +21,7 @@ class AllTrained(BaseModel):
     failures: dict[str, str]
 
 
+@without_secrets
 @flow(name="train-all", persist_result=False)
 def train_all(
     use_cases: list[str] | None = None,

@@ -40,6 +40,7 @@ from modelling.declared_judgement import (
     Problem,
 )
 from modelling.search_space import DEFAULT_SPACE, Choice, Space, Uniform, check_space
+from modelling.secrets import hide_secrets
 
 __all__ = [
     "HEADLINES",
@@ -273,7 +274,8 @@ class UseCase(Declaration):
     def _source_by_name(self, source: Any) -> Any:
         if callable(source):
             return f"function:{source.__module__}.{source.__qualname__}"
-        return source.model_dump()
+        declared = source.model_dump()
+        return {k: hide_secrets(v) if isinstance(v, str) else v for k, v in declared.items()}
 
     @property
     def features(self) -> tuple[Column, ...]:

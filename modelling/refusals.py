@@ -1,12 +1,20 @@
-"""The two ways of saying no to a user: each is one clear line, and an exit code."""
+"""The two ways of saying no to a user: each is one clear line, and an exit code.
+
+What they say is shown, logged and stored by many: so no secret gets into it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from modelling.secrets import hide_secrets
+
 
 class UsageError(ValueError):
     """The command, a flag, a declaration or a server is not as it must be (exit code 2)."""
+
+    def __init__(self, message: str):
+        super().__init__(hide_secrets(message))
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class DataRefused(ValueError):
     """The data can't be used (exit code 3); ``broken`` says which rules, in how many rows."""
 
     def __init__(self, message: str, broken: tuple[BrokenRule, ...] = ()):
-        super().__init__(message)
+        super().__init__(hide_secrets(message))
         self.broken = broken
 
 

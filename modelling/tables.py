@@ -117,9 +117,8 @@ def _plain(error: Exception, shown: str) -> Exception:
         return DataRefused(f"{shown}: {_ragged(said)}")
     if isinstance(error, DAMAGED) or type(error).__module__ == "python_calamine":
         return DataRefused(f"{shown} {NOT_A_TABLE}")
-    if isinstance(error, OSError):
-        return UsageError(f"{shown} can't be read: {type(error).__name__}")
-    return error
+    # Such as that of a client of cloud storage, which quotes the signed address.
+    return UsageError(f"{shown} can't be read: {type(error).__name__}")
 
 
 def _ragged(said: str) -> str:

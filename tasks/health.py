@@ -23,6 +23,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 
 from modelling.refusals import UsageError
+from modelling.secrets import hide_secrets
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.model_files import versions_in_use
 from tasks.tracking.store import ROOT, connect, local_folder, tracking_uri
@@ -40,7 +41,7 @@ class Check(NamedTuple):
 
 def examine() -> list[Check]:
     """All checks, in the order in which one would look."""
-    return [
+    found = [
         check()
         for check in (
             check_versions,
@@ -53,6 +54,7 @@ def examine() -> list[Check]:
             check_disk,
         )
     ]
+    return [one._replace(finding=hide_secrets(one.finding)) for one in found]
 
 
 def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
@@ -171,7 +173,7 @@ def check_clock() -> Check:
     others = {}
     for url in (tracking_uri(), PREFECT_API_URL.value() or ""):
         if url.startswith(("http:", "https:")) and (said := _date_of(url)):
-            others[urlparse(url).netloc] = abs((said - now).total_seconds())
+            others[urlparse(url).hostname or url] = abs((said - now).total_seconds())
     late = [f"{host} by {apart:.0f} s" for host, apart in others.items() if apart > SECONDS_APART]
     try:
         newest = newest_start(connect())

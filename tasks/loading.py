@@ -10,11 +10,11 @@ from prefect.cache_policies import NO_CACHE
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.loading import (
     fingerprint,
-    hide_password,
     kinds_of,
     read_source,
     type_columns,
 )
+from modelling.secrets import hide_secrets
 
 log = logging.getLogger("finflows")
 
@@ -32,11 +32,12 @@ def load_table(use_case: UseCase) -> tuple[pd.DataFrame, str, str]:
 
 
 def source_name(use_case: UseCase) -> str:
-    """The source as it may be shown: without passwords and without folders of this machine."""
+    """The source as it may be shown: without secrets and without folders of this machine."""
     if isinstance(use_case.source, SimulatedTransactions):
         settings = (f"{name}={value}" for name, value in use_case.source)
         return f"a simulation with {', '.join(settings)}"
     if not isinstance(use_case.source, Source):
         return f"{use_case.source.__module__}.{use_case.source.__qualname__}"
     uri = use_case.source.uri
-    return hide_password(uri) if "://" in uri or uri.startswith("package:") else Path(uri).name
+    is_address = "://" in uri or uri.startswith("package:")
+    return hide_secrets(uri if is_address else Path(uri).name)

@@ -8,7 +8,7 @@ from modelling.judgement_figures import draw_judgement
 from modelling.judging import Judgement
 from tasks.tracking.record import REPORT, TrackedRun
 from tasks.tracking.runs import nested_run
-from tasks.tracking.store import tracking_uri
+from tasks.tracking.store import ui_address
 from tasks.training import Attempt
 from tasks.validation import ValidationReport
 
@@ -54,10 +54,8 @@ def publish(
     run.log_text(markdown, REPORT)
     key = use_case.name.replace("_", "-")
     create_markdown_artifact(markdown, key=f"{key}-report", description=use_case.title)
-    uri = tracking_uri()
-    server = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
     create_link_artifact(
-        server + run.address,
+        ui_address() + run.address,
         link_text="the run in MLflow",
         key=f"{key}-mlflow-run",
         description=f"MLflow run {run.run_id}; for the local store, run `make ui` first",

@@ -16,6 +16,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
+from modelling.references import set_aside
+from modelling.secrets import hide_secrets
 from tasks.tracking.retrying import can_pass
 from tasks.training_workers import WorkerDiedError
 
@@ -47,7 +49,7 @@ def train_apart(
     Raises TrainingFailedError with the last line that the training said.
     """
     command = [sys.executable, "-m", "flows.command_line", "train", use_case_name, "--json"]
-    for setting in settings:
+    for setting in set_aside(settings):  # anybody may read a command line
         command += ["--set", setting]
     process = subprocess.Popen(
         command,
@@ -62,7 +64,7 @@ def train_apart(
     last_words: deque[str] = deque(["no reason given"], maxlen=1)
     try:
         for line in process.stderr:
-            if said := line.strip():
+            if said := hide_secrets(line.strip()):
                 last_words.append(said)
                 log.info("%-20s %s", use_case_name, said)
         answer = process.stdout.read()

@@ -18,6 +18,7 @@ from modelling.history import History
 from modelling.judging import Judgement
 from modelling.learning_curves import Diagnosis
 from modelling.refusals import DataRefused
+from modelling.secrets import hide_secrets
 from modelling.splitting import Parts
 from tasks.tracking.store import local_folder, tracking_uri
 
@@ -168,7 +169,7 @@ class TrackedRun:
     def paths(self) -> dict[str, str]:
         """Where the run's things are, for people and scripts."""
         return {
-            "tracking_uri": tracking_uri(),
+            "tracking_uri": hide_secrets(tracking_uri()),
             "artifacts": self.artifact_uri,
             "learning_curve": f"{self.artifact_uri}/{LEARNING_CURVE_PNG}",
             "report": f"{self.artifact_uri}/{REPORT}",

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase
-from modelling.loading import hide_password
+from modelling.references import refuse_lost, set_aside
 from modelling.refusals import DataRefused, UsageError
 from tasks.processes import died
 from tasks.tracking.provenance import flat_parameters, provenance
@@ -41,7 +41,7 @@ def tracked_run(
     tags["mlflow.source.name"] = f"flows/{tags[FLOW]}.py"
     run = _run_to_resume(client, experiment, resume)
     if run is None:
-        tags[FLOW_PARAMETERS] = json.dumps(_without_password(parameters))
+        tags[FLOW_PARAMETERS] = json.dumps(set_aside(parameters))
         name = (
             f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"  # told apart beside other use cases
         )
@@ -130,7 +130,9 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
             if parent
             else f"run {run_id} was not made by a flow of this project"
         )
-    return json.loads(run.data.tags[FLOW_PARAMETERS])
+    parameters: dict[str, Any] = json.loads(run.data.tags[FLOW_PARAMETERS])
+    refuse_lost(run_id, parameters, "repeated" if finished else "resumed")
+    return parameters
 
 
 def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) -> Run | None:
@@ -159,13 +161,6 @@ def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
     for name in ("failure", "mlflow.note.content"):
         if name in run.data.tags:
             client.delete_tag(run.info.run_id, name)
-
-
-def _without_password(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    overrides = dict(parameters.get("overrides") or {})
-    if "source.uri" in overrides:
-        overrides["source.uri"] = hide_password(overrides["source.uri"])
-    return {**parameters, "overrides": overrides}
 
 
 def _close(tracked: TrackedRun, error: BaseException) -> None:

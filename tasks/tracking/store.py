@@ -27,6 +27,15 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
 
 
+def ui_address() -> str:
+    """Where a browser finds the store: its server, or what ``make ui`` opens."""
+    address = urlparse(tracking_uri())
+    if address.scheme not in ("http", "https"):
+        return "http://127.0.0.1:5000"
+    host = address.netloc.rpartition("@")[2]  # without the password of whoever tracks
+    return f"{address.scheme}://{host}{address.path.rstrip('/')}"
+
+
 class UnreachableError(UsageError):
     """The store does not answer now; it may do so later."""
 
@@ -49,10 +58,9 @@ def connect() -> MlflowClient:
             client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
             client.search_experiments(max_results=1)
     except Exception as error:
-        shown = uri.rpartition("@")[2] if "@" in uri else uri
         reason = str(error) if isinstance(error, ImportError) else type(error).__name__
         raise UnreachableError(
-            f"the tracking server {shown} can't be reached ({reason}): start it, or "
+            f"the tracking server {uri} can't be reached ({reason}): start it, or "
             "unset MLFLOW_TRACKING_URI to use the local store"
         ) from None
     return client
@@ -111,4 +119,6 @@ def serve_ui(port: int) -> None:
     """MLflow's own UI over the store, on 127.0.0.1, until it is interrupted."""
     connect()
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    subprocess.run([*command, "--backend-store-uri", tracking_uri()], check=False)
+    # A command line is everybody's to read; an environment is not.
+    settings = {**os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri()}
+    subprocess.run(command, env=settings, check=False)

@@ -1,0 +1,107 @@
+"""What is stored in the place of a secret: the name of an environment variable that holds it.
+
+A run that is resumed, repeated or scheduled reads the secret where it is, when it needs it.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import Any
+
+from modelling.refusals import UsageError
+from modelling.secrets import (
+    HIDDEN,
+    PLACES,
+    is_reference,
+    remember_secret,
+    replace_secrets,
+    variables_in,
+)
+
+PREFIX = "FINFLOWS_SECRET_"
+
+
+def set_aside(given: Any) -> Any:
+    """``given`` (a text, or texts in dictionaries and lists) with references for its secrets.
+
+    The secrets themselves stay in the environment of this process and of those that it starts; the
+    same secret gets the same name.
+    """
+    if isinstance(given, str):
+        return replace_secrets(given, _into_environment)
+    if isinstance(given, Mapping):
+        return {name: set_aside(value) for name, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [set_aside(value) for value in given]
+    return given
+
+
+def _into_environment(secret: str) -> str:
+    value = os.path.expandvars(secret)
+    remember_secret(value)
+    names = (f"{PREFIX}{number}" for number in count(1))
+    name = next(name for name in names if os.environ.get(name) in (None, value))
+    os.environ[name] = value
+    return f"${name}"
+
+
+def expand(text: str, setting: str) -> str:
+    """``text`` with the values of its variables. Raises UsageError where one is not set."""
+    if missing := unset_variables(text):
+        raise UsageError(
+            f"{setting} needs ${missing[0]}, which is not set: export {missing[0]}=..."
+        )
+    expanded = os.path.expandvars(text)
+    replace_secrets(expanded, _remembered)
+    return expanded
+
+
+def _remembered(secret: str) -> str:
+    remember_secret(secret)
+    return secret
+
+
+def refuse_unset(source: Any) -> None:
+    """Raise UsageError where a variable that ``source`` needs is not set, before it is read."""
+    for setting in ("uri", "query"):
+        if isinstance(text := getattr(source, setting, None), str):
+            expand(text, f"source.{setting}")
+
+
+def unset_variables(text: str) -> list[str]:
+    """Variables that are not set, of those that stand for a secret or for the whole text.
+
+    Others may be no variables: a ``$`` has its own meaning in names of files and in SQL.
+    """
+    names = variables_in(text)
+    secrets = [match["secret"] for place in PLACES for match in place.finditer(text)]
+    needed = {name for one in secrets if is_reference(one) for name in variables_in(one)}
+    needed |= {
+        name for name in names if name.startswith(PREFIX) or text in (f"${name}", f"${{{name}}}")
+    }
+    return [name for name in names if name in needed and name not in os.environ]
+
+
+def refuse_lost(run_id: str, parameters: Mapping[str, Any], doing: str) -> None:
+    """Raise UsageError where the ``parameters`` of a run need a secret that is not here."""
+    for setting, text in _texts(parameters):
+        if HIDDEN in text:
+            raise UsageError(
+                f"run {run_id} can't be {doing}: the secret in {setting} is kept nowhere"
+            )
+        for name in unset_variables(text):
+            raise UsageError(
+                f"run {run_id} can't be {doing} without ${name}, the secret in {setting} {text}, "
+                "which is kept nowhere: export it and try again"
+            )
+
+
+def _texts(given: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(given, str):
+        yield name, given
+    elif isinstance(given, Mapping):
+        for inner, value in given.items():
+            yield from _texts(value, str(inner))
+    elif isinstance(given, list | tuple):
+        for value in given:
+            yield from _texts(value, name)

@@ -1,0 +1,25 @@
+"""What Prefect stores of a flow's parameters, for everybody who may open its pages."""
+
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Flow
+
+from modelling.references import set_aside
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def without_secrets(flow: Flow[P, R]) -> Flow[P, R]:
+    """``flow``, of which Prefect stores references in the place of secrets.
+
+    The flow itself gets its parameters as they are.
+    """
+    serialized = flow.serialize_parameters
+
+    def serialize(parameters: dict[str, Any]) -> dict[str, Any]:
+        stored: dict[str, Any] = set_aside(serialized(parameters))
+        return stored
+
+    flow.serialize_parameters = serialize  # type: ignore[method-assign]
+    return flow
