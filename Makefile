@@ -32,13 +32,14 @@ $(READY): requirements.lock pyproject.toml
 
 # --- use ---------------------------------------------------------------------------------------
 
+# Neither make nor the shell expands $NAME in DATA and SET: the program does, when it reads.
 .PHONY: train
 train: $(READY) ## train USE_CASE (default credit_scoring) with optional DATA= and SET=
-	@$(FINFLOWS) train $(USE_CASE) $(if $(DATA),--data "$(DATA)") $(foreach override,$(SET),--set '$(override)')
+	@$(FINFLOWS) train $(USE_CASE) $(if $(value DATA),--data '$(value DATA)') $(foreach override,$(value SET),--set '$(override)')
 
 .PHONY: train-all
 train-all: $(READY) ## train every use case, side by side, and print the leaderboard
-	@$(FINFLOWS) train-all $(foreach override,$(SET),--set '$(override)')
+	@$(FINFLOWS) train-all $(foreach override,$(value SET),--set '$(override)')
 
 .PHONY: compare
 compare: $(READY) ## put finished trainings side by side

@@ -34,7 +34,7 @@ PLACES = [
         # scheme://host/file?SECRET
         r"(?<=://)[^\s?#]*\?(?P<secret>[^\s=&#'\"<>]+={0,2})(?=$|[\s#'\"])",
         # ?name=SECRET, &name=SECRET, #name=SECRET
-        rf"[?&#](?!(?:{HARMLESS})=)[\w.~%+$-]+=(?P<secret>[^\s&#'\"<>]+)",
+        rf"[?&#](?!(?:{HARMLESS})=)[\w.~%+$-]+=(?P<secret>[^\s&#'\"<>]*[^\s&#'\"<>:,.])",
         # PWD={SECRET};  password='SECRET'  sslpassword=SECRET
         rf"(?:{KEYWORDS})\w*\s*=\s*(?P<secret>\{{[^}}]*\}}|'[^']*'|\"[^\"]*\"|[^\s;&,)'\"]+)",
         r"IDENTIFIED\s+BY\s+(?P<secret>\"[^\"]*\"|'[^']*'|[^\s;]+)",

@@ -48,7 +48,7 @@ def environment(monkeypatch):
     monkeypatch.setattr("os.environ", {})
 
 
-@pytest.mark.parametrize(("number", "text"), enumerate(HOLDING_IT))
+@pytest.mark.parametrize(("number", "text"), list(enumerate(HOLDING_IT)))
 def test_a_secret_is_hidden_and_put_aside_wherever_it_stands(number, text, environment):
     secret = f"MARKED-{number}-b4"  # each its own: one that was met is known from then on
     given = text.format(secret)
