@@ -14,6 +14,7 @@ from modelling.declaration import Source
 from modelling.overrides import declare_source
 from tasks.scoring import quarantine_of, score_file
 from tasks.scoring_progress import peak_memory_mb, row_progress
+from tasks.stored_parameters import without_secrets
 from tasks.tracking.scoring_runs import load_registered, scoring_run
 
 log = logging.getLogger("finflows")
@@ -33,6 +34,7 @@ class ScoringResult(BaseModel):
     peak_memory_mb: float
 
 
+@without_secrets
 @flow(name="score", flow_run_name="{use_case_name}", persist_result=False)
 def score(
     use_case_name: str,

@@ -9,6 +9,7 @@ from flows.train import TrainingResult, train
 from modelling.derived_columns import derive_columns
 from modelling.overrides import override
 from modelling.preprocessing import preprocess
+from modelling.references import set_aside
 from modelling.search_space import Sampler, refuse_search
 from modelling.splitting import split_table
 from tasks.loading import load_table
@@ -55,11 +56,12 @@ def search(
     by their validation loss; test rows are used once, by the training at the end. ``overrides``
     change the declaration as in a training; ``resume`` is the id of an interrupted search's run.
     """
+    overrides = set_aside(overrides or {})  # from here on there are references only
     parameters = {"use_case_name": use_case_name, "trials": trials, "workers": workers}
     parameters |= {"sampler": sampler, "dask": dask, "pool": pool, "seed": seed}
     parameters |= {"overrides": overrides}
     refuse_search(trials, workers, sampler, dask, pool)
-    use_case = override(find_use_case(use_case_name), overrides or {})
+    use_case = override(find_use_case(use_case_name), overrides)
     with tracked_run(use_case, parameters, resume) as run:
         table, data_hash, origin = load_table(use_case)
         table = derive_columns(table, use_case)
@@ -72,7 +74,7 @@ def search(
             study = open_study(run, use_case, trials, sampler, seed, place.slots)
             run_trials(study, features, run, place)
         settings = study.settings(study.best())
-        trained = train(use_case_name, {**(overrides or {}), **settings})
+        trained = train(use_case_name, {**overrides, **settings})
         found = conclude_search(study, run, trained.run_id)
     return SearchResult(
         run_id=run.run_id, use_case=use_case.name, trained=trained, paths=run.paths, **found

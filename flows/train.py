@@ -15,6 +15,7 @@ from modelling.overrides import override
 from modelling.packaging import package_model
 from modelling.preprocessing import Preprocessed, preprocess
 from modelling.promotion import frozen_tags
+from modelling.references import set_aside
 from modelling.splitting import split_table
 from tasks.baselines import fit_baselines
 from tasks.loading import load_table
@@ -63,13 +64,14 @@ def train(
     repeated with the remedy that the curve suggests, at most ``remedies`` times. The registry stays
     as it is without ``to_registry``. ``resume`` is the id of a killed MLflow run to go on with.
     """
+    overrides = set_aside(overrides or {})  # from here on there are references only
     parameters = {
         "use_case_name": use_case_name,
         "overrides": overrides,
         "remedies": remedies,
         "to_registry": to_registry,
     }
-    use_case = override(find_use_case(use_case_name), overrides or {})
+    use_case = override(find_use_case(use_case_name), overrides)
     with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         table, data_hash, origin = load_table(use_case)
