@@ -46,18 +46,19 @@ def planned(file: Path) -> list[dict[str, Any]]:
     """The deployments of a ``prefect.yaml``, and the same again for use cases not listed there.
 
     A use case without an entry gets a copy of the first entry of each flow that trains or searches.
-    Raises UsageError for an entry whose use case is not declared.
+    Raises UsageError for an entry whose use case is not declared, or that holds a secret.
     """
     entries = yaml.safe_load(file.read_text())["deployments"]
+    for entry in entries:
+        _refuse_secret(entry)
     for entrypoint in dict.fromkeys(entry["entrypoint"] for entry in entries):
         listed = {
             entry["parameters"]["use_case_name"]: entry
             for entry in entries
             if entry["entrypoint"] == entrypoint and "use_case_name" in entry.get("parameters", {})
         }
-        for name, entry in listed.items():
+        for name in listed:
             find_use_case(name)
-            _refuse_secret(entry)
         if listed:
             old, model = next(iter(listed.items()))
             new = [name for name in use_case_names() if name not in listed]
@@ -66,7 +67,8 @@ def planned(file: Path) -> list[dict[str, Any]]:
 
 
 def _refuse_secret(entry: dict[str, Any]) -> None:
-    if hide_secrets(written := json.dumps(entry["parameters"])) != written:
+    written = json.dumps(entry.get("parameters"), default=str)
+    if hide_secrets(written) != written:
         raise UsageError(
             f"prefect.yaml: {entry['name']}: its parameters hold a secret, which Prefect would "
             "store: name a variable of the worker instead, such as $LOANS_PASSWORD"

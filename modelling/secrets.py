@@ -76,6 +76,11 @@ def is_reference(secret: str) -> bool:
     return secret == HIDDEN or (bool(names) and not bare and known)
 
 
+def without_login(url: str) -> str:
+    """``url`` as everybody may open it: without user and password."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)
+
+
 def variables_in(text: str) -> list[str]:
     """The names of the environment variables that ``text`` refers to."""
     return [one or other for one, other in REFERENCE.findall(text)]

@@ -23,7 +23,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 
 from modelling.refusals import UsageError
-from modelling.secrets import hide_secrets
+from modelling.secrets import hide_secrets, without_login
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.model_files import versions_in_use
 from tasks.tracking.store import ROOT, connect, local_folder, tracking_uri
@@ -112,7 +112,7 @@ def check_prefect() -> Check:
     if not (url := PREFECT_API_URL.value()):
         return Check("prefect", True, "no server configured: each flow starts one for its time")
     try:
-        with urlopen(f"{url}/health", timeout=5):
+        with urlopen(f"{without_login(url)}/health", timeout=5):
             pass
         with get_client(sync_client=True) as client:
             planned = [one for one in client.read_deployments() if _is_scheduled(one)]
@@ -189,7 +189,7 @@ def check_clock() -> Check:
 
 def _date_of(url: str) -> datetime | None:
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=5) as answer:
+        with urlopen(f"{without_login(url).rstrip('/')}/health", timeout=5) as answer:
             return parsedate_to_datetime(answer.headers["Date"])
     except (URLError, OSError, TypeError, ValueError):
         return None

@@ -1,5 +1,6 @@
 """A marked secret is sent through every door, then looked for in all that was written."""
 
+import json
 import os
 import threading
 from functools import partial
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import last_json
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from servers import mlflow_ui
 from sqlalchemy import create_engine
 
 from flows.deployments import planned
@@ -138,6 +141,23 @@ def test_addresses_of_the_tracking_server_are_shown_without_the_password(store, 
     run = TrackedRun(None, "1", "1", "mlflow-artifacts:/1")  # no client: nothing is asked of it
     assert run.paths["tracking_uri"] == "https://risk:***@mlflow.bank.example/base/"
     assert ui_address() == "https://mlflow.bank.example/base"
+
+
+@pytest.mark.services
+def test_a_tracking_server_with_a_password_trains_and_tells_nobody(finflows, tmp_path):
+    with mlflow_ui(tmp_path, f"sqlite:///{tmp_path}/mlflow.db") as server:
+        address = server.replace("://", f"://risk:{MARK}t@")
+        settings = [f"--set={name}={json.dumps(value)}" for name, value in QUICK.items()]
+        elsewhere = {"MLFLOW_TRACKING_URI": address}
+        done = finflows("train", "iris", *settings, "--json", **elsewhere)
+        assert done.returncode == 0, done.stderr
+        examined = finflows("doctor", **elsewhere)
+    for one in (done, examined):
+        assert MARK not in one.stdout + one.stderr
+        assert "Traceback" not in one.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert last_json(done.stdout)["paths"]["tracking_uri"] == server.replace("://", "://risk:***@")
+    assert files_with_the_mark(tmp_path) == []
 
 
 def test_a_declared_secret_is_not_in_the_declaration_that_is_stored(flowers):

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
+from modelling.secrets import without_login
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # beside a SQLite file, while its tables are made
@@ -29,11 +30,9 @@ def tracking_uri() -> str:
 
 def ui_address() -> str:
     """Where a browser finds the store: its server, or what ``make ui`` opens."""
-    address = urlparse(tracking_uri())
-    if address.scheme not in ("http", "https"):
-        return "http://127.0.0.1:5000"
-    host = address.netloc.rpartition("@")[2]  # without the password of whoever tracks
-    return f"{address.scheme}://{host}{address.path.rstrip('/')}"
+    uri = tracking_uri()
+    is_server = uri.startswith(("http:", "https:"))
+    return without_login(uri).rstrip("/") if is_server else "http://127.0.0.1:5000"
 
 
 class UnreachableError(UsageError):
@@ -51,6 +50,8 @@ def connect() -> MlflowClient:
             "'mlflow migrate-filestore' once, then name the sqlite:/// address"
         )
     mlflow.set_tracking_uri(uri)
+    # MLflow would print the address of each run of a server, password included.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         _refuse_deaf_server(uri)
         with nullcontext() if scheme in ("http", "https") else _one_at_a_time():
