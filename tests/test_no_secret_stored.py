@@ -42,6 +42,12 @@ class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         """Servers do log what they are asked for; this one is not ours."""
 
+    def do_GET(self):
+        if self.path.startswith("/forbidden"):
+            self.send_error(403)
+        else:
+            super().do_GET()
+
 
 @pytest.fixture
 def signed(tmp_path):
@@ -175,6 +181,15 @@ def test_what_a_library_says_in_a_source_is_not_repeated():
         read_table(connect_by_hand)
     assert "OSError in connect_by_hand of test_no_secret_stored.py, line" in str(refused.value)
     assert "somebody" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("forbidden", "can't be read: Client"), ("absent", "no such file")]
+)
+def test_a_signed_address_that_is_refused_keeps_its_signature(signed, name, said):
+    with pytest.raises(UsageError, match=said) as refused:
+        read_table(Source(uri=signed.replace("flowers", name)))
+    assert MARK not in str(refused.value)
 
 
 @pytest.mark.parametrize(
