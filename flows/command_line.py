@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import model_commands, terminal
+from flows import interruption, model_commands, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.refusals import DataRefused, UsageError
@@ -222,6 +222,7 @@ def schedule(
     terminal.settle(verbose=False)
     from flows.deployments import PLAN, serve_all
 
+    interruption.say_kept("nothing is run by the schedule until it is started again")
     serve_all(workers, port, file or PLAN)
 
 
@@ -266,6 +267,7 @@ def ui(
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
+    interruption.say_kept("the MLflow UI has ended")
     serve_ui(port)
 
 
@@ -273,19 +275,19 @@ model_commands.add_to(app)
 
 
 def main() -> None:
-    """Exit code 2 for wrong usage, 3 for refused data, 130 when interrupted."""
+    """Exit code 2 for wrong usage, 3 for refused data, 128 and its number after a signal."""
+    interruption.watch()
     try:
         app(standalone_mode=True)
-    except UsageError as error:
+    except (UsageError, DataRefused) as error:
+        interruption.leave_if_asked()
         terminal.refuse(error)
-        sys.exit(2)
-    except DataRefused as error:
-        terminal.refuse(error)
-        sys.exit(3)
-    except KeyboardInterrupt:
-        typer.echo("finflows: interrupted; nothing was registered", err=True)
-        sys.exit(130)
+        sys.exit(3 if isinstance(error, DataRefused) else 2)
+    except BaseException:
+        interruption.leave_if_asked()
+        raise
     finally:
+        interruption.let_finish()
         gc.freeze()  # or Python looks through all that was imported once more, for seconds
 
 

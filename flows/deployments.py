@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from modelling.refusals import UsageError
 from tasks.flow_runs import watch_heartbeats
+from tasks.processes import end, family
 from use_cases import find_use_case, use_case_names
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,7 +97,8 @@ def _server(port: int) -> Iterator[str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     # The page in the browser asks for the address that the server believes to have.
     settings = {**os.environ, "PREFECT_SERVER_API_PORT": str(port)}
-    process = subprocess.Popen([*command, "--port", str(port)], env=settings)
+    command += ["--port", str(port)]
+    process = subprocess.Popen(command, env=settings, start_new_session=True)
     try:
         while not _answers(url):
             if process.poll() is not None:
@@ -104,8 +106,7 @@ def _server(port: int) -> Iterator[str]:
             time.sleep(0.5)
         yield url
     finally:
-        process.terminate()
-        process.wait()
+        end(family(process.pid), patience=5)
 
 
 def _answers(url: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows import terminal
+from flows import interruption, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import declare_source, parse_fields
 
@@ -40,6 +40,7 @@ def score(
     warm_up("flows.score")
     from flows.score import score as score_flow
 
+    interruption.say_kept("no answers were written")
     result = score_flow(use_case, input_, output, version, written)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))

@@ -7,7 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
-from tasks.separate_training import TrainingFailedError, train_apart
+from tasks.separate_training import TrainingFailedError, end_trainings, train_apart
 from tasks.training_places import share_of_machine
 from tasks.training_workers import usable_cores
 from use_cases import use_case_names
@@ -47,11 +47,15 @@ def train_all(
             )
             for number, name in enumerate(names)
         }
-        for name, future in waiting.items():
-            try:
-                trained.run_ids[name] = future.result()["run_id"]
-            except TrainingFailedError as error:
-                trained.failures[name] = str(error)
+        try:
+            for name, future in waiting.items():
+                try:
+                    trained.run_ids[name] = future.result()["run_id"]
+                except TrainingFailedError as error:
+                    trained.failures[name] = str(error)
+        except BaseException:
+            end_trainings()
+            raise
     if trained.run_ids:
         compare(run_ids=list(trained.run_ids.values()))
     return trained

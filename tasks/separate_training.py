@@ -20,6 +20,7 @@ from tasks.tracking.retrying import can_pass
 from tasks.training_workers import WorkerDiedError
 
 log = logging.getLogger("finflows")
+_running: set["subprocess.Popen[str]"] = set()
 
 
 class TrainingFailedError(RuntimeError):
@@ -59,6 +60,7 @@ def train_apart(
     )
     assert process.stdout is not None
     assert process.stderr is not None
+    _running.add(process)
     last_words: deque[str] = deque(["no reason given"], maxlen=1)
     try:
         for line in process.stderr:
@@ -68,12 +70,19 @@ def train_apart(
         answer = process.stdout.read()
         process.wait()
     finally:
+        _running.discard(process)
         process.terminate()
     if process.returncode < 0:
         raise TrainingKilledError(f"killed by signal {-process.returncode}")
     if process.returncode:
         raise TrainingFailedError(last_words[0].removeprefix("finflows: "))
     return json.loads(answer.strip().splitlines()[-1])
+
+
+def end_trainings() -> None:
+    """Ask all trainings to end: whoever waited for them has been interrupted."""
+    for process in list(_running):
+        process.terminate()
 
 
 def _with_server(environment: dict[str, str]) -> dict[str, str]:

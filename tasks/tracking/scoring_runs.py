@@ -83,6 +83,7 @@ def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[s
         known = isinstance(error, UsageError | DataRefused)  # others may quote cells
         said = str(error) if known else type(error).__name__
         client.set_tag(run.info.run_id, "failure", said)
-        client.set_terminated(run.info.run_id, "FAILED")
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        client.set_terminated(run.info.run_id, status)
         raise
     client.set_terminated(run.info.run_id, "FINISHED")

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
+from tasks.processes import end, family
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # beside a SQLite file, while its tables are made
@@ -111,4 +112,10 @@ def serve_ui(port: int) -> None:
     """MLflow's own UI over the store, on 127.0.0.1, until it is interrupted."""
     connect()
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    subprocess.run([*command, "--backend-store-uri", tracking_uri()], check=False)
+    command += ["--backend-store-uri", tracking_uri()]
+    # A session of its own: who interrupts this process has it end the UI, and all that it started.
+    with subprocess.Popen(command, start_new_session=True) as server:
+        try:
+            server.wait()
+        finally:
+            end(family(server.pid), patience=2)
