@@ -1,17 +1,20 @@
 """What a person sees in the terminal: stages, results, one clear line when something is wrong."""
 
+import getpass
 import json
 import logging
 import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from modelling.refusals import DataRefused
+from modelling.refusals import DataRefused, UsageError
+from tasks.tracking.store import can_be_written, refuse_unusable_store
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
@@ -39,10 +42,33 @@ SETTINGS = {
 }
 
 
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
 def settle(verbose: bool) -> None:
     """Settle the libraries before they are imported; what the user has set wins."""
     for name, value in {**SETTINGS, **({} if verbose else QUIET)}.items():
         os.environ.setdefault(name, value)
+    # A proxy is for the world outside: the servers of this machine are reached without it.
+    beside = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    beside = ",".join(dict.fromkeys([*filter(None, beside.split(",")), *LOCAL_HOSTS]))
+    os.environ |= {"no_proxy": beside, "NO_PROXY": beside}
+    settle_user()
+
+
+def settle_user() -> None:
+    """A name for a user id without one, as in a container; libraries ask for it. Raises UsageError
+    where there is no home."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        raise UsageError(
+            "this user has no home: set HOME to a folder that can be written"
+        ) from None
 
 
 def show_stages(to_stderr: bool) -> None:
@@ -55,12 +81,26 @@ def show_stages(to_stderr: bool) -> None:
     log.propagate = False
 
 
+def refuse_unwritable_home() -> None:
+    """Raises UsageError where Prefect can't keep what it needs."""
+    named = os.environ.get("PREFECT_HOME")
+    home = Path(named).expanduser() if named else Path.home() / ".prefect"
+    if not can_be_written(home):
+        setting = "PREFECT_HOME" if named else "HOME"
+        raise UsageError(
+            f"{home} can't be written ({setting}): set PREFECT_HOME to a folder that can"
+        )
+
+
 def prepare(verbose: bool, as_json: bool) -> None:
-    """All of the above and below, for a command that runs a flow."""
+    """All of the above and below, for a command that runs a flow. Raises UsageError at once, where
+    it would have nowhere to write."""
     settle(verbose)
-    show_stages(to_stderr=as_json)
+    refuse_unwritable_home()
+    refuse_unusable_store()
     if not verbose:
-        hide_native_stderr()
+        hide_native_stderr()  # before anything holds on to the stream that goes
+    show_stages(to_stderr=as_json)
 
 
 def hide_native_stderr() -> None:

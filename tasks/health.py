@@ -25,7 +25,7 @@ from prefect.settings import PREFECT_API_URL
 from modelling.refusals import UsageError
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.model_files import versions_in_use
-from tasks.tracking.store import ROOT, connect, local_folder, tracking_uri
+from tasks.tracking.store import ROOT, connect, is_file_store, local_folder, tracking_uri
 
 SECONDS_APART = 30
 
@@ -73,10 +73,9 @@ def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
 
 def check_file_store() -> Check:
     """A store of plain files, which MLflow 3 no longer reads."""
-    scheme = urlparse(tracking_uri()).scheme
     folder = local_folder()
     old = [path.parent.parent for path in folder.glob("*/meta.yaml")] if folder.exists() else []
-    if scheme in ("", "file") or old:
+    if is_file_store(tracking_uri()) or old:
         where = old[0] if old else tracking_uri()
         found = f"{where} is a store of files, which MLflow 3 does not read: "
         return Check("file store", False, found + "run 'mlflow migrate-filestore' once")

@@ -1,5 +1,6 @@
 """Processes of this machine by more than their number, which is given anew: does one still live?"""
 
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,11 +17,10 @@ def process_tag(pid: int) -> str:
 
 
 def died(tag: str) -> bool | None:
-    """Whether the process of a ``process`` tag is gone; None for another machine's process."""
-    host, _, rest = tag.partition(" ")
-    if host != socket.gethostname():
-        return None
-    return tag != process_tag(int(rest.partition(" ")[0]))
+    """Whether the process of a ``process`` tag is gone; None for another machine's process, and
+    for a tag that is not ours."""
+    own = re.fullmatch(rf"{re.escape(socket.gethostname())} (\d+) (\d+|gone)", tag)
+    return tag != process_tag(int(own[1])) if own else None
 
 
 def family(pid: int) -> list[psutil.Process]:

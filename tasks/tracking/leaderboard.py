@@ -10,6 +10,8 @@ from mlflow.entities import Run
 
 from modelling.declaration import HEADLINES
 from modelling.refusals import UsageError
+from tasks.tracking.reaping import OURS
+from tasks.tracking.runs import FLOW_PARAMETERS
 from tasks.tracking.store import connect, experiment_id
 
 COMPARISONS = "comparison"  # the experiment that keeps the pages
@@ -79,7 +81,9 @@ def read_leaderboard(
 
 
 def _filter(tags: Mapping[str, str], since: str | None) -> str:
-    clauses = ["attributes.status = 'FINISHED'", "tags.use_case LIKE '%'"]
+    # Other teams may tag their runs ``use_case``, too; with what to repeat them, only we do.
+    ours = [f"tags.{name} LIKE '%'" for name in ("use_case", "lock_hash", FLOW_PARAMETERS)]
+    clauses = ["attributes.status = 'FINISHED'", *ours]
     for name, value in tags.items():
         if "'" in value or "`" in name:
             raise UsageError(f"--tag {name}={value}: quotes can't be searched for")
@@ -154,9 +158,10 @@ def _rank(standing: Standing) -> tuple[str, float]:
 
 
 def newest_start(client: MlflowClient) -> datetime | None:
-    """When the newest run of all began, in UTC; None in a new store."""
+    """When the newest run of ours began, in UTC; None in a new store."""
     experiments = [one.experiment_id for one in client.search_experiments()]
-    newest = client.search_runs(experiments, order_by=["attributes.start_time DESC"], max_results=1)
+    by = ["attributes.start_time DESC"]
+    newest = client.search_runs(experiments, OURS, max_results=1, order_by=by)
     return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
 
 
