@@ -13,7 +13,7 @@ from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.refusals import DataRefused, UsageError
 from modelling.search_space import refuse_search
-from use_cases import find_use_case, use_case_names
+from modelling.use_case_files import find_use_case, use_case_names
 
 app = typer.Typer(
     help="From a declared financial use case to a trained, judged and registered Keras model.",
@@ -133,7 +133,7 @@ def train_all(
     verbose: Verbose = False,
 ) -> None:
     """Train every use case, side by side, and print the leaderboard."""
-    for name in use_cases or use_case_names():  # a typo costs no import
+    for name in use_cases or []:  # a typo costs no import
         find_use_case(name)
     parse_overrides(set_ or [])
     _prepare(verbose, as_json, trains_here=False)
@@ -242,7 +242,12 @@ def _prepare(verbose: bool, as_json: bool, trains_here: bool = True) -> None:
 @app.command("list")
 def list_use_cases(as_json: Json = False) -> None:
     """List the declared use cases."""
-    declared = [find_use_case(name) for name in use_case_names()]
+    declared = []
+    for name in use_case_names():
+        try:
+            declared.append(find_use_case(name))
+        except UsageError as error:  # the others are none the worse for it
+            terminal.refuse(error)
     if as_json:
         rows = [{"name": one.name, "problem": one.problem, "title": one.title} for one in declared]
         typer.echo(json.dumps(rows))

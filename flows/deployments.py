@@ -19,9 +19,9 @@ from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from modelling.refusals import UsageError
+from modelling.use_case_files import find_use_case, use_case_names
 from tasks.flow_runs import watch_heartbeats
 from tasks.processes import end, family
-from use_cases import find_use_case, use_case_names
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "prefect.yaml"
@@ -47,15 +47,15 @@ def planned(file: Path) -> list[dict[str, Any]]:
     A use case without an entry gets a copy of the first entry of each flow that trains or searches.
     Raises UsageError for an entry whose use case is not declared.
     """
-    entries = yaml.safe_load(file.read_text())["deployments"]
+    entries = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
     for entrypoint in dict.fromkeys(entry["entrypoint"] for entry in entries):
         listed = {
             entry["parameters"]["use_case_name"]: entry
             for entry in entries
             if entry["entrypoint"] == entrypoint and "use_case_name" in entry.get("parameters", {})
         }
-        for name in listed:
-            find_use_case(name)
+        for name in set(listed) - set(use_case_names()):
+            find_use_case(name)  # says which name was meant
         if listed:
             old, model = next(iter(listed.items()))
             new = [name for name in use_case_names() if name not in listed]

@@ -11,13 +11,13 @@ from modelling.overrides import override
 from modelling.preprocessing import preprocess
 from modelling.search_space import Sampler, refuse_search
 from modelling.splitting import split_table
+from modelling.use_case_files import find_use_case
 from tasks.loading import load_table
 from tasks.study import open_study
 from tasks.tracking.runs import parameters_of, tracked_run
 from tasks.training_places import training_place
 from tasks.trials import conclude_search, run_trials
 from tasks.validation import validate_table
-from use_cases import find_use_case
 
 
 class SearchResult(BaseModel):

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,9 @@ def settle(verbose: bool) -> None:
     beside = ",".join(dict.fromkeys([*filter(None, beside.split(",")), *LOCAL_HOSTS]))
     os.environ |= {"no_proxy": beside, "NO_PROXY": beside}
     settle_user()
+    for stream in (sys.stdout, sys.stderr):  # a title may hold what a terminal can't show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def settle_user() -> None:
@@ -110,7 +114,8 @@ def hide_native_stderr() -> None:
     whatever their log level says.
     """
     sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    encoding = sys.stderr.encoding
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=encoding, errors="replace")
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
 

@@ -7,10 +7,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
+from modelling.use_case_files import use_case_names
 from tasks.separate_training import TrainingFailedError, end_trainings, train_apart
 from tasks.training_places import share_of_machine
 from tasks.training_workers import usable_cores
-from use_cases import use_case_names
 
 
 class AllTrained(BaseModel):

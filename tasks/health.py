@@ -57,7 +57,7 @@ def examine() -> list[Check]:
 
 def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
     """Installed packages against the bounds that this project declares, each for a reason."""
-    project = tomllib.loads(declared.read_text())["project"]
+    project = tomllib.loads(declared.read_text(encoding="utf-8"))["project"]
     broken = []
     for requirement in map(Requirement, project["dependencies"]):
         try:

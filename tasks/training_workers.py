@@ -159,6 +159,8 @@ def serve(descriptor: int) -> None:
     with quick_imports():
         import modelling.training  # noqa: F401
         from modelling.fitting import fit
+        from modelling.use_case_files import open_folders
+    open_folders()  # a declaration may name functions of its own module
 
     connection: Connection = Connection(descriptor)
 

@@ -9,6 +9,7 @@ import time
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import getproxies, proxy_bypass
@@ -69,9 +70,10 @@ def can_be_written(folder: Path) -> bool:
     """Whether files can be made in ``folder``, which is made where it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return True
     except OSError:
         return False
-    return os.access(folder, os.W_OK | os.X_OK)
 
 
 @cache
