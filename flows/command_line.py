@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import interruption, model_commands, terminal
+from flows import arguments, interruption, model_commands, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.refusals import DataRefused, UsageError
@@ -81,7 +81,10 @@ def search(
     ] = None,
     data: Data = None,
     set_: Set = None,
-    seed: Annotated[int, typer.Option(help="The same seed tries the same settings.")] = 42,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=arguments.LAST_SEED, help="The same seed tries the same settings."),
+    ] = 42,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -108,12 +111,14 @@ def resume(
     verbose: Verbose = False,
 ) -> None:
     """Go on with a killed training or search where it was, in the same MLflow run."""
-    _prepare(verbose, as_json)
-    from flows.search import resume_search
-    from flows.train import resume_run
+    terminal.prepare(verbose, as_json)
     from tasks.tracking.runs import parameters_of, recorded_flow
 
     overrides = parameters_of(run_id)["overrides"] or {}
+    warm_up()
+    from flows.search import resume_search
+    from flows.train import resume_run
+
     if recorded_flow(run_id) == "search":
         terminal.show_search(resume_search(run_id), overrides, as_json)
         return
@@ -175,18 +180,22 @@ def compare(
     """Put finished trainings side by side: all, or those that match the filters."""
     for name in use_case or []:
         find_use_case(name)
+    tags = arguments.tags(tag or [])
+    if html:
+        arguments.refuse_output(html, "--html")
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks import comparison
     from tasks.tracking.leaderboard import read_leaderboard
 
-    standings = read_leaderboard(use_case or (), _tags(tag or []), since)
+    standings = read_leaderboard(use_case or (), tags, since)
     if html:
         html.write_text(comparison.as_html(standings), encoding="utf-8")
         typer.echo(f"wrote {html}", err=True)
     if publish:
+        warm_up("flows.compare")
         from flows.compare import compare as compare_flow
 
-        run_id = compare_flow(use_case, _tags(tag or []), since)
+        run_id = compare_flow(use_case, tags, since)
         typer.echo(f"published as run {run_id} of the experiment comparison", err=True)
     if as_csv or as_json:
         text = comparison.as_csv(standings) if as_csv else comparison.as_json(standings)
@@ -213,9 +222,20 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def schedule(
     workers: Annotated[int, typer.Option(min=1, help="Flow runs at a time.")] = 1,
-    port: Annotated[int, typer.Option(help="Port of the Prefect server on 127.0.0.1.")] = 4200,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=1, max=arguments.LAST_PORT, help="Port of the Prefect server on 127.0.0.1."
+        ),
+    ] = 4200,
     file: Annotated[
-        Path | None, typer.Option(help="What to run; default: prefect.yaml of this checkout.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="What to run; default: prefect.yaml of this checkout.",
+        ),
     ] = None,
 ) -> None:
     """Run what prefect.yaml plans when it is due, on this machine, until interrupted."""
@@ -224,13 +244,6 @@ def schedule(
 
     interruption.say_kept("nothing is run by the schedule until it is started again")
     serve_all(workers, port, file or PLAN)
-
-
-def _tags(assignments: list[str]) -> dict[str, str]:
-    for one in assignments:
-        if "=" not in one:
-            raise UsageError(f"--tag {one}: write it as NAME=VALUE, as in gate=passed")
-    return {name: value for name, _, value in (one.partition("=") for one in assignments)}
 
 
 def _prepare(verbose: bool, as_json: bool, trains_here: bool = True) -> None:
@@ -265,10 +278,13 @@ def show(use_case: UseCaseName, set_: Set = None) -> None:
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+    port: Annotated[
+        int, typer.Option(min=1, max=arguments.LAST_PORT, help="Port on 127.0.0.1.")
+    ] = 5000,
 ) -> None:
     """Open the MLflow UI over the local store, on 127.0.0.1."""
     terminal.settle(verbose=False)
+    arguments.refuse_taken_port(port)
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")

@@ -25,6 +25,7 @@ from tasks.processes import end, family
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "prefect.yaml"
+WANTED = ("name", "entrypoint", "schedules", "concurrency_limit")  # of each deployment
 
 
 def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
@@ -34,9 +35,9 @@ def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
     """
     plan = planned(file)
     os.chdir(ROOT)  # entrypoints are paths from here
+    deployments = [_deployment(entry, file) for entry in plan]
     with _server(port) as url, temporary_settings({PREFECT_API_URL: url}):
         watch_heartbeats()
-        deployments = [_deployment(entry) for entry in plan]
         # Paused schedules would stay paused after a kill; without this process nothing runs anyway.
         serve(*deployments, limit=workers, pause_on_shutdown=False)
 
@@ -45,9 +46,10 @@ def planned(file: Path) -> list[dict[str, Any]]:
     """The deployments of a ``prefect.yaml``, and the same again for use cases not listed there.
 
     A use case without an entry gets a copy of the first entry of each flow that trains or searches.
-    Raises UsageError for an entry whose use case is not declared.
+    Raises UsageError for a file that is no such plan, and for an entry whose use case is not
+    declared.
     """
-    entries = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
+    entries = _entries(file)
     for entrypoint in dict.fromkeys(entry["entrypoint"] for entry in entries):
         listed = {
             entry["parameters"]["use_case_name"]: entry
@@ -63,6 +65,24 @@ def planned(file: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def _entries(file: Path) -> list[dict[str, Any]]:
+    try:
+        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{file} can't be read as a plan: {reason}") from None
+    entries = plan.get("deployments") if isinstance(plan, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(
+            f"{file} plans nothing: it needs a list 'deployments', as prefect.yaml has"
+        )
+    for number, entry in enumerate(entries, start=1):
+        given = entry if isinstance(entry, dict) else {}
+        if missing := [name for name in WANTED if not given.get(name)]:
+            raise UsageError(f"{file}: deployment {number} has no {', '.join(missing)}")
+    return entries
+
+
 def _for_use_case(model: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     return {
         **model,
@@ -72,7 +92,7 @@ def _for_use_case(model: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     }
 
 
-def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
+def _deployment(entry: dict[str, Any], file: Path) -> RunnerDeployment:
     try:
         return RunnerDeployment.from_entrypoint(
             entry["entrypoint"],
@@ -83,8 +103,9 @@ def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
             schedules=[Cron(one["cron"], timezone=one["timezone"]) for one in entry["schedules"]],
             concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
         )
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"prefect.yaml: {entry['name']}: {error}") from None
+    except Exception as error:  # whatever Prefect says of an entry, or a flow's file runs into
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{file}: {entry['name']}: {type(error).__name__}: {reason}") from None
 
 
 @contextmanager

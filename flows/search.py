@@ -6,6 +6,7 @@ from prefect import flow
 from pydantic import BaseModel, Field
 
 from flows.train import TrainingResult, train
+from modelling.declared_data import Seed
 from modelling.derived_columns import derive_columns
 from modelling.overrides import override
 from modelling.preprocessing import preprocess
@@ -43,7 +44,7 @@ def search(
     dask: str | None = None,
     pool: str | None = None,
     overrides: dict[str, Any] | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
     resume: str | None = None,
 ) -> SearchResult:
     """Try ``trials`` settings of the declared search space, and train the best once more.

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelling.refusals import DataRefused, UsageError
-from tasks.tracking.store import can_be_written, refuse_unusable_store
+from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
@@ -148,7 +148,7 @@ def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json:
         settings = {**overrides, **remedy}
         flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
         print(f"Try next:     .venv/bin/finflows train {result.use_case} {' '.join(flags)}")
-    print(f"Compare runs: make ui, then http://127.0.0.1:5000{result.paths['ui']}")
+    print(f"Compare runs: {shown_at(result.paths['ui'])}")
 
 
 def show_standings(standings: "Sequence[Standing]") -> None:
@@ -186,4 +186,4 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     print(f"val_loss {result.best_val_loss:.5g}")
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")
-    print(f"All trials:   make ui, then http://127.0.0.1:5000{result.paths['ui']}")
+    print(f"All trials:   {shown_at(result.paths['ui'])}")

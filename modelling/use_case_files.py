@@ -38,7 +38,7 @@ def find_use_case(name: str) -> UseCase:
     try:
         declared = importlib.import_module(f"{PACKAGE}.{name}")
     except ValidationError as error:
-        raise UsageError(f"{file}: {describe(error)}") from None
+        raise UsageError(f"{file}: {describe(error, UseCase)}") from None
     except SyntaxError as error:
         where = f"{file}, line {error.lineno}" if error.filename == str(files[name]) else file
         raise UsageError(f"{where}: {error.msg}") from None

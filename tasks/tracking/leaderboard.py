@@ -51,7 +51,12 @@ def parse_since(text: str) -> timedelta:
     """``"7d"``, ``"12h"``, ``"30m"`` or ``"2w"`` as a duration. Raises UsageError."""
     if not (match := re.fullmatch(r"(\d+)([mhdw])", text.strip())):
         raise UsageError(f"--since {text}: write a number and m, h, d or w, as in 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        since = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        datetime.now(UTC) - since
+    except OverflowError:
+        raise UsageError(f"--since {text}: that is before any calendar begins") from None
+    return since
 
 
 def read_leaderboard(
@@ -65,8 +70,8 @@ def read_leaderboard(
     Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
     are searches: what they found is a training of its own.
     """
-    client = connect()
     wanted = _filter(tags or {}, since)
+    client = connect()
     runs = [
         run
         for run in _search(client, wanted)
@@ -89,7 +94,7 @@ def _filter(tags: Mapping[str, str], since: str | None) -> str:
             raise UsageError(f"--tag {name}={value}: quotes can't be searched for")
         clauses.append(f"tags.`{name}` = '{value}'")
     if since:
-        earliest = datetime.now() - parse_since(since)
+        earliest = datetime.now(UTC) - parse_since(since)
         clauses.append(f"attributes.start_time >= {int(earliest.timestamp() * 1000)}")
     return " and ".join(clauses)
 

@@ -29,9 +29,8 @@ class LoadedModel(NamedTuple):
     asked: Asked
 
 
-def load_registered(name: str, version: str | None = None) -> LoadedModel:
-    """The champion of ``name``, or the ``version``. Raises UsageError where there is none; its
-    ``answer`` raises DataRefused where columns are missing."""
+def version_of(name: str, version: str | None = None) -> str:
+    """The champion's version, or ``version``. Raises UsageError where there is none."""
     client = connect()
     holder = champion_of(client, name)
     if version is None and holder is None:
@@ -39,6 +38,13 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
     wanted = version or str(holder.version)  # type: ignore[union-attr]
     if wanted not in [str(one.version) for one in versions(client, name)]:
         raise UsageError(f"{name} has no version {wanted}")
+    return wanted
+
+
+def load_registered(name: str, version: str | None = None) -> LoadedModel:
+    """The champion of ``name``, or the ``version``. Raises UsageError where there is none; its
+    ``answer`` raises DataRefused where columns are missing."""
+    wanted = version_of(name, version)
     model = load_version(name, wanted)
     unwrapped = model.unwrap_python_model().model
     columns = unwrapped.contract.columns

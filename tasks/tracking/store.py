@@ -167,9 +167,20 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     return experiment.experiment_id
 
 
+def shown_at(path: str) -> str:
+    """Where MLflow's UI shows ``path``: on the server that is configured, else once it is there."""
+    address = urlparse(tracking_uri())
+    if address.scheme not in ("http", "https"):
+        return f"make ui, then http://127.0.0.1:5000{path}"
+    host = address.netloc.rpartition("@")[2]  # without the password that may stand before it
+    return f"{address.scheme}://{host}{address.path.rstrip('/')}{path}"
+
+
 def serve_ui(port: int) -> None:
     """MLflow's own UI over the store, on 127.0.0.1, until it is interrupted."""
     connect()
+    if tracking_uri().startswith(("http:", "https:")):
+        raise UsageError(f"the runs are on a server, which shows them: {shown_at('')}")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", tracking_uri()]
     # A session of its own: who interrupts this process has it end the UI, and all that it started.
