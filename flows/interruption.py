@@ -33,6 +33,8 @@ class Interrupted(BaseException):
 
 def watch() -> None:
     """Raise Interrupted in the main thread at the first signal, and see to it that it ends."""
+    if signal.getsignal(signal.SIGTERM) == _interrupt:
+        return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     # Python itself would tell only the main thread, once that comes back from what it calls.

@@ -47,7 +47,7 @@ def train_apart(
 
     Raises TrainingFailedError with the last line that the training said.
     """
-    command = [sys.executable, "-m", "flows.command_line", "train", use_case_name, "--json"]
+    command = [sys.executable, "-m", "flows.start", "train", use_case_name, "--json"]
     for setting in settings:
         command += ["--set", setting]
     process = subprocess.Popen(

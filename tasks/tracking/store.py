@@ -98,7 +98,8 @@ def connect() -> "MlflowClient":
 
 def _unreachable(uri: str, error: Exception) -> str:
     shown = uri.rpartition("@")[2] if "@" in uri else uri
-    if re.search(r"\b40[13]\b", str(error)):
+    refusing = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED")
+    if getattr(error, "error_code", "") in refusing or re.search(r"code 40[13]\b", str(error)):
         return (
             f"the tracking server {shown} refuses this user: set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
