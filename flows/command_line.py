@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import model_commands, terminal
+from flows import arguments, interruption, model_commands, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.references import refuse_unset, set_aside
 from modelling.refusals import DataRefused, UsageError
 from modelling.search_space import refuse_search
-from use_cases import find_use_case, use_case_names
+from modelling.use_case_files import find_use_case, use_case_names
 
 app = typer.Typer(
     help="From a declared financial use case to a trained, judged and registered Keras model.",
@@ -81,7 +81,10 @@ def search(
     ] = None,
     data: Data = None,
     set_: Set = None,
-    seed: Annotated[int, typer.Option(help="The same seed tries the same settings.")] = 42,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=arguments.LAST_SEED, help="The same seed tries the same settings."),
+    ] = 42,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -107,12 +110,14 @@ def resume(
     verbose: Verbose = False,
 ) -> None:
     """Go on with a killed training or search where it was, in the same MLflow run."""
-    _prepare(verbose, as_json)
-    from flows.search import resume_search
-    from flows.train import resume_run
+    terminal.prepare(verbose, as_json)
     from tasks.tracking.runs import parameters_of, recorded_flow
 
     overrides = parameters_of(run_id)["overrides"] or {}
+    warm_up()
+    from flows.search import resume_search
+    from flows.train import resume_run
+
     if recorded_flow(run_id) == "search":
         terminal.show_search(resume_search(run_id), overrides, as_json)
         return
@@ -132,7 +137,7 @@ def train_all(
     verbose: Verbose = False,
 ) -> None:
     """Train every use case, side by side, and print the leaderboard."""
-    for name in use_cases or use_case_names():  # a typo costs no import
+    for name in use_cases or []:  # a typo costs no import
         find_use_case(name)
     parse_overrides(set_ or [])
     set_ = set_aside(set_)
@@ -175,18 +180,22 @@ def compare(
     """Put finished trainings side by side: all, or those that match the filters."""
     for name in use_case or []:
         find_use_case(name)
+    tags = arguments.tags(tag or [])
+    if html:
+        arguments.refuse_output(html, "--html")
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks import comparison
     from tasks.tracking.leaderboard import read_leaderboard
 
-    standings = read_leaderboard(use_case or (), _tags(tag or []), since)
+    standings = read_leaderboard(use_case or (), tags, since)
     if html:
         html.write_text(comparison.as_html(standings), encoding="utf-8")
         typer.echo(f"wrote {html}", err=True)
     if publish:
+        warm_up("flows.compare")
         from flows.compare import compare as compare_flow
 
-        run_id = compare_flow(use_case, _tags(tag or []), since)
+        run_id = compare_flow(use_case, tags, since)
         typer.echo(f"published as run {run_id} of the experiment comparison", err=True)
     if as_csv or as_json:
         text = comparison.as_csv(standings) if as_csv else comparison.as_json(standings)
@@ -213,15 +222,27 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def schedule(
     workers: Annotated[int, typer.Option(min=1, help="Flow runs at a time.")] = 1,
-    port: Annotated[int, typer.Option(help="Port of the Prefect server on 127.0.0.1.")] = 4200,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=1, max=arguments.LAST_PORT, help="Port of the Prefect server on 127.0.0.1."
+        ),
+    ] = 4200,
     file: Annotated[
-        Path | None, typer.Option(help="What to run; default: prefect.yaml of this checkout.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="What to run; default: prefect.yaml of this checkout.",
+        ),
     ] = None,
 ) -> None:
     """Run what prefect.yaml plans when it is due, on this machine, until interrupted."""
     terminal.settle(verbose=False)
     from flows.deployments import PLAN, serve_all
 
+    interruption.say_kept("nothing is run by the schedule until it is started again")
     serve_all(workers, port, file or PLAN)
 
 
@@ -233,13 +254,6 @@ def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any
     return dict(set_aside(overrides))
 
 
-def _tags(assignments: list[str]) -> dict[str, str]:
-    for one in assignments:
-        if "=" not in one:
-            raise UsageError(f"--tag {one}: write it as NAME=VALUE, as in gate=passed")
-    return {name: value for name, _, value in (one.partition("=") for one in assignments)}
-
-
 def _prepare(verbose: bool, as_json: bool, trains_here: bool = True) -> None:
     terminal.prepare(verbose, as_json)
     if trains_here:
@@ -249,7 +263,12 @@ def _prepare(verbose: bool, as_json: bool, trains_here: bool = True) -> None:
 @app.command("list")
 def list_use_cases(as_json: Json = False) -> None:
     """List the declared use cases."""
-    declared = [find_use_case(name) for name in use_case_names()]
+    declared = []
+    for name in use_case_names():
+        try:
+            declared.append(find_use_case(name))
+        except UsageError as error:  # the others are none the worse for it
+            terminal.refuse(error)
     if as_json:
         rows = [{"name": one.name, "problem": one.problem, "title": one.title} for one in declared]
         typer.echo(json.dumps(rows))
@@ -267,13 +286,17 @@ def show(use_case: UseCaseName, set_: Set = None) -> None:
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+    port: Annotated[
+        int, typer.Option(min=1, max=arguments.LAST_PORT, help="Port on 127.0.0.1.")
+    ] = 5000,
 ) -> None:
     """Open the MLflow UI over the local store, on 127.0.0.1."""
     terminal.settle(verbose=False)
+    arguments.refuse_taken_port(port)
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
+    interruption.say_kept("the MLflow UI has ended")
     serve_ui(port)
 
 
@@ -281,20 +304,20 @@ model_commands.add_to(app)
 
 
 def main() -> None:
-    """Exit code 2 for wrong usage, 3 for refused data, 130 when interrupted."""
+    """Exit code 2 for wrong usage, 3 for refused data, 128 and its number after a signal."""
     sys.excepthook = terminal.show_traceback
+    interruption.watch()
     try:
         app(standalone_mode=True)
-    except UsageError as error:
+    except (UsageError, DataRefused) as error:
+        interruption.leave_if_asked()
         terminal.refuse(error)
-        sys.exit(2)
-    except DataRefused as error:
-        terminal.refuse(error)
-        sys.exit(3)
-    except KeyboardInterrupt:
-        typer.echo("finflows: interrupted; nothing was registered", err=True)
-        sys.exit(130)
+        sys.exit(3 if isinstance(error, DataRefused) else 2)
+    except BaseException:
+        interruption.leave_if_asked()
+        raise
     finally:
+        interruption.let_finish()
         gc.freeze()  # or Python looks through all that was imported once more, for seconds
 
 

@@ -21,11 +21,13 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets
+from modelling.use_case_files import find_use_case, use_case_names
 from tasks.flow_runs import watch_heartbeats
-from use_cases import find_use_case, use_case_names
+from tasks.processes import end, family
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "prefect.yaml"
+WANTED = ("name", "entrypoint", "schedules", "concurrency_limit")  # of each deployment
 
 
 def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
@@ -35,9 +37,9 @@ def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
     """
     plan = planned(file)
     os.chdir(ROOT)  # entrypoints are paths from here
+    deployments = [_deployment(entry, file) for entry in plan]
     with _server(port) as url, temporary_settings({PREFECT_API_URL: url}):
         watch_heartbeats()
-        deployments = [_deployment(entry) for entry in plan]
         # Paused schedules would stay paused after a kill; without this process nothing runs anyway.
         serve(*deployments, limit=workers, pause_on_shutdown=False)
 
@@ -46,9 +48,10 @@ def planned(file: Path) -> list[dict[str, Any]]:
     """The deployments of a ``prefect.yaml``, and the same again for use cases not listed there.
 
     A use case without an entry gets a copy of the first entry of each flow that trains or searches.
-    Raises UsageError for an entry whose use case is not declared, or that holds a secret.
+    Raises UsageError for a file that is no such plan, and for an entry whose use case is not
+    declared, or that holds a secret.
     """
-    entries = yaml.safe_load(file.read_text())["deployments"]
+    entries = _entries(file)
     for entry in entries:
         _refuse_secret(entry)
     for entrypoint in dict.fromkeys(entry["entrypoint"] for entry in entries):
@@ -57,8 +60,8 @@ def planned(file: Path) -> list[dict[str, Any]]:
             for entry in entries
             if entry["entrypoint"] == entrypoint and "use_case_name" in entry.get("parameters", {})
         }
-        for name in listed:
-            find_use_case(name)
+        for name in set(listed) - set(use_case_names()):
+            find_use_case(name)  # says which name was meant
         if listed:
             old, model = next(iter(listed.items()))
             new = [name for name in use_case_names() if name not in listed]
@@ -75,6 +78,24 @@ def _refuse_secret(entry: dict[str, Any]) -> None:
         )
 
 
+def _entries(file: Path) -> list[dict[str, Any]]:
+    try:
+        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{file} can't be read as a plan: {reason}") from None
+    entries = plan.get("deployments") if isinstance(plan, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(
+            f"{file} plans nothing: it needs a list 'deployments', as prefect.yaml has"
+        )
+    for number, entry in enumerate(entries, start=1):
+        given = entry if isinstance(entry, dict) else {}
+        if missing := [name for name in WANTED if not given.get(name)]:
+            raise UsageError(f"{file}: deployment {number} has no {', '.join(missing)}")
+    return entries
+
+
 def _for_use_case(model: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     return {
         **model,
@@ -84,7 +105,7 @@ def _for_use_case(model: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     }
 
 
-def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
+def _deployment(entry: dict[str, Any], file: Path) -> RunnerDeployment:
     try:
         return RunnerDeployment.from_entrypoint(
             entry["entrypoint"],
@@ -95,8 +116,9 @@ def _deployment(entry: dict[str, Any]) -> RunnerDeployment:
             schedules=[Cron(one["cron"], timezone=one["timezone"]) for one in entry["schedules"]],
             concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
         )
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"prefect.yaml: {entry['name']}: {error}") from None
+    except Exception as error:  # whatever Prefect says of an entry, or a flow's file runs into
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{file}: {entry['name']}: {type(error).__name__}: {reason}") from None
 
 
 @contextmanager
@@ -109,7 +131,8 @@ def _server(port: int) -> Iterator[str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     # The page in the browser asks for the address that the server believes to have.
     settings = {**os.environ, "PREFECT_SERVER_API_PORT": str(port)}
-    process = subprocess.Popen([*command, "--port", str(port)], env=settings)
+    command += ["--port", str(port)]
+    process = subprocess.Popen(command, env=settings, start_new_session=True)
     try:
         while not _answers(url):
             if process.poll() is not None:
@@ -117,8 +140,7 @@ def _server(port: int) -> Iterator[str]:
             time.sleep(0.5)
         yield url
     finally:
-        process.terminate()
-        process.wait()
+        end(family(process.pid), patience=5)
 
 
 def _answers(url: str) -> bool:

@@ -1,16 +1,22 @@
 """The commands on registered models: score, serve, champion, promote, rollback, reproduce."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows import terminal
+from flows import arguments, interruption, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import declare_source, parse_fields
 
-Name = Annotated[str, typer.Argument(help="A use case with a registered model.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept in the registry.")]
+Name = Annotated[
+    str,
+    typer.Argument(help="A use case with a registered model.", callback=arguments.registered_name),
+]
+Reason = Annotated[
+    str, typer.Option(help="Why; it is kept in the registry.", callback=arguments.reason)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the libraries log.")]
 
@@ -36,10 +42,12 @@ def score(
     """Score a file of any size with the champion; rows that it refuses are set aside."""
     written = parse_fields(source or [], "--source")
     declare_source(input_, written)  # a typo costs no import
+    arguments.refuse_output(Path(output), "OUTPUT")
     terminal.prepare(verbose, as_json)
     warm_up("flows.score")
     from flows.score import score as score_flow
 
+    interruption.say_kept("no answers were written")
     result = score_flow(use_case, input_, output, version, written)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
@@ -47,15 +55,21 @@ def score(
 
 def serve(
     use_case: Name,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5001,
+    port: Annotated[
+        int, typer.Option(min=1, max=arguments.LAST_PORT, help="Port on 127.0.0.1.")
+    ] = 5001,
     version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
 ) -> None:
     """Serve the champion with MLflow's scoring server, in a small environment of its own."""
     terminal.settle(verbose=False)
+    arguments.refuse_taken_port(port)
+    from tasks.tracking.scoring_runs import version_of
     from tasks.tracking.serving import prepare_serving
 
+    wanted = version_of(use_case, version)
     typer.echo("Preparing the model's own environment (once for each set of requirements)")
-    served = prepare_serving(use_case, version)
+    interruption.say_kept("no server was started")
+    served = prepare_serving(use_case, wanted)
     typer.echo(f"{use_case} version {served.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
     served.run(port)
 
@@ -106,6 +120,9 @@ def reproduce(
     Exit code 1 where something differs.
     """
     terminal.prepare(verbose, as_json)
+    from tasks.tracking.runs import parameters_of
+
+    parameters_of(run_id, finished=True)
     warm_up()
     from flows.reproduce import reproduce_run
 

@@ -6,12 +6,14 @@ from prefect import flow
 from pydantic import BaseModel, Field
 
 from flows.train import TrainingResult, train
+from modelling.declared_data import Seed
 from modelling.derived_columns import derive_columns
 from modelling.overrides import override
 from modelling.preprocessing import preprocess
 from modelling.references import set_aside
 from modelling.search_space import Sampler, refuse_search
 from modelling.splitting import split_table
+from modelling.use_case_files import find_use_case
 from tasks.loading import load_table
 from tasks.stored_parameters import without_secrets
 from tasks.study import open_study
@@ -19,7 +21,6 @@ from tasks.tracking.runs import parameters_of, tracked_run
 from tasks.training_places import training_place
 from tasks.trials import conclude_search, run_trials
 from tasks.validation import validate_table
-from use_cases import find_use_case
 
 
 class SearchResult(BaseModel):
@@ -46,7 +47,7 @@ def search(
     dask: str | None = None,
     pool: str | None = None,
     overrides: dict[str, Any] | None = None,
-    seed: int = 42,
+    seed: Seed = 42,
     resume: str | None = None,
 ) -> SearchResult:
     """Try ``trials`` settings of the declared search space, and train the best once more.

@@ -1,11 +1,14 @@
 """What a person sees in the terminal: stages, results, one clear line when something is wrong."""
 
+import getpass
 import json
 import logging
 import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
+from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from modelling.refusals import DataRefused
+from modelling.refusals import DataRefused, UsageError
 from modelling.secrets import hide_secrets
+from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
@@ -42,10 +46,36 @@ SETTINGS = {
 }
 
 
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
 def settle(verbose: bool) -> None:
     """Settle the libraries before they are imported; what the user has set wins."""
     for name, value in {**SETTINGS, **({} if verbose else QUIET)}.items():
         os.environ.setdefault(name, value)
+    # A proxy is for the world outside: the servers of this machine are reached without it.
+    beside = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    beside = ",".join(dict.fromkeys([*filter(None, beside.split(",")), *LOCAL_HOSTS]))
+    os.environ |= {"no_proxy": beside, "NO_PROXY": beside}
+    settle_user()
+    for stream in (sys.stdout, sys.stderr):  # a title may hold what a terminal can't show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def settle_user() -> None:
+    """A name for a user id without one, as in a container; libraries ask for it. Raises UsageError
+    where there is no home."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        raise UsageError(
+            "this user has no home: set HOME to a folder that can be written"
+        ) from None
 
 
 def show_stages(to_stderr: bool) -> None:
@@ -58,12 +88,26 @@ def show_stages(to_stderr: bool) -> None:
     log.propagate = False
 
 
+def refuse_unwritable_home() -> None:
+    """Raises UsageError where Prefect can't keep what it needs."""
+    named = os.environ.get("PREFECT_HOME")
+    home = Path(named).expanduser() if named else Path.home() / ".prefect"
+    if not can_be_written(home):
+        setting = "PREFECT_HOME" if named else "HOME"
+        raise UsageError(
+            f"{home} can't be written ({setting}): set PREFECT_HOME to a folder that can"
+        )
+
+
 def prepare(verbose: bool, as_json: bool) -> None:
-    """All of the above and below, for a command that runs a flow."""
+    """All of the above and below, for a command that runs a flow. Raises UsageError at once, where
+    it would have nowhere to write."""
     settle(verbose)
-    show_stages(to_stderr=as_json)
+    refuse_unwritable_home()
+    refuse_unusable_store()
     if not verbose:
-        hide_native_stderr()
+        hide_native_stderr()  # before anything holds on to the stream that goes
+    show_stages(to_stderr=as_json)
 
 
 def hide_native_stderr() -> None:
@@ -73,7 +117,8 @@ def hide_native_stderr() -> None:
     whatever their log level says.
     """
     sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    encoding = sys.stderr.encoding
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=encoding, errors="replace")
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
 
@@ -113,7 +158,7 @@ def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json:
         settings = {**overrides, **remedy}
         flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
         print(f"Try next:     .venv/bin/finflows train {result.use_case} {' '.join(flags)}")
-    print(f"Compare runs: make ui, then http://127.0.0.1:5000{result.paths['ui']}")
+    print(f"Compare runs: {shown_at(result.paths['ui'])}")
 
 
 def show_standings(standings: "Sequence[Standing]") -> None:
@@ -151,4 +196,4 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     print(f"val_loss {result.best_val_loss:.5g}")
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")
-    print(f"All trials:   make ui, then http://127.0.0.1:5000{result.paths['ui']}")
+    print(f"All trials:   {shown_at(result.paths['ui'])}")

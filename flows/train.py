@@ -17,6 +17,7 @@ from modelling.preprocessing import Preprocessed, preprocess
 from modelling.promotion import frozen_tags
 from modelling.references import set_aside
 from modelling.splitting import split_table
+from modelling.use_case_files import find_use_case
 from tasks.baselines import fit_baselines
 from tasks.loading import load_table
 from tasks.reporting import publish, record_judgement
@@ -33,7 +34,6 @@ from tasks.training import (
     train_and_read,
 )
 from tasks.validation import validate_table
-from use_cases import find_use_case
 
 
 class TrainingResult(BaseModel):

@@ -7,11 +7,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
-from tasks.separate_training import TrainingFailedError, train_apart
+from modelling.use_case_files import use_case_names
+from tasks.separate_training import TrainingFailedError, end_trainings, train_apart
 from tasks.stored_parameters import without_secrets
 from tasks.training_places import share_of_machine
 from tasks.training_workers import usable_cores
-from use_cases import use_case_names
 
 
 class AllTrained(BaseModel):
@@ -49,11 +49,15 @@ def train_all(
             )
             for number, name in enumerate(names)
         }
-        for name, future in waiting.items():
-            try:
-                trained.run_ids[name] = future.result()["run_id"]
-            except TrainingFailedError as error:
-                trained.failures[name] = str(error)
+        try:
+            for name, future in waiting.items():
+                try:
+                    trained.run_ids[name] = future.result()["run_id"]
+                except TrainingFailedError as error:
+                    trained.failures[name] = str(error)
+        except BaseException:
+            end_trainings()
+            raise
     if trained.run_ids:
         compare(run_ids=list(trained.run_ids.values()))
     return trained

@@ -1,10 +1,9 @@
 """What a training waits for, side by side: other processes boot while this one imports."""
 
-import threading
 from importlib import import_module
 
 from tasks.quick_imports import quick_imports
-from tasks.temporary_server import boot_server
+from tasks.temporary_server import TemporaryServer
 
 
 def warm_up(flow: str = "flows.train") -> None:
@@ -17,14 +16,13 @@ def warm_up(flow: str = "flows.train") -> None:
     with quick_imports():
         from prefect.settings import PREFECT_API_URL
 
-        booting = None if PREFECT_API_URL.value() else threading.Thread(target=boot_server)
-        if booting:
-            import_module("prefect.server.api.server")  # two threads would import it no faster
-            booting.start()
+        booting = None if PREFECT_API_URL.value() else TemporaryServer()
         import_module(flow)
+        if booting:  # what a flow imports as soon as it asks for its server
+            import_module("prefect.server.api.server")
     if flow == "flows.train":
         from tasks.training_workers import start_worker
 
         start_worker()
     if booting:
-        booting.join()
+        booting.take()

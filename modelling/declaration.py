@@ -19,6 +19,7 @@ from modelling.declared_data import (
     Grouped,
     OutOfTime,
     PriceHistory,
+    Seed,
     Share,
     SimulatedTransactions,
     Source,
@@ -133,7 +134,7 @@ class Training(Declaration):
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     checkpoint_every_epochs: Annotated[int, Field(ge=0)] = 1
     devices: Annotated[Literal["one", "all"], BeforeValidator(_devices_of_one_machine)] = "one"
-    seed: int = 42
+    seed: Seed = 42
 
 
 class UseCase(Declaration):

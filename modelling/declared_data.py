@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 from modelling.columns import Declaration
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Keras take
 
 
 class Source(Declaration):
@@ -59,7 +60,7 @@ class SimulatedTransactions(Declaration):
     terminals: PositiveInt = 10_000
     days: PositiveInt = 183
     start: date = date(2018, 4, 1)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 def _kind_of_source(given: Any) -> str:
@@ -83,7 +84,7 @@ class Stratified(Declaration):
     method: Literal["stratified"] = "stratified"
     validation: Share = 0.2
     test: Share = 0.2
-    seed: int = 42
+    seed: Seed = 42
 
 
 class OutOfTime(Declaration):
@@ -107,7 +108,7 @@ class Grouped(Declaration):
     column: str
     validation: Share = 0.2
     test: Share = 0.2
-    seed: int = 42
+    seed: Seed = 42
 
 
 class DelayedFeedback(Declaration):
@@ -128,7 +129,7 @@ class DelayedFeedback(Declaration):
     delay_days: Annotated[int, Field(ge=0)] = 7
     test_days: PositiveInt = 7
     validation: Annotated[Share, Field(gt=0)] = 0.2
-    seed: int = 42
+    seed: Seed = 42
 
 
 class TransactionWindows(Declaration):

@@ -99,7 +99,7 @@ def _replaces(source: BaseModel, change: Mapping[str, Any]) -> bool:
     return is_simulated and not change.keys() <= type(source).model_fields.keys()
 
 
-def describe(error: ValidationError, declared: BaseModel | None = None) -> str:
+def describe(error: ValidationError, declared: BaseModel | type[BaseModel] | None = None) -> str:
     """The first problem of a pydantic error in one line, with its dotted name."""
     first = error.errors()[0]
     steps = [str(part) for part in first["loc"]]
@@ -115,9 +115,10 @@ def describe(error: ValidationError, declared: BaseModel | None = None) -> str:
         inner: Any = declared
         for part in path[:-1]:
             inner = getattr(inner, part, None)
-        fields = type(inner).model_fields if isinstance(inner, BaseModel) else ()
+        model = inner if isinstance(inner, type) else type(inner)
+        fields = model.model_fields if issubclass(model, BaseModel) else ()
         valid = [".".join([*path[:-1], name]) for name in fields]
-        return f"unknown setting '{dotted}'{nearest(dotted, valid)}"
+        return f"unknown setting '{dotted}'{nearest(dotted, valid) if valid else ''}"
     message = first["msg"].removeprefix("Value error, ")
     given = first.get("input")
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""

@@ -14,7 +14,6 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
-from tasks.temporary_server import abandoned_servers
 from tasks.tracking.reaping import close_all_dead, close_run
 from tasks.tracking.store import connect
 
@@ -27,8 +26,7 @@ def reap() -> list[str]:
     """End what says that it runs but does not; one line for each, empty if all is well.
 
     MLflow runs of this machine whose process was killed become KILLED and their flow runs Crashed.
-    MLflow runs of other machines are closed where Prefect knows that their flow run has ended. The
-    temporary Prefect servers of killed flows are ended.
+    MLflow runs of other machines are closed where Prefect knows that their flow run has ended.
     """
     done = []
     dead, elsewhere = close_all_dead()
@@ -44,9 +42,6 @@ def reap() -> list[str]:
             run = elsewhere[str(flow_run.id)]
             close_run(connect(), run, f"its flow run {flow_run.id} is {flow_run.state.name}")
             done.append(f"MLflow run {run.info.run_id} closed: its flow run has ended")
-    for server in abandoned_servers():
-        server.terminate()
-        done.append(f"temporary Prefect server (process {server.pid}) ended: its flow was killed")
     return done
 
 

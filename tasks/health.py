@@ -26,7 +26,7 @@ from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets, without_login
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.model_files import versions_in_use
-from tasks.tracking.store import ROOT, connect, local_folder, tracking_uri
+from tasks.tracking.store import ROOT, connect, is_file_store, local_folder, tracking_uri
 
 SECONDS_APART = 30
 
@@ -59,7 +59,7 @@ def examine() -> list[Check]:
 
 def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
     """Installed packages against the bounds that this project declares, each for a reason."""
-    project = tomllib.loads(declared.read_text())["project"]
+    project = tomllib.loads(declared.read_text(encoding="utf-8"))["project"]
     broken = []
     for requirement in map(Requirement, project["dependencies"]):
         try:
@@ -75,10 +75,9 @@ def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
 
 def check_file_store() -> Check:
     """A store of plain files, which MLflow 3 no longer reads."""
-    scheme = urlparse(tracking_uri()).scheme
     folder = local_folder()
     old = [path.parent.parent for path in folder.glob("*/meta.yaml")] if folder.exists() else []
-    if scheme in ("", "file") or old:
+    if is_file_store(tracking_uri()) or old:
         where = old[0] if old else tracking_uri()
         found = f"{where} is a store of files, which MLflow 3 does not read: "
         return Check("file store", False, found + "run 'mlflow migrate-filestore' once")

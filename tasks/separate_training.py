@@ -22,6 +22,7 @@ from tasks.tracking.retrying import can_pass
 from tasks.training_workers import WorkerDiedError
 
 log = logging.getLogger("finflows")
+_running: set["subprocess.Popen[str]"] = set()
 
 
 class TrainingFailedError(RuntimeError):
@@ -48,7 +49,7 @@ def train_apart(
 
     Raises TrainingFailedError with the last line that the training said.
     """
-    command = [sys.executable, "-m", "flows.command_line", "train", use_case_name, "--json"]
+    command = [sys.executable, "-m", "flows.start", "train", use_case_name, "--json"]
     for setting in set_aside(settings):  # anybody may read a command line
         command += ["--set", setting]
     process = subprocess.Popen(
@@ -61,21 +62,30 @@ def train_apart(
     )
     assert process.stdout is not None
     assert process.stderr is not None
+    _running.add(process)
     last_words: deque[str] = deque(["no reason given"], maxlen=1)
     try:
         for line in process.stderr:
             if said := hide_secrets(line.strip()):
-                last_words.append(said)
+                if said.startswith("finflows: ") or not last_words[0].startswith("finflows: "):
+                    last_words.append(said)  # below a refusal stands a table
                 log.info("%-20s %s", use_case_name, said)
         answer = process.stdout.read()
         process.wait()
     finally:
+        _running.discard(process)
         process.terminate()
     if process.returncode < 0:
         raise TrainingKilledError(f"killed by signal {-process.returncode}")
     if process.returncode:
         raise TrainingFailedError(last_words[0].removeprefix("finflows: "))
     return json.loads(answer.strip().splitlines()[-1])
+
+
+def end_trainings() -> None:
+    """Ask all trainings to end: whoever waited for them has been interrupted."""
+    for process in list(_running):
+        process.terminate()
 
 
 def _with_server(environment: dict[str, str]) -> dict[str, str]:

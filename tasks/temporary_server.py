@@ -1,46 +1,130 @@
-"""The Prefect server of a flow where none is configured: Prefect's own, for as long as the flow."""
+"""The Prefect server of a flow where none is configured: Prefect's own, for as long as the flow.
 
+It has a session of its own: Ctrl-C in a terminal goes to the flow, not to the server under it. The
+flow's process holds the socket that the server listens on. A server that is killed is replaced, and
+meanwhile requests wait in the socket's queue: nothing is lost but time. It ends with the flow's
+process, however that ends, because its standard input is closed then.
+"""
+
+import atexit
 import os
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+import threading
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
-import psutil
-from filelock import FileLock
+from modelling.refusals import UsageError
 
-from tasks.processes import died, process_tag
+SERVE = "import sys; from tasks.temporary_server import serve; serve(int(sys.argv[1]))"
+STARTS = 4  # the first, and as many replacements as bad luck may need
+BOOT_SECONDS = 300  # others of this machine may be first, each for as long as it takes to boot
+_running: "list[TemporaryServer]" = []
 
-OWNER = "FINFLOWS_SERVER_OWNER"  # tells in a server's environment whose it is
+
+class TemporaryServer:
+    """A server that boots while this process does other things; then ``take`` it into use."""
+
+    def __init__(self) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port: int = self.listening.getsockname()[1]
+        self.stopped = False
+        self.process = self._start()
+        threading.Thread(target=self._replace, daemon=True).start()
+        _running.append(self)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        from prefect.settings import get_current_settings
+
+        described = {
+            "PREFECT_UI_ENABLED": "0",
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            "PREFECT__SERVER_FINAL": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
+        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", SERVE, str(self.listening.fileno())],
+            pass_fds=[self.listening.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, **settings, **described},
+        )
+
+    def _replace(self) -> None:
+        for _ in range(STARTS - 1):
+            self.process.wait()
+            if self.stopped:
+                return
+            self.process = self._start()
+        self.process.wait()
+        self.listening.close()  # whoever asks is refused at once
+
+    def take(self) -> None:
+        """Have the flows of this process use it, once it answers. Raises UsageError where it
+        can't be started."""
+        from prefect.server.api.server import SubprocessASGIServer
+
+        try:
+            asked = HTTPConnection("127.0.0.1", self.port, timeout=BOOT_SECONDS)
+            asked.request("GET", "/api/health")
+            asked.getresponse().close()
+        except (OSError, HTTPException):
+            raise UsageError(
+                "Prefect's temporary server does not start: look at 'prefect server start'"
+            ) from None
+        # Where Prefect itself would keep the server that it started.
+        prefects = SubprocessASGIServer()
+        prefects.port, prefects.server_process, prefects.running = self.port, self.process, True
+
+    def stop(self) -> None:
+        """End it; what it has been told is written first."""
+        self.stopped = True
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
-def boot_server() -> None:
-    """Start the server that the next flow of this process uses.
+@atexit.register
+def stop_servers() -> None:
+    """End the temporary server of this process, where there is one."""
+    while _running:
+        _running.pop().stop()
 
-    Processes that start together boot one after the other: each server looks for a free port at
-    random, and all bring the same database up to date. One that answers too late is not left
-    behind; the flow then starts another.
+
+def release_servers() -> None:
+    """Whoever ends the temporary server from now on means it: it is not replaced."""
+    for server in _running:
+        server.stopped = True
+
+
+def serve(descriptor: int) -> None:
+    """The server's side: Prefect's API on the socket ``descriptor``.
+
+    Servers that start together bring the same database up to date, so they boot one after the
+    other.
     """
-    # Late: --help imports this module too.
-    from prefect.server.api.server import SubprocessASGIServer
+    threading.Thread(target=_end_with_the_flow, daemon=True).start()
+    import uvicorn
+    from filelock import FileLock
     from prefect.settings import PREFECT_HOME
 
-    os.environ[OWNER] = process_tag(os.getpid())
-    home = PREFECT_HOME.value()
-    home.mkdir(parents=True, exist_ok=True)
-    server = SubprocessASGIServer()
-    try:
-        with FileLock(home / "boot.lock", timeout=300):
-            server.start(90)
-    except Exception:
-        if server.server_process is not None:
-            server.server_process.kill()
+    class OneAtATime(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            with FileLock(Path(PREFECT_HOME.value()) / "boot.lock", timeout=BOOT_SECONDS):
+                await super().startup(sockets)
+
+    application = "prefect.server.api.server:create_app"
+    config = uvicorn.Config(application, factory=True, log_level="error", lifespan="on")
+    OneAtATime(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
-def abandoned_servers() -> Iterator[psutil.Process]:
-    """Servers on this machine whose process was killed: nothing else would end them."""
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except psutil.Error:  # it has ended, or is somebody else's
-            continue
-        # Prefect marks its temporary servers; a server that was started to stay is none.
-        if "PREFECT__SERVER_EPHEMERAL" in environment and died(environment.get(OWNER, "")):
-            yield process
+def _end_with_the_flow() -> None:
+    os.read(0, 1)  # nobody writes: it answers when the flow's process is gone
+    os._exit(0)

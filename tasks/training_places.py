@@ -19,6 +19,7 @@ from modelling.history import OnEpoch
 from modelling.refusals import UsageError
 from tasks.training_workers import (
     TrainingWorker,
+    WorkerDiedError,
     borrowed_worker,
     share_of_cores,
     stop_idle_workers,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 120
 
 
-class AbandonedError(RuntimeError):
-    """Nobody waits for this training any more."""
+class AbandonedError(BaseException):
+    """Nobody waits for this training any more: no failure of its own, and none to try again."""
 
 
 class PlaceLostError(UsageError):
@@ -89,6 +90,10 @@ class LocalProcesses:
                 self.busy.add(worker)
                 try:
                     return worker.run(job, on_epoch)
+                except WorkerDiedError:
+                    if self.abandoned:
+                        raise AbandonedError from None
+                    raise
                 finally:
                     self.busy.discard(worker)
         finally:

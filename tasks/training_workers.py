@@ -7,7 +7,6 @@ when they have grown.
 """
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,8 +45,9 @@ class TrainingWorker:
         # Neither a fork, which can hang with threads and TensorFlow, nor multiprocessing, which
         # refuses to start a process from a worker of a Dask cluster.
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(far_end.fileno())],
+            [sys.executable, "-P", "-c", SERVE, str(far_end.fileno())],
             pass_fds=[far_end.fileno()],
+            start_new_session=True,  # Ctrl-C goes to the flow, which decides
             env={**os.environ, "PYTHONPATH": path, **self.environment},
         )
         far_end.close()
@@ -153,13 +153,14 @@ def share_of_cores(workers: int) -> dict[str, str]:
 
 def serve(descriptor: int) -> None:
     """The worker's side: import, then train whatever comes, until the flow's process is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the flow decides
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow would take all memory of a GPU, which others may share.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with quick_imports():
         import modelling.training  # noqa: F401
         from modelling.fitting import fit
+        from modelling.use_case_files import open_folders
+    open_folders()  # a declaration may name functions of its own module
 
     connection: Connection = Connection(descriptor)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 from filelock import FileLock
 from mlflow import MlflowClient
 
@@ -33,6 +34,14 @@ def wait_for(condition: Callable[[], object], what: str, patience: float = PATIE
             return answer
         time.sleep(0.5)
     raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
+
+
+def lives(pid: int) -> bool:
+    """Whether a process does anything yet; one that nobody has asked how it ended does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

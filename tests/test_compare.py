@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from conftest import last_json
@@ -14,7 +15,8 @@ from flows.compare import compare
 from flows.train import train
 from modelling.refusals import UsageError
 from tasks.comparison import as_csv, as_html, as_json, sparkline
-from tasks.tracking.leaderboard import parse_since, read_leaderboard
+from tasks.tracking.leaderboard import newest_start, parse_since, read_leaderboard
+from tasks.tracking.reaping import close_all_dead
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 MINE = {"round": "compare"}
@@ -95,7 +97,8 @@ def test_runs_from_before_the_time_are_left_out(runs, client):
     """A run that says that it began ten days ago."""
     known = client.get_run(runs["iris"].run_id)
     began = known.info.start_time - 10 * 24 * 3600 * 1000
-    tags = {"use_case": "iris", "round": "old"}
+    ours = {name: known.data.tags[name] for name in ("use_case", "lock_hash", "flow_parameters")}
+    tags = {**ours, "round": "old"}
     old = client.create_run(known.info.experiment_id, start_time=began, tags=tags)
     client.log_param(old.info.run_id, "problem", "multiclass")
     client.set_terminated(old.info.run_id)
@@ -112,9 +115,30 @@ def test_time_is_written_as_a_number_and_a_unit(text, duration):
     assert parse_since(text) == duration
 
 
+def test_runs_of_other_teams_are_left_out(runs, client):
+    """They share the server, and have tags of the same names."""
+    before = read_leaderboard()
+    experiment = client.create_experiment(f"churn {uuid4()}")
+    tags = {"use_case": "churn", "flow": "train", "process": "job 7", "prefect_flow_run": "nightly"}
+    finished = client.create_run(experiment, tags=tags)
+    client.set_terminated(finished.info.run_id)
+    running = client.create_run(experiment, start_time=2**42, tags=tags)  # a clock gone wrong
+    assert read_leaderboard() == before
+    dead, elsewhere = close_all_dead()
+    assert running.info.run_id not in {run.info.run_id for run in [*dead, *elsewhere.values()]}
+    assert client.get_run(running.info.run_id).info.status == "RUNNING"
+    assert newest_start(client) < datetime.now(UTC)
+
+
 @pytest.mark.parametrize("text", ["7", "d", "7y", "-1d", "7d ago"])
 def test_other_times_are_refused(text):
     with pytest.raises(UsageError, match="7d"):
+        parse_since(text)
+
+
+@pytest.mark.parametrize("text", ["99999999999d", "999999w", "99999999999999999m"])
+def test_times_before_any_calendar_are_refused(text):
+    with pytest.raises(UsageError, match="calendar"):
         parse_since(text)
 
 

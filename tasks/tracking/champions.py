@@ -5,6 +5,7 @@ The alias is the truth about now; each crowning leaves a tag on its version, whi
 
 import getpass
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -86,13 +87,21 @@ def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) 
     if previous == version:
         return False
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    crowning = Crowning(version, at, previous, reason[:2000], how, getpass.getuser())
+    crowning = Crowning(version, at, previous, reason[:2000], how, _person())
     client.set_model_version_tag(name, version, CROWNED + at, json.dumps(asdict(crowning)))
     client.set_registered_model_alias(name, "champion", version)
     now = champion_of(client, name)
     if now is None or str(now.version) != version:
         raise UsageError(f"{name}: another machine promoted at the same moment; promote again")
     return True
+
+
+def _person() -> str:
+    """Whose decision it is; a container's user may have a number and no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 def refuse_unloadable(name: str, version: str) -> None:

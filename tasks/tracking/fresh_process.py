@@ -67,6 +67,7 @@ def _started() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C goes to the flow, which decides
         cwd=Path(sys.prefix),  # not the checkout, where the project would be found
         env={**settings, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
     )

@@ -10,6 +10,8 @@ from mlflow.entities import Run
 
 from modelling.declaration import HEADLINES
 from modelling.refusals import UsageError
+from tasks.tracking.reaping import OURS
+from tasks.tracking.runs import FLOW_PARAMETERS
 from tasks.tracking.store import connect, experiment_id
 
 COMPARISONS = "comparison"  # the experiment that keeps the pages
@@ -49,7 +51,12 @@ def parse_since(text: str) -> timedelta:
     """``"7d"``, ``"12h"``, ``"30m"`` or ``"2w"`` as a duration. Raises UsageError."""
     if not (match := re.fullmatch(r"(\d+)([mhdw])", text.strip())):
         raise UsageError(f"--since {text}: write a number and m, h, d or w, as in 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        since = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        datetime.now(UTC) - since
+    except OverflowError:
+        raise UsageError(f"--since {text}: that is before any calendar begins") from None
+    return since
 
 
 def read_leaderboard(
@@ -63,8 +70,8 @@ def read_leaderboard(
     Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
     are searches: what they found is a training of its own.
     """
-    client = connect()
     wanted = _filter(tags or {}, since)
+    client = connect()
     runs = [
         run
         for run in _search(client, wanted)
@@ -79,13 +86,15 @@ def read_leaderboard(
 
 
 def _filter(tags: Mapping[str, str], since: str | None) -> str:
-    clauses = ["attributes.status = 'FINISHED'", "tags.use_case LIKE '%'"]
+    # Other teams may tag their runs ``use_case``, too; with what to repeat them, only we do.
+    ours = [f"tags.{name} LIKE '%'" for name in ("use_case", "lock_hash", FLOW_PARAMETERS)]
+    clauses = ["attributes.status = 'FINISHED'", *ours]
     for name, value in tags.items():
         if "'" in value or "`" in name:
             raise UsageError(f"--tag {name}={value}: quotes can't be searched for")
         clauses.append(f"tags.`{name}` = '{value}'")
     if since:
-        earliest = datetime.now() - parse_since(since)
+        earliest = datetime.now(UTC) - parse_since(since)
         clauses.append(f"attributes.start_time >= {int(earliest.timestamp() * 1000)}")
     return " and ".join(clauses)
 
@@ -154,9 +163,10 @@ def _rank(standing: Standing) -> tuple[str, float]:
 
 
 def newest_start(client: MlflowClient) -> datetime | None:
-    """When the newest run of all began, in UTC; None in a new store."""
+    """When the newest run of ours began, in UTC; None in a new store."""
     experiments = [one.experiment_id for one in client.search_experiments()]
-    newest = client.search_runs(experiments, order_by=["attributes.start_time DESC"], max_results=1)
+    by = ["attributes.start_time DESC"]
+    newest = client.search_runs(experiments, OURS, max_results=1, order_by=by)
     return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
 
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from signal import Signals
 from typing import Any
 
 from mlflow import MlflowClient
@@ -17,12 +18,13 @@ from modelling.references import refuse_lost, set_aside
 from modelling.refusals import DataRefused, UsageError
 from tasks.processes import died
 from tasks.tracking.provenance import flat_parameters, provenance
-from tasks.tracking.reaping import close_dead_runs
+from tasks.tracking.reaping import close_dead_runs, close_run
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect, connect_patiently, experiment_id
 
 # The flow and its parameters, with which a killed run can be resumed.
 FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
+_open: dict[str, TrackedRun] = {}  # of this process, the outermost first; an interrupted one stays
 
 
 @contextmanager
@@ -87,12 +89,16 @@ def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> I
 
 @contextmanager
 def _ending(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[None]:
+    _open[tracked.run_id] = tracked
     try:
         yield
         tracked.flush()
     except BaseException as error:
         _close(tracked, error)
+        if isinstance(error, Exception):
+            _open.pop(tracked.run_id, None)
         raise
+    _open.pop(tracked.run_id, None)
     tracked.client.set_terminated(tracked.run_id, "FINISHED")
     if not keep_checkpoints:
         children = f"tags.`mlflow.parentRunId` = '{tracked.run_id}'"
@@ -163,8 +169,26 @@ def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
             client.delete_tag(run.info.run_id, name)
 
 
+def interrupted_run() -> str | None:
+    """The run of this process that is open or was interrupted: the outermost, to be resumed."""
+    return next(iter(_open), None)
+
+
+def close_interrupted(reason: str) -> None:
+    """Close, as KILLED, the runs of this process that were not closed while it was interrupted."""
+    for tracked in reversed(list(_open.values())):
+        run = tracked.client.get_run(tracked.run_id)
+        if run.info.status == "RUNNING":
+            close_run(tracked.client, run, reason)
+
+
 def _close(tracked: TrackedRun, error: BaseException) -> None:
     tracked.flush()
+    if not isinstance(error, Exception):
+        number = getattr(error, "signal", None)  # of what Prefect or the command line raises
+        by = f" by {Signals(number).name}" if number else ""
+        close_run(tracked.client, tracked.client.get_run(tracked.run_id), f"interrupted{by}")
+        return
     reason = str(error).partition("\n")[0] or type(error).__name__
     if not isinstance(error, DataRefused | UsageError):
         # The text of an unexpected error may quote cells; its kind does not.
@@ -173,5 +197,4 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
     if isinstance(error, DataRefused) and error.broken:
         lines = [f"- {one.column}: {one.rule} ({one.rows} rows)" for one in error.broken]
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
-    status = "FAILED" if isinstance(error, Exception) else "KILLED"
-    tracked.client.set_terminated(tracked.run_id, status)
+    tracked.client.set_terminated(tracked.run_id, "FAILED")

@@ -29,9 +29,8 @@ class LoadedModel(NamedTuple):
     asked: Asked
 
 
-def load_registered(name: str, version: str | None = None) -> LoadedModel:
-    """The champion of ``name``, or the ``version``. Raises UsageError where there is none; its
-    ``answer`` raises DataRefused where columns are missing."""
+def version_of(name: str, version: str | None = None) -> str:
+    """The champion's version, or ``version``. Raises UsageError where there is none."""
     client = connect()
     holder = champion_of(client, name)
     if version is None and holder is None:
@@ -39,6 +38,13 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
     wanted = version or str(holder.version)  # type: ignore[union-attr]
     if wanted not in [str(one.version) for one in versions(client, name)]:
         raise UsageError(f"{name} has no version {wanted}")
+    return wanted
+
+
+def load_registered(name: str, version: str | None = None) -> LoadedModel:
+    """The champion of ``name``, or the ``version``. Raises UsageError where there is none; its
+    ``answer`` raises DataRefused where columns are missing."""
+    wanted = version_of(name, version)
     model = load_version(name, wanted)
     unwrapped = model.unwrap_python_model().model
     columns = unwrapped.contract.columns
@@ -83,6 +89,7 @@ def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[s
         known = isinstance(error, UsageError | DataRefused)  # others may quote cells
         said = str(error) if known else type(error).__name__
         client.set_tag(run.info.run_id, "failure", said)
-        client.set_terminated(run.info.run_id, "FAILED")
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        client.set_terminated(run.info.run_id, status)
         raise
     client.set_terminated(run.info.run_id, "FINISHED")

@@ -1,6 +1,7 @@
 """Where MLflow keeps its records: the local SQLite store, or the server that is configured."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -8,15 +9,19 @@ import time
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
+from urllib.request import getproxies, proxy_bypass
 
-import mlflow
 from filelock import BaseFileLock, FileLock
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
+from tasks.processes import end, family
+
+if TYPE_CHECKING:  # the command line looks at the store's address before anything heavy is imported
+    from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # beside a SQLite file, while its tables are made
@@ -39,35 +44,84 @@ class UnreachableError(UsageError):
     """The store does not answer now; it may do so later."""
 
 
-@cache
-def connect() -> MlflowClient:
-    """A client of the store, which is created if it is new. Raises UsageError if out of reach."""
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+def refuse_unusable_store() -> None:
+    """Raises UsageError for an address that nothing here can work with, without asking anybody."""
     uri = tracking_uri()
     scheme = urlparse(uri).scheme.partition("+")[0]
-    if scheme in ("", "file"):
+    if is_file_store(uri):
         raise UsageError(
             f"MLFLOW_TRACKING_URI={uri} is a file store, which MLflow 3 no longer writes: run "
             "'mlflow migrate-filestore' once, then name the sqlite:/// address"
         )
+    if scheme not in ("http", "https", *DATABASES):
+        raise UsageError(
+            f"MLFLOW_TRACKING_URI: {scheme or uri} is not supported: name an MLflow server "
+            f"(http, https) or a database ({', '.join(DATABASES)}), or unset it for the local store"
+        )
+    if scheme == "sqlite" and not can_be_written(local_folder()):
+        raise UsageError(
+            f"{local_folder()} can't be written, where the tracking database is: set "
+            "MLFLOW_TRACKING_URI to a store that can"
+        )
+
+
+def is_file_store(uri: str) -> bool:
+    """Whether MLflow would take this address for a folder; ``databricks`` and such are none."""
+    services = ("databricks", "databricks-uc", "uc")
+    return urlparse(uri).scheme in ("", "file") and uri not in services
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be made in ``folder``, which is made where it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+@cache
+def connect() -> "MlflowClient":
+    """A client of the store, which is created if it is new. Raises UsageError if out of reach."""
+    refuse_unusable_store()
+    import mlflow
+
+    uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
     # MLflow would print the address of each run of a server, password included.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         _refuse_deaf_server(uri)
-        with nullcontext() if scheme in ("http", "https") else _one_at_a_time():
+        with nullcontext() if uri.startswith("http") else _one_at_a_time():
             # Making the client already creates the tables of a new database.
-            client = MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
+            registry = os.environ.get("MLFLOW_REGISTRY_URI", uri)
+            client = mlflow.MlflowClient(uri, registry_uri=registry)
             client.search_experiments(max_results=1)
     except Exception as error:
-        reason = str(error) if isinstance(error, ImportError) else type(error).__name__
-        raise UnreachableError(
-            f"the tracking server {uri} can't be reached ({reason}): start it, or "
-            "unset MLFLOW_TRACKING_URI to use the local store"
-        ) from None
+        raise UnreachableError(_unreachable(uri, error)) from None
     return client
 
 
-def connect_patiently() -> MlflowClient:
+def _unreachable(uri: str, error: Exception) -> str:
+    shown = uri.rpartition("@")[2] if "@" in uri else uri
+    refusing = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED")
+    if getattr(error, "error_code", "") in refusing or re.search(r"code 40[13]\b", str(error)):
+        return (
+            f"the tracking server {shown} refuses this user: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+    reason = str(error) if isinstance(error, ImportError) else type(error).__name__
+    advice = "start it, or unset MLFLOW_TRACKING_URI to use the local store"
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        advice = "is it a database of MLflow, and of this version?"
+    return f"the tracking server {shown} can't be reached ({reason}): {advice}"
+
+
+def connect_patiently() -> "MlflowClient":
     """As ``connect``, for runs that nobody watches: tries again while the store is out of reach."""
     for pause in PAUSES_SECONDS:
         try:
@@ -80,6 +134,8 @@ def connect_patiently() -> MlflowClient:
 def _refuse_deaf_server(uri: str) -> None:
     """MLflow itself would try for minutes."""
     address = urlparse(uri)
+    if address.scheme in getproxies() and not proxy_bypass(address.hostname or ""):
+        return  # only the proxy can know
     ports = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
     port = address.port or ports.get(address.scheme.partition("+")[0])
     if address.hostname and port:
@@ -101,25 +157,47 @@ def local_folder() -> Path:
     return ROOT / "mlruns"
 
 
-def experiment_id(client: MlflowClient, name: str) -> str:
-    """The experiment called ``name``, created if it is new, with artifacts at an absolute place."""
-    if (experiment := client.get_experiment_by_name(name)) is not None:
-        return experiment.experiment_id
-    location = None  # a server decides for itself
-    if not tracking_uri().startswith(("http:", "https:")):
-        location = (local_folder() / "artifacts").as_uri()
-    try:
-        return client.create_experiment(name, artifact_location=location)
-    except MlflowException:  # another process was first
-        experiment = client.get_experiment_by_name(name)
-        assert experiment is not None
-        return experiment.experiment_id
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The experiment called ``name``, created if it is new, with artifacts at an absolute place.
+    Raises UsageError where it was deleted."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        location = None  # a server decides for itself
+        if not tracking_uri().startswith(("http:", "https:")):
+            location = (local_folder() / "artifacts").as_uri()
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException:  # another process was first
+            experiment = client.get_experiment_by_name(name)
+            assert experiment is not None
+    if experiment.lifecycle_stage == "deleted":
+        restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        raise UsageError(f"the experiment {name} is deleted: restore it with '{restore}'")
+    return experiment.experiment_id
+
+
+def shown_at(path: str) -> str:
+    """Where MLflow's UI shows ``path``: on the server that is configured, else once it is there."""
+    address = urlparse(tracking_uri())
+    if address.scheme not in ("http", "https"):
+        return f"make ui, then http://127.0.0.1:5000{path}"
+    host = address.netloc.rpartition("@")[2]  # without the password that may stand before it
+    return f"{address.scheme}://{host}{address.path.rstrip('/')}{path}"
 
 
 def serve_ui(port: int) -> None:
     """MLflow's own UI over the store, on 127.0.0.1, until it is interrupted."""
     connect()
+    if tracking_uri().startswith(("http:", "https:")):
+        raise UsageError(f"the runs are on a server, which shows them: {shown_at('')}")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     # A command line is everybody's to read; an environment is not.
     settings = {**os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri()}
-    subprocess.run(command, env=settings, check=False)
+    # A session of its own: who interrupts this process has it end the UI, and all that it started.
+    with subprocess.Popen(command, env=settings, start_new_session=True) as server:
+        try:
+            server.wait()
+        finally:
+            end(family(server.pid), patience=2)

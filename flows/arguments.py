@@ -1,0 +1,61 @@
+"""What commands are given, checked before anything heavy starts. Each raises UsageError."""
+
+import errno
+import re
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelling.refusals import UsageError
+from tasks.tracking.store import can_be_written
+
+LONGEST_REASON = 2000  # what the registry keeps of it
+LAST_PORT = 65535
+LAST_SEED = 2**32 - 1
+
+
+def refuse_taken_port(port: int) -> None:
+    """A server could not listen on 127.0.0.1 there."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else "can't be used"
+            raise UsageError(f"port {port} {why}: choose another with --port") from None
+
+
+def refuse_output(path: Path, flag: str) -> None:
+    """A file could not be written there."""
+    if path.is_dir():
+        raise UsageError(f"{flag} {path}: that is a folder, name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{flag} {path}: no such folder: {path.absolute().parent}")
+    if not can_be_written(path.absolute().parent):
+        raise UsageError(f"{flag} {path}: the folder {path.absolute().parent} can't be written")
+
+
+def registered_name(name: str) -> str:
+    """The name of a registered model, which is that of a use case."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UsageError(
+            f"{name!r} is no name of a use case: those are of lowercase letters, digits and _"
+        )
+    return name
+
+
+def reason(text: str) -> str:
+    """Why somebody decided otherwise."""
+    if not text.strip():
+        raise UsageError("--reason is empty: say why, it is kept in the registry")
+    if len(text) > LONGEST_REASON:
+        raise UsageError(f"--reason has {len(text):,} characters: at most {LONGEST_REASON:,}")
+    return text
+
+
+def tags(assignments: Sequence[str]) -> dict[str, str]:
+    """MLflow tags to filter by, each written as NAME=VALUE."""
+    for assignment in assignments:
+        if not assignment.partition("=")[0].strip() or "=" not in assignment:
+            raise UsageError(f"--tag {assignment}: write it as NAME=VALUE, as in gate=passed")
+    return {name: value for name, _, value in (one.partition("=") for one in assignments)}

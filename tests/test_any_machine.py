@@ -1,0 +1,139 @@
+"""Machines as they are: proxies, users without a name, folders that can't be written, servers that
+ask for a password, experiments that somebody deleted."""
+
+import getpass
+import os
+import pwd
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
+
+import pytest
+from conftest import REPOSITORY
+
+from flows.terminal import settle
+from modelling.refusals import UsageError
+from tasks.tracking.store import experiment_id, shown_at
+
+
+@pytest.mark.parametrize("given", [{}, {"NO_PROXY": "bank"}, {"no_proxy": "bank,localhost"}])
+def test_local_servers_are_reached_without_the_proxy(given, monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settle(verbose=False)
+    settle(verbose=False)  # nothing is there twice
+    hosts = os.environ["NO_PROXY"].split(",")
+    assert sorted(hosts) == sorted({"127.0.0.1", "localhost", "::1", *(["bank"] if given else [])})
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"]
+
+
+def test_a_user_without_a_name_gets_one(monkeypatch):
+    """As in containers that run with any number."""
+
+    def unknown(_number):
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    settle(verbose=False)
+    assert getpass.getuser() == f"uid-{os.getuid()}"
+    monkeypatch.delenv("HOME", raising=False)
+    with pytest.raises(UsageError, match="set HOME"):
+        settle(verbose=False)
+
+
+def finflows(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "flows.start", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+    )
+
+
+def refused(done):
+    """The one line on stderr, next to the title of the use case."""
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "uri", ["databricks", "databricks://prod", "databricks-uc", "uc", "s3://runs", "mlflow+x://y"]
+)
+def test_other_kinds_of_stores_are_refused_as_what_they_are(uri):
+    line = refused(finflows("train", "credit_scoring", MLFLOW_TRACKING_URI=uri))
+    assert f"{uri.partition(':')[0].partition('+')[0]} is not supported" in line
+
+
+@pytest.mark.parametrize("uri", ["runs", "/runs", "file:///runs"])
+def test_a_store_of_files_is_told_from_a_service(uri):
+    line = refused(finflows("train", "credit_scoring", MLFLOW_TRACKING_URI=uri))
+    assert "mlflow migrate-filestore" in line
+
+
+def test_a_folder_that_cant_be_written_is_named_at_once(tmp_path):
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    store = f"sqlite:///{no_folder}/mlflow.db"
+    line = refused(finflows("train", "credit_scoring", MLFLOW_TRACKING_URI=store))
+    assert f"{no_folder} can't be written" in line
+    home = {"PREFECT_HOME": str(no_folder / "prefect")}
+    line = refused(finflows("train", "credit_scoring", **home))
+    assert f"{no_folder}/prefect can't be written (PREFECT_HOME)" in line
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """A tracking server that wants a password, and has no experiments."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        user = "Basic " + b64encode(b"team:word").decode()
+        known = self.headers.get("Authorization") == user
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b"{}" if known else b"You are not authenticated.")
+
+    def do_GET(self):
+        self.do_POST()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_server_that_asks_for_a_password(guarded):
+    line = refused(finflows("compare", MLFLOW_TRACKING_URI=guarded))
+    assert "refuses this user: set MLFLOW_TRACKING_USERNAME" in line
+    known = {"MLFLOW_TRACKING_USERNAME": "team", "MLFLOW_TRACKING_PASSWORD": "word"}
+    done = finflows("champion", "credit_scoring", MLFLOW_TRACKING_URI=guarded, **known)
+    assert "refuses" not in done.stderr
+
+
+def test_a_link_names_the_server_that_is_there_and_no_password(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://team:word@mlflow.bank:8443/risk/")
+    assert shown_at("/#/runs/1") == "https://mlflow.bank:8443/risk/#/runs/1"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://db/mlflow")
+    assert shown_at("/#/runs/1") == "make ui, then http://127.0.0.1:5000/#/runs/1"
+
+
+def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(client):
+    name = f"deleted {uuid4()}"
+    number = experiment_id(client, name)
+    client.delete_experiment(number)
+    with pytest.raises(UsageError, match=f"restore --experiment-id {number}"):
+        experiment_id(client, name)

@@ -1,0 +1,96 @@
+"""Every argument is checked before anything heavy starts: one line, exit code 2, no file."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+
+from flows.deployments import planned
+from modelling.refusals import UsageError
+
+PLANS = {
+    "": "plans nothing",
+    "deployments: [": "can't be read as a plan",
+    "[1, 2]": "plans nothing",
+    "deployments: [{name: x}]": "deployment 1 has no entrypoint, schedules",
+}
+NOWHERE = """deployments:
+  - {name: x, entrypoint: nowhere.py:x, schedules: [{cron: a, timezone: b}], concurrency_limit: 1}
+"""
+
+
+@pytest.fixture
+def finflows(tmp_path):
+    """The command line in an empty folder, with a store of its own."""
+    store = tmp_path / "store"
+    settings = {"MLFLOW_TRACKING_URI": f"sqlite:///{store}/mlflow.db", "PREFECT_HOME": str(store)}
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.start", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, **settings, "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1"},
+        )
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (store / "mlflow.db").exists()
+        return " ".join(done.stderr.replace("│", " ").split())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["compare", "--html", "."], "is a folder"),
+        (["compare", "--html", "nowhere/x.html"], "no such folder"),
+        (["compare", "--since", "99999999999d"], "before any calendar"),
+        (["compare", "--tag", "=x"], "write it as NAME=VALUE"),
+        (["compare", "--tag", "x"], "write it as NAME=VALUE"),
+        (["score", "credit_scoring", "in.csv", "."], "is a folder"),
+        (["score", "credit_scoring", "in.csv", "nowhere/out.csv"], "no such folder"),
+        (["score", "it's", "in.csv", "out.csv"], "no name of a use case"),
+        (["champion", "it's"], "no name of a use case"),
+        (["serve", "credit_scoring", "--port", "70000"], "'--port'"),
+        (["ui", "--port", "0"], "'--port'"),
+        (["schedule", "--port", "-1"], "'--port'"),
+        (["schedule", "--file", "nowhere.yaml"], "does not exist"),
+        (["schedule", "--file", "."], "is a directory"),
+        (["promote", "credit_scoring", "--version", "1", "--reason", " "], "--reason is empty"),
+        (["rollback", "credit_scoring", "--reason", ""], "--reason is empty"),
+        (["rollback", "credit_scoring", "--reason", "x" * 2001], "at most 2,000"),
+        (["train", "credit_scoring", "--set", "training.seed=-1"], "training.seed"),
+        (["train", "credit_scoring", "--set", "split.seed=4294967296"], "split.seed"),
+        (["train", "credit_scoring", "--remedy", "-1"], "'--remedy'"),
+        (["search", "credit_scoring", "--seed", "-1"], "'--seed'"),
+        (["search", "credit_scoring", "--workers", "0"], "--workers 0"),
+        (["search", "credit_scoring", "--trials", "0"], "--trials 0"),
+        (["train-all", "--workers", "0"], "'--workers'"),
+    ],
+)
+def test_a_wrong_argument_is_refused_by_name(arguments, said, finflows):
+    assert said in finflows(*arguments)
+
+
+@pytest.mark.parametrize("content", PLANS)
+def test_a_plan_that_is_none_is_refused(content, tmp_path):
+    (tmp_path / "plan.yaml").write_text(content)
+    with pytest.raises(UsageError, match=PLANS[content]):
+        planned(tmp_path / "plan.yaml")
+
+
+def test_a_plan_of_flows_that_are_not_there_is_refused(finflows, tmp_path):
+    (tmp_path / "plan.yaml").write_text(NOWHERE)
+    assert "plan.yaml: x: " in finflows("schedule", "--file", "plan.yaml")
+
+
+@pytest.mark.parametrize("command", [["ui"], ["serve", "credit_scoring"]])
+def test_a_port_that_is_taken_is_said_first(command, finflows):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert f"port {port} is taken" in finflows(*command, "--port", port)

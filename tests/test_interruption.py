@@ -1,0 +1,201 @@
+"""Ctrl-C and SIGTERM at any moment: an exit code, one line, a closed run, no process left behind;
+and a temporary Prefect server that dies costs a flow nothing."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+from conftest import REPOSITORY, trainings
+from servers import PATIENCE, answers, free_port, lives, store_client, wait_for
+
+BUSY = """
+import sys, time
+from flows import interruption
+
+interruption.watch()
+try:
+    try:
+        print("waits", flush=True)
+        time.sleep(600)
+    finally:
+        time.sleep(float(sys.argv[1]))  # what it has to close
+except BaseException:
+    interruption.leave_if_asked()
+"""
+
+
+class Started:
+    """A command as a terminal starts it: in a group of its own, Ctrl-C not ignored."""
+
+    def __init__(self, command: list[str], folder: Path):
+        self.mark, self.said = uuid4().hex, folder / "said"
+        self.tracking = f"sqlite:///{folder}/mlflow.db"
+        paths = [str(REPOSITORY), str(REPOSITORY / "tests" / "declared")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TEST_MARK": self.mark}
+        environment |= {"PREFECT_HOME": str(folder), "MLFLOW_TRACKING_URI": self.tracking}
+        environment.pop("PREFECT_API_URL", None)
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**environment, "PYTHONUNBUFFERED": "1"},
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    def says(self, words: str) -> bool:
+        assert self.process.poll() is None, self.said.read_text()
+        return words in self.said.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """All processes that it started and that live, whoever their parents are by now."""
+        return [one for one in psutil.process_iter() if self._is_ours(one) and lives(one.pid)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("TEST_MARK") == self.mark
+        except psutil.Error:
+            return False
+
+    def interrupted(self, number: signal.Signals, group: bool = False) -> str:
+        """Its last line, once it has ended and left nothing behind."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+        assert self.process.wait(timeout=PATIENCE) == 128 + number, self.said.read_text()
+        assert not self.family()
+        said = self.said.read_text()
+        assert "Traceback" not in said
+        assert "Error" not in said
+        assert said.count("finflows: ") == 1
+        return said.rstrip().splitlines()[-1]
+
+
+@contextmanager
+def started(folder, *arguments):
+    command = [sys.executable, "-m", "flows.start", *map(str, arguments)]
+    running = Started(command, folder)
+    try:
+        yield running
+    finally:
+        for process in running.family():
+            process.kill()
+
+
+@pytest.mark.parametrize("seconds_to_close", [0, 600])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_what_closes_by_itself_and_what_does_not(number, seconds_to_close, tmp_path):
+    running = Started([sys.executable, "-c", BUSY, str(seconds_to_close)], tmp_path)
+    wait_for(lambda: running.says("waits"), "it to wait")
+    assert "start it again" in running.interrupted(number)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    """As under nohup, or in the background of a shell."""
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + BUSY
+    running = Started([sys.executable, "-c", code, "0"], tmp_path)
+    wait_for(lambda: running.says("waits"), "it to wait")
+    running.process.send_signal(signal.SIGHUP)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(timeout=PATIENCE) == 128 + signal.SIGTERM
+
+
+FOR_EVER = ["--set", "training.epochs=100000", "--set", "training.early_stopping_patience=0"]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    ("number", "moment", "group"),
+    [
+        (signal.SIGINT, "title", False),
+        (signal.SIGTERM, "title", True),
+        (signal.SIGINT, "epoch", True),
+        (signal.SIGTERM, "epoch", False),
+        (signal.SIGTERM, "epoch", True),
+    ],
+)
+def test_an_interrupted_training(number, moment, group, tmp_path):
+    with started(tmp_path, "train", "wine", *FOR_EVER) as running:
+        wait_for(lambda: running.says("wine:"), "its title")
+        if moment == "title":
+            assert "start it again" in running.interrupted(number, group)
+            return
+        client = store_client(running.tracking)
+
+        def has_epochs():
+            assert running.process.poll() is None, running.said.read_text()
+            run = next(iter(trainings(client, "wine")), None)
+            return run and client.get_metric_history(run.info.run_id, "loss")
+
+        wait_for(has_epochs, "an epoch")
+        (run,) = trainings(client, "wine")
+        line = running.interrupted(number, group)
+    assert line.endswith(f"finflows resume {run.info.run_id}")
+    ended = client.get_run(run.info.run_id)
+    assert ended.info.status == "KILLED"
+    assert ended.data.tags["failure"].startswith(f"interrupted by {number.name}")
+
+
+@pytest.mark.services
+def test_an_interrupted_search_tries_no_trial_again(tmp_path):
+    asked = ["search", "wine", "--trials", "6", "--workers", "2", *FOR_EVER]
+    with started(tmp_path, *asked) as running:
+        wait_for(lambda: running.says("validated"), "the table")
+        client = store_client(running.tracking)
+        (run,) = trainings(client, "wine")
+        trials = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+        wait_for(lambda: client.search_runs([run.info.experiment_id], trials), "a trial")
+        line = running.interrupted(signal.SIGTERM, group=True)
+    assert line.endswith(f"finflows resume {run.info.run_id}")
+    all_of_it = client.search_runs([run.info.experiment_id])
+    assert {one.info.status for one in all_of_it} == {"KILLED"}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("group", [False, True])
+def test_the_ui_leaves_neither_processes_nor_its_port(group, tmp_path):
+    port = free_port()
+    with started(tmp_path, "ui", "--port", port) as running:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "the UI")
+        running.interrupted(signal.SIGTERM, group)
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))
+
+
+@pytest.mark.services
+def test_a_schedule_that_is_interrupted_leaves_no_server(tmp_path):
+    port = free_port()
+    with started(tmp_path, "schedule", "--port", port) as running:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/api/health"), "its server")
+        time.sleep(5)  # until it serves; any moment will do
+        running.interrupted(signal.SIGINT, group=True)
+    assert not answers(f"http://127.0.0.1:{port}/api/health")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("moment", ["wine:", "validated"])
+def test_a_temporary_server_that_dies_is_replaced_and_costs_nothing(moment, tmp_path):
+    def servers():
+        return [one for one in running.family() if "temporary_server" in " ".join(one.cmdline())]
+
+    with started(tmp_path, "train", "wine", "--set", "training.epochs=5") as running:
+        wait_for(lambda: running.says(moment) and servers(), moment)
+        for server in servers():
+            server.kill()
+        assert running.process.wait(timeout=PATIENCE) == 0, running.said.read_text()
+        assert not running.family()
+    (run,) = trainings(store_client(running.tracking), "wine")
+    assert run.info.status == "FINISHED"
+    with sqlite3.connect(tmp_path / "prefect.db") as database:
+        states = database.execute("SELECT state_type FROM flow_run").fetchall()
+    assert states == [("COMPLETED",)]

@@ -1,0 +1,95 @@
+"""Declarations are found wherever a team keeps them, and a broken one stops nobody else."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+
+GOOD = """
+from modelling.columns import number
+from modelling.declaration import Source, UseCase
+from use_cases.shared import TARGET
+
+USE_CASE = UseCase(
+    name="{name}",
+    title="Größere Kunden",
+    problem="binary",
+    source=Source(uri="rows.csv"),
+    target=TARGET,
+    columns=(number("x"),),
+)
+"""
+BROKEN = {
+    "unclosed": ("USE_CASE = UseCase(\n    name='unclosed',", "unclosed.py, line 1: '(' was never"),
+    "imports": ("import no_such_package\nUSE_CASE = None", "No module named 'no_such_package'"),
+    "typo": (GOOD.replace("title=", "titel="), "title: Field required"),
+    "misspelt": (GOOD.replace("{name}", "mispelt"), "its name is 'mispelt'; make it 'misspelt'"),
+    "nothing": ("USE_CASE = 5", "it must define USE_CASE = UseCase(...)"),
+    "leaves": ("import sys\nsys.exit('no licence')\nUSE_CASE = 1", "SystemExit: no licence"),
+}
+
+
+@pytest.fixture(params=[None, "", "TARGET = 'y'\n", "raise OSError('no network')"])
+def team(request, tmp_path):
+    """A folder of a team's own, without an ``__init__.py`` and with various of them."""
+    folder = tmp_path / "Kreditrisiko für Köln" / "use_cases"
+    folder.mkdir(parents=True)
+    if request.param is not None:
+        (folder / "__init__.py").write_text(request.param, encoding="utf-8")
+    (folder / "shared.py").write_text("TARGET = 'y'\n", encoding="utf-8")
+    (folder / "sound.py").write_text(GOOD.replace("{name}", "sound"), encoding="utf-8")
+    for name, (content, _) in BROKEN.items():
+        (folder / f"{name}.py").write_text(content.replace("{name}", name), encoding="utf-8")
+    return folder.parent
+
+
+def finflows(*arguments, cwd, **environment):
+    paths = os.pathsep.join([*filter(None, [environment.pop("PYTHONPATH", "")]), str(REPOSITORY)])
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "flows.start", *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": paths, **environment},
+    )
+
+
+@pytest.mark.parametrize("place", ["on the path", "here"])
+def test_the_others_work_and_the_broken_ones_are_named(team, place, tmp_path):
+    if place == "here":
+        listed = finflows("list", cwd=team)
+        shown = finflows("show", "sound", cwd=team)
+    else:
+        listed = finflows("list", cwd=tmp_path, PYTHONPATH=str(team))
+        shown = finflows("show", "sound", cwd=tmp_path, PYTHONPATH=str(team))
+    assert (listed.returncode, shown.returncode) == (0, 0), listed.stderr + shown.stderr
+    names = {line.split()[0] for line in listed.stdout.splitlines()}
+    assert {"sound", "credit_scoring", "fraud_detection"} <= names
+    assert not names & {*BROKEN, "shared"}
+    assert "Größere Kunden" in shown.stdout
+    lines = listed.stderr.splitlines()
+    assert len(lines) == len(BROKEN)
+    for _, said in BROKEN.values():
+        assert any(line.startswith("finflows: ") and said in line for line in lines), said
+
+
+@pytest.mark.parametrize("team", [None], indirect=True)
+def test_a_broken_one_that_is_asked_for_is_one_line(team, tmp_path):
+    for name, (_, said) in BROKEN.items():
+        done = finflows("train", name, cwd=tmp_path, PYTHONPATH=str(team))
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert said in line
+    done = finflows("train", "shared", cwd=tmp_path, PYTHONPATH=str(team))
+    assert "shared.py: it must define USE_CASE" in done.stderr
+
+
+@pytest.mark.parametrize("team", [None], indirect=True)
+def test_a_terminal_that_shows_no_umlauts(team, tmp_path):
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = finflows("list", cwd=tmp_path, PYTHONPATH=str(team), **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert "sound" in done.stdout
+    assert "Traceback" not in done.stderr
