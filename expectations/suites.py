@@ -22,7 +22,12 @@ def type_suite(use_case: UseCase) -> ExpectationSuite:
 
 def content_suite(use_case: UseCase) -> ExpectationSuite:
     """Every column keeps its range, and the table the rules of the business."""
-    expected = [rule for column in use_case.columns for rule in vocabulary.column_rules(column)]
+    needed = use_case.needed_columns
+    expected = [
+        rule
+        for column in use_case.columns
+        for rule in vocabulary.column_rules(column, needed.get(column.name))
+    ]
     expected += [vocabulary.table_rule(rule, use_case.target) for rule in use_case.expectations]
     return _suite("content", expected)
 

@@ -47,14 +47,17 @@ def target_rules(use_case: UseCase) -> Iterator[Expectation]:
     )
 
 
-def column_rules(column: Column) -> Iterator[Expectation]:
-    """What the declaration of one column allows, and what it says is usual."""
+def column_rules(column: Column, needed_by: str | None = None) -> Iterator[Expectation]:
+    """What the declaration of one column allows, and what it says is usual.
+
+    ``needed_by`` names the setting that can do nothing with a row in which the column is missing.
+    """
     name = column.name
-    yield gxe.ExpectColumnValuesToNotBeNull(
-        column=name,
-        mostly=1 - column.missing_at_most,
-        meta={"rule": f"at most {column.missing_at_most:.0%} missing"},
+    allowed = 0.0 if needed_by else column.missing_at_most
+    rule = (
+        f"is in every row, as {needed_by} needs" if needed_by else f"at most {allowed:.0%} missing"
     )
+    yield gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=1 - allowed, meta={"rule": rule})
     if column.missing_at_most == 1:
         yield gxe.ExpectColumnUniqueValueCountToBeBetween(
             column=name, min_value=1, meta={"rule": "not empty in all rows"}

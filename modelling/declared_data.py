@@ -14,6 +14,8 @@ from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 from modelling.columns import Declaration
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Part = Annotated[float, Field(gt=0, lt=1)]  # of the rows: a part without any judges nothing
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Source(Declaration):
@@ -59,7 +61,7 @@ class SimulatedTransactions(Declaration):
     terminals: PositiveInt = 10_000
     days: PositiveInt = 183
     start: date = date(2018, 4, 1)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 def _kind_of_source(given: Any) -> str:
@@ -81,9 +83,9 @@ class Stratified(Declaration):
     """Random rows, with the same share of each class (or of target deciles) in every part."""
 
     method: Literal["stratified"] = "stratified"
-    validation: Share = 0.2
-    test: Share = 0.2
-    seed: int = 42
+    validation: Part = 0.2
+    test: Part = 0.2
+    seed: Seed = 42
 
 
 class OutOfTime(Declaration):
@@ -94,9 +96,10 @@ class OutOfTime(Declaration):
     """
 
     method: Literal["out_of_time"] = "out_of_time"
+    kinds_of_named_columns = {"column": ("time",)}
     column: str
-    validation: Share = 0.2
-    test: Share = 0.2
+    validation: Part = 0.2
+    test: Part = 0.2
     gap_days: Annotated[float, Field(ge=0)] = 0
 
 
@@ -104,10 +107,11 @@ class Grouped(Declaration):
     """Random groups: nobody named by ``column`` is in two parts."""
 
     method: Literal["grouped"] = "grouped"
+    kinds_of_named_columns = {"column": ("identifier", "category")}
     column: str
-    validation: Share = 0.2
-    test: Share = 0.2
-    seed: int = 42
+    validation: Part = 0.2
+    test: Part = 0.2
+    seed: Seed = 42
 
 
 class DelayedFeedback(Declaration):
@@ -121,14 +125,15 @@ class DelayedFeedback(Declaration):
     """
 
     method: Literal["delayed_feedback"] = "delayed_feedback"
+    kinds_of_named_columns = {"column": ("time",), "customer": ("identifier",)}
     column: str
     customer: str
     test_from: date | None = None
     train_days: PositiveInt = 7
     delay_days: Annotated[int, Field(ge=0)] = 7
     test_days: PositiveInt = 7
-    validation: Annotated[Share, Field(gt=0)] = 0.2
-    seed: int = 42
+    validation: Part = 0.2
+    seed: Seed = 42
 
 
 class TransactionWindows(Declaration):
@@ -141,6 +146,12 @@ class TransactionWindows(Declaration):
     """
 
     method: Literal["transaction_windows"] = "transaction_windows"
+    kinds_of_named_columns = {
+        "customer": ("identifier", "category"),
+        "terminal": ("identifier", "category"),
+        "time": ("time",),
+        "amount": ("number",),
+    }
     customer: str = "customer_id"
     terminal: str = "terminal_id"
     time: str = "transacted_at"
@@ -170,6 +181,12 @@ class PriceHistory(Declaration):
     """
 
     method: Literal["price_history"] = "price_history"
+    kinds_of_named_columns = {
+        "time": ("time",),
+        "high": ("number",),
+        "low": ("number",),
+        "close": ("number",),
+    }
     time: str
     high: str
     low: str

@@ -16,34 +16,19 @@ import pandas as pd
 
 from modelling.declaration import PriceHistory
 from modelling.loading import read_columns
+from modelling.price_names import (
+    RETURN,
+    TARGET_KNOWN_ON,
+    VARIANCE,
+    log_variance_name,
+    negative_return_name,
+    target_name,
+)
 from modelling.refusals import BrokenRule, DataRefused, refuse_broken
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.
 LEAST_VARIANCE_DAILY = 1e-8
-
-RETURN = "return_1_day"
-VARIANCE = "realised_variance_1_day"
-TARGET_KNOWN_ON = "target_known_on"
-
-
-def log_variance_name(days: int) -> str:
-    """The feature: log of the mean realised variance of the last ``days`` days."""
-    return f"log_variance_{_days(days)}"
-
-
-def negative_return_name(days: int) -> str:
-    """The feature: the return over the last ``days`` days where it was a loss, else 0."""
-    return f"negative_return_{_days(days)}"
-
-
-def target_name(declared: PriceHistory) -> str:
-    """The target: log of the mean realised variance of the next days of the horizon."""
-    return f"log_variance_next_{_days(declared.horizon_days)}"
-
-
-def _days(days: int) -> str:
-    return "1_day" if days == 1 else f"{days}_days"
 
 
 def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from scipy.signal import lfilter
 from sklearn.linear_model import LinearRegression
 
 from modelling.declaration import PriceHistory
-from modelling.price_history import RETURN, VARIANCE, log_variance_name, target_name
+from modelling.price_names import RETURN, VARIANCE, log_variance_name, target_name
 
 Forecast = Callable[[pd.DataFrame, pd.Index, PriceHistory], np.ndarray]
 
