@@ -48,7 +48,7 @@ def target_rules(use_case: UseCase) -> Iterator[Expectation]:
 
 
 def column_rules(column: Column, needed_by: str | None = None) -> Iterator[Expectation]:
-    """What the declaration of one column allows, and what it says is usual.
+    """How many cells of a column may be missing, and which labels it may hold.
 
     ``needed_by`` names the setting that can do nothing with a row in which the column is missing.
     """
@@ -62,16 +62,20 @@ def column_rules(column: Column, needed_by: str | None = None) -> Iterator[Expec
         yield gxe.ExpectColumnUniqueValueCountToBeBetween(
             column=name, min_value=1, meta={"rule": "not empty in all rows"}
         )
-    if column.minimum is not None or column.maximum is not None:
-        yield _between(name, column.minimum, column.maximum, "allowed", "critical")
-    if column.usual is not None:
-        yield _between(name, *column.usual, "usual", "warning")
     if column.categories is not None:
         yield gxe.ExpectColumnValuesToBeInSet(
             column=name,
             value_set=[label_text(label) for label in column.categories],
             meta={"rule": "one of the declared categories"},
         )
+
+
+def range_rules(column: Column) -> Iterator[Expectation]:
+    """How large the numbers of a column may be, and usually are. Special codes are not meant."""
+    if column.minimum is not None or column.maximum is not None:
+        yield _between(column.name, column.minimum, column.maximum, "allowed", "critical")
+    if column.usual is not None:
+        yield _between(column.name, *column.usual, "usual", "warning")
 
 
 def _between(

@@ -18,6 +18,8 @@ from modelling.preprocessing import Preprocessed
 from modelling.splitting import Parts
 from modelling.volatility_baselines import VOLATILITY_BASELINES, Forecast
 
+LARGEST_READ = 1e30  # trees compute in float32
+
 
 class Given(NamedTuple):
     """What a baseline may learn from: the parts, and the network's own features of them. ``table``
@@ -121,7 +123,8 @@ def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
         encoded = np.column_stack(columns)
         is_label = np.array([column.name in labels for column in given.use_case.features])
         encoded[(encoded < 0) & is_label] = np.nan
-        return np.where(np.isfinite(encoded), encoded, np.nan)
+        encoded = np.where(np.isfinite(encoded), encoded, np.nan)
+        return encoded.clip(-LARGEST_READ, LARGEST_READ)
 
     return encode
 
@@ -141,8 +144,9 @@ def _of_prices(forecast: Forecast) -> Callable[[Given], Outputs]:
     def fit(given: Given) -> Outputs:
         prices = given.use_case.derived
         assert isinstance(prices, PriceHistory)  # the declaration sees to it
-        forecasts = forecast(given.table, given.parts.train.index, prices)
-        return Outputs(*(forecasts[part.index] for part in given.parts[1:]))
+        train, validation, test = (part.index.to_numpy() for part in given.parts)  # positions
+        forecasts = forecast(given.table, train, prices)
+        return Outputs(forecasts[validation], forecasts[test])
 
     return fit
 

@@ -193,12 +193,10 @@ class UseCase(Declaration):
     @model_validator(mode="after")
     def _consistent(self) -> "UseCase":
         self._columns_usable()
-        self._classes_usable()
         self._without_leak()
+        self._classes_usable()
         self._judgeable()
         self._decidable()
-        if isinstance(self.derived, PriceHistory):
-            self.derived.refuse_overlap(self.split)
         if self.split.validation + getattr(self.split, "test", 0) >= 1:
             raise ValueError("split.validation and split.test leave nothing to train on")
         check_space(self.search, {"network": self.network, "training": self.training})
@@ -244,10 +242,12 @@ class UseCase(Declaration):
 
     def _without_leak(self) -> None:
         """Frauds of the windows are labels: those of test rows, or of the row itself, are none of
-        the training's business."""
+        the training's business. Nor are the days of a forecast that reach into a later part."""
         for part in (self.derived, self.split):
             if isinstance(part, TransactionWindows | DelayedFeedback) and self.problem != "binary":
                 raise ValueError(f"{part.method} is about frauds: the problem must be binary")
+        if isinstance(self.derived, PriceHistory):
+            self.derived.refuse_overlap(self.split)
         if not isinstance(self.derived, TransactionWindows):
             return
         if not isinstance(self.split, DelayedFeedback | OutOfTime):

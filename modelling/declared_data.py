@@ -7,11 +7,11 @@ import codecs
 import math
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
-from modelling.columns import Declaration
+from modelling.columns import Declaration, Kind
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Part = Annotated[float, Field(gt=0, lt=1)]  # of the rows: a part without any judges nothing
@@ -151,6 +151,7 @@ class TransactionWindows(Declaration):
         "terminal": ("identifier", "category"),
         "time": ("time",),
         "amount": ("number",),
+        "fraud": get_args(Kind),
     }
     customer: str = "customer_id"
     terminal: str = "terminal_id"

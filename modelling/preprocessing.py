@@ -4,6 +4,7 @@ What comes out is plain data (numbers, names), so that a registered model needs 
 scikit-learn.
 """
 
+import logging
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -19,12 +20,15 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from modelling.absurd_values import plausible_limit
 from modelling.columns import Column
 from modelling.declaration import Preprocessing, UseCase
 from modelling.scoring import TRANSFORMS, Transformer, label_text, with_ratios
 from modelling.splitting import Parts
 
 ROWS_A_BIN = 50
+
+log = logging.getLogger("finflows")
 
 
 def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
@@ -50,11 +54,15 @@ def _fit_numbers(
     names = [column.name for column in columns]
     values = train[names].to_numpy(dtype=np.float64, copy=True)
     values[~np.isfinite(values)] = np.nan
-    missing = np.isnan(values).any(axis=0)
+    missing = np.isnan(values)
+    # A flag that never changes in training has a weight that nobody chose.
+    flagged = missing.any(axis=0) & ~missing.all(axis=0) & declared.missing_flags
     for position, column in enumerate(columns):
         values[np.isin(values[:, position], column.special_codes), position] = np.nan
     ratios = _ratios(values, columns) if declared.ratios else []
     values = with_ratios(values, ratios)
+    limits = np.array([plausible_limit(of_column) for of_column in values.T])
+    values = np.clip(values, -limits, limits)
     columns = columns + [
         Column(name=f"{names[over]} / {names[under]}", kind="number") for over, under in ratios
     ]
@@ -69,16 +77,15 @@ def _fit_numbers(
         block, of_columns = _fit_piecewise(filled, columns, declared.piecewise_bins)
         blocks.append(block)
         features += of_columns
-    flagged = [p for p in range(len(names)) if declared.missing_flags and missing[p]]
     codes = [(p, list(c.special_codes)) for p, c in enumerate(columns) if c.special_codes]
-    features += [f"{names[p]} is missing" for p in flagged]
+    features += [f"{names[p]} is missing" for p in np.flatnonzero(flagged)]
     features += [f"{names[p]} is a special code" for p, _ in codes]
     numeric = {
         "names": names,
         "ratios": ratios,
         "medians": imputer.statistics_.tolist() if names else [],
         "special_codes": codes,
-        "flagged": flagged,
+        "flagged": np.flatnonzero(flagged).tolist(),
         "blocks": blocks,
     }
     return numeric, features
@@ -219,12 +226,19 @@ class Preprocessed:
     target_scale: float
 
 
+def empty_columns(train: pd.DataFrame, use_case: UseCase) -> list[str]:
+    """The features of which the training rows know nothing: collected only since, for example."""
+    return [column.name for column in use_case.features if train[column.name].isna().all()]
+
+
 def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     """Fit on ``parts.train`` alone, transform training and validation rows; test stays raw.
 
     A regression target is standardised with the mean and deviation of the training rows, so that
     losses and learning rates mean the same in every unit.
     """
+    for name in empty_columns(parts.train, use_case):
+        log.warning("%-11s %s is empty in all training rows: the model can't use it", "", name)
     transformer = fit_transformer(parts.train, use_case)
     offset, scale = 0.0, 1.0
     if use_case.problem == "regression":

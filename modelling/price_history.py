@@ -11,6 +11,8 @@ All prices are in one unit, whichever; returns are log returns as shares (0.01 i
 variances are those of a day's log price, as squares of shares.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -65,6 +67,7 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     Raises DataRefused where a column is missing or has cells that can't be read, where a price is
     not positive or a high below its low, and where dates are out of order or there twice.
     """
+    table = table.reset_index(drop=True)  # what is computed has its rows by position
     prices = _read_prices(table, declared)
     log_close = np.log(prices[declared.close])
     variance = parkinson_variance(prices[declared.high], prices[declared.low])
@@ -73,6 +76,7 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
         computed[log_variance_name(days)] = np.log(variance.rolling(days).mean())
     for days in declared.lags_days:
         computed[negative_return_name(days)] = log_close.diff(days).clip(upper=0.0)
+    refuse_taken([*computed, target_name(declared), TARGET_KNOWN_ON], table)
     derived = table.assign(**prices, **computed)
     return derived.dropna(subset=list(computed)).reset_index(drop=True)
 
@@ -86,9 +90,15 @@ def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:
     return (np.log(high / low) ** 2 / (4 * np.log(2))).clip(lower=LEAST_VARIANCE_DAILY)
 
 
+def refuse_taken(names: Iterable[str], table: pd.DataFrame) -> None:
+    """Raise DataRefused where the table has a column of its own of one of the derived ``names``."""
+    rule = "its name is free for the derived column"
+    refuse_broken([BrokenRule(name, rule, None) for name in names if name in table])
+
+
 def _read_prices(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     names = (declared.high, declared.low, declared.close)
-    prices = read_columns(table.reset_index(drop=True), declared.raw_kinds)
+    prices = read_columns(table, declared.raw_kinds)
     times, high, low = (prices[name] for name in (declared.time, declared.high, declared.low))
     rules = [
         (declared.time, "no date is there twice", times.duplicated()),

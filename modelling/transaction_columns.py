@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from modelling.absurd_values import plausible_limit
 from modelling.declaration import TransactionWindows
 from modelling.loading import read_columns
 from modelling.refusals import BrokenRule, refuse_broken
@@ -23,11 +24,13 @@ def derive_transaction_windows(
     endless = int((~np.isfinite(raw[derived.amount])).sum())
     if endless:
         refuse_broken([BrokenRule(derived.amount, "is a finite number", endless)])
+    amounts = raw[derived.amount].to_numpy(dtype=np.float64)
+    limit = plausible_limit(amounts)  # beside 1e20, everybody else's amounts add up to nothing
     columns = transaction_windows(
         raw[derived.time].to_numpy(),
         raw[derived.customer].to_numpy(),
         raw[derived.terminal].to_numpy(),
-        raw[derived.amount].to_numpy(dtype=np.float64),
+        amounts.clip(-limit, limit),
         (raw[derived.fraud] == label_text(fraud_label)).to_numpy(),
         derived.windows_days,
         derived.delay_days,
