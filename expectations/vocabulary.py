@@ -111,7 +111,11 @@ def table_rule(rule: Rule, target: str) -> Expectation:
         case NotAbove(low=lower, high=higher):
             words = f"'{lower}' is not above '{higher}'"
             return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                column_A=higher, column_B=lower, or_equal=True, **said(words)
+                column_A=higher,
+                column_B=lower,
+                or_equal=True,
+                ignore_row_if="either_value_is_missing",  # what is not known breaks no order
+                **said(words),
             )
         case UniqueRows(columns=columns):
             words = f"rows are unique in {', '.join(columns)}"
