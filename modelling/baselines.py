@@ -106,12 +106,17 @@ def _random_forest(given: Given) -> Outputs:
 
 def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
     """The feature columns as numbers, labels as codes of the training rows' most frequent 254;
-    missing, rarer and unknown ones are NaN."""
+    missing, rarer and unknown ones are NaN. Columns of which the training rows know nothing are 0
+    throughout: trees find no cut in them, and scikit-learn's binning stumbles."""
     labels = {
         column.name: given.parts.train[column.name].value_counts().index[:254]
         for column in given.use_case.features
         if column.kind == "category"
     }
+
+    features = given.use_case.features
+    cells = given.parts.train[[column.name for column in features]]
+    unknown = cells.replace([np.inf, -np.inf], np.nan).isna().all().to_numpy()
 
     def encode(part: pd.DataFrame) -> np.ndarray:
         columns = [
@@ -124,6 +129,7 @@ def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
         is_label = np.array([column.name in labels for column in given.use_case.features])
         encoded[(encoded < 0) & is_label] = np.nan
         encoded = np.where(np.isfinite(encoded), encoded, np.nan)
+        encoded[:, unknown] = 0.0
         return encoded.clip(-LARGEST_READ, LARGEST_READ)
 
     return encode

@@ -27,11 +27,12 @@ class Column(Declaration):
     ``minimum`` and ``maximum`` (inclusive, in the column's own unit) and ``categories`` are
     critical: a table that breaks them is refused. ``usual`` is the range in which nearly all rows
     are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
-    something else than their size ("98 = refused to say"): they become missing, with a flag of
-    their own as a feature. Missing values are imputed with the median of the training rows, with a
-    flag. Labels that no training row had are counted where rows are scored; a file in which more
-    than ``unknown_at_most`` of the rows have one is not scored. Two features of the same ``unit``
-    have a quotient that means something, whatever the unit: it becomes a feature too.
+    something else than their size ("98 = refused to say"): no range applies to them, and they
+    become missing, with a flag of their own as a feature. Missing values are imputed with the
+    median of the training rows, with a flag. Labels that no training row had are counted where rows
+    are scored; a file in which more than ``unknown_at_most`` of the rows have one is not scored.
+    Two features of the same ``unit`` have a quotient that means something, whatever the unit: it
+    becomes a feature too.
     """
 
     name: Annotated[str, Field(min_length=1)]

@@ -78,7 +78,8 @@ class Preprocessing(Declaration):
     three times: scaled as it is; scaled after ``transform`` (a column's own ``transform`` wins);
     and piecewise-linearly encoded in ``piecewise_bins`` quantile bins (0: none), with which what
     happens at certain values is easy to learn. With ``ratios``, so does the quotient of any two
-    numbers of the same unit: a loan says more beside the income that is to repay it.
+    numbers of the same unit: a loan says more beside the income that is to repay it. Of many, those
+    are taken that tell more of the target than their two parts (``modelling.ratios``).
     """
 
     transform: Transform = "log"

@@ -11,8 +11,6 @@ All prices are in one unit, whichever; returns are log returns as shares (0.01 i
 variances are those of a day's log price, as squares of shares.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -26,7 +24,7 @@ from modelling.price_names import (
     negative_return_name,
     target_name,
 )
-from modelling.refusals import BrokenRule, DataRefused, refuse_broken
+from modelling.refusals import BrokenRule, DataRefused, refuse_broken, refuse_taken
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.
@@ -88,12 +86,6 @@ def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:
     least ``LEAST_VARIANCE_DAILY``. NaN where a price is.
     """
     return (np.log(high / low) ** 2 / (4 * np.log(2))).clip(lower=LEAST_VARIANCE_DAILY)
-
-
-def refuse_taken(names: Iterable[str], table: pd.DataFrame) -> None:
-    """Raise DataRefused where the table has a column of its own of one of the derived ``names``."""
-    rule = "its name is free for the derived column"
-    refuse_broken([BrokenRule(name, rule, None) for name in names if name in table])
 
 
 def _read_prices(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:

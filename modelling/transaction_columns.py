@@ -6,7 +6,7 @@ import pandas as pd
 from modelling.absurd_values import plausible_limit
 from modelling.declaration import TransactionWindows
 from modelling.loading import read_columns
-from modelling.refusals import BrokenRule, refuse_broken
+from modelling.refusals import BrokenRule, refuse_broken, refuse_taken
 from modelling.scoring import label_text
 from modelling.transaction_windows import transaction_windows
 
@@ -35,6 +35,5 @@ def derive_transaction_windows(
         derived.windows_days,
         derived.delay_days,
     )
-    rule = "its name is free for the derived column"
-    refuse_broken([BrokenRule(name, rule, None) for name in columns if name in table])
+    refuse_taken(columns, table)
     return table.assign(**columns)
