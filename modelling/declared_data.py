@@ -7,11 +7,11 @@ import codecs
 import math
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
-from modelling.columns import Declaration, Kind
+from modelling.columns import Declaration
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Part = Annotated[float, Field(gt=0, lt=1)]  # of the rows: a part without any judges nothing
@@ -136,7 +136,17 @@ class DelayedFeedback(Declaration):
     seed: Seed = 42
 
 
-class TransactionWindows(Declaration):
+class _Derivation(Declaration):
+    """Columns that are computed from those of the raw table that it names."""
+
+    @property
+    def raw_kinds(self) -> dict[str, str]:
+        """The columns of the raw table that it is computed from, and the kinds as which they are
+        read."""
+        return {getattr(self, field): of[0] for field, of in self.kinds_of_named_columns.items()}
+
+
+class TransactionWindows(_Derivation):
     """What customer and terminal did before each transaction (``modelling.transaction_windows``).
 
     The names are those of the raw table's columns. Whether a transaction was a fraud is known
@@ -151,7 +161,7 @@ class TransactionWindows(Declaration):
         "terminal": ("identifier", "category"),
         "time": ("time",),
         "amount": ("number",),
-        "fraud": get_args(Kind),
+        "fraud": ("category", "number"),
     }
     customer: str = "customer_id"
     terminal: str = "terminal_id"
@@ -161,19 +171,8 @@ class TransactionWindows(Declaration):
     windows_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 7, 30)
     delay_days: Annotated[int, Field(ge=0)] = 7
 
-    @property
-    def raw_kinds(self) -> dict[str, str]:
-        """The columns of the raw table that it is computed from, with their kinds."""
-        return {
-            self.time: "time",
-            self.customer: "identifier",
-            self.terminal: "identifier",
-            self.amount: "number",
-            self.fraud: "category",
-        }
 
-
-class PriceHistory(Declaration):
+class PriceHistory(_Derivation):
     """Features and target of a volatility forecast, from one row of prices a trading day.
 
     ``time``, ``high``, ``low`` and ``close`` name columns of the raw table. The target is the log
@@ -194,12 +193,6 @@ class PriceHistory(Declaration):
     close: str
     horizon_days: PositiveInt = 5
     lags_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 5, 22)
-
-    @property
-    def raw_kinds(self) -> dict[str, str]:
-        """The columns of the raw table that it is computed from, with their kinds."""
-        prices = dict.fromkeys((self.high, self.low, self.close), "number")
-        return {self.time: "time", **prices}
 
     def refuse_overlap(self, split: Declaration) -> None:
         """Raise ValueError where a training row's target could reach into a later part.
