@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from small_models import loan_table, loans, small_model
 
+from modelling import scoring
 from modelling.columns import NotAbove, amount, category, count
 from modelling.contract import Contract, Model
 from modelling.deciding import amounts_of
 from modelling.declaration import Costs, LeastCost
 from modelling.packaging import contract_of
 from modelling.refusals import DataRefused
-from modelling.scoring import label_text
 from modelling.special_codes import without_special_codes
 from tasks.validation import validate_table
 
@@ -64,8 +64,8 @@ def test_other_numbers_keep_the_rules(table, column, value, rule):
 
 
 def test_a_registered_contract_lets_them_pass_alone_and_among_others(table):
-    contract = Contract(contract_of(loans(columns=COLUMNS)), label_text)
-    cells, broken = contract.check(table)
+    contract = Contract(contract_of(loans(columns=COLUMNS)), vars(scoring), {})
+    cells, broken, _ = contract.check(table)
     assert set(broken) == {""}
     assert (cells["months_since"] == table["months_since"]).all()
     for months, rule in ((-8, ""), (-8.0, ""), ("-9", ""), (-6, "months_since: is at least 0")):
