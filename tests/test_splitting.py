@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from small_models import loans
 
-from modelling.columns import identifier, number, time
+from modelling.columns import category, identifier, number, time
 from modelling.declaration import Grouped, OutOfTime, Source, Stratified, UseCase
 from modelling.refusals import DataRefused
 from modelling.splitting import split_table
+from tasks.validation import validate_table
 
 
 def declared(split, problem="binary"):
@@ -149,3 +150,15 @@ def test_an_absurd_target_is_named_and_not_averaged(table, absurd):
     table.loc[17, "y"] = absurd
     with pytest.raises(DataRefused, match="y: is a finite number, at most a million times"):
         split_table(table, declared(Stratified(), "regression"))
+
+
+@pytest.mark.parametrize(("column", "kind"), [("opened_on", time), ("region", category)])
+def test_a_row_without_what_it_is_split_by_is_refused(table, column, kind):
+    """It would be in no part, or all of them in one, and nobody would be told."""
+    split = OutOfTime(column=column) if kind is time else Grouped(column=column)
+    columns = (number("x"), kind(column, missing_at_most=0.5))
+    use_case = loans(target="y", columns=columns, split=split)
+    table = table.assign(region=table["who"].astype(str) + " km")
+    table.loc[:6, column] = None
+    with pytest.raises(DataRefused, match=rf"{column}: is in every row, as split\.column needs"):
+        validate_table.fn(table, use_case)
