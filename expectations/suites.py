@@ -4,6 +4,7 @@ from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
 from expectations import vocabulary
+from modelling.columns import NotAbove
 from modelling.declaration import UseCase
 
 
@@ -21,10 +22,24 @@ def type_suite(use_case: UseCase) -> ExpectationSuite:
 
 
 def content_suite(use_case: UseCase) -> ExpectationSuite:
-    """Every column keeps its range, and the table the rules of the business."""
-    expected = [rule for column in use_case.columns for rule in vocabulary.column_rules(column)]
-    expected += [vocabulary.table_rule(rule, use_case.target) for rule in use_case.expectations]
+    """Every column is known and labelled as declared, and the table keeps its own rules."""
+    needed = use_case.needed_columns
+    expected = [
+        rule
+        for column in use_case.columns
+        for rule in vocabulary.column_rules(column, needed.get(column.name))
+    ]
+    rules = [rule for rule in use_case.expectations if not isinstance(rule, NotAbove)]
+    expected += [vocabulary.table_rule(rule, use_case.target) for rule in rules]
     return _suite("content", expected)
+
+
+def size_suite(use_case: UseCase) -> ExpectationSuite:
+    """Every number keeps its range and its place among others: of a table without special codes."""
+    expected = [rule for column in use_case.columns for rule in vocabulary.range_rules(column)]
+    rules = [rule for rule in use_case.expectations if isinstance(rule, NotAbove)]
+    expected += [vocabulary.table_rule(rule, use_case.target) for rule in rules]
+    return _suite("size", expected)
 
 
 def _suite(name: str, expected: list[Expectation]) -> ExpectationSuite:

@@ -47,28 +47,35 @@ def target_rules(use_case: UseCase) -> Iterator[Expectation]:
     )
 
 
-def column_rules(column: Column) -> Iterator[Expectation]:
-    """What the declaration of one column allows, and what it says is usual."""
+def column_rules(column: Column, needed_by: str | None = None) -> Iterator[Expectation]:
+    """How many cells of a column may be missing, and which labels it may hold.
+
+    ``needed_by`` names the setting that can do nothing with a row in which the column is missing.
+    """
     name = column.name
-    yield gxe.ExpectColumnValuesToNotBeNull(
-        column=name,
-        mostly=1 - column.missing_at_most,
-        meta={"rule": f"at most {column.missing_at_most:.0%} missing"},
+    allowed = 0.0 if needed_by else column.missing_at_most
+    rule = (
+        f"is in every row, as {needed_by} needs" if needed_by else f"at most {allowed:.0%} missing"
     )
+    yield gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=1 - allowed, meta={"rule": rule})
     if column.missing_at_most == 1:
         yield gxe.ExpectColumnUniqueValueCountToBeBetween(
             column=name, min_value=1, meta={"rule": "not empty in all rows"}
         )
-    if column.minimum is not None or column.maximum is not None:
-        yield _between(name, column.minimum, column.maximum, "allowed", "critical")
-    if column.usual is not None:
-        yield _between(name, *column.usual, "usual", "warning")
     if column.categories is not None:
         yield gxe.ExpectColumnValuesToBeInSet(
             column=name,
             value_set=[label_text(label) for label in column.categories],
             meta={"rule": "one of the declared categories"},
         )
+
+
+def range_rules(column: Column) -> Iterator[Expectation]:
+    """How large the numbers of a column may be, and usually are. Special codes are not meant."""
+    if column.minimum is not None or column.maximum is not None:
+        yield _between(column.name, column.minimum, column.maximum, "allowed", "critical")
+    if column.usual is not None:
+        yield _between(column.name, *column.usual, "usual", "warning")
 
 
 def _between(
@@ -104,7 +111,11 @@ def table_rule(rule: Rule, target: str) -> Expectation:
         case NotAbove(low=lower, high=higher):
             words = f"'{lower}' is not above '{higher}'"
             return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                column_A=higher, column_B=lower, or_equal=True, **said(words)
+                column_A=higher,
+                column_B=lower,
+                or_equal=True,
+                ignore_row_if="either_value_is_missing",  # what is not known breaks no order
+                **said(words),
             )
         case UniqueRows(columns=columns):
             words = f"rows are unique in {', '.join(columns)}"

@@ -18,6 +18,8 @@ from modelling.preprocessing import Preprocessed
 from modelling.splitting import Parts
 from modelling.volatility_baselines import VOLATILITY_BASELINES, Forecast
 
+LARGEST_READ = 1e30  # trees compute in float32
+
 
 class Given(NamedTuple):
     """What a baseline may learn from: the parts, and the network's own features of them. ``table``
@@ -104,12 +106,17 @@ def _random_forest(given: Given) -> Outputs:
 
 def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
     """The feature columns as numbers, labels as codes of the training rows' most frequent 254;
-    missing, rarer and unknown ones are NaN."""
+    missing, rarer and unknown ones are NaN. Columns of which the training rows know nothing are 0
+    throughout: trees find no cut in them, and scikit-learn's binning stumbles."""
     labels = {
         column.name: given.parts.train[column.name].value_counts().index[:254]
         for column in given.use_case.features
         if column.kind == "category"
     }
+
+    features = given.use_case.features
+    cells = given.parts.train[[column.name for column in features]]
+    unknown = cells.replace([np.inf, -np.inf], np.nan).isna().all().to_numpy()
 
     def encode(part: pd.DataFrame) -> np.ndarray:
         columns = [
@@ -121,7 +128,9 @@ def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
         encoded = np.column_stack(columns)
         is_label = np.array([column.name in labels for column in given.use_case.features])
         encoded[(encoded < 0) & is_label] = np.nan
-        return np.where(np.isfinite(encoded), encoded, np.nan)
+        encoded = np.where(np.isfinite(encoded), encoded, np.nan)
+        encoded[:, unknown] = 0.0
+        return encoded.clip(-LARGEST_READ, LARGEST_READ)
 
     return encode
 
@@ -141,8 +150,9 @@ def _of_prices(forecast: Forecast) -> Callable[[Given], Outputs]:
     def fit(given: Given) -> Outputs:
         prices = given.use_case.derived
         assert isinstance(prices, PriceHistory)  # the declaration sees to it
-        forecasts = forecast(given.table, given.parts.train.index, prices)
-        return Outputs(*(forecasts[part.index] for part in given.parts[1:]))
+        train, validation, test = (part.index.to_numpy() for part in given.parts)  # positions
+        forecasts = forecast(given.table, train, prices)
+        return Outputs(forecasts[validation], forecasts[test])
 
     return fit
 

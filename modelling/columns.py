@@ -1,17 +1,24 @@
 """The columns of a use case's table and the rules they must keep: declared, never computed here."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 Severity = Literal["critical", "warning"]
+Kind = Literal["number", "category", "time", "identifier"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
+NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit")
 
 
 class Declaration(BaseModel):
-    """A frozen declaration that refuses fields it does not know."""
+    """A frozen declaration that refuses fields it does not know.
+
+    ``kinds_of_named_columns``: which fields name columns, and the kinds that those may be of.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    kinds_of_named_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
 
 class Column(Declaration):
@@ -20,20 +27,21 @@ class Column(Declaration):
     ``minimum`` and ``maximum`` (inclusive, in the column's own unit) and ``categories`` are
     critical: a table that breaks them is refused. ``usual`` is the range in which nearly all rows
     are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
-    something else than their size ("98 = refused to say"): they become missing, with a flag of
-    their own as a feature. Missing values are imputed with the median of the training rows, with a
-    flag. Labels that no training row had are counted where rows are scored; a file in which more
-    than ``unknown_at_most`` of the rows have one is not scored. Two features of the same ``unit``
-    have a quotient that means something, whatever the unit: it becomes a feature too.
+    something else than their size ("98 = refused to say"): no range applies to them, and they
+    become missing, with a flag of their own as a feature. Missing values are imputed with the
+    median of the training rows, with a flag. Labels that no training row had are counted where rows
+    are scored; a file in which more than ``unknown_at_most`` of the rows have one is not scored.
+    Two features of the same ``unit`` have a quotient that means something, whatever the unit: it
+    becomes a feature too.
     """
 
-    name: str
-    kind: Literal["number", "category", "time", "identifier"]
+    name: Annotated[str, Field(min_length=1)]
+    kind: Kind
     role: Literal["feature", "protected", "context"] = "feature"
-    minimum: float | None = None
-    maximum: float | None = None
-    usual: tuple[float, float] | None = None
-    special_codes: tuple[float, ...] = ()
+    minimum: FiniteFloat | None = None
+    maximum: FiniteFloat | None = None
+    usual: tuple[FiniteFloat, FiniteFloat] | None = None
+    special_codes: tuple[FiniteFloat, ...] = ()
     categories: tuple[str, ...] | None = None
     missing_at_most: Annotated[float, Field(ge=0, le=1)] = 0.5
     unknown_at_most: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -42,11 +50,20 @@ class Column(Declaration):
     note: str = ""
 
     @model_validator(mode="after")
-    def _only_numbers_and_categories_are_features(self) -> "Column":
+    def _consistent(self) -> "Column":
         if self.role == "feature" and self.kind in ("time", "identifier"):
             raise ValueError(f"column '{self.name}': a {self.kind} can't be a feature")
+        of_kind = dict.fromkeys(NUMBERS_ONLY, "number") | {"categories": "category"}
+        for setting, kind in of_kind.items():
+            if self.kind != kind and getattr(self, setting) not in (None, ()):
+                raise ValueError(
+                    f"column '{self.name}': {setting} is a setting of a {kind}, not of a "
+                    f"{self.kind}: take it away, or declare a {kind}"
+                )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"column '{self.name}': minimum is above maximum")
+        if self.usual is not None and self.usual[0] > self.usual[1]:
+            raise ValueError(f"column '{self.name}': usual goes from low to high, not back")
         return self
 
 
@@ -103,15 +120,22 @@ class TargetRate(Declaration):
     """The share of positives (binary) or the mean (regression) of the target lies in a range."""
 
     rule: Literal["target_rate"] = "target_rate"
-    at_least: float
-    at_most: float
+    at_least: FiniteFloat
+    at_most: FiniteFloat
     severity: Severity = "warning"
     because: str
+
+    @model_validator(mode="after")
+    def _from_low_to_high(self) -> "TargetRate":
+        if self.at_least > self.at_most:
+            raise ValueError("at_least is above at_most: no rate keeps that")
+        return self
 
 
 class NotAbove(Declaration):
     """In every row, ``low`` is at most ``high``: dates in order, a part below its total."""
 
+    kinds_of_named_columns = {"low": ("number", "time"), "high": ("number", "time")}
     rule: Literal["not_above"] = "not_above"
     low: str
     high: str
@@ -122,8 +146,9 @@ class NotAbove(Declaration):
 class UniqueRows(Declaration):
     """No two rows agree on all of ``columns``."""
 
+    kinds_of_named_columns = {"columns": get_args(Kind)}
     rule: Literal["unique_rows"] = "unique_rows"
-    columns: tuple[str, ...]
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
     severity: Severity = "warning"
     because: str
 

@@ -42,10 +42,11 @@ class Contract:
     """The declared types, ranges and categories of the raw columns, as plain data.
 
     ``state`` has ``columns`` (each with ``name``, ``kind``, ``minimum``, ``maximum``,
-    ``categories``, ``required``, ``unknown_at_most``) and ``off_contract``: whether a row with a
-    broken rule is refused, or its cell treated as missing, and with a missing column all of them.
-    Infinite numbers count as missing, as they do in training. ``scoring`` is the module of that
-    name, as a dictionary; ``trained`` are the labels that training rows had, by column.
+    ``special_codes``, to which no range applies, ``categories``, ``required``,
+    ``unknown_at_most``) and ``off_contract``: whether a row with a broken rule is refused, or its
+    cell treated as missing, and with a missing column all of them. Infinite numbers count as
+    missing, as they do in training. ``scoring`` is the module of that name, as a dictionary;
+    ``trained`` are the labels that training rows had, by column.
     """
 
     def __init__(
@@ -178,12 +179,22 @@ def _say(what: str, rows: np.ndarray, notes: np.ndarray) -> None:
 def _off_range(values: Any, column: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The rules on the size of numbers (one, or an array), and where they are broken."""
     low, high = column["minimum"], column["maximum"]
+    sizes = _without_codes(values, column["special_codes"])
     if low is not None:
-        yield f"is at least {low:g}", values < low
+        yield f"is at least {low:g}", sizes < low
     if high is not None:
-        yield f"is at most {high:g}", values > high
+        yield f"is at most {high:g}", sizes > high
     if column["required"]:
         yield IS_MISSING, values != values
+
+
+def _without_codes(values: Any, codes: list[float]) -> Any:
+    """Numbers (one, or an array), those missing that mean something else than their size."""
+    if not codes:
+        return values
+    if isinstance(values, float):
+        return math.nan if values in codes else values
+    return np.where(np.isin(values, codes), np.nan, values)
 
 
 class Model:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modelling.declaration import AlertBudget, Costs, CutOff, UseCase
+from modelling.columns import Column
+from modelling.declaration import AlertBudget, CutOff, UseCase
 from modelling.scoring import stake
 from modelling.splitting import Parts
 
@@ -24,7 +25,7 @@ def choose_cut_off(parts: Parts, probabilities: np.ndarray, use_case: UseCase) -
     if isinstance(declared, AlertBudget):
         return _within_budget(parts, probabilities, declared)
     assert use_case.costs is not None  # the declaration sees to it
-    amounts = amounts_of(rows, use_case.costs, known=parts.train)
+    amounts = amounts_of(rows, use_case, known=parts.train)
     stakes = stake(probabilities, amounts, use_case.costs.model_dump())
     # The last one lies above all stakes: to accept everybody may cost least.
     everybody = np.nextafter(max(1.0, stakes.max()), np.inf)
@@ -49,16 +50,28 @@ def cards(rows: pd.DataFrame, budget: AlertBudget) -> tuple[np.ndarray, np.ndarr
     return rows[budget.time].dt.normalize().to_numpy(), rows[budget.card].to_numpy()
 
 
-def amounts_of(rows: pd.DataFrame, costs: Costs, known: pd.DataFrame | None = None) -> np.ndarray:
+def amounts_of(
+    rows: pd.DataFrame, use_case: UseCase, known: pd.DataFrame | None = None
+) -> np.ndarray:
     """The amount at stake in each row (n,), in the unit of the costs; missing ones are the median
     of those that are ``known``: the training rows where it is for a decision, the same rows where
     it is for counting what was decided. Zeros where no column was declared."""
+    costs = use_case.costs
+    assert costs is not None  # the declaration sees to it
     if costs.amount is None:
         return np.zeros(len(rows))
-    amounts = rows[costs.amount].to_numpy(dtype=np.float64)
-    median = (rows if known is None else known)[costs.amount].median()
-    amounts = np.where(np.isnan(amounts), median, amounts)
-    return amounts if costs.amount_at_most is None else np.minimum(amounts, costs.amount_at_most)
+    column = next(column for column in use_case.columns if column.name == costs.amount)
+    amounts = _amounts_in(rows, column)
+    median = _amounts_in(rows if known is None else known, column).median()
+    filled = amounts.fillna(0.0 if np.isnan(median) else median).to_numpy()
+    return filled if costs.amount_at_most is None else np.minimum(filled, costs.amount_at_most)
+
+
+def _amounts_in(rows: pd.DataFrame, column: Column) -> pd.Series:
+    """Missing where nothing is known of the amount, as in ``modelling.scoring``: infinite numbers
+    and special codes are no amounts."""
+    amounts = rows[column.name].astype("float64")
+    return amounts.mask(np.isinf(amounts) | amounts.isin(column.special_codes))
 
 
 def cost_of(rows: pd.DataFrame, refused: np.ndarray, use_case: UseCase) -> float:
@@ -84,7 +97,7 @@ def _costs_of_mistakes(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarra
     """What each row costs, both (n,): where it is accepted, and where it is refused."""
     costs = use_case.costs
     assert costs is not None
-    amounts = amounts_of(rows, costs)
+    amounts = amounts_of(rows, use_case)
     positive = rows[use_case.target].to_numpy() == 1
     missed = np.where(positive, costs.missed + costs.missed_share * amounts, 0.0)
     alarm = np.where(positive, 0.0, costs.false_alarm + costs.false_alarm_share * amounts)

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from modelling.columns import Column, Declaration, Rule, Transform
+from modelling.columns import Column, Declaration, NotAbove, Rule, TargetRate, Transform
 from modelling.declared_data import (
     AnySource,
     DelayedFeedback,
@@ -40,6 +40,8 @@ from modelling.declared_judgement import (
     LeastCost,
     Problem,
 )
+from modelling.named_columns import check_named, named_columns
+from modelling.price_names import columns_of, target_name
 from modelling.search_space import DEFAULT_SPACE, Choice, Space, Uniform, check_space
 from modelling.secrets import hide_secrets
 
@@ -77,7 +79,8 @@ class Preprocessing(Declaration):
     three times: scaled as it is; scaled after ``transform`` (a column's own ``transform`` wins);
     and piecewise-linearly encoded in ``piecewise_bins`` quantile bins (0: none), with which what
     happens at certain values is easy to learn. With ``ratios``, so does the quotient of any two
-    numbers of the same unit: a loan says more beside the income that is to repay it.
+    numbers of the same unit: a loan says more beside the income that is to repay it. Of many, those
+    are taken that tell more of the target than their two parts (``modelling.ratios``).
     """
 
     transform: Transform = "log"
@@ -191,6 +194,17 @@ class UseCase(Declaration):
 
     @model_validator(mode="after")
     def _consistent(self) -> "UseCase":
+        self._columns_usable()
+        self._without_leak()
+        self._classes_usable()
+        self._judgeable()
+        self._decidable()
+        if self.split.validation + getattr(self.split, "test", 0) >= 1:
+            raise ValueError("split.validation and split.test leave nothing to train on")
+        check_space(self.search, {"network": self.network, "training": self.training})
+        return self
+
+    def _columns_usable(self) -> None:
         names = [column.name for column in self.columns]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"columns declared twice: {', '.join(sorted(twice))}")
@@ -198,34 +212,44 @@ class UseCase(Declaration):
             raise ValueError(f"the target '{self.target}' must not be among the columns")
         if not self.features:
             raise ValueError("no column is a feature")
-        if self.problem == "binary" and len(self.classes) != 2:
+        kinds = {column.name: str(column.kind) for column in self.columns}
+        check_named(named_columns({"split": self.split, "decision": self.decision}), kinds)
+        raw = named_columns({"derived": self.derived})  # of the raw table: most are not declared
+        check_named((named for named in raw if named.column in kinds), kinds)
+        kinds[self.target] = "number" if self.problem == "regression" else "category"
+        rules = {f"expectations.{number}": rule for number, rule in enumerate(self.expectations)}
+        check_named(named_columns(rules), kinds)
+        for setting, rule in rules.items():
+            if isinstance(rule, NotAbove) and kinds[rule.low] != kinds[rule.high]:
+                raise ValueError(f"{setting}: '{rule.low}' and '{rule.high}' are of two kinds")
+            if isinstance(rule, TargetRate) and self.problem == "multiclass":
+                raise ValueError(f"{setting}: a target_rate is of two classes, or of a number")
+
+    def _classes_usable(self) -> None:
+        labels = [str(label) for label in self.classes]
+        if self.problem == "binary" and len(labels) != 2:
             raise ValueError("a binary problem has two classes: (negative, positive)")
-        if self.problem == "multiclass" and len(self.classes) < 3:
+        if self.problem == "multiclass" and len(labels) < 3:
             raise ValueError("a multiclass problem declares its three or more classes in order")
-        if unknown := sorted(set(self.merge_classes) - {str(label) for label in self.classes}):
+        if self.problem == "regression" and (labels or self.training.class_weights != "none"):
+            setting = "classes" if labels else "training.class_weights"
+            raise ValueError(f"{setting}: a regression has no classes")
+        if twice := [label for label in labels if labels.count(label) > 1]:
+            raise ValueError(f"classes: '{twice[0]}' is there twice")
+        if unknown := sorted(set(self.merge_classes) - set(labels)):
             raise ValueError(f"merge_classes: '{unknown[0]}' is not among the classes")
-        for setting in ("column", "customer"):
-            named = getattr(self.split, setting, None)
-            if named is not None and named not in names:
-                raise ValueError(f"split.{setting} '{named}' is not among the columns")
-        for one in (self.derived, self.split):
-            if isinstance(one, TransactionWindows | DelayedFeedback) and self.problem != "binary":
-                raise ValueError(f"{one.method} is about frauds: the problem must be binary")
-        if self.problem == "regression" and self.training.class_weights != "none":
-            raise ValueError("training.class_weights: a regression has no classes")
-        self._without_leak()
-        self._judgeable()
-        self._decidable()
-        if isinstance(self.derived, PriceHistory):
-            self.derived.refuse_overlap(self.split)
-        if self.split.validation + getattr(self.split, "test", 0) >= 1:
-            raise ValueError("split.validation and split.test leave nothing to train on")
-        check_space(self.search, {"network": self.network, "training": self.training})
-        return self
+        merged = [str(label) for those in self.merge_classes.values() for label in those]
+        if twice := [label for label in merged if merged.count(label) > 1]:
+            raise ValueError(f"merge_classes: '{twice[0]}' can't belong to two classes")
 
     def _without_leak(self) -> None:
         """Frauds of the windows are labels: those of test rows, or of the row itself, are none of
-        the training's business."""
+        the training's business. Nor are the days of a forecast that reach into a later part."""
+        for part in (self.derived, self.split):
+            if isinstance(part, TransactionWindows | DelayedFeedback) and self.problem != "binary":
+                raise ValueError(f"{part.method} is about frauds: the problem must be binary")
+        if isinstance(self.derived, PriceHistory):
+            self.derived.refuse_overlap(self.split)
         if not isinstance(self.derived, TransactionWindows):
             return
         if not isinstance(self.split, DelayedFeedback | OutOfTime):
@@ -244,20 +268,43 @@ class UseCase(Declaration):
         volatility = {"random_walk", "riskmetrics_ewma", "log_har", "garch"} & {*self.baselines}
         if volatility and not isinstance(self.derived, PriceHistory):
             raise ValueError(f"baselines: {', '.join(sorted(volatility))} need derived prices")
+        if volatility:
+            self._forecastable(volatility)
         if not self.headline:
             raise ValueError("headline: name at least one metric")
         if "qlike" in self.headline and self.target_kind != "log_variance":
             raise ValueError("headline: qlike needs target_kind log_variance")
+        if "quadratic_weighted_kappa" in self.headline and not self.ordered:
+            raise ValueError("headline: quadratic_weighted_kappa needs ordered=True")
         if "card_precision" in self.headline and not isinstance(self.decision, AlertBudget):
             raise ValueError("headline: card_precision needs decision.method alert_budget")
         for metric in self.headline:
             if self.problem not in PROBLEMS_OF[metric]:
                 raise ValueError(f"headline: {metric} does not judge a {self.problem} problem")
 
+    def _forecastable(self, baselines: set[str]) -> None:
+        """Forecasts of a series read derived columns, which the table only keeps if declared."""
+        assert isinstance(self.derived, PriceHistory)
+        if self.target != target_name(self.derived):
+            raise ValueError(
+                f"baselines: {', '.join(sorted(baselines))} forecast "
+                f"'{target_name(self.derived)}', which is not the target"
+            )
+        known = {column.name for column in self.columns}
+        for baseline in sorted(baselines):
+            if absent := [name for name in columns_of(baseline, self.derived) if name not in known]:
+                raise ValueError(
+                    f"baselines: {baseline} reads the derived column '{absent[0]}': declare it "
+                    'among the columns (role="context" keeps it from the network)'
+                )
+
     def _decidable(self) -> None:
         excused = self.gate.need_not_predict if self.gate else ()
         if unknown := [str(label) for label in excused if label not in self.classes]:
             raise ValueError(f"gate.need_not_predict: '{unknown[0]}' is not among the classes")
+        if self.problem != "binary" and (self.costs or not isinstance(self.decision, CutOff)):
+            setting = "costs" if self.costs else f"decision.method {self.decision.method}"
+            raise ValueError(f"{setting}: only of two classes is one refused")
         features = {column.name for column in self.features if column.kind == "number"}
         if self.costs is not None and self.costs.amount not in {None, *features}:
             raise ValueError(
@@ -265,11 +312,6 @@ class UseCase(Declaration):
             )
         if isinstance(self.decision, LeastCost) and self.costs is None:
             raise ValueError("decision.method least_cost needs costs")
-        if isinstance(self.decision, AlertBudget):
-            kinds = {column.name: column.kind for column in self.columns}
-            for name, kind in ((self.decision.time, "time"), (self.decision.card, "identifier")):
-                if kinds.get(name) != kind:
-                    raise ValueError(f"decision: '{name}' is not a column of kind {kind}")
 
     @field_serializer("source")
     def _source_by_name(self, source: Any) -> Any:
@@ -277,6 +319,12 @@ class UseCase(Declaration):
             return f"function:{source.__module__}.{source.__qualname__}"
         declared = source.model_dump()
         return {k: hide_secrets(v) if isinstance(v, str) else v for k, v in declared.items()}
+
+    @property
+    def needed_columns(self) -> dict[str, str]:
+        """Columns that must be known in every row, and the setting that needs each."""
+        named = named_columns({"split": self.split, "decision": self.decision})
+        return {column: setting for setting, column, _ in named}
 
     @property
     def features(self) -> tuple[Column, ...]:

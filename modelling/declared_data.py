@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 from modelling.columns import Declaration
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Part = Annotated[float, Field(gt=0, lt=1)]  # of the rows: a part without any judges nothing
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Keras take
 
 
@@ -82,8 +83,8 @@ class Stratified(Declaration):
     """Random rows, with the same share of each class (or of target deciles) in every part."""
 
     method: Literal["stratified"] = "stratified"
-    validation: Share = 0.2
-    test: Share = 0.2
+    validation: Part = 0.2
+    test: Part = 0.2
     seed: Seed = 42
 
 
@@ -95,9 +96,10 @@ class OutOfTime(Declaration):
     """
 
     method: Literal["out_of_time"] = "out_of_time"
+    kinds_of_named_columns = {"column": ("time",)}
     column: str
-    validation: Share = 0.2
-    test: Share = 0.2
+    validation: Part = 0.2
+    test: Part = 0.2
     gap_days: Annotated[float, Field(ge=0)] = 0
 
 
@@ -105,9 +107,10 @@ class Grouped(Declaration):
     """Random groups: nobody named by ``column`` is in two parts."""
 
     method: Literal["grouped"] = "grouped"
+    kinds_of_named_columns = {"column": ("identifier", "category")}
     column: str
-    validation: Share = 0.2
-    test: Share = 0.2
+    validation: Part = 0.2
+    test: Part = 0.2
     seed: Seed = 42
 
 
@@ -122,17 +125,28 @@ class DelayedFeedback(Declaration):
     """
 
     method: Literal["delayed_feedback"] = "delayed_feedback"
+    kinds_of_named_columns = {"column": ("time",), "customer": ("identifier",)}
     column: str
     customer: str
     test_from: date | None = None
     train_days: PositiveInt = 7
     delay_days: Annotated[int, Field(ge=0)] = 7
     test_days: PositiveInt = 7
-    validation: Annotated[Share, Field(gt=0)] = 0.2
+    validation: Part = 0.2
     seed: Seed = 42
 
 
-class TransactionWindows(Declaration):
+class _Derivation(Declaration):
+    """Columns that are computed from those of the raw table that it names."""
+
+    @property
+    def raw_kinds(self) -> dict[str, str]:
+        """The columns of the raw table that it is computed from, and the kinds as which they are
+        read."""
+        return {getattr(self, field): of[0] for field, of in self.kinds_of_named_columns.items()}
+
+
+class TransactionWindows(_Derivation):
     """What customer and terminal did before each transaction (``modelling.transaction_windows``).
 
     The names are those of the raw table's columns. Whether a transaction was a fraud is known
@@ -142,6 +156,13 @@ class TransactionWindows(Declaration):
     """
 
     method: Literal["transaction_windows"] = "transaction_windows"
+    kinds_of_named_columns = {
+        "customer": ("identifier", "category"),
+        "terminal": ("identifier", "category"),
+        "time": ("time",),
+        "amount": ("number",),
+        "fraud": ("category", "number"),
+    }
     customer: str = "customer_id"
     terminal: str = "terminal_id"
     time: str = "transacted_at"
@@ -150,19 +171,8 @@ class TransactionWindows(Declaration):
     windows_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 7, 30)
     delay_days: Annotated[int, Field(ge=0)] = 7
 
-    @property
-    def raw_kinds(self) -> dict[str, str]:
-        """The columns of the raw table that it is computed from, with their kinds."""
-        return {
-            self.time: "time",
-            self.customer: "identifier",
-            self.terminal: "identifier",
-            self.amount: "number",
-            self.fraud: "category",
-        }
 
-
-class PriceHistory(Declaration):
+class PriceHistory(_Derivation):
     """Features and target of a volatility forecast, from one row of prices a trading day.
 
     ``time``, ``high``, ``low`` and ``close`` name columns of the raw table. The target is the log
@@ -171,18 +181,18 @@ class PriceHistory(Declaration):
     """
 
     method: Literal["price_history"] = "price_history"
+    kinds_of_named_columns = {
+        "time": ("time",),
+        "high": ("number",),
+        "low": ("number",),
+        "close": ("number",),
+    }
     time: str
     high: str
     low: str
     close: str
     horizon_days: PositiveInt = 5
     lags_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 5, 22)
-
-    @property
-    def raw_kinds(self) -> dict[str, str]:
-        """The columns of the raw table that it is computed from, with their kinds."""
-        prices = dict.fromkeys((self.high, self.low, self.close), "number")
-        return {self.time: "time", **prices}
 
     def refuse_overlap(self, split: Declaration) -> None:
         """Raise ValueError where a training row's target could reach into a later part.

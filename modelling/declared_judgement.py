@@ -5,7 +5,7 @@ Import these from ``modelling.declaration``.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
 
 from modelling.columns import Declaration
 
@@ -46,6 +46,8 @@ Baseline = Literal[
     "garch",
 ]
 
+Money = Annotated[FiniteFloat, Field(ge=0)]
+
 
 class Costs(Declaration):
     """What a wrong decision costs, in ``unit``.
@@ -55,13 +57,14 @@ class Costs(Declaration):
     amount. ``amount`` names the feature that holds it; it counts up to ``amount_at_most``.
     """
 
+    kinds_of_named_columns = {"amount": ("number",)}
     unit: str = "USD"
     amount: str | None = None
     amount_at_most: PositiveFloat | None = None
-    missed: Annotated[float, Field(ge=0)] = 0.0
-    missed_share: Annotated[float, Field(ge=0)] = 0.0
-    false_alarm: Annotated[float, Field(ge=0)] = 0.0
-    false_alarm_share: Annotated[float, Field(ge=0)] = 0.0
+    missed: Money = 0.0
+    missed_share: Money = 0.0
+    false_alarm: Money = 0.0
+    false_alarm_share: Money = 0.0
 
 
 class CutOff(Declaration):
@@ -84,6 +87,7 @@ class AlertBudget(Declaration):
     """
 
     method: Literal["alert_budget"] = "alert_budget"
+    kinds_of_named_columns = {"time": ("time",), "card": ("identifier",)}
     alerts_a_day: PositiveInt = 100
     time: str
     card: str
@@ -97,9 +101,15 @@ class Gate(Declaration):
     """
 
     metric: str
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: FiniteFloat | None = None
+    at_most: FiniteFloat | None = None
     need_not_predict: tuple[int | str, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Gate":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(f"gate: say what {self.metric} must reach: at_least or at_most")
+        return self
 
     def passes(self, value: float) -> bool:
         """NaN never passes."""

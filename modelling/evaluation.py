@@ -102,7 +102,7 @@ def _alerts(
     scored = (*cards(rows, budget), rows[use_case.target].to_numpy(), probabilities)
     metrics = {"card_precision": card_precision(*scored, alerts_a_day=budget.alerts_a_day)}
     if use_case.costs is not None and use_case.costs.amount is not None:
-        amounts = amounts_of(rows, use_case.costs)
+        amounts = amounts_of(rows, use_case)
         metrics["money_caught"] = money_caught(*scored, amounts, budget.alerts_a_day)
     return metrics
 

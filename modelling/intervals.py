@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.declaration import DelayedFeedback, Grouped, OutOfTime, UseCase
+from modelling.refusals import DataRefused
 from modelling.weighted_metrics import Weighted
 
 Name = TypeVar("Name", bound=Hashable)
@@ -51,6 +52,16 @@ def groups_of(rows: pd.DataFrame, use_case: UseCase) -> np.ndarray:
     return np.arange(len(rows))
 
 
+def refuse_single_group(groups: np.ndarray) -> None:
+    """Raise DataRefused where all rows are of one group: each resample would be the same, and an
+    interval without width says that nothing is left to chance."""
+    if not len(groups) or groups.max() < 1:
+        raise DataRefused(
+            "the test rows are all of one day, group or customer (or there is only one): how sure "
+            "a metric is can't be told from them; give the test part more of the table"
+        )
+
+
 def bootstrap(
     metrics: Mapping[Name, Weighted], groups: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[Name, np.ndarray]:
@@ -58,8 +69,9 @@ def bootstrap(
 
     Efron and Tibshirani (1993), chapters 8 and 13: groups are drawn with replacement, as many as
     there are. The resamples depend on ``groups`` and ``seed`` only, so differences between models
-    are paired.
+    are paired. Raises DataRefused where all rows are of one group.
     """
+    refuse_single_group(groups)
     generator = np.random.default_rng(seed)
     count = int(groups.max()) + 1
     values = {name: [metric(np.ones((len(groups), 1)))] for name, metric in metrics.items()}

@@ -104,7 +104,7 @@ def _cost_by_cut_off(judgement: Judgement, axes: Axes) -> None:
     assert use_case.costs is not None
     compared = judgement.answers.outputs
     if isinstance(use_case.decision, LeastCost):
-        amounts = amounts_of(rows, use_case.costs)
+        amounts = amounts_of(rows, use_case)
         compared = stake(compared, amounts, use_case.costs.model_dump())
     cut_offs = np.unique(np.quantile(compared, np.linspace(0, 1, 201)))
     axes.plot(cut_offs, costs_at(cut_offs, rows, compared, use_case), linewidth=2)

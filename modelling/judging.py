@@ -126,7 +126,7 @@ def _comparable(raw: Outputs, given: Given) -> Answers:
     cut_off = choose_cut_off(parts, calibrated(raw.validation, calibration), use_case)
     compared = outputs
     if isinstance(use_case.decision, LeastCost) and use_case.costs is not None:
-        amounts = amounts_of(parts.test, use_case.costs, known=parts.train)
+        amounts = amounts_of(parts.test, use_case, known=parts.train)
         compared = stake(outputs, amounts, use_case.costs.model_dump())
     return Answers(outputs, (compared >= cut_off).astype(np.int64))
 

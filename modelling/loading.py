@@ -198,9 +198,11 @@ def type_columns(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
     """What is declared of ``table``, in declared order and kinds as far as it can be read.
 
     A column with a cell that can't be read stays as it is, for the validation to name. Raises
-    DataRefused where cells can be read in two ways.
+    DataRefused where cells can be read in two ways, or a declared column is there twice.
     """
     kinds, written = kinds_of(use_case), Written.of(use_case.source)
+    doubled = table.columns[table.columns.duplicated()].unique()
+    refuse_broken([BrokenRule(name, "is there once", None) for name in doubled if name in kinds])
     typed = {
         name: read_cells(table[name], kind, written, _known_labels(name, use_case))[0]
         for name, kind in kinds.items()

@@ -13,6 +13,7 @@ import pandas as pd
 from modelling import contract, scoring
 from modelling.calibration import NONE, fit_calibration
 from modelling.cells import Written
+from modelling.columns import Column
 from modelling.contract import Model
 from modelling.deciding import choose_cut_off
 from modelling.declaration import LeastCost, UseCase
@@ -20,6 +21,7 @@ from modelling.preprocessing import Preprocessed
 from modelling.scoring import Scorer, Transformer, calibrated
 from modelling.splitting import Parts
 
+CONTRACT = ("name", "kind", "minimum", "maximum", "special_codes", "categories", "unknown_at_most")
 REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
 
 
@@ -101,10 +103,9 @@ def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) 
 
 def contract_of(use_case: UseCase) -> dict[str, Any]:
     """What the raw columns must keep, as ``modelling.contract`` reads it."""
-    kept = {"name", "kind", "minimum", "maximum", "categories", "unknown_at_most"}
     columns = [
         {
-            **column.model_dump(include=kept),
+            **column.model_dump(include=set(CONTRACT)),
             "required": column.missing_at_most == 0,
         }
         for column in use_case.features
@@ -114,9 +115,16 @@ def contract_of(use_case: UseCase) -> dict[str, Any]:
 
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:
-    """One made-up row: the medians of the training rows (those of ratios come after them) and the
-    first label of each category."""
+    """One made-up row that keeps the contract: the medians of the training rows (those of ratios
+    come after them) and the first label of each category. Of a column that they know nothing of,
+    what is nearest to zero among its values, or its first category."""
     medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=False))
-    labels = {name: next(iter(positions), "") for name, positions, _ in transformer.categories}
-    row = {**medians, **labels}
-    return pd.DataFrame([{column.name: row[column.name] for column in use_case.features}])
+    labels = {name: next(iter(positions), None) for name, positions, _ in transformer.categories}
+
+    def cell(column: Column) -> float | str | None:
+        if column.kind == "number":
+            low, high = column.minimum, column.maximum
+            return float(np.clip(medians[column.name], low, high))
+        return labels[column.name] or next(iter(column.categories or ()), None)
+
+    return pd.DataFrame([{column.name: cell(column) for column in use_case.features}])

@@ -4,8 +4,9 @@ What comes out is plain data (numbers, names), so that a registered model needs 
 scikit-learn.
 """
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,23 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from modelling.absurd_values import plausible_limit
 from modelling.columns import Column
 from modelling.declaration import Preprocessing, UseCase
+from modelling.ratios import ALL_KEPT, best_ratios, possible_ratios
 from modelling.scoring import TRANSFORMS, Transformer, label_text, with_ratios
 from modelling.splitting import Parts
 
 ROWS_A_BIN = 50
+
+log = logging.getLogger("finflows")
 
 
 def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
     """The use case's preprocessing, fitted on ``train`` (training rows only) and nothing else."""
     numbers = [column for column in use_case.features if column.kind == "number"]
     labels = [column for column in use_case.features if column.kind == "category"]
-    numeric, numeric_features = _fit_numbers(train, numbers, use_case.preprocessing)
+    numeric, numeric_features = _fit_numbers(train, numbers, use_case)
     categories = [_fit_labels(train[column.name], use_case.preprocessing) for column in labels]
     label_features = [f"{c['name']}={label}" for c in categories for label in c.pop("labels")]
     return Transformer(
@@ -45,16 +50,22 @@ def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
 
 
 def _fit_numbers(
-    train: pd.DataFrame, columns: list[Column], declared: Preprocessing
+    train: pd.DataFrame, columns: list[Column], use_case: UseCase
 ) -> tuple[dict[str, Any], list[str]]:
+    declared = use_case.preprocessing
     names = [column.name for column in columns]
     values = train[names].to_numpy(dtype=np.float64, copy=True)
     values[~np.isfinite(values)] = np.nan
-    missing = np.isnan(values).any(axis=0)
+    missing = np.isnan(values)
+    # A flag that never changes in training has a weight that nobody chose.
+    flagged = missing.any(axis=0) & ~missing.all(axis=0) & declared.missing_flags
     for position, column in enumerate(columns):
         values[np.isin(values[:, position], column.special_codes), position] = np.nan
-    ratios = _ratios(values, columns) if declared.ratios else []
-    values = with_ratios(values, ratios)
+    values = _plausible(values)
+    ratios = possible_ratios(values, columns) if declared.ratios else []
+    if len(ratios) > ALL_KEPT:
+        ratios = best_ratios(values, ratios, train[use_case.target].to_numpy())
+    values = _plausible(with_ratios(values, ratios))
     columns = columns + [
         Column(name=f"{names[over]} / {names[under]}", kind="number") for over, under in ratios
     ]
@@ -69,31 +80,24 @@ def _fit_numbers(
         block, of_columns = _fit_piecewise(filled, columns, declared.piecewise_bins)
         blocks.append(block)
         features += of_columns
-    flagged = [p for p in range(len(names)) if declared.missing_flags and missing[p]]
     codes = [(p, list(c.special_codes)) for p, c in enumerate(columns) if c.special_codes]
-    features += [f"{names[p]} is missing" for p in flagged]
+    features += [f"{names[p]} is missing" for p in np.flatnonzero(flagged)]
     features += [f"{names[p]} is a special code" for p, _ in codes]
     numeric = {
         "names": names,
         "ratios": ratios,
         "medians": imputer.statistics_.tolist() if names else [],
         "special_codes": codes,
-        "flagged": flagged,
+        "flagged": np.flatnonzero(flagged).tolist(),
         "blocks": blocks,
     }
     return numeric, features
 
 
-def _ratios(values: np.ndarray, columns: list[Column]) -> list[tuple[int, int]]:
-    """Which columns of the same unit are divided: two by two, where both are above zero in half of
-    the rows or more. Quotients of what most rows do not have say little and cost features."""
-    with_unit = [position for position, column in enumerate(columns) if column.unit]
-    return [
-        (over, under)
-        for over, under in combinations(with_unit, 2)
-        if columns[over].unit == columns[under].unit
-        and (values[:, [over, under]] > 0).all(axis=1).mean() >= 0.5
-    ]
+def _plausible(values: np.ndarray) -> np.ndarray:
+    """``values`` (n, c), absurd ones cut off: two of them could overflow the mean of all."""
+    limits = np.array([plausible_limit(of_column) for of_column in values.T])
+    return np.clip(values, -limits, limits) if len(limits) else values
 
 
 def _plan(columns: list[Column], declared: Preprocessing) -> list[tuple[str, list[int]]]:
@@ -219,12 +223,29 @@ class Preprocessed:
     target_scale: float
 
 
+def doubtful_columns(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
+    """What to know of features that training rows say nothing of, or something absurd, in lines."""
+    for column in use_case.features:
+        cells = train[column.name]
+        if cells.isna().all():
+            yield f"{column.name} is empty in all training rows: the model can't use it"
+        elif column.kind == "number":
+            sizes = cells[~cells.isin(column.special_codes)].abs().to_numpy(dtype=np.float64)
+            if absurd := int((sizes > plausible_limit(sizes)).sum()):
+                yield (
+                    f"{column.name}: {absurd} training rows hold more than a million times what is "
+                    "usual, and are cut off there: if it is a code, declare special_codes"
+                )
+
+
 def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     """Fit on ``parts.train`` alone, transform training and validation rows; test stays raw.
 
     A regression target is standardised with the mean and deviation of the training rows, so that
     losses and learning rates mean the same in every unit.
     """
+    for told in doubtful_columns(parts.train, use_case):
+        log.warning("%-11s %s", "", told)
     transformer = fit_transformer(parts.train, use_case)
     offset, scale = 0.0, 1.0
     if use_case.problem == "regression":

@@ -16,34 +16,19 @@ import pandas as pd
 
 from modelling.declaration import PriceHistory
 from modelling.loading import read_columns
-from modelling.refusals import BrokenRule, DataRefused, refuse_broken
+from modelling.price_names import (
+    RETURN,
+    TARGET_KNOWN_ON,
+    VARIANCE,
+    log_variance_name,
+    negative_return_name,
+    target_name,
+)
+from modelling.refusals import BrokenRule, DataRefused, refuse_broken, refuse_taken
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.
 LEAST_VARIANCE_DAILY = 1e-8
-
-RETURN = "return_1_day"
-VARIANCE = "realised_variance_1_day"
-TARGET_KNOWN_ON = "target_known_on"
-
-
-def log_variance_name(days: int) -> str:
-    """The feature: log of the mean realised variance of the last ``days`` days."""
-    return f"log_variance_{_days(days)}"
-
-
-def negative_return_name(days: int) -> str:
-    """The feature: the return over the last ``days`` days where it was a loss, else 0."""
-    return f"negative_return_{_days(days)}"
-
-
-def target_name(declared: PriceHistory) -> str:
-    """The target: log of the mean realised variance of the next days of the horizon."""
-    return f"log_variance_next_{_days(declared.horizon_days)}"
-
-
-def _days(days: int) -> str:
-    return "1_day" if days == 1 else f"{days}_days"
 
 
 def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
@@ -80,6 +65,7 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     Raises DataRefused where a column is missing or has cells that can't be read, where a price is
     not positive or a high below its low, and where dates are out of order or there twice.
     """
+    table = table.reset_index(drop=True)  # what is computed has its rows by position
     prices = _read_prices(table, declared)
     log_close = np.log(prices[declared.close])
     variance = parkinson_variance(prices[declared.high], prices[declared.low])
@@ -88,6 +74,7 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
         computed[log_variance_name(days)] = np.log(variance.rolling(days).mean())
     for days in declared.lags_days:
         computed[negative_return_name(days)] = log_close.diff(days).clip(upper=0.0)
+    refuse_taken([*computed, target_name(declared), TARGET_KNOWN_ON], table)
     derived = table.assign(**prices, **computed)
     return derived.dropna(subset=list(computed)).reset_index(drop=True)
 
@@ -103,7 +90,7 @@ def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:
 
 def _read_prices(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     names = (declared.high, declared.low, declared.close)
-    prices = read_columns(table.reset_index(drop=True), declared.raw_kinds)
+    prices = read_columns(table, declared.raw_kinds)
     times, high, low = (prices[name] for name in (declared.time, declared.high, declared.low))
     rules = [
         (declared.time, "no date is there twice", times.duplicated()),

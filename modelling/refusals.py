@@ -3,7 +3,7 @@
 What they say is shown, logged and stored by many: so no secret gets into it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -42,6 +42,12 @@ def refuse_broken(broken: Sequence[BrokenRule]) -> None:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
         said = f"{critical[0].column}: {critical[0].rule}{more}"
         raise DataRefused(f"the data breaks a critical rule: {said}", tuple(broken))
+
+
+def refuse_taken(names: Iterable[str], columns: Container[str]) -> None:
+    """Raise DataRefused where a table's ``columns`` have one of the ``names`` of derived ones."""
+    rule = "its name is free for the derived column"
+    refuse_broken([BrokenRule(name, rule, None) for name in names if name in columns])
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

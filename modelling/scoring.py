@@ -69,9 +69,10 @@ class Transformer:
             is_code = np.logical_or.reduce([raw[:, position] == code for code in codes])
             raw[is_code, position] = np.nan
             flags.append(is_code[:, None])
-        values = with_ratios(raw, self.ratios)
-        filled = np.where(np.isnan(values), self.medians, values)
-        return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
+        with np.errstate(over="ignore"):  # what overflows is cut off at what training saw
+            values = with_ratios(raw, self.ratios)
+            filled = np.where(np.isnan(values), self.medians, values)
+            return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
 
 
 def with_ratios(values: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -333,8 +334,10 @@ class Scorer:
         amounts = np.zeros(len(frame))
         if self.costs["amount"] is not None:
             amounts = _numbers_in(frame[self.costs["amount"]])
-            median = self.transformer.medians[self.transformer.numeric.index(self.costs["amount"])]
-            amounts = np.where(np.isfinite(amounts), amounts, median)
+            position = self.transformer.numeric.index(self.costs["amount"])
+            codes = dict(self.transformer.special_codes).get(position, [])
+            is_value = np.isfinite(amounts) & ~np.isin(amounts, codes)
+            amounts = np.where(is_value, amounts, self.transformer.medians[position])
             amounts = np.minimum(amounts, self.costs["amount_at_most"] or np.inf)
         return (stake(outputs, amounts, self.costs) >= self.cut_off).astype(np.int64)
 

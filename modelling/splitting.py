@@ -6,13 +6,20 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
+from modelling.absurd_values import plausible_limit
 from modelling.declaration import DelayedFeedback, Grouped, OutOfTime, Stratified, UseCase
 from modelling.delayed_feedback import split_delayed
-from modelling.refusals import BrokenRule, DataRefused
+from modelling.intervals import groups_of, refuse_single_group
+from modelling.refusals import BrokenRule, DataRefused, refuse_broken
+
+LOPSIDED = 4  # times fewer rows than declared, and the part is not what was asked for
 
 
 class Parts(NamedTuple):
-    """Three disjoint tables with the columns of the table they were cut from."""
+    """Three disjoint tables with the columns of the table they were cut from.
+
+    The labels of their rows are the positions that these have in that table, from 0 on.
+    """
 
     train: pd.DataFrame
     validation: pd.DataFrame
@@ -22,7 +29,9 @@ class Parts(NamedTuple):
 def split_table(table: pd.DataFrame, use_case: UseCase) -> Parts:
     """Cut ``table`` as the use case declares. Raises DataRefused where a part would be unusable."""
     split = use_case.split
+    table = table.reset_index(drop=True)
     rows = np.arange(len(table))
+    _refuse_unsplittable(table, use_case)
     try:
         if isinstance(split, OutOfTime):
             train, validation, test = _out_of_time(table[split.column], split)
@@ -39,7 +48,48 @@ def split_table(table: pd.DataFrame, use_case: UseCase) -> Parts:
         raise DataRefused(f"too few rows to split: {error}") from None
     parts = Parts(*(table.iloc[np.sort(part)] for part in (train, validation, test)))
     _refuse_unusable(parts, use_case)
+    if isinstance(split, OutOfTime | DelayedFeedback):
+        _assert_in_order(parts, split)
     return parts
+
+
+def _assert_in_order(parts: Parts, split: OutOfTime | DelayedFeedback) -> None:
+    """Whatever was done to the times on the way here, nobody learns from a day that comes later."""
+    trained, validated, tested = (part[split.column] for part in parts)
+    assert trained.max() < tested.min(), "a training row is later than a test row"
+    assert validated.max() < tested.min(), "a validation row is later than a test row"
+    if isinstance(split, OutOfTime):
+        assert trained.max() < validated.min(), "a training row is later than a validation row"
+
+
+def _refuse_unsplittable(table: pd.DataFrame, use_case: UseCase) -> None:
+    """Say in the words of the table what scikit-learn would say in those of its arguments."""
+    split, target = use_case.split, table[use_case.target]
+    if use_case.problem == "regression":
+        limit = plausible_limit(target.to_numpy(dtype=np.float64))
+        absurd = int((~(target.abs() <= limit)).sum())
+        rule = "is a finite number, at most a million times as large as nine in ten are"
+        refuse_broken([BrokenRule(use_case.target, rule, absurd)] if absurd else [])
+    elif isinstance(split, Stratified):
+        rows_of = target.value_counts().reindex(range(len(use_case.classes)), fill_value=0)
+        for code, label in enumerate(use_case.classes):
+            if rows_of[code] < 3:
+                raise DataRefused(
+                    f"{use_case.target}: class '{label}' has {rows_of[code]} rows, and a row of it "
+                    f"is needed in each of 3 parts: {_more_of(use_case)}"
+                )
+    if isinstance(split, Grouped) and (groups := table[split.column].nunique()) < len(
+        Parts._fields
+    ):
+        raise DataRefused(
+            f"split.column '{split.column}' holds {groups} groups, and each of "
+            f"{len(Parts._fields)} parts needs one: split by another column"
+        )
+
+
+def _more_of(use_case: UseCase) -> str:
+    merge = "merge it into another with merge_classes, or " if use_case.problem != "binary" else ""
+    return f"{merge}collect more of them"
 
 
 def _strata(table: pd.DataFrame, use_case: UseCase) -> np.ndarray:
@@ -90,6 +140,30 @@ def _refuse_unusable(parts: Parts, use_case: UseCase) -> None:
             )
         if use_case.problem != "regression" and part[use_case.target].nunique() < 2:
             raise DataRefused(
-                f"the {name} part has a single class",
+                f"the {name} part has a single class: change the shares or dates of the split, or "
+                "collect more rows of the rarer class",
                 (BrokenRule(use_case.target, f"two classes in the {name} part", len(part)),),
+            )
+    if use_case.problem != "regression":
+        known = set(parts.train[use_case.target])
+        for code in sorted(set(range(len(use_case.classes))) - known):
+            raise DataRefused(
+                f"{use_case.target}: no training row is of class '{use_case.classes[code]}', so "
+                f"nothing can be learnt of it: {_more_of(use_case)}"
+            )
+    if isinstance(use_case.split, Grouped):
+        _refuse_lopsided(parts, use_case.split)
+    refuse_single_group(groups_of(parts.test, use_case))
+
+
+def _refuse_lopsided(parts: Parts, split: Grouped) -> None:
+    """Groups are drawn by number: one that holds nearly all rows takes them all to one part."""
+    declared = (1 - split.validation - split.test, split.validation, split.test)
+    rows = sum(len(part) for part in parts)
+    for name, part, share in zip(Parts._fields, parts, declared, strict=True):
+        if len(part) < rows * share / LOPSIDED:
+            raise DataRefused(
+                f"split.column '{split.column}': groups are so unequal that the {name} part has "
+                f"{len(part) / rows:.1%} of the rows instead of {share:.0%}: split by another "
+                "column, or try another split.seed"
             )

@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from modelling.declaration import UseCase
 from modelling.loading import conform_table, convert_types, unreadable_cells
 from modelling.refusals import BrokenRule, refuse_broken
+from modelling.special_codes import without_special_codes
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -60,7 +61,9 @@ def validate_table(table: pd.DataFrame, use_case: UseCase) -> tuple[pd.DataFrame
     converted = convert_types(table, use_case)
     judge.check(converted, suites.type_suite(use_case))
     conformed = conform_table(converted, use_case)
-    report = judge.check(conformed, suites.content_suite(use_case))
+    judge.check(conformed, suites.content_suite(use_case))
+    sizes = without_special_codes(conformed, use_case.columns)
+    report = judge.check(sizes, suites.size_suite(use_case))
     warnings = f"{len(report.warnings)} warnings" if report.warnings else "no warning"
     dropped = len(table) - len(conformed)
     log.info(

@@ -2,9 +2,30 @@
 
 import pytest
 from pydantic import ValidationError
+from small_models import loans
 
-from modelling.columns import number
-from modelling.declaration import UseCase
+from modelling.columns import (
+    NotAbove,
+    TargetRate,
+    UniqueRows,
+    amount,
+    category,
+    identifier,
+    number,
+    time,
+)
+from modelling.declaration import (
+    AlertBudget,
+    Costs,
+    DelayedFeedback,
+    Gate,
+    Grouped,
+    OutOfTime,
+    PriceHistory,
+    Stratified,
+    TransactionWindows,
+    UseCase,
+)
 from modelling.overrides import override, parse_overrides
 from modelling.refusals import UsageError
 from use_cases import find_use_case, use_case_names
@@ -70,11 +91,8 @@ def test_overrides_change_what_they_name_and_nothing_else():
 
 
 def test_another_way_of_splitting_starts_from_its_own_defaults():
-    after = override(
-        find_use_case("credit_scoring"),
-        parse_overrides(["split.method=grouped", "split.column=age"]),
-    )
-    assert (after.split.method, after.split.column) == ("grouped", "age")
+    after = override(loans(), parse_overrides(["split.method=grouped", "split.column=region"]))
+    assert (after.split.method, after.split.column) == ("grouped", "region")
 
 
 def test_a_function_as_source_can_be_replaced_by_a_file():
@@ -121,3 +139,110 @@ def test_frauds_that_nobody_could_know_are_no_features(overrides, said):
 def test_a_regression_has_no_class_weights():
     with pytest.raises(UsageError, match="class_weights: a regression has no classes"):
         override(find_use_case("diabetes"), {"training.class_weights": "balanced"})
+
+
+BECAUSE = {"because": "it is so"}
+NAMED = {
+    "a number as time": (
+        {"split": OutOfTime(column="year")},
+        "split.column 'year' is not of kind time",
+    ),
+    "a number as group": (
+        {"split": Grouped(column="year")},
+        "split.column 'year' is not of kind identifier or category",
+    ),
+    "a column that is not there": (
+        {"split": Grouped(column="who")},
+        "split.column 'who' is not among the columns",
+    ),
+    "the target as time": (
+        {"split": OutOfTime(column="default")},
+        "split.column 'default' is not among the columns",
+    ),
+    "a category as customer": (
+        {"split": DelayedFeedback(column="opened_on", customer="branch")},
+        "split.customer 'branch' is not of kind identifier",
+    ),
+    "a number as card": (
+        {"decision": AlertBudget(time="opened_on", card="year")},
+        "decision.card 'year' is not of kind identifier",
+    ),
+    "a number as day": (
+        {"decision": AlertBudget(time="year", card="customer")},
+        "decision.time 'year' is not of kind time",
+    ),
+    "a label as amount": (
+        {"costs": Costs(amount="branch")},
+        "costs.amount 'branch' is not a number",
+    ),
+    "a label as a derived amount": (
+        {"derived": TransactionWindows(amount="branch"), "split": OutOfTime(column="opened_on")},
+        "derived.amount 'branch' is not of kind number",
+    ),
+    "a number as a derived time": (
+        {"derived": PriceHistory(time="year", high="h", low="l", close="c")},
+        "derived.time 'year' is not of kind time",
+    ),
+    "a rule on labels": (
+        {"expectations": (NotAbove(low="branch", high="income", **BECAUSE),)},
+        "expectations.0.low 'branch' is not of kind number or time",
+    ),
+    "a rule on two kinds": (
+        {"expectations": (NotAbove(low="opened_on", high="income", **BECAUSE),)},
+        "'opened_on' and 'income' are of two kinds",
+    ),
+    "a rule on nothing": (
+        {"expectations": (UniqueRows(columns=("customer", "loan"), **BECAUSE),)},
+        "expectations.0.columns 'loan' is not among the columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_column_is_of_the_kind_as_which_it_is_named(case):
+    wrong, said = NAMED[case]
+    columns = (
+        number("year", role="context"),
+        amount("income"),
+        category("branch"),
+        time("opened_on"),
+        identifier("customer"),
+    )
+    assert loans(columns=columns, split=OutOfTime(column="opened_on"))
+    with pytest.raises(ValidationError, match=said):
+        loans(columns=columns, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("declare", "said"),
+    [
+        (lambda: category("c", minimum=3), "minimum is a setting of a number, not of a category"),
+        (lambda: time("t", special_codes=(1,)), "special_codes is a setting of a number"),
+        (lambda: number("n", categories=("a",)), "categories is a setting of a category"),
+        (lambda: number("n", usual=(9, 3)), "usual goes from low to high"),
+        (lambda: number("n", maximum=float("nan")), "finite number"),
+        (lambda: number(""), "at least 1 character"),
+        (lambda: TargetRate(at_least=0.3, at_most=0.1, **BECAUSE), "at_least is above at_most"),
+        (lambda: UniqueRows(columns=(), **BECAUSE), "at least 1 item"),
+        (lambda: Gate(metric="roc_auc"), "say what roc_auc must reach"),
+        (lambda: Stratified(validation=0), "greater than 0"),
+        (lambda: Stratified(seed=-1), "greater than or equal to 0"),
+        (lambda: loans(classes=(0, "0")), "'0' is there twice"),
+        (lambda: loans(problem="regression", classes=(0, 1)), "a regression has no classes"),
+        (lambda: loans(problem="regression", costs=Costs(missed=1)), "only of two classes"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_nothing_can_keep_is_refused(declare, said):
+    with pytest.raises(ValidationError, match=said):
+        declare()
+
+
+@pytest.mark.parametrize("baseline", ["random_walk", "riskmetrics_ewma", "log_har", "garch"])
+def test_a_baseline_of_prices_finds_its_columns(baseline):
+    """The table keeps declared columns only."""
+    whole = find_use_case("market_volatility")
+    features = tuple(c for c in whole.columns if c.kind == "time" or "negative" in c.name)
+    with pytest.raises(UsageError, match=f"baselines: {baseline} reads the derived column"):
+        override(whole, {"columns": features, "expectations": (), "baselines": (baseline,)})
+    with pytest.raises(UsageError, match="which is not the target"):
+        override(whole, {"derived.horizon_days": 3, "baselines": (baseline,)})

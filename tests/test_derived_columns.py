@@ -1,6 +1,7 @@
 """Derived columns: from anybody's transactions, with errors that name the column and no cell."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from modelling.columns import amount, count, identifier, ratio, time
@@ -12,7 +13,7 @@ from modelling.declaration import (
     UseCase,
 )
 from modelling.derived_columns import derive_columns
-from modelling.loading import read_table
+from modelling.loading import read_table, type_columns
 from modelling.overrides import override
 from modelling.refusals import DataRefused, UsageError
 from tasks.loading import source_name
@@ -137,3 +138,32 @@ def test_frauds_are_a_binary_problem():
 def test_a_declaration_comes_back_from_its_own_json():
     use_case = find_use_case("fraud_detection")
     assert UseCase.model_validate_json(use_case.model_dump_json()) == use_case
+
+
+def doubled(table, name):
+    return pd.concat([table, table[[name]].iloc[::-1].reset_index(drop=True)], axis=1)
+
+
+@pytest.mark.parametrize("name", ["card", "eur", "chargeback", "booked"])
+def test_a_column_that_is_there_twice_is_named(mine, name):
+    with pytest.raises(DataRefused, match=f"{name}: is there once"):
+        type_columns(doubled(mine, name), MINE)
+
+
+def test_a_column_that_nobody_reads_may_be_there_twice(credit_table):
+    use_case = find_use_case("credit_scoring")
+    with_notes = credit_table.assign(note="x")
+    type_columns(doubled(with_notes, "note"), use_case)
+    for name in ("age", use_case.target):
+        with pytest.raises(DataRefused, match=f"{name}: is there once"):
+            type_columns(doubled(credit_table, name), use_case)
+
+
+def test_an_absurd_amount_leaves_the_means_of_others_as_they_are(mine):
+    """Totals are exact whole numbers: beside 1e300, cents would be none."""
+    spoiled = mine.copy()
+    spoiled.loc[5, "eur"] = "1e300"
+    others = mine["card"] != mine.loc[5, "card"]
+    name = "customer_mean_amount_14d"
+    before, after = (derive_columns(one, MINE).loc[others, name] for one in (mine, spoiled))
+    np.testing.assert_allclose(after, before, rtol=1e-6)

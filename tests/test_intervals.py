@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 from modelling.alerts import card_precision, weighted_card_precision
 from modelling.declaration import OutOfTime
 from modelling.intervals import bootstrap, groups_of, interval_of
+from modelling.refusals import DataRefused
 from modelling.volatility_metrics import qlike
 from modelling.weighted_metrics import WEIGHTED
 from use_cases import find_use_case
@@ -108,3 +109,10 @@ def test_a_split_in_time_is_resampled_in_blocks():
     days = pd.DataFrame({"day": pd.date_range("2010-01-01", periods=900)})
     assert groups_of(days, use_case).max() + 1 == 30  # months
     assert groups_of(days.head(200), use_case).max() + 1 in (29, 30)  # weeks
+
+
+def test_rows_of_a_single_group_have_no_interval():
+    """Each resample would be the same: a width of zero would pass for certainty."""
+    metric = {"brier": WEIGHTED["brier"](np.zeros(5), np.linspace(0, 1, 5))}
+    with pytest.raises(DataRefused, match="all of one day, group or customer"):
+        bootstrap(metric, np.zeros(5, dtype=int))

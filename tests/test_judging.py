@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from small_models import COLUMNS, loan_table, loans
 
 from modelling.baselines import Given, fit_baseline
 from modelling.calibration import fit_calibration
+from modelling.columns import category, number
 from modelling.deciding import amounts_of, choose_cut_off, cost_of, costs_at
 from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost
 from modelling.evaluation import Verdict, evaluate, expected_calibration_error
@@ -139,10 +141,11 @@ def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
 
 def test_a_missing_amount_is_the_median_of_training_whatever_else_is_judged():
     costs = Costs(missed=0, missed_share=0.5, false_alarm=1, amount="MonthlyIncome")
+    use_case = CREDIT.model_copy(update={"costs": costs})
     train = pd.DataFrame({"MonthlyIncome": [1.0, np.nan, 2.0, 6.0]})
     for other in (10.0, 10_000.0):
         rows = pd.DataFrame({"MonthlyIncome": [np.nan, other]})
-        assert amounts_of(rows, costs, known=train).tolist() == [2.0, other]
+        assert amounts_of(rows, use_case, known=train).tolist() == [2.0, other]
 
 
 def test_to_accept_everybody_may_cost_least():
@@ -203,3 +206,18 @@ def test_every_problem_has_its_naive_baseline(name):
         for one, each in outputs.items()
     }
     assert max(values["linear"], values["boosting"]) < values["constant"]
+
+
+@pytest.mark.parametrize("name", ["linear", "boosting", "random_forest"])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_baseline_reads_what_the_network_can_read(name):
+    """Columns that training never saw, and numbers that overflow."""
+    table = loan_table(600).assign(score=np.nan, channel=None)
+    table.loc[400:, ["score", "channel"]] = [700.0, "web"]
+    table.loc[[3, 4, 450], "balance"] = [1e308, -1.7e308, 3.4e38]
+    use_case = loans(columns=(*COLUMNS, number("score"), category("channel")))
+    parts = Parts(table[:400], table[400:500], table[500:])
+    given = Given(table, parts, preprocess(parts, use_case), use_case)
+    outputs = fit_baseline(name, given)
+    assert np.isfinite(outputs.validation).all()
+    assert roc_auc_score(parts.test["default"], outputs.test) > 0.6

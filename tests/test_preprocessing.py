@@ -227,3 +227,126 @@ def test_bins_are_fitted_on_training_rows_and_named(credit_parts):
     assert edges[bins // 2] == pytest.approx(ages.median(), abs=1)
     assert "age (bin 1)" in state["feature_names"]
     assert len(state["feature_names"]) == len(set(state["feature_names"]))
+
+
+def many_amounts(rows, columns, seed=0):
+    """Lognormal amounts; the target is about the first three quotients of neighbours."""
+    generator = np.random.default_rng(seed)
+    table = pd.DataFrame(generator.lognormal(6, 1, (rows, columns)))
+    table.columns = [f"amount_{number}" for number in range(columns)]
+    odds = sum(np.log(table[f"amount_{2 * i}"] / table[f"amount_{2 * i + 1}"]) for i in range(3))
+    return table.assign(y=(odds + generator.normal(0, 1, rows) > 0).astype(int))
+
+
+@pytest.mark.parametrize("problem", ["binary", "regression"])
+def test_of_many_amounts_those_quotients_are_kept_that_tell_more_than_their_parts(problem):
+    table = many_amounts(3000, 40)
+    if problem == "regression":
+        quotient = table["amount_0"] / table["amount_1"]
+        table["y"] = np.log(quotient * table["amount_2"] / table["amount_3"])
+    columns = tuple(amount(name) for name in table if name != "y")
+    use_case = declared(*columns).model_copy(update={"problem": problem})
+    ratios = fit_transformer(table, use_case).ratios
+    assert {(0, 1), (2, 3)} <= set(ratios)
+    assert len(ratios) <= 40
+    table.iloc[::3, 5] = np.nan  # a missing amount is no quotient, and changes nothing else
+    assert {(0, 1), (2, 3)} <= set(fit_transformer(table, use_case).ratios)
+
+
+def test_features_grow_in_proportion_to_the_amounts():
+    features = {}
+    for columns in (20, 40, 80):
+        table = many_amounts(4500, columns)
+        use_case = declared(*(amount(name) for name in table if name != "y"))
+        features[columns] = len(fit_transformer(table, use_case).feature_names)
+    assert features[80] / features[40] < 2.2
+    assert features[80] < 80 * 40
+
+
+def test_of_few_amounts_all_quotients_are_kept():
+    table = many_amounts(500, 8).drop(columns="y")  # and nothing asks for the target
+    assert len(fit_transformer(table, declared(*map(amount, table))).ratios) == 28
+
+
+def test_quotients_are_chosen_with_training_rows_whose_classes_are_rare():
+    table = many_amounts(40_000, 12)
+    odds = np.log(table["amount_4"] / table["amount_5"])
+    table["y"] = (odds > odds.nlargest(100).min()).astype(int)
+    use_case = declared(*(amount(name) for name in table if name != "y"))
+    ratios = fit_transformer(table, use_case).ratios
+    assert (4, 5) in ratios
+    assert len(ratios) <= 28
+    again = fit_transformer(table.set_index(table.index[::-1]), use_case).ratios
+    assert ratios == again
+
+
+ABSURD = (1e308, -1e308, 1.7976931348623157e308, 3.4e38, 1e20, np.inf)
+
+
+@pytest.mark.parametrize("absurd", ABSURD)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"scaling": "min_max"},
+        {"scaling": "none", "transform": "none"},
+        {"transform": "quantile"},
+        {"transform": "yeo_johnson", "clip": None},
+    ],
+)
+def test_two_absurd_cells_leave_the_others_as_they_are(numbers, absurd, settings):
+    columns = amount("a", minimum=None), amount("b", minimum=None)
+    use_case = declared(*columns, **settings)
+    spoiled = numbers.copy()
+    spoiled.loc[[3, 4], "b"] = absurd
+    with np.errstate(all="raise", under="ignore"):
+        transformer = fit_transformer(spoiled, use_case)
+    features = transformer.transform(spoiled)
+    assert np.isfinite(features).all()
+    assert np.isfinite([transformer.transform(spoiled.iloc[[i]]) for i in (3, 4)]).all()
+    spread = features.std(axis=0)
+    of_a = [i for i, name in enumerate(transformer.feature_names) if name.startswith("a")]
+    assert (spread[of_a] > 0).all()
+    bins = [name for name in transformer.feature_names if name.startswith("b (bin")]
+    assert len(bins) == 16
+
+
+def test_a_column_of_nothing_but_absurd_numbers_has_finite_features():
+    table = pd.DataFrame({"a": np.linspace(-1, 1, 300) * 1.7e308, "b": np.arange(300.0)})
+    features = fit_transformer(table, declared(number("a"), number("b"))).transform(table)
+    assert np.isfinite(features).all()
+
+
+def test_what_is_dirty_but_not_absurd_is_fitted_as_it_is(credit_table):
+    """A utilisation of 50,708 beside a median of 0.15; the cut off rows are none."""
+    use_case = find_use_case("credit_scoring")
+    state = fit_transformer(credit_table, use_case).state["numeric"]
+    for name in ("RevolvingUtilizationOfUnsecuredLines", "DebtRatio"):
+        at = state["names"].index(name)
+        assert state["blocks"][0]["offset"][at] == pytest.approx(credit_table[name].mean())
+        assert state["blocks"][0]["scale"][at] == pytest.approx(credit_table[name].std(ddof=0))
+
+
+def test_a_column_that_training_never_saw_says_nothing_then_and_later(caplog):
+    """Not even its flag, which would only move when the model is used."""
+    rows = {"a": np.arange(200.0), "score": np.nan, "channel": None, "y": [0, 1] * 100}
+    train = pd.DataFrame(rows)
+    later = train.assign(score=700.0, channel="web")
+    use_case = declared(number("a"), number("score", minimum=300), category("channel"))
+    fitted = preprocess(Parts(train, later, later), use_case)
+    assert "score is empty in all training rows: the model can't use it" in caplog.text
+    assert "channel is empty in all training rows" in caplog.text
+    np.testing.assert_array_equal(fitted.train.features, fitted.validation.features)
+
+
+def test_absurd_numbers_are_told_without_being_quoted(numbers, caplog):
+    table = numbers.assign(y=0)
+    table.loc[[3, 4], "b"] = 1e300
+    preprocess(Parts(table, table, table), declared(number("a"), number("b")))
+    assert "b: 2 training rows hold more than a million times what is usual" in caplog.text
+    assert "a:" not in caplog.text
+    assert "e+300" not in caplog.text
+    caplog.clear()
+    coded = declared(number("a"), number("b", special_codes=(1e300,)))
+    preprocess(Parts(table, table, table), coded)
+    assert not caplog.text

@@ -190,3 +190,9 @@ def test_too_few_days_are_refused(prices):
     assert len(derive_columns(prices.head(28), USE_CASE)) == 1
     with pytest.raises(DataRefused, match=r"too few days: 27;.*at least 28"):
         derive_columns(prices.head(27), USE_CASE)
+
+
+@pytest.mark.parametrize("name", ["return_1_day", "target_known_on", TARGET])
+def test_a_column_of_the_tables_own_is_not_written_over(name, prices):
+    with pytest.raises(DataRefused, match=f"{name}: its name is free"):
+        derive_columns(prices.head(100).assign(**{name: 1.0}), USE_CASE)

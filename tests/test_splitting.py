@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import loans
 
-from modelling.columns import identifier, number, time
+from modelling.columns import category, identifier, number, time
 from modelling.declaration import Grouped, OutOfTime, Source, Stratified, UseCase
 from modelling.refusals import DataRefused
 from modelling.splitting import split_table
+from tasks.validation import validate_table
 
 
 def declared(split, problem="binary"):
@@ -87,5 +89,76 @@ def test_parts_that_can_not_be_used_are_refused(table):
     table["y"] = (table["opened_on"] > "2022-01-01").astype(int)
     with pytest.raises(DataRefused, match="single class"):
         split_table(table, declared(OutOfTime(column="opened_on")))
-    with pytest.raises(DataRefused, match="too few rows"):
+    with pytest.raises(DataRefused, match=r"class '0' has 2 rows, .* needed in each of 3 parts"):
         split_table(table.head(3), declared(Stratified()))
+
+
+def grades(rows_of_rarest):
+    use_case = loans(
+        problem="multiclass",
+        classes=("A", "B", "C"),
+        columns=(number("x"),),
+        headline=("log_loss",),
+        gate=None,
+    )
+    codes = np.repeat([0, 1, 2], [900, 300, rows_of_rarest])
+    return pd.DataFrame({"x": np.arange(len(codes)), "default": codes}), use_case
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_class_of_too_few_rows_is_named(rows):
+    table, use_case = grades(rows)
+    with pytest.raises(DataRefused, match=f"class 'C' has {rows} rows.*merge_classes"):
+        split_table(table, use_case)
+
+
+def test_a_class_that_training_never_sees_is_named():
+    """The network would have an output that nothing teaches; a linear model would lack it."""
+    table, use_case = grades(0)
+    with pytest.raises(DataRefused, match="no training row is of class 'C'"):
+        split_table(table, use_case.model_copy(update={"split": Grouped(column="x")}))
+
+
+def test_one_in_five_thousand_is_split_where_each_part_gets_one(table):
+    rare = pd.concat([table] * 10, ignore_index=True)
+    rare["y"] = 0
+    rare.loc[::5000, "y"] = 1
+    assert [part["y"].sum() for part in split_table(rare, declared(Stratified()))] == [6, 2, 2]
+    with pytest.raises(DataRefused, match="class '1' has 1 rows"):
+        split_table(rare.head(5000), declared(Stratified()))
+
+
+def test_a_group_that_is_nearly_everything_is_refused(table):
+    table["who"] = np.where(np.arange(len(table)) % 20, 0, table["who"] + 1)
+    for seed in range(4):  # whichever part it falls into
+        with pytest.raises(DataRefused, match=r"split\.column 'who': groups are so unequal"):
+            split_table(table, declared(Grouped(column="who", seed=seed)))
+    with pytest.raises(DataRefused, match="'who' holds 2 groups"):
+        split_table(table.assign(who=table["who"] > 0), declared(Grouped(column="who")))
+
+
+def test_a_test_part_of_one_day_is_refused_before_anything_is_trained(table):
+    days = np.repeat([0, 40, 80], [3000, 1000, 1000])
+    table["opened_on"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(days, "D")
+    with pytest.raises(DataRefused, match="all of one day"):
+        split_table(table, declared(OutOfTime(column="opened_on")))
+
+
+@pytest.mark.parametrize("absurd", [np.inf, -1e308, 1e30])
+def test_an_absurd_target_is_named_and_not_averaged(table, absurd):
+    table["y"] = np.exp(table["x"])
+    table.loc[17, "y"] = absurd
+    with pytest.raises(DataRefused, match="y: is a finite number, at most a million times"):
+        split_table(table, declared(Stratified(), "regression"))
+
+
+@pytest.mark.parametrize(("column", "kind"), [("opened_on", time), ("region", category)])
+def test_a_row_without_what_it_is_split_by_is_refused(table, column, kind):
+    """It would be in no part, or all of them in one, and nobody would be told."""
+    split = OutOfTime(column=column) if kind is time else Grouped(column=column)
+    columns = (number("x"), kind(column, missing_at_most=0.5))
+    use_case = loans(target="y", columns=columns, split=split)
+    table = table.assign(region=table["who"].astype(str) + " km")
+    table.loc[:6, column] = None
+    with pytest.raises(DataRefused, match=rf"{column}: is in every row, as split\.column needs"):
+        validate_table.fn(table, use_case)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from modelling.loading import read_table, type_columns
-from modelling.price_history import derive_price_history, target_name
+from modelling.price_history import derive_price_history
+from modelling.price_names import target_name
 from modelling.volatility_baselines import (
     VOLATILITY_BASELINES,
     filter_variance,

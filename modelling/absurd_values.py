@@ -1,0 +1,24 @@
+"""Numbers so large that they can't be meant: the largest that a system can write, for "no value".
+
+Two cells of 1e308 overflow the mean of all, and one of 1e20 makes all others equal.
+"""
+
+import numpy as np
+
+# A borrower's utilisation of 50,708 beside a usual one of a half is dirt that a model can live
+# with, and it stays as it is: what is cut off lies far beyond anything that was ever measured.
+TIMES_USUAL = 1e6
+LARGEST = 1e100  # squares of it can still be added up
+
+
+def plausible_limit(values: np.ndarray) -> float:
+    """The magnitude beyond which numbers among ``values`` (n,) are absurd; NaN counts as nothing.
+
+    A million times what nine in ten of the magnitudes above zero keep.
+    """
+    sizes = np.abs(values)
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    if not len(sizes):
+        return LARGEST
+    usual = np.partition(sizes, position := int(0.9 * (len(sizes) - 1)))[position]
+    return min(TIMES_USUAL * float(usual), LARGEST)

@@ -1,0 +1,207 @@
+"""Rows are known by their position: whatever labels a frame has, filtered, shuffled or doubled,
+the answers are those of the same rows with labels from 0 on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_models import loan_table, loans, small_model
+
+from modelling.baselines import BASELINES, Given, fit_baseline
+from modelling.columns import amount, category, identifier, number, time
+from modelling.deciding import amounts_of, cards, choose_cut_off, cost_of, costs_at
+from modelling.declaration import (
+    AlertBudget,
+    Costs,
+    DelayedFeedback,
+    Grouped,
+    LeastCost,
+    OutOfTime,
+    Stratified,
+    TransactionWindows,
+)
+from modelling.derived_columns import derive_columns
+from modelling.evaluation import evaluate
+from modelling.intervals import groups_of
+from modelling.judging import answer_baselines, judge
+from modelling.loading import conform_table, convert_types, read_table
+from modelling.preprocessing import fit_transformer, preprocess
+from modelling.special_codes import without_special_codes
+from modelling.splitting import Parts, split_table
+from modelling.volatility_baselines import VOLATILITY_BASELINES
+from use_cases import find_use_case
+
+COLUMNS = (
+    number("age", special_codes=(30,)),
+    amount("income"),
+    category("housing"),
+    time("booked_on"),
+    identifier("card"),
+)
+COSTS = Costs(amount="income", missed_share=1.0, false_alarm=50)
+VOLATILITY = find_use_case("market_volatility")
+SPLITS = {
+    "stratified": Stratified(),
+    "grouped": Grouped(column="card"),
+    "out_of_time": OutOfTime(column="booked_on"),
+    "delayed_feedback": DelayedFeedback(
+        column="booked_on", customer="card", train_days=60, test_days=60
+    ),
+}
+
+
+def declared(**settings):
+    usual = {"columns": COLUMNS, "costs": COSTS, "baselines": ("constant", "linear")}
+    return loans(**{**usual, **settings})
+
+
+@pytest.fixture(scope="module")
+def table():
+    generator = np.random.default_rng(1)
+    table = loan_table(1500)
+    table["booked_on"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(
+        generator.integers(0, 200, len(table)), "D"
+    )
+    return table.assign(card=generator.integers(0, 300, len(table)))
+
+
+@pytest.fixture(scope="module")
+def prices():
+    return read_table(VOLATILITY.source).head(600)
+
+
+RELABELLED = {
+    "filtered": lambda rows: 7 + 3 * np.arange(rows),
+    "shuffled": lambda rows: np.random.default_rng(0).permutation(rows),
+    "doubled": lambda rows: np.arange(rows) // 2,
+    "all the same": lambda rows: np.zeros(rows, dtype=int),
+    "text": lambda rows: [f"loan {-row}" for row in range(rows)],
+}
+
+
+@pytest.fixture(params=RELABELLED)
+def relabel(request):
+    def apply(frame):
+        return frame.set_axis(pd.Index(RELABELLED[request.param](len(frame)), name="id"), axis=0)
+
+    return apply
+
+
+def same(ours, theirs):
+    """Equal in content and order; the labels may differ."""
+    if isinstance(ours, tuple):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            same(one, other)
+    elif isinstance(ours, pd.DataFrame):
+        pd.testing.assert_frame_equal(ours.reset_index(drop=True), theirs.reset_index(drop=True))
+    elif isinstance(ours, np.ndarray) and np.issubdtype(ours.dtype, np.floating):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)  # threads add in any order
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("method", SPLITS)
+def test_splits(table, relabel, method):
+    use_case = declared(split=SPLITS[method])
+    expected = split_table(table, use_case)
+    parts = split_table(relabel(table), use_case)
+    same(tuple(parts), tuple(expected))
+    for part, positions in zip(parts, expected, strict=True):
+        same(table.iloc[part.index], table.iloc[positions.index])
+
+
+def test_types_and_special_codes(table, relabel):
+    use_case = declared()
+    raw = table.assign(age=table["age"].astype(str), booked_on=table["booked_on"].astype(str))
+    expected, converted = convert_types(raw, use_case), convert_types(relabel(raw), use_case)
+    same(converted, expected)
+    same(conform_table(converted, use_case), conform_table(expected, use_case))
+    same(without_special_codes(relabel(table), COLUMNS), without_special_codes(table, COLUMNS))
+
+
+def test_prices(prices, relabel):
+    same(derive_columns(relabel(prices), VOLATILITY), derive_columns(prices, VOLATILITY))
+
+
+def test_transaction_windows(table, relabel):
+    windows = TransactionWindows(
+        customer="card", terminal="region", time="booked_on", amount="balance", fraud="default"
+    )
+    use_case = declared(derived=windows, split=SPLITS["out_of_time"])
+    same(derive_columns(relabel(table), use_case), derive_columns(table, use_case))
+
+
+def test_preprocessing(table, relabel):
+    use_case = declared()
+    parts = split_table(table, use_case)
+    moved = Parts(*map(relabel, parts))
+    ours, theirs = preprocess(moved, use_case), preprocess(parts, use_case)
+    assert ours.transformer.state == theirs.transformer.state
+    for name in ("train", "validation"):
+        same(getattr(ours, name).features, getattr(theirs, name).features)
+        same(getattr(ours, name).target, getattr(theirs, name).target)
+    transform = fit_transformer(relabel(parts.train), use_case).transform
+    same(transform(relabel(parts.test)), theirs.transformer.transform(parts.test))
+
+
+@pytest.mark.parametrize("name", sorted(set(BASELINES) - set(VOLATILITY_BASELINES)))
+def test_baselines(table, name):
+    use_case = declared()
+    parts = Parts(*(part.head(150) for part in split_table(table, use_case)))
+    features = preprocess(parts, use_case)
+    moved = Parts(*(part.set_axis(np.arange(len(part)) // 2) for part in parts))
+    expected, ours = (
+        fit_baseline(name, Given(table, given, features, use_case)) for given in (parts, moved)
+    )
+    same(ours, expected)
+
+
+@pytest.mark.parametrize("name", VOLATILITY_BASELINES)
+def test_forecasts_of_a_series_find_their_rows_by_position(prices, relabel, name):
+    """In a table with other labels, as ``split_table`` cuts it."""
+    table = derive_columns(prices, VOLATILITY)
+    moved = relabel(table)
+    given = [Given(one, split_table(one, VOLATILITY), None, VOLATILITY) for one in (table, moved)]
+    expected, ours = (fit_baseline(name, one) for one in given)
+    same(ours, expected)
+
+
+@pytest.mark.parametrize(
+    "decision", [LeastCost(), AlertBudget(alerts_a_day=3, time="booked_on", card="card")]
+)
+def test_decisions_metrics_and_money(table, relabel, decision):
+    use_case = declared(decision=decision)
+    parts = split_table(table, use_case)
+    moved = Parts(*map(relabel, parts))
+    generator = np.random.default_rng(4)
+    validated, tested = (generator.random(len(part)) for part in parts[1:])
+    cut_off = choose_cut_off(parts, validated, use_case)
+    assert choose_cut_off(moved, validated, use_case) == cut_off
+    refused = tested >= cut_off
+    test, expected = moved.test, parts.test
+    same(amounts_of(test, use_case, moved.train), amounts_of(expected, use_case, parts.train))
+    assert cost_of(test, refused, use_case) == cost_of(expected, refused, use_case)
+    levels = np.array([0.2, 0.5])
+    same(costs_at(levels, test, tested, use_case), costs_at(levels, expected, tested, use_case))
+    if isinstance(decision, AlertBudget):
+        same(cards(test, decision), cards(expected, decision))
+    ours = evaluate(test, tested, refused.astype(int), use_case)
+    assert ours == evaluate(expected, tested, refused.astype(int), use_case)
+
+
+@pytest.mark.parametrize("method", SPLITS)
+def test_groups_of_an_interval(table, relabel, method):
+    use_case = declared(split=SPLITS[method])
+    same(groups_of(relabel(table), use_case), groups_of(table, use_case))
+
+
+def test_a_judgement(table, relabel, tmp_path):
+    small = small_model(tmp_path / "model", table=table, columns=COLUMNS, costs=COSTS)
+    use_case, parts = small.trained.use_case, small.parts
+    moved = Parts(*map(relabel, parts))
+    features = preprocess(moved, use_case)
+    baselines = answer_baselines(relabel(table), moved, features, use_case)
+    ours = judge(small.package, moved, use_case, baselines)
+    assert ours.metrics == small.judgement.metrics
+    assert ours.intervals == small.judgement.intervals
+    assert ours.advantages == small.judgement.advantages
