@@ -123,11 +123,13 @@ def _plain(error: Exception, shown: str) -> Exception:
 
 def _absent(error: FileNotFoundError, shown: str) -> str:
     """fsspec calls all addresses absent that it can't open; the reason is what came before."""
-    cause = error.__cause__
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
     status = getattr(cause, "status", None)
     if status in (401, 403):
         return f"{shown}: access is denied ({status}): is its signature or password still valid?"
-    if cause is None or status == 404:
+    if cause is error or status == 404:
         return f"no such file: {shown}"
     return f"{shown} can't be read: {type(cause).__name__}"
 

@@ -193,7 +193,7 @@ def test_a_signed_address_that_is_refused_keeps_its_signature(signed, name, said
 
 
 def test_a_signed_address_out_of_reach_says_so():
-    with pytest.raises(UsageError, match="can't be read: ClientConnector") as refused:
+    with pytest.raises(UsageError, match="can't be read: ConnectionRefusedError") as refused:
         read_table(Source(uri=f"http://127.0.0.1:1/loans.csv?sig={MARK}"))
     assert MARK not in str(refused.value)
 
