@@ -103,7 +103,7 @@ def _plain(error: Exception, shown: str) -> Exception:
     if isinstance(error, UsageError | DataRefused):
         return error
     if isinstance(error, FileNotFoundError):
-        return UsageError(f"no such file: {shown}")
+        return UsageError(_absent(error, shown))
     if isinstance(error, ImportError):
         return UsageError(f"{shown}: reading this address needs a package: {error}")
     if isinstance(error, LookupError) and "encoding" in said:
@@ -119,6 +119,19 @@ def _plain(error: Exception, shown: str) -> Exception:
         return DataRefused(f"{shown} {NOT_A_TABLE}")
     # Such as that of a client of cloud storage, which quotes the signed address.
     return UsageError(f"{shown} can't be read: {type(error).__name__}")
+
+
+def _absent(error: FileNotFoundError, shown: str) -> str:
+    """fsspec calls all addresses absent that it can't open; the reason is what came before."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    status = getattr(cause, "status", None)
+    if status in (401, 403):
+        return f"{shown}: access is denied ({status}): is its signature or password still valid?"
+    if cause is error or status == 404:
+        return f"no such file: {shown}"
+    return f"{shown} can't be read: {type(cause).__name__}"
 
 
 def _ragged(said: str) -> str:

@@ -184,11 +184,17 @@ def test_what_a_library_says_in_a_source_is_not_repeated():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("forbidden", "can't be read: Client"), ("absent", "no such file")]
+    ("name", "said"), [("forbidden", r"access is denied \(403\)"), ("absent", "no such file")]
 )
 def test_a_signed_address_that_is_refused_keeps_its_signature(signed, name, said):
     with pytest.raises(UsageError, match=said) as refused:
         read_table(Source(uri=signed.replace("flowers", name)))
+    assert MARK not in str(refused.value)
+
+
+def test_a_signed_address_out_of_reach_says_so():
+    with pytest.raises(UsageError, match="can't be read: ConnectionRefusedError") as refused:
+        read_table(Source(uri=f"http://127.0.0.1:1/loans.csv?sig={MARK}"))
     assert MARK not in str(refused.value)
 
 
