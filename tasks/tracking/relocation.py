@@ -15,6 +15,7 @@ from tasks.tracking.model_files import experiment_of_ours, folder_of, is_gone
 from tasks.tracking.store import connect, tracking_uri
 
 DEFAULT = "0"  # the id of the experiment Default in every store
+SERVERS = ("http:", "https:", "databricks")
 
 
 def bring_models_home() -> list[str]:
@@ -23,7 +24,7 @@ def bring_models_home() -> list[str]:
     What lay there stays, for whoever else reads it. A server keeps its own artifacts: nothing is
     done through one.
     """
-    if tracking_uri().startswith(("http:", "https:", "databricks")):
+    if any(uri.startswith(SERVERS) for uri in (tracking_uri(), _registry_uri())):
         return []
     client, lines, token = connect(), list[str](), None
     while True:
@@ -80,10 +81,13 @@ def _enter(model_id: str, experiment: str, location: str) -> None:
         "location": location,
         "to": int(experiment),
     }
-    registry = os.environ.get("MLFLOW_REGISTRY_URI", tracking_uri())
-    for uri, statements in ((registry, [version]), (tracking_uri(), [place, *moved])):
+    for uri, statements in ((_registry_uri(), [version]), (tracking_uri(), [place, *moved])):
         engine = create_engine(uri)
         with engine.begin() as connection:
             for statement in statements:
                 connection.execute(text(statement), given)
         engine.dispose()
+
+
+def _registry_uri() -> str:
+    return os.environ.get("MLFLOW_REGISTRY_URI", tracking_uri())
