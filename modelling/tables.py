@@ -318,6 +318,11 @@ def _open_csv(stream: IO[bytes], wanted: _Wanted) -> RawTable:
     if any("\ufffd" in name for name in header):
         raise UnicodeError
     names = [wanted.name(name) for name in header]
+    if wanted.declared and not wanted.rest and not wanted.declared & set(names):
+        raise DataRefused(
+            f"{wanted.shown} names none of the declared columns: is its first line the header, and "
+            "is it CSV, Parquet or Excel?"
+        )
     lines, first = reader.line_num, next(reader, [])
     wanted.refuse_doubles(names)
     extra = max(len(first) - len(names), 0)

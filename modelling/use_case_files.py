@@ -8,6 +8,7 @@ and one that is broken stops nobody but who asks for it.
 import importlib
 import re
 import sys
+from glob import glob
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,7 +16,7 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from modelling.declaration import UseCase
+from modelling.declaration import Source, UseCase
 from modelling.overrides import describe
 from modelling.refusals import UsageError, nearest
 
@@ -50,7 +51,18 @@ def find_use_case(name: str) -> UseCase:
         raise UsageError(f"{file}: it must define USE_CASE = UseCase(...)")
     if use_case.name != name:
         raise UsageError(f"{file}: its name is '{use_case.name}'; make it '{name}'")
-    return use_case
+    return _with_its_table(use_case, files[name].parent)
+
+
+def _with_its_table(use_case: UseCase, folder: Path) -> UseCase:
+    """A table that lies beside its declaration is found from whatever folder one starts in."""
+    source = use_case.source
+    if not isinstance(source, Source) or Path(source.uri).is_absolute():
+        return use_case
+    beside = folder / source.uri
+    if not beside.exists() and not glob(str(beside)):
+        return use_case
+    return use_case.model_copy(update={"source": source.model_copy(update={"uri": str(beside)})})
 
 
 def _files() -> dict[str, Path]:

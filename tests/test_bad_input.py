@@ -109,9 +109,9 @@ def test_files_that_hold_no_table(content, code, said, finflows, tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a,b,c\n", "holds no rows"),
+        (b"age,MonthlyIncome\n", "holds no rows"),
         (bytes(range(256)) * 50, "is not a table"),
-        (b'{"rows": [1, 2, 3]}\n{"rows": 5}\n', "column exists"),
+        (b'{"rows": [1, 2, 3]}\n{"rows": 5}\n', "names none of the declared columns"),
     ],
 )
 def test_what_is_no_table_is_refused(content, said, tmp_path, store, prefect_server):

@@ -1,8 +1,10 @@
 """Declarations are found wherever a team keeps them, and a broken one stops nobody else."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
@@ -73,6 +75,14 @@ def test_the_others_work_and_the_broken_ones_are_named(team, place, tmp_path):
     assert len(lines) == len(BROKEN)
     for _, said in BROKEN.values():
         assert any(line.startswith("finflows: ") and said in line for line in lines), said
+
+
+@pytest.mark.parametrize("team", [None], indirect=True)
+def test_a_table_that_lies_beside_its_declaration_is_found_from_anywhere(team, tmp_path):
+    (team / "use_cases" / "rows.csv").write_text("x,y\n1,0\n")
+    shown = finflows("show", "sound", cwd=tmp_path, PYTHONPATH=str(team))
+    found = Path(json.loads(shown.stdout)["source"]["uri"])
+    assert found.samefile(team / "use_cases" / "rows.csv")
 
 
 @pytest.mark.parametrize("team", [None], indirect=True)
