@@ -221,6 +221,8 @@ deployments:
   - name: nightly
     entrypoint: flows/train.py:train
     parameters: {use_case_name: iris, overrides: {source.uri: "postgresql://risk:%s@db/loans"}}
+    schedules: [{cron: "0 2 * * *", timezone: UTC}]
+    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
 """
     (tmp_path / "prefect.yaml").write_text(plan % MARK)
     with pytest.raises(UsageError, match=r"nightly: its parameters hold a secret") as refused:
