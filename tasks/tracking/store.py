@@ -107,7 +107,7 @@ def connect() -> "MlflowClient":
 
 
 def _unreachable(uri: str, error: Exception) -> str:
-    shown = uri.rpartition("@")[2] if "@" in uri else uri
+    shown = without_login(uri)
     refusing = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED")
     if getattr(error, "error_code", "") in refusing or re.search(r"code 40[13]\b", str(error)):
         return (
@@ -179,12 +179,9 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def shown_at(path: str) -> str:
-    """Where MLflow's UI shows ``path``: on the server that is configured, else once it is there."""
-    address = urlparse(tracking_uri())
-    if address.scheme not in ("http", "https"):
-        return f"make ui, then http://127.0.0.1:5000{path}"
-    host = address.netloc.rpartition("@")[2]  # without the password that may stand before it
-    return f"{address.scheme}://{host}{address.path.rstrip('/')}{path}"
+    """How somebody gets to see ``path``: on the server, or once ``make ui`` opens the store."""
+    first = "" if tracking_uri().startswith(("http:", "https:")) else "make ui, then "
+    return f"{first}{ui_address()}{path}"
 
 
 def serve_ui(port: int) -> None:
