@@ -12,7 +12,7 @@ from flows import arguments, interruption, model_commands, terminal
 from flows.warm_up import warm_up
 from modelling.overrides import override, parse_overrides
 from modelling.references import refuse_unset, set_aside
-from modelling.refusals import DataRefused, UsageError
+from modelling.refusals import UsageError
 from modelling.search_space import refuse_search
 from modelling.use_case_files import find_use_case, use_case_names
 
@@ -304,15 +304,18 @@ model_commands.add_to(app)
 
 
 def main() -> None:
-    """Exit code 2 for wrong usage, 3 for refused data, 128 and its number after a signal."""
+    """Exit code 2 for wrong usage, 3 for refused data, 1 where the machine gave out, 128 and its
+    number after a signal."""
     sys.excepthook = terminal.show_traceback
     interruption.watch()
     try:
         app(standalone_mode=True)
-    except (UsageError, DataRefused) as error:
+    except Exception as error:
         interruption.leave_if_asked()
+        if (code := terminal.exit_code(error)) is None:
+            raise
         terminal.refuse(error)
-        sys.exit(3 if isinstance(error, DataRefused) else 2)
+        sys.exit(code)
     except BaseException:
         interruption.leave_if_asked()
         raise

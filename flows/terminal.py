@@ -1,5 +1,6 @@
 """What a person sees in the terminal: stages, results, one clear line when something is wrong."""
 
+import errno
 import getpass
 import json
 import logging
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from modelling.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
 from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
 
@@ -123,10 +124,23 @@ def hide_native_stderr() -> None:
         os.dup2(nowhere.fileno(), 2)
 
 
+def exit_code(error: Exception) -> int | None:
+    """That of an error which one line explains; None for one that is a fault of the program."""
+    codes = {UsageError: 2, DataRefused: 3, MachineError: 1}
+    known = next((code for kind, code in codes.items() if isinstance(error, kind)), None)
+    return 1 if known is None and _fills_disk(error) else known
+
+
+def _fills_disk(error: Exception) -> bool:
+    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
+
+
 def refuse(error: Exception) -> None:
     """One line on stderr; for refused data also a table of the broken rules, with counts only."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"finflows: {error}", markup=False)
+    said = "the disk is full: free some room" if _fills_disk(error) else str(error)
+    how_to_go_on = getattr(error, "__notes__", ())
+    console.print("; ".join([f"finflows: {said}", *how_to_go_on]), markup=False)
     if isinstance(error, DataRefused) and error.broken:
         table = Table("column", "rule", "rows", "severity", box=None, padding=(0, 2))
         for one in error.broken:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from prefect import flow
@@ -72,8 +71,7 @@ def train(
         "to_registry": to_registry,
     }
     use_case = override(find_use_case(use_case_name), overrides)
-    with tracked_run(use_case, parameters, resume) as run, TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
+    with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         table, data_hash, origin = load_table(use_case)
         table = derive_columns(table, use_case)
         table, report = validate_table(table, use_case)

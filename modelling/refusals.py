@@ -1,4 +1,4 @@
-"""The two ways of saying no to a user: each is one clear line, and an exit code.
+"""The ways of saying no to a user: each is one clear line, and an exit code.
 
 What they say is shown, logged and stored by many: so no secret gets into it.
 """
@@ -15,6 +15,10 @@ class UsageError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(hide_secrets(message))
+
+
+class MachineError(RuntimeError):
+    """The machine gave out: a process killed, no memory, a full disk (exit code 1)."""
 
 
 @dataclass(frozen=True)

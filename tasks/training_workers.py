@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from modelling.refusals import MachineError
 from tasks.quick_imports import quick_imports
 
 if TYPE_CHECKING:  # a worker is started before anything heavy is imported
@@ -28,7 +29,7 @@ SERVE = "import sys; from tasks.training_workers import serve; serve(int(sys.arg
 Environment = Mapping[str, str]
 
 
-class WorkerDiedError(RuntimeError):
+class WorkerDiedError(MachineError):
     """The process that trained was killed, by a person, a signal or for lack of memory."""
 
 
@@ -72,7 +73,9 @@ class TrainingWorker:
             except subprocess.TimeoutExpired:  # it hung up, but does not end
                 self.process.kill()
                 code = self.process.wait()
-            raise WorkerDiedError(f"the training process died (exit code {code})") from None
+            raise WorkerDiedError(
+                f"the training process died (exit code {code}): it was killed, or out of memory"
+            ) from None
 
     def is_alive(self) -> bool:
         return self.process.poll() is None

@@ -1,12 +1,18 @@
 """Trainings live in processes of their own: killed ones are replaced, grown ones recycled."""
 
+import errno
+import os
+import sys
 import threading
 import time
 
 import psutil
 import pytest
-from servers import wait_for
+from conftest import REPOSITORY
+from servers import running, wait_for
+from test_search_kills import training_processes
 
+from flows.terminal import exit_code
 from flows.train import train
 from tasks import training_workers
 from tasks.training_workers import TrainingWorker, borrowed_worker
@@ -108,3 +114,33 @@ def test_a_worker_that_grew_is_replaced(monkeypatch):
     assert worker.has_grown()
     worker.stop()
     assert not worker.is_alive()
+
+
+@pytest.mark.services
+def test_a_training_process_that_is_killed_each_time_is_one_line_and_a_run_to_resume(
+    client, tmp_path, prefect_server
+):
+    command = [sys.executable, "-m", "flows.start", "train", "iris"]
+    for setting in ("epochs=1000000", "early_stopping_patience=0"):
+        command += ["--set", f"training.{setting}"]
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "declared")])
+    log = tmp_path / "train.log"
+    with running(command, log, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}) as process:
+        while process.poll() is None:
+            for one in training_processes(process.pid):
+                one.kill()
+            time.sleep(0.2)
+    assert process.returncode == 1
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith("finflows: ")]
+    assert "the training process died" in line
+    assert "Traceback" not in log.read_text()
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name("iris").experiment_id], max_results=1
+    )
+    assert f"finflows resume {run.info.run_id}" in line
+    assert run.info.status == "FAILED"
+
+
+def test_a_full_disk_is_one_line():
+    assert exit_code(OSError(errno.ENOSPC, "No space left on device")) == 1
+    assert exit_code(OSError(errno.EACCES, "no")) is None

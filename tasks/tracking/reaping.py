@@ -1,10 +1,12 @@
 """Runs that say RUNNING but that nobody runs any more, because their process was killed."""
 
+import shutil
+
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tasks.processes import died
-from tasks.tracking.store import connect
+from tasks.tracking.store import connect, scratch_folder
 
 OURS = "tags.process LIKE '% % %'"  # host, number and start: other teams' runs have none
 
@@ -55,3 +57,4 @@ def close_run(client: MlflowClient, run: Run, reason: str) -> None:
     client.set_tag(run.info.run_id, "failure", reason)
     client.set_tag(run.info.run_id, "mlflow.note.content", f"Failed: {reason}")
     client.set_terminated(run.info.run_id, "KILLED")
+    shutil.rmtree(scratch_folder(run.info.run_id), ignore_errors=True)

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from modelling.learning_curves import Diagnosis
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
 from modelling.splitting import Parts
-from tasks.tracking.store import local_folder, tracking_uri
+from tasks.tracking.store import local_folder, scratch_folder, tracking_uri
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT = "report.md"
@@ -159,6 +161,18 @@ class TrackedRun:
 
     def log_text(self, text: str, file: str) -> None:
         self.client.log_text(self.run_id, text, file)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder of this machine for the time of the run, its owner's only."""
+        folder = scratch_folder(self.run_id)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of the killed process that a resumed run had
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def checkpoint_folder(self) -> Path:

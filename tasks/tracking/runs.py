@@ -15,7 +15,7 @@ from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase
 from modelling.references import refuse_lost, set_aside
-from modelling.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.processes import died
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run
@@ -190,9 +190,11 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         close_run(tracked.client, tracked.client.get_run(tracked.run_id), f"interrupted{by}")
         return
     reason = str(error).partition("\n")[0] or type(error).__name__
-    if not isinstance(error, DataRefused | UsageError):
+    if not isinstance(error, DataRefused | UsageError | MachineError):
         # The text of an unexpected error may quote cells; its kind does not.
         reason = type(error).__name__
+    if not isinstance(error, DataRefused | UsageError):
+        error.add_note(f"finflows resume {tracked.run_id} goes on from its last checkpoint")
     tracked.log_tags({"failure": reason, "mlflow.note.content": f"Failed: {reason}"})
     if isinstance(error, DataRefused) and error.broken:
         lines = [f"- {one.column}: {one.rule} ({one.rows} rows)" for one in error.broken]

@@ -157,6 +157,11 @@ def local_folder() -> Path:
     return ROOT / "mlruns"
 
 
+def scratch_folder(run_id: str) -> Path:
+    """Where a run of this machine keeps files while it runs; it goes when the run is closed."""
+    return local_folder() / "scratch" / run_id
+
+
 def experiment_id(client: "MlflowClient", name: str) -> str:
     """The experiment called ``name``, created if it is new, with artifacts at an absolute place.
     Raises UsageError where it was deleted."""
