@@ -89,7 +89,9 @@ def test_several_classes_keep_their_word_where_the_class_named_does():
     errors = ((truth - np.eye(3)[happened]) ** 2).sum(axis=1)
     assert honest["brier"] == pytest.approx(errors.mean())
     answers = Answers(truth, truth.argmax(axis=1))
-    judgement = Judgement(use_case, rows, answers, {}, honest, {}, {}, {}, None, Verdict(True, ""))
+    judgement = Judgement(
+        use_case, rows, answers, {}, honest, {}, {}, {}, None, Verdict(True, ""), {}
+    )
     figures = draw_judgement(judgement)
     assert set(figures) == {"confusion", "reliability", "scores_by_class"}
     drawn = figures["reliability"].axes[0].lines[1].get_xydata()
