@@ -213,8 +213,6 @@ def test_the_command_prints_tables_csv_json_and_pages(runs, finflows, client, tm
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--since", "soon"], "7d"),
-        (["--tag", "gate"], "NAME=VALUE"),
         (["--use-case", "irs"], "did you mean 'iris'?"),
     ],
 )

@@ -66,6 +66,7 @@ def test_a_killed_training_is_closed_in_mlflow_and_in_prefect(client):
     assert not [line for line in reap() if run_id in line or flow_run_id in line]
 
 
+@pytest.mark.services
 def test_the_temporary_server_of_a_killed_flow_ends_with_it(tmp_path):
     """Where no Prefect server is configured, a flow has one of its own."""
     settings = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PREFECT_HOME": str(tmp_path)}

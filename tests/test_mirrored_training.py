@@ -58,6 +58,7 @@ def test_two_devices_have_the_losses_of_one():
         assert np.allclose(one[name], two[name], rtol=1e-5), name
 
 
+@pytest.mark.services
 def test_a_batch_that_does_not_divide_over_the_devices_is_refused():
     done, _ = train_on(2, **{"training.batch_size": 255})
     assert "UsageError: training.batch_size 255 does not divide evenly over 2" in done.stderr

@@ -45,6 +45,7 @@ def tried(client, run_id):
     ]
 
 
+@pytest.mark.services
 def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, client):
     runs = trials_of(client, found.run_id)
     assert sorted(runs) == list(range(9))
@@ -57,6 +58,7 @@ def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, clie
         assert not any(name.startswith("test_") for name in run.data.metrics)
 
 
+@pytest.mark.services
 def test_poor_trials_end_early_and_are_no_failures(found, client):
     pruned = [r for r in trials_of(client, found.run_id).values() if r.data.tags["pruned"] == "yes"]
     assert len(pruned) == found.trials.get("pruned") > 0
@@ -65,6 +67,7 @@ def test_poor_trials_end_early_and_are_no_failures(found, client):
         assert len(epochs) < EPOCHS
 
 
+@pytest.mark.services
 def test_the_best_on_validation_rows_is_trained_and_registered_as_any_other(found, client):
     runs = trials_of(client, found.run_id)
     finished = {n: r for n, r in runs.items() if r.data.tags["pruned"] == "no"}

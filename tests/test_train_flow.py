@@ -216,12 +216,13 @@ def test_an_unknown_metric_in_the_gate_registers_nothing(credit_run, client, cre
     assert versions(client) == before
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(
     "kill",
     [
         signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.services),
-        pytest.param(signal.SIGKILL, marks=pytest.mark.services),
+        signal.SIGTERM,
+        signal.SIGKILL,
     ],
 )
 def test_an_interrupted_training_does_not_run_for_ever(kill, credit_run, client, credit_file):

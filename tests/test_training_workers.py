@@ -44,6 +44,7 @@ def kill_worker_once_it_trains(checkpoints, ended, killed):
         time.sleep(0.005)
 
 
+@pytest.mark.services
 def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client, small, store):
     settings = {**small, "training.epochs": 300}
     whole = train("credit_scoring", settings)
