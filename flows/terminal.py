@@ -165,7 +165,8 @@ def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json:
     for first in range(0, len(shown), 5):
         print(f"  {'' if first else 'test rows':11} {'  '.join(shown[first : first + 5])}")
     verdict = "passed" if result.gate["passed"] else "FAILED"
-    print(f"  {'gate':11} {verdict}: {result.gate['reason']}")
+    said = f"{verdict}: {result.gate['reason']}" if result.gate["declared"] else "none declared"
+    print(f"  {'gate':11} {said}")
     print(f"  {'run':11} {result.run_id}")
     print()
     if remedy := result.learning_curve["remedy"]:

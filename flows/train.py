@@ -98,7 +98,7 @@ def train(
         use_case=use_case.name,
         metrics=judgement.metrics,
         learning_curve=trained.summary(),
-        gate=judgement.gate._asdict(),
+        gate={**judgement.gate._asdict(), "declared": use_case.gate is not None},
         model={**package.address(version), "promotion": promotion},
         paths=run.paths,
     )

@@ -193,7 +193,7 @@ def test_a_temporary_server_that_dies_is_replaced_and_costs_nothing(moment, tmp_
         for server in servers():
             server.kill()
         assert running.process.wait(timeout=PATIENCE) == 0, running.said.read_text()
-        assert not running.family()
+        wait_for(lambda: not running.family(), "the end of its server")
     (run,) = trainings(store_client(running.tracking), "wine")
     assert run.info.status == "FINISHED"
     with sqlite3.connect(tmp_path / "prefect.db") as database:

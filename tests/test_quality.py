@@ -55,7 +55,7 @@ def boosted(parts: Parts, use_case: UseCase) -> dict[str, np.ndarray]:
     )  # fmt: skip
     theirs.fit(train, target)
     early = lightgbm.early_stopping(100, verbose=False)
-    light.fit(train, target, eval_set=[(validation, stop)], callbacks=[early])
+    light.fit(train, target, eval_X=validation, eval_y=stop, callbacks=[early])
     fitted = {"HistGradientBoosting": theirs, "LightGBM": light}
     positive = 1 if use_case.problem == "binary" else slice(None)
     return {name: np.asarray(one.predict_proba(test))[:, positive] for name, one in fitted.items()}

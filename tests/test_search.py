@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from flows.search import search
+from modelling.loading import conform_table, convert_types
 from modelling.splitting import split_table
 from use_cases import find_use_case
 
@@ -118,10 +119,10 @@ def test_another_seed_tries_something_else(found, client):
 def test_the_test_rows_decide_nothing(found, client, tmp_path):
     """Their measurements are all made nonsense: same trials, same winner."""
     use_case = find_use_case("iris")
-    table = use_case.source()
+    table = conform_table(convert_types(use_case.source(), use_case), use_case)
     rows = split_table(table, use_case).test.index
     names = [column.name for column in use_case.features]
-    spoiled = table.copy()
+    spoiled = use_case.source()
     spoiled.loc[rows, names] = 19.0
     pd.DataFrame(spoiled).to_csv(tmp_path / "spoiled.csv", index=False)
     overrides = {**QUICK, "source.uri": str(tmp_path / "spoiled.csv")}

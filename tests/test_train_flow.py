@@ -283,5 +283,5 @@ def test_the_json_of_the_command_line_is_its_last_line(finflows, credit_file):
         "model",
         "paths",
     }
-    assert set(result["gate"]) == {"passed", "reason"}
+    assert set(result["gate"]) == {"passed", "reason", "declared"}
     assert "Traceback" not in done.stderr

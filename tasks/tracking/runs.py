@@ -79,8 +79,8 @@ def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> I
         _reopen(client, run, tags)
     else:
         run = client.create_run(experiment, tags=tags, run_name=f"{kind} {name}")
-        if kind != "baseline":
-            _log_declaration(client, run.info.run_id, use_case)
+    if kind != "baseline" and not run.data.params:  # also where it was killed before it had them
+        _log_declaration(client, run.info.run_id, use_case)
     info = run.info
     tracked = TrackedRun(client, info.run_id, experiment, info.artifact_uri, bool(found))
     with _ending(tracked, keep_checkpoints=True):
