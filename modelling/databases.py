@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from modelling.raw_tables import RawTable
 from modelling.refusals import DataRefused, UsageError
-from modelling.tables import RawTable, batch_of
+from modelling.tables import batch_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

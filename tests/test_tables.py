@@ -13,7 +13,7 @@ import pytest
 import zstandard
 from sqlalchemy import create_engine
 
-from modelling import tables
+from modelling import delimited
 from modelling.columns import amount, category, number, time
 from modelling.declaration import Source, UseCase
 from modelling.loading import fingerprint, kinds_of, read_source, type_columns
@@ -105,7 +105,7 @@ def test_marks_encodings_and_formats_that_are_declared(tmp_path):
 
 
 def test_line_ends_in_cells_over_the_borders_of_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 512)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 512)
     table().to_csv(tmp_path / "a.csv", index=False)
     same(typed(tmp_path / "a.csv")[0])
 
