@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from glob import has_magic
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,7 +120,7 @@ class _Layout(NamedTuple):
         free = (name for name in _number_names() if name not in asked.kinds)
         ours = next(free)
         again = BROKEN in names and ours in names and BROKEN not in asked.kinds
-        number = ours if again else next(name for name in (ours, *free) if name not in names)
+        number = ours if again else next(name for name in chain([ours], free) if name not in names)
         kept = [name for name in names if not (again and name in (BROKEN, ours))]
         others = [name for name in kept if name not in inputs]
         return cls(inputs, kept, others, number, again, frozenset(asked.outputs))
@@ -140,7 +141,7 @@ class _Layout(NamedTuple):
 
 def _number_names() -> Iterator[str]:
     yield "row"
-    yield from (f"row_{number}" for number in range(2, 1_000_000))
+    yield from (f"row_{number}" for number in count(2))
 
 
 def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: Asked) -> pd.DataFrame:
@@ -168,11 +169,11 @@ def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
 
 
 def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: Asked) -> None:
-    for name, count in unknown.items():
+    for name, unknown_rows in unknown.items():
         bound = asked.unknown_at_most.get(name, 1.0)
-        if rows >= ENOUGH_ROWS and count > bound * rows:
+        if rows >= ENOUGH_ROWS and unknown_rows > bound * rows:
             raise DataRefused(
-                f"{name}: {count:,} of {rows:,} rows hold labels that no training row had, more "
+                f"{name}: {unknown_rows:,} of {rows:,} rows hold labels that no training row had, more "
                 f"than {bound:.1%}: is it the same code? Correct the file, train anew, or declare "
                 "unknown_at_most"
             )
