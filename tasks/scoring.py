@@ -169,11 +169,11 @@ def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
 
 
 def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: Asked) -> None:
-    for name, unknown_rows in unknown.items():
+    for name, told in unknown.items():
         bound = asked.unknown_at_most.get(name, 1.0)
-        if rows >= ENOUGH_ROWS and unknown_rows > bound * rows:
+        if rows >= ENOUGH_ROWS and told > bound * rows:
             raise DataRefused(
-                f"{name}: {unknown_rows:,} of {rows:,} rows hold labels that no training row had, more "
+                f"{name}: {told:,} of {rows:,} rows hold labels that no training row had, more "
                 f"than {bound:.1%}: is it the same code? Correct the file, train anew, or declare "
                 "unknown_at_most"
             )
