@@ -50,12 +50,12 @@ def read_cells(
         return cells.astype("int64"), 0
     if kind == "time":
         return read_times(cells, written.date_format)
-    labels = _labels(cells, Labels(known))
+    labels = texts_of(cells, Labels(known).find if known else label_text)
     return (_whole_numbers(labels) if kind == "identifier" else labels), 0
 
 
-def _labels(cells: pd.Series, known: Labels) -> pd.Series:
-    find: Callable[[object], str | None] = known.find if known.known else label_text
+def texts_of(cells: pd.Series, find: Callable[[object], str | None]) -> pd.Series:
+    """The column (n,) as text, ``find`` asked once for each different cell; missing stays so."""
     codes, unique = _factorize(cells)
     texts = pd.Series([*map(find, unique), None], dtype="str")
     return pd.Series(texts.array.take(codes), index=cells.index, name=cells.name)
@@ -82,7 +82,7 @@ def _numbers(cells: pd.Series, written: Written) -> tuple[pd.Series, int]:
         return cells.astype("float64"), 0
     text = isinstance(cells.dtype, pd.StringDtype)
     try:
-        values = numbers_in_text(pa.array(cells, pa.string()), written) if text else None
+        values = numbers_in_text(pa.array(cells), written) if text else None
     except pa.ArrowInvalid:
         values = None
     if values is None:

