@@ -28,7 +28,9 @@ from modelling.declared_data import (
     TransactionWindows,
 )
 from modelling.declared_judgement import (
+    COST_METRICS,
     HEADLINES,
+    METRICS,
     PROBLEMS_OF,
     AlertBudget,
     Baseline,
@@ -42,6 +44,7 @@ from modelling.declared_judgement import (
 )
 from modelling.named_columns import check_named, named_columns
 from modelling.price_names import columns_of, target_name
+from modelling.refusals import nearest
 from modelling.search_space import DEFAULT_SPACE, Choice, Space, Uniform, check_space
 from modelling.secrets import hide_secrets
 
@@ -312,6 +315,9 @@ class UseCase(Declaration):
             )
         if isinstance(self.decision, LeastCost) and self.costs is None:
             raise ValueError("decision.method least_cost needs costs")
+        if self.gate is not None and self.gate.metric not in self.metrics:
+            known = nearest(self.gate.metric, self.metrics)
+            raise ValueError(f"gate.metric: '{self.gate.metric}' is not computed here{known}")
 
     @field_serializer("source")
     def _source_by_name(self, source: Any) -> Any:
@@ -325,6 +331,22 @@ class UseCase(Declaration):
         """Columns that must be known in every row, and the setting that needs each."""
         named = named_columns({"split": self.split, "decision": self.decision})
         return {column: setting for setting, column, _ in named}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that are computed on the test rows: what the gate can ask for."""
+        names = [*METRICS[self.problem]]
+        if self.target_kind == "log_variance":
+            names.append("qlike")
+        if self.problem == "regression" and self.baselines:
+            names.append("r2_against_naive")
+        if self.ordered and self.problem == "multiclass":
+            names += ["quadratic_weighted_kappa", "within_one_notch"]
+        if isinstance(self.decision, AlertBudget):
+            names.append("card_precision")
+            if self.costs is not None and self.costs.amount is not None:
+                names.append("money_caught")
+        return (*names, *(COST_METRICS if self.costs is not None else ()))
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -30,6 +30,16 @@ PROBLEMS_OF: dict[str, tuple[Problem, ...]] = {
     "rmse": ("regression",),
     "qlike": ("regression",),
 }
+# What `modelling.evaluation` computes for every use case of the problem.
+METRICS: dict[str, tuple[str, ...]] = {
+    "regression": ("rmse", "mae", "r2"),
+    "binary": (
+        "roc_auc", "gini", "ks", "average_precision", "log_loss", "brier",
+        "expected_calibration_error", "accuracy", "precision", "recall",
+    ),
+    "multiclass": ("log_loss", "accuracy", "f1_macro", "brier", "expected_calibration_error"),
+}  # fmt: skip
+COST_METRICS = ("cost", "saved_against_accept_all", "saved_against_refuse_all", "savings")
 HEADLINES: dict[str, tuple[Headline, ...]] = {
     "regression": ("rmse",),
     "binary": ("roc_auc", "average_precision"),

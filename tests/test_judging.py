@@ -15,7 +15,9 @@ from modelling.evaluation import Verdict, evaluate, expected_calibration_error
 from modelling.judgement_figures import draw_judgement
 from modelling.judging import Answers, Judgement
 from modelling.loading import conform_table, convert_types
+from modelling.overrides import override
 from modelling.preprocessing import preprocess
+from modelling.refusals import UsageError
 from modelling.scoring import calibrated, stake
 from modelling.splitting import Parts, split_table
 from use_cases import find_use_case
@@ -96,6 +98,28 @@ def test_several_classes_keep_their_word_where_the_class_named_does():
     assert set(figures) == {"confusion", "reliability", "scores_by_class"}
     drawn = figures["reliability"].axes[0].lines[1].get_xydata()
     assert drawn[:, 1] == pytest.approx(drawn[:, 0], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["credit_scoring", "fraud_detection", "credit_grade", "market_volatility", "wine", "diabetes"],
+)
+def test_a_gate_can_ask_for_what_is_computed_and_for_nothing_else(name):
+    use_case = find_use_case(name)
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({use_case.target: np.arange(90) % max(len(use_case.classes), 2)})
+    for setting in (use_case.costs, use_case.decision):
+        for column in map(vars(setting).get, ("amount", "card")) if setting else ():
+            rows = rows.assign(**{column: np.arange(90.0)}) if column else rows
+    if isinstance(use_case.decision, AlertBudget):
+        rows[use_case.decision.time] = pd.date_range("2026-01-01", periods=90, freq="h")
+    outputs = generator.random(90)
+    if use_case.problem == "multiclass":
+        outputs = generator.dirichlet(np.ones(len(use_case.classes)), 90)
+    computed = evaluate(rows, outputs, (outputs > 0.5).astype(int).reshape(90, -1)[:, 0], use_case)
+    assert {*computed} == {*use_case.metrics} - {"r2_against_naive"}
+    with pytest.raises(UsageError, match=f"gate.metric: '{use_case.metrics[0]}s' .* did you mean"):
+        override(use_case, {"gate": {"metric": f"{use_case.metrics[0]}s", "at_least": 0}})
 
 
 def one_amount(rows: int) -> pd.DataFrame:
