@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ from servers import PATIENCE
 from flows.terminal import settle
 
 settle(verbose=False)
+# A shell that starts the tests in the background, or under nohup, has them ignore signals, and all
+# processes that they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

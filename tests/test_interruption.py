@@ -51,7 +51,6 @@ class Started:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def says(self, words: str) -> bool:

@@ -63,3 +63,12 @@ def test_no_machine_path_and_no_index_address_is_tracked():
         cwd=REPOSITORY, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout == ""
+
+
+def test_the_hooks_bring_the_tools_that_the_lock_has():
+    hooks = (REPOSITORY / ".pre-commit-config.yaml").read_text()
+    lock = (REPOSITORY / "requirements.lock").read_text()
+    wanted = re.findall(r'"([a-z]+)==([\d.]+)"', hooks)
+    locked = dict(re.findall(r"^([a-z-]+)==([\d.]+)", lock, re.M))
+    assert wanted
+    assert all(locked[name] == version for name, version in wanted)
