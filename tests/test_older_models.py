@@ -1,0 +1,56 @@
+"""A model that was registered by an earlier release: it carries its own code, and goes on working.
+
+``data/registered_model`` was registered on 2026-11-26, before its registry kept hashes of files and
+before the modules that wrote it had the names that they have now.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_models import loan_table
+
+from modelling.contract import Model
+from tasks.tracking.champions import promote_by_hand, roll_back
+from tasks.tracking.scoring_runs import load_registered
+
+FOLDER = Path(__file__).parent / "data" / "registered_model"
+NAME = "loans_of_an_earlier_release"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return loan_table(200)
+
+
+@pytest.fixture(scope="module")
+def registered(store, table):
+    """Two versions of it; the first is champion."""
+    from tasks.tracking.store import connect
+
+    client = connect()
+    client.create_registered_model(NAME)
+    for _ in range(2):
+        client.create_model_version(NAME, source=str(FOLDER))
+    promote_by_hand(NAME, "1", "it was champion before")
+    return client
+
+
+def test_it_answers_as_it_did(registered, table):
+    answers = load_registered(NAME).asked.answer(table)
+    expected = json.loads((FOLDER.parent / "registered_model_answers.json").read_text())
+    np.testing.assert_allclose(answers["probability"], expected["probability"], rtol=1e-5)
+    assert answers["decision"].tolist() == expected["decision"]
+
+
+def test_its_own_code_and_todays_give_the_same_bits(registered, table):
+    answers = load_registered(NAME).asked.answer(table)
+    today = Model(FOLDER / "artifacts" / "scorer", "1").answer(table)
+    assert answers["probability"].tolist() == today["probability"].tolist()
+
+
+def test_it_is_promoted_and_rolled_back(registered):
+    assert promote_by_hand(NAME, "2", "the same once more")
+    assert roll_back(NAME, "and back") == ("2", "1")
+    assert load_registered(NAME).version == "1"
