@@ -74,7 +74,7 @@ def search(
     sampler: Annotated[str, typer.Option(help="tpe, grid or random.")] = "tpe",
     dask: Annotated[
         str | None,
-        typer.Option(help="Train on a Dask cluster: its address, tcp://HOST:8786, or 'local'."),
+        typer.Option(help="Train on a Dask cluster: its address, tls://HOST:8786, or 'local'."),
     ] = None,
     pool: Annotated[
         str | None, typer.Option(help="Train on the workers of this Prefect work pool.")
@@ -141,7 +141,7 @@ def train_all(
         find_use_case(name)
     parse_overrides(set_ or [])
     set_ = set_aside(set_)
-    _prepare(verbose, as_json, trains_here=False)
+    _prepare(verbose, as_json, "flows.train_all")
     from flows.train_all import train_all as train_all_flow
     from tasks.tracking.leaderboard import read_leaderboard
 
@@ -240,6 +240,7 @@ def schedule(
 ) -> None:
     """Run what prefect.yaml plans when it is due, on this machine, until interrupted."""
     terminal.settle(verbose=False)
+    terminal.refuse_unwritable_home()
     from flows.deployments import PLAN, serve_all
 
     interruption.say_kept("nothing is run by the schedule until it is started again")
@@ -254,10 +255,9 @@ def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any
     return dict(set_aside(overrides))
 
 
-def _prepare(verbose: bool, as_json: bool, trains_here: bool = True) -> None:
+def _prepare(verbose: bool, as_json: bool, flow: str = "flows.train") -> None:
     terminal.prepare(verbose, as_json)
-    if trains_here:
-        warm_up()
+    warm_up(flow)
 
 
 @app.command("list")

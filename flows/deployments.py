@@ -2,28 +2,25 @@
 
 import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import yaml
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from flows.arguments import refuse_taken_port
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets
 from modelling.use_case_files import find_use_case, use_case_names
 from tasks.flow_runs import watch_heartbeats
-from tasks.processes import end, family
+from tasks.server_authentication import AUTH_STRING, kept_string
+from tasks.temporary_server import TemporaryServer
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "prefect.yaml"
@@ -38,7 +35,7 @@ def serve_all(workers: int, port: int, file: Path = PLAN) -> None:
     plan = planned(file)
     os.chdir(ROOT)  # entrypoints are paths from here
     deployments = [_deployment(entry, file) for entry in plan]
-    with _server(port) as url, temporary_settings({PREFECT_API_URL: url}):
+    with prefect_server(port) as url, temporary_settings({PREFECT_API_URL: url}):
         watch_heartbeats()
         # Paused schedules would stay paused after a kill; without this process nothing runs anyway.
         serve(*deployments, limit=workers, pause_on_shutdown=False)
@@ -122,30 +119,25 @@ def _deployment(entry: dict[str, Any], file: Path) -> RunnerDeployment:
 
 
 @contextmanager
-def _server(port: int) -> Iterator[str]:
-    """The address of the server that is configured, or of one that lives as long as we do."""
-    url = PREFECT_API_URL.value() or f"http://127.0.0.1:{port}/api"
-    if PREFECT_API_URL.value() or _answers(url):
-        yield url
+def prefect_server(port: int) -> Iterator[str]:
+    """The address of the server that is configured, or of one that lives as long as we do.
+
+    Raises UsageError where the port is taken: who sits there is not known to be ours.
+    """
+    if configured := PREFECT_API_URL.value():
+        yield configured
         return
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    # The page in the browser asks for the address that the server believes to have.
-    settings = {**os.environ, "PREFECT_SERVER_API_PORT": str(port)}
-    command += ["--port", str(port)]
-    process = subprocess.Popen(command, env=settings, start_new_session=True)
+    url = f"http://127.0.0.1:{port}/api"
     try:
-        while not _answers(url):
-            if process.poll() is not None:
-                raise UsageError(f"the Prefect server does not start on port {port}: try --port")
-            time.sleep(0.5)
+        refuse_taken_port(port)
+    except UsageError as error:
+        raise UsageError(f"{error}, or export PREFECT_API_URL={url} if it is your server") from None
+    file = Path(PREFECT_HOME.value()) / f"schedule-{port}.env"
+    server = TemporaryServer(port, kept_string(file, url), with_pages=True)
+    try:
+        server.wait()
+        print(f"Prefect's pages: http://127.0.0.1:{port}; they ask once for the {AUTH_STRING} in")
+        print(f"{file}. For `prefect` in another terminal: set -a; . {file}", flush=True)
         yield url
     finally:
-        end(family(process.pid), patience=5)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/health", timeout=5) as answer:
-            return answer.status == 200
-    except (URLError, OSError):
-        return False
+        server.stop()

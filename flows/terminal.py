@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from traceback import format_exception
@@ -93,6 +94,8 @@ def refuse_unwritable_home() -> None:
     """Raises UsageError where Prefect can't keep what it needs."""
     named = os.environ.get("PREFECT_HOME")
     home = Path(named).expanduser() if named else Path.home() / ".prefect"
+    with suppress(OSError):  # what Prefect keeps there, settings of runs too, is nobody else's
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not can_be_written(home):
         setting = "PREFECT_HOME" if named else "HOME"
         raise UsageError(
@@ -128,7 +131,15 @@ def exit_code(error: Exception) -> int | None:
     """That of an error which one line explains; None for one that is a fault of the program."""
     codes = {UsageError: 2, DataRefused: 3, MachineError: 1}
     known = next((code for kind, code in codes.items() if isinstance(error, kind)), None)
+    if known is None and _is_stranger(error):
+        return 2
     return 1 if known is None and _fills_disk(error) else known
+
+
+def _is_stranger(error: Exception) -> bool:
+    """Whether Prefect's client, which not every command imports, was not let in by its server."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return type(error).__module__ == "prefect.exceptions" and status == 401
 
 
 def _fills_disk(error: Exception) -> bool:
@@ -139,6 +150,8 @@ def refuse(error: Exception) -> None:
     """One line on stderr; for refused data also a table of the broken rules, with counts only."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     said = "the disk is full: free some room" if _fills_disk(error) else str(error)
+    if _is_stranger(error):
+        said = "the Prefect server does not know this user: export PREFECT_API_AUTH_STRING=..."
     how_to_go_on = getattr(error, "__notes__", ())
     console.print("; ".join([f"finflows: {said}", *how_to_go_on]), markup=False)
     if isinstance(error, DataRefused) and error.broken:

@@ -87,12 +87,12 @@ def train(
         package = package_model(trained.network_folder, features, parts, use_case, folder)
         judgement = judge(package, parts, use_case, baselines)
         record_judgement(run, judgement)
+        publish(run, trained, report, judgement)  # registered is only what is whole
         version, promotion = None, "not registered"
         if to_registry:
             frozen, rows = frozen_tags(use_case, data_hash), parts.validation
             version = register_model(run, package, judgement.gate, trained, rows, frozen)
             promotion = judge_challenger(run, package, version, trained, judgement).reason
-        publish(run, trained, report, judgement, version)
     return TrainingResult(
         run_id=run.run_id,
         use_case=use_case.name,

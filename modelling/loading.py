@@ -16,7 +16,7 @@ from modelling.cells import Written, read_cells, texts_of
 from modelling.databases import is_database, read_query
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.raw_tables import RawTable
-from modelling.references import expand
+from modelling.references import ADDRESS, expand
 from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
 from modelling.scoring import label_text
 from modelling.secrets import hide_secrets
@@ -45,7 +45,7 @@ def read_source(
         return simulate_transactions(source), ()
     if callable(source):
         return _call(source), ()
-    uri = expand(source.uri, "source.uri")
+    uri = expand(source.uri, ADDRESS)
     if uri.startswith("package:") and uri.endswith(PICKLED):
         return _read_pickle(uri), ()
     if uri.startswith("openml:"):
@@ -76,7 +76,7 @@ def open_source(source: Source, declared: Collection[str], rest: bool = False) -
 
     Raises as ``read_table`` does, of a broken file also while its batches are read.
     """
-    uri = expand(source.uri, "source.uri")
+    uri = expand(source.uri, ADDRESS)
     if is_database(uri):
         query = expand(source.query or "", "source.query")
         return read_query(uri, query, shown_name(source), declared, rest)

@@ -1,9 +1,14 @@
 """What is stored in the place of a secret: the name of an environment variable that holds it.
 
-A run that is resumed, repeated or scheduled reads the secret where it is, when it needs it.
+A run that is resumed, repeated or scheduled reads the secret where it is, when it needs it. Whoever
+chooses a source could have any variable of the machine sent to an address of his own, so variables
+are read only as the whole address, where host and secret are of one hand, and as user and password
+of a database. Whoever runs the machine can name others in ``FINFLOWS_VARIABLES``; where it is set,
+it names all that are read.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
@@ -11,7 +16,9 @@ from typing import Any
 from modelling.refusals import UsageError
 from modelling.secrets import (
     HIDDEN,
+    KEYWORDS,
     PLACES,
+    REFERENCE,
     is_reference,
     remember_secret,
     replace_secrets,
@@ -19,6 +26,12 @@ from modelling.secrets import (
 )
 
 PREFIX = "FINFLOWS_SECRET_"
+LISTED = "FINFLOWS_VARIABLES"
+ADDRESS = "source.uri"
+LOGINS = [  # of a database: user and password before its host, or the password by its keyword
+    re.compile(r"^[\w+.-]+://(?P<login>[^\s/?#]*)@"),
+    re.compile(rf"(?:{KEYWORDS})\w*=\{{?(?P<login>{REFERENCE.pattern})", re.IGNORECASE),
+]
 
 
 def set_aside(given: Any) -> Any:
@@ -37,7 +50,7 @@ def set_aside(given: Any) -> Any:
 
 
 def _into_environment(secret: str) -> str:
-    value = os.path.expandvars(secret)
+    value = expand(secret, "a secret")
     remember_secret(value)
     names = (f"{PREFIX}{number}" for number in count(1))
     name = next(name for name in names if os.environ.get(name) in (None, value))
@@ -46,14 +59,52 @@ def _into_environment(secret: str) -> str:
 
 
 def expand(text: str, setting: str) -> str:
-    """``text`` with the values of its variables. Raises UsageError where one is not set."""
-    if missing := unset_variables(text):
+    """``text`` with the values of its variables. Raises UsageError where one is not set, or may
+    not be read there."""
+    missing = unset_variables(text)
+    for name in variables_in(text):
+        if (name in os.environ or name in missing) and not _may_be_read(name, text, setting):
+            raise UsageError(_not_read(name, setting))
+    if missing:
         raise UsageError(
             f"{setting} needs ${missing[0]}, which is not set: export {missing[0]}=..."
         )
-    expanded = os.path.expandvars(text)
+    expanded = REFERENCE.sub(lambda found: os.environ.get(found[1] or found[2], found[0]), text)
     replace_secrets(expanded, _remembered)
     return expanded
+
+
+def _may_be_read(name: str, text: str, setting: str) -> bool:
+    if name.startswith(PREFIX):  # this program's own, of what was typed
+        return True
+    if LISTED in os.environ:
+        return name in _listed()
+    return setting == ADDRESS and (_is_whole(name, text) or name in _logins(text))
+
+
+def _listed() -> list[str]:
+    return re.findall(r"\w+", os.environ.get(LISTED, ""))
+
+
+def _is_whole(name: str, text: str) -> bool:
+    return text in (f"${name}", f"${{{name}}}")
+
+
+def _logins(uri: str) -> list[str]:
+    """The variables that stand for user or password in the address of a database."""
+    from modelling.databases import is_database  # only then: it imports all that reads tables
+
+    found = [match["login"] for place in LOGINS for match in place.finditer(uri)]
+    return variables_in(" ".join(found)) if found and is_database(uri) else []
+
+
+def _not_read(name: str, setting: str) -> str:
+    if LISTED in os.environ:
+        return f"{setting}: ${name} is not read here: {LISTED} does not name it"
+    return (
+        f"{setting}: ${name} is not read there, only as the whole address, or as user or password "
+        f"of a database; to allow it anywhere, export {LISTED}={name}"
+    )
 
 
 def _remembered(secret: str) -> str:
@@ -76,9 +127,7 @@ def unset_variables(text: str) -> list[str]:
     names = variables_in(text)
     secrets = [match["secret"] for place in PLACES for match in place.finditer(text)]
     needed = {name for one in secrets if is_reference(one) for name in variables_in(one)}
-    needed |= {
-        name for name in names if name.startswith(PREFIX) or text in (f"${name}", f"${{{name}}}")
-    }
+    needed |= {name for name in names if name.startswith(PREFIX) or _is_whole(name, text)}
     return [name for name in names if name in needed and name not in os.environ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect.artifacts import create_table_artifact
 
+from tasks.prefect_pages import show_in_prefect
 from tasks.tracking.leaderboard import Standing, log_comparison
 
 _STYLE = """
@@ -119,9 +120,10 @@ def sparkline(losses: Sequence[float], width: int = 120, height: int = 32) -> st
 
 def publish_comparison(standings: Sequence[Standing]) -> str:
     """The page and the table in MLflow, and the table in Prefect; the id of the MLflow run."""
-    create_table_artifact(
-        [cells(one) for one in standings],
+    show_in_prefect(
+        create_table_artifact,
         key="comparison",
+        table=[cells(one) for one in standings],
         description="Trainings compared: metrics of the test rows, the best first",
     )
     return log_comparison(

@@ -1,5 +1,6 @@
 """Train on the workers of a Dask cluster."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,18 @@ from modelling.refusals import UsageError
 from tasks.training_places import AbandonedError, WorkersSeen, tell_epochs
 from tasks.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
+log = logging.getLogger("finflows")
 LOOK_SECONDS = 5  # how often a waiting trial looks whether its cluster still has workers
 GPU = "GPU"  # the worker resource that a Dask worker with a GPU declares: --resources GPU=1
+CERTIFICATES = "DASK_DISTRIBUTED__COMM__TLS__"
+LOCAL = {
+    # A nanny restarts a worker that died. The cluster would end the nanny where that worker is away
+    # a while (15 s) after any of its deaths, as one is that was killed twice.
+    "distributed.deploy.lost-worker-timeout": "1000 days",
+    # Each of its processes listens for browsers too, without any key: there is nothing to see.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 
 
 @dataclass
@@ -111,30 +122,55 @@ def train_there(job: Job, rows: tuple[Examples, Examples], neighbours: int) -> F
 def dask_client(workers: int, address: str) -> Iterator[Any]:
     """Of the cluster at ``address``; ``local`` is one of ``workers`` processes for the time being.
 
-    Raises UsageError where Dask is not installed, or no scheduler answers there.
+    Raises UsageError where Dask is not installed, no scheduler answers there, or ``tls://`` has no
+    certificates.
     """
     try:
         import dask
         from distributed import Client, LocalCluster
+        from distributed.security import Security
     except ImportError:
         raise UsageError("--dask needs Dask: install finance-flows[dask]") from None
     if address == "local":
         local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1"}
-        # A nanny restarts a worker that died. The cluster would end the nanny where that worker is
-        # away a while (15 s) after any of its deaths, as one is that was killed twice.
-        patient = {"distributed.deploy.lost-worker-timeout": "1000 days"}
+        # Whoever reaches a scheduler can run code in its workers: here only who has the key, which
+        # never leaves our processes.
+        local |= {"security": Security.temporary(), "dashboard_address": None}
         with (
-            dask.config.set(patient),
-            LocalCluster(**local, dashboard_address=None, memory_limit=None) as cluster,
+            dask.config.set(LOCAL),
+            LocalCluster(**local, memory_limit=None) as cluster,
             Client(cluster) as client,
         ):
             yield client
         return
-    if urlparse(address).scheme not in ("tcp", "tls", "ws", "wss", "ucx"):
-        raise UsageError(f"--dask {address}: write 'local' or an address as tcp://HOST:8786")
+    _refuse_address(address)
     try:
         client = Client(address, timeout=5)
     except (OSError, ValueError):
         raise UsageError(f"--dask {address}: no Dask scheduler answers there") from None
     with client:
         yield client
+
+
+def _refuse_address(address: str) -> None:
+    """Raises UsageError for one of a kind that Dask does not know, or without its certificates; of
+    one that anybody can use, says so."""
+    from distributed.security import Security
+
+    scheme = urlparse(address).scheme
+    if scheme not in ("tcp", "tls", "ws", "wss", "ucx"):
+        raise UsageError(f"--dask {address}: write 'local' or an address as tls://HOST:8786")
+    if scheme not in ("tls", "wss"):
+        log.warning("%-11s %s is open to anybody on its network: use tls://", "dask", address)
+        return
+    try:
+        known = Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise UsageError(
+            f"--dask {address}: its certificates can't be read: {error.strerror or error}"
+        ) from None
+    if known is None:
+        raise UsageError(
+            f"--dask {address}: which certificates? export {CERTIFICATES}CA_FILE, "
+            f"{CERTIFICATES}CLIENT__CERT and {CERTIFICATES}CLIENT__KEY (docs/team_setup.md)"
+        )

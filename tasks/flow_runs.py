@@ -14,6 +14,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
+from tasks.temporary_server import ensure_server
 from tasks.tracking.reaping import close_all_dead, close_run
 from tasks.tracking.store import connect
 
@@ -49,6 +50,7 @@ def _flow_runs(ids: Iterable[str]) -> list[FlowRun]:
     wanted = [UUID(one) for one in ids if one != "none"]
     if not wanted:  # without a configured server, asking would start one
         return []
+    ensure_server()
     with get_client(sync_client=True) as client:
         return client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=wanted)))
 

@@ -15,6 +15,7 @@ from urllib.parse import urlparse
 from urllib.request import urlopen
 from uuid import UUID
 
+from httpx import HTTPStatusError
 from packaging.requirements import Requirement
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import filters
@@ -118,6 +119,10 @@ def check_prefect() -> Check:
             idle = [one.name for one in planned if not _plans(client, one.id)]
     except (URLError, OSError, ValueError) as error:
         return Check("prefect", False, f"{url} does not answer ({type(error).__name__})")
+    except HTTPStatusError as error:
+        code = error.response.status_code
+        found = "does not know this user: export PREFECT_API_AUTH_STRING=..."
+        return Check("prefect", False, f"{url} {found if code == 401 else f'answers {code}'}")
     if idle:
         found = f"{', '.join(idle)}: scheduled, but no run is planned; the scheduler is dead "
         return Check("prefect", False, found + "(SQLAlchemy 2.1 does that) or has just begun")

@@ -6,6 +6,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from modelling.judgement_figures import draw_judgement
 from modelling.judging import Judgement
+from tasks.prefect_pages import show_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
 from tasks.tracking.runs import nested_run
 from tasks.tracking.store import ui_address
@@ -41,36 +42,38 @@ def publish(
     trained: Attempt,
     report: ValidationReport,
     judgement: Judgement,
-    version: str | None,
 ) -> None:
     """The report beside the run in MLflow, and in Prefect with a link to the run."""
     use_case = judgement.use_case
     metric = use_case.headline[0]
     headline = f"{metric} {judgement.metrics[metric]:.4f}"
-    registered = f"version {version}" if version else "not registered"
-    note = f"{use_case.title}: test {headline}, {registered}, learning curve "
+    note = f"{use_case.title}: test {headline}, learning curve "
     run.log_tags({"mlflow.note.content": note + trained.diagnosis.verdict})
-    markdown = _markdown(trained, report, judgement, registered)
+    markdown = _markdown(trained, report, judgement)
     run.log_text(markdown, REPORT)
     key = use_case.name.replace("_", "-")
-    create_markdown_artifact(markdown, key=f"{key}-report", description=use_case.title)
-    create_link_artifact(
-        ui_address() + run.address,
-        link_text="the run in MLflow",
+    show_in_prefect(
+        create_markdown_artifact,
+        key=f"{key}-report",
+        markdown=markdown,
+        description=use_case.title,
+    )
+    show_in_prefect(
+        create_link_artifact,
         key=f"{key}-mlflow-run",
+        link=ui_address() + run.address,
+        link_text="the run in MLflow",
         description=f"MLflow run {run.run_id}; for the local store, run `make ui` first",
     )
 
 
-def _markdown(
-    trained: Attempt, report: ValidationReport, judgement: Judgement, registered: str
-) -> str:
+def _markdown(trained: Attempt, report: ValidationReport, judgement: Judgement) -> str:
     use_case, history, diagnosis = trained.use_case, trained.history, trained.diagnosis
     network, training, gate = use_case.network, use_case.training, judgement.gate
     units = "-".join(map(str, network.hidden_units)) or "none (a linear model)"
     return f"""# {use_case.title}
 
-**{use_case.name}, {registered}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
+**{use_case.name}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
 
 {_judged(judgement)}
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}

@@ -24,6 +24,7 @@ import pyarrow.parquet
 from modelling.cells import Written, numbers_in_text, plain_numbers, refuse_commas
 from modelling.declaration import Source
 from modelling.loading import frame_of, open_source, shown_name
+from modelling.references import ADDRESS, expand
 from modelling.refusals import DataRefused, UsageError
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
@@ -69,7 +70,7 @@ def score_file(
     _refuse_paths(source, output)
     raw = open_source(source, asked.kinds, rest=True)
     layout = _Layout.of(raw.names, asked)
-    path, digest = Path(os.path.expandvars(source.uri)), hashlib.sha256()
+    path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
     unknown: Counter[str] = Counter()
     with _whole_or_nothing(output) as answered, _whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
@@ -184,7 +185,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _refuse_paths(source: Source, output: Path) -> None:
-    uri = os.path.expandvars(source.uri)
+    uri = expand(source.uri, ADDRESS)
     path = Path(uri)
     if not _is_parquet(output) and output.suffix.lower() != ".csv":
         raise UsageError(f"{output.name}: name a .csv or .parquet file for the answers")

@@ -1,4 +1,5 @@
-"""The Prefect server of a flow where none is configured: Prefect's own, for as long as the flow.
+"""The Prefect server that this program starts where none is configured: Prefect's own, on
+127.0.0.1, for as long as the program, and closed to everybody else (tasks.server_authentication).
 
 It has a session of its own: Ctrl-C in a terminal goes to the flow, not to the server under it. The
 flow's process holds the socket that the server listens on. A server that is killed is replaced, and
@@ -12,23 +13,31 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from modelling.refusals import UsageError
+from tasks.server_authentication import closed_server, random_string, sign_in
 
 SERVE = "import sys; from tasks.temporary_server import serve; serve(int(sys.argv[1]))"
-STARTS = 4  # the first, and as many replacements as bad luck may need
+QUICK_DEATHS = 4  # one after the other, until it is no bad luck any more
+SETTLED_SECONDS = 60  # who has lived so long did start
 BOOT_SECONDS = 300  # others of this machine may be first, each for as long as it takes to boot
 _running: "list[TemporaryServer]" = []
 
 
 class TemporaryServer:
-    """A server that boots while this process does other things; then ``take`` it into use."""
+    """A server that boots while this process does other things; then ``take`` it into use.
 
-    def __init__(self) -> None:
-        self.listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    ``with_pages`` it is a whole one, with Prefect's pages and schedules.
+    """
+
+    def __init__(self, port: int = 0, string: str | None = None, with_pages: bool = False) -> None:
+        self.listening = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self.listening.getsockname()[1]
+        self.string = string or random_string()
+        self.with_pages = with_pages
         self.stopped = False
         self.process = self._start()
         threading.Thread(target=self._replace, daemon=True).start()
@@ -38,11 +47,12 @@ class TemporaryServer:
         from prefect.settings import get_current_settings
 
         described = {
-            "PREFECT_UI_ENABLED": "0",
-            "PREFECT__SERVER_EPHEMERAL": "1",
             "PREFECT__SERVER_FINAL": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            **closed_server(self.string, self.port),
         }
+        if not self.with_pages:
+            described |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
         return subprocess.Popen(
             [sys.executable, "-P", "-c", SERVE, str(self.listening.fileno())],
@@ -55,19 +65,19 @@ class TemporaryServer:
         )
 
     def _replace(self) -> None:
-        for _ in range(STARTS - 1):
+        deaths = 0
+        while True:
+            began = time.monotonic()
             self.process.wait()
-            if self.stopped:
-                return
+            deaths = deaths + 1 if time.monotonic() - began < SETTLED_SECONDS else 1
+            if self.stopped or deaths == QUICK_DEATHS:
+                break
             self.process = self._start()
-        self.process.wait()
         self.listening.close()  # whoever asks is refused at once
 
-    def take(self) -> None:
-        """Have the flows of this process use it, once it answers. Raises UsageError where it
-        can't be started."""
-        from prefect.server.api.server import SubprocessASGIServer
-
+    def wait(self) -> None:
+        """Until it answers; then this process knows its string. Raises UsageError where it can't
+        be started."""
         try:
             asked = HTTPConnection("127.0.0.1", self.port, timeout=BOOT_SECONDS)
             asked.request("GET", "/api/health")
@@ -76,6 +86,13 @@ class TemporaryServer:
             raise UsageError(
                 "Prefect's temporary server does not start: look at 'prefect server start'"
             ) from None
+        sign_in(self.string)
+
+    def take(self) -> None:
+        """Have the flows of this process use it, once it answers. Raises as ``wait`` does."""
+        from prefect.server.api.server import SubprocessASGIServer
+
+        self.wait()
         # Where Prefect itself would keep the server that it started.
         prefects = SubprocessASGIServer()
         prefects.port, prefects.server_process, prefects.running = self.port, self.process, True
@@ -89,6 +106,17 @@ class TemporaryServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def ensure_server() -> None:
+    """Have this process use a server: the one that is configured, or that it has, or a new one.
+
+    Left to itself, Prefect would start one that trusts everybody.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value() and not _running:
+        TemporaryServer().take()
 
 
 @atexit.register

@@ -1,5 +1,6 @@
 """A challenger becomes champion when it is better beyond noise, and never half."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from modelling.intervals import Interval
 from modelling.promotion import Comparison, decide, frozen_tags, promotion_metric
 from modelling.refusals import UsageError
 from tasks.comparison import cells
+from tasks.prefect_pages import show_in_prefect
 from tasks.tracking import champions
 from tasks.tracking.champions import history, promote_by_hand, roll_back, standing
 from tasks.tracking.leaderboard import read_leaderboard
@@ -258,6 +260,34 @@ def test_a_registration_that_is_tried_again_finds_its_version(client, tmp_path):
     assert len(client.get_run(run.run_id).outputs.model_outputs) == 1
     with run_of(small.trained.use_case) as another:
         assert small.register(another) == "2"
+
+
+@pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_has_registered_is_whole_whatever_comes_after(end, client, tmp_path):
+    """So that no run which is FAILED or KILLED has a version."""
+    small = small_model(tmp_path / "model", name=f"whole_{end.__name__.lower()}")
+
+    def register_and_fail():
+        with run_of(small.trained.use_case) as run:
+            small.register(run)
+            raise end(run.run_id)
+
+    with pytest.raises(end) as failed:
+        register_and_fail()
+    ended = client.get_run(failed.value.args[0])
+    assert ended.info.status == "FINISHED"
+    assert ended.data.tags["failure"]
+
+
+def test_a_prefect_server_that_is_gone_fails_no_run(caplog, monkeypatch):
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    monkeypatch.setattr(logging.getLogger("finflows"), "propagate", True)
+    gone = {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(gone):
+        show_in_prefect(create_markdown_artifact, key="a-report", markdown="# A report")
+    assert "a-report is not shown there" in caplog.text
 
 
 def test_a_model_that_answers_differently_elsewhere_is_not_registered(client, tmp_path):

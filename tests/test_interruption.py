@@ -16,6 +16,7 @@ import psutil
 import pytest
 from conftest import REPOSITORY, trainings
 from servers import PATIENCE, answers, free_port, lives, store_client, wait_for
+from test_closed_servers import assert_closed
 
 BUSY = """
 import sys, time
@@ -181,20 +182,33 @@ def test_a_schedule_that_is_interrupted_leaves_no_server(tmp_path):
     assert not answers(f"http://127.0.0.1:{port}/api/health")
 
 
+def port_of(server):
+    """The port that its flow's process listens on for it."""
+    return next(one for one in server.net_connections("tcp") if one.status == "LISTEN").laddr.port
+
+
 @pytest.mark.services
-@pytest.mark.parametrize("moment", ["wine:", "validated"])
-def test_a_temporary_server_that_dies_is_replaced_and_costs_nothing(moment, tmp_path):
+def test_a_temporary_server_that_dies_again_and_again_is_replaced_and_costs_nothing(tmp_path):
+    """While it boots, while the training runs, and before the model is registered. The one that
+    takes its place is closed too."""
+
     def servers():
         return [one for one in running.family() if "temporary_server" in " ".join(one.cmdline())]
 
     with started(tmp_path, "train", "wine", "--set", "training.epochs=5") as running:
-        wait_for(lambda: running.says(moment) and servers(), moment)
-        for server in servers():
-            server.kill()
+        for moment in ("wine:", "validated", "judged"):
+            wait_for(lambda said=moment: running.says(said) and servers(), moment)
+            if moment == "validated":
+                assert_closed(f"http://127.0.0.1:{port_of(servers()[0])}/api")
+            for server in servers():
+                server.kill()
         assert running.process.wait(timeout=PATIENCE) == 0, running.said.read_text()
         wait_for(lambda: not running.family(), "the end of its server")
-    (run,) = trainings(store_client(running.tracking), "wine")
+    client = store_client(running.tracking)
+    (run,) = trainings(client, "wine")
     assert run.info.status == "FINISHED"
+    (version,) = client.search_model_versions("name = 'wine'")
+    assert version.run_id == run.info.run_id
     with sqlite3.connect(tmp_path / "prefect.db") as database:
         states = database.execute("SELECT state_type FROM flow_run").fetchall()
     assert states == [("COMPLETED",)]

@@ -38,8 +38,9 @@ def test_the_same_rows_from_csv_parquet_url_and_sql(tmp_path, credit_table):
         assert fingerprint(typed) == fingerprint(expected)
 
 
-def test_environment_variables_are_expanded_when_a_source_is_read(tmp_path, monkeypatch):
+def test_listed_environment_variables_are_expanded_when_a_source_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("WHERE_LOANS_ARE", str(tmp_path))
+    monkeypatch.setenv("FINFLOWS_VARIABLES", "WHERE_LOANS_ARE")
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "a.csv", index=False)
     assert len(read_table(Source(uri="$WHERE_LOANS_ARE/a.csv"))) == 1
 

@@ -192,6 +192,22 @@ def test_a_signed_address_that_is_refused_keeps_its_signature(signed, name, said
     assert MARK not in str(refused.value)
 
 
+def test_a_run_can_not_send_a_variable_of_the_machine_to_an_address_of_its_own(
+    store, prefect_server, signed, monkeypatch, capfd
+):
+    """As a forged flow run would, whose parameters name a host of the attacker's."""
+    monkeypatch.setenv("SOMEBODYS_SECRET", f"{MARK}v")
+    asked = []
+    monkeypatch.setattr(QuietHandler, "do_GET", lambda self: asked.append(self.path))
+    host = signed.partition("/flowers")[0]
+    for leak in ("?leak=$SOMEBODYS_SECRET", "?leak=x$SOMEBODYS_SECRET", "/$SOMEBODYS_SECRET.csv"):
+        overrides = {"source.uri": f"{host}/loans.csv{leak}"}
+        with pytest.raises(UsageError, match=r"\$SOMEBODYS_SECRET is not read"):
+            train("iris", {**QUICK, **overrides}, to_registry=False)
+    assert asked == []
+    assert MARK not in "".join(capfd.readouterr())
+
+
 def test_a_signed_address_out_of_reach_says_so():
     with pytest.raises(UsageError, match="can't be read: ConnectionRefusedError") as refused:
         read_table(Source(uri=f"http://127.0.0.1:1/loans.csv?sig={MARK}"))

@@ -2,9 +2,7 @@
 that is killed leaves nothing that says it runs."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -15,7 +13,6 @@ from conftest import REPOSITORY, trainings
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from servers import (
-    free_port,
     prefect_server,
     running,
     store_client,
@@ -187,35 +184,3 @@ def finflows(*arguments, environment):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def test_one_box_needs_nothing_else_to_be_started(tmp_path):
-    file = plan(
-        tmp_path / "prefect.yaml",
-        {
-            "name": "comparison",
-            "entrypoint": "flows/compare.py:compare",
-            "parameters": {"since": "7d"},
-            "schedules": EVERY_MINUTE,
-            "tags": [],
-        },
-    )
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(REPOSITORY),
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlruns/mlflow.db",
-    }
-    port = free_port()
-    environment.pop("PREFECT_API_URL", None)
-    command = [sys.executable, "-m", "flows.command_line", "schedule", "--port", str(port)]
-    command += ["--file", str(file)]
-    with running(command, tmp_path / "schedule.log", cwd=tmp_path, env=environment) as process:
-        wanted = "attributes.status = 'FINISHED'"
-        wait_for(
-            lambda: process.poll() is not None or runs(environment, "comparison", wanted),
-            "a comparison by cron",
-        )
-        assert process.poll() is None, (tmp_path / "schedule.log").read_text()
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port), timeout=5)

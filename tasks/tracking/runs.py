@@ -18,7 +18,7 @@ from modelling.references import refuse_lost, set_aside
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.processes import died
 from tasks.tracking.provenance import flat_parameters, provenance
-from tasks.tracking.reaping import close_dead_runs, close_run
+from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect, connect_patiently, experiment_id
 
@@ -193,10 +193,11 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
     if not isinstance(error, DataRefused | UsageError | MachineError):
         # The text of an unexpected error may quote cells; its kind does not.
         reason = type(error).__name__
-    if not isinstance(error, DataRefused | UsageError):
+    registered = is_registered(tracked.client, tracked.run_id)
+    if not registered and not isinstance(error, DataRefused | UsageError):
         error.add_note(f"finflows resume {tracked.run_id} goes on from its last checkpoint")
     tracked.log_tags({"failure": reason, "mlflow.note.content": f"Failed: {reason}"})
     if isinstance(error, DataRefused) and error.broken:
         lines = [f"- {one.column}: {one.rule} ({one.rows} rows)" for one in error.broken]
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
-    tracked.client.set_terminated(tracked.run_id, "FAILED")
+    tracked.client.set_terminated(tracked.run_id, "FINISHED" if registered else "FAILED")
