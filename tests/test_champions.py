@@ -262,7 +262,9 @@ def test_a_registration_that_is_tried_again_finds_its_version(client, tmp_path):
         assert small.register(another) == "2"
 
 
-@pytest.mark.parametrize("end", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "end", [RuntimeError, pytest.param(KeyboardInterrupt, marks=pytest.mark.services)]
+)
 def test_a_run_that_has_registered_is_whole_whatever_comes_after(end, client, tmp_path):
     """So that no run which is FAILED or KILLED has a version."""
     small = small_model(tmp_path / "model", name=f"whole_{end.__name__.lower()}")

@@ -1,6 +1,5 @@
 """Whoever reaches a Dask scheduler can run code in its workers: only our own processes do."""
 
-import logging
 import os
 import socket
 import ssl
@@ -88,13 +87,3 @@ def test_certificates_that_are_not_there_are_named():
         dask_client(1, "tls://127.0.0.1:9"),
     ):
         pass
-
-
-def test_a_cluster_that_is_open_to_all_is_used_with_a_warning(caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("finflows"), "propagate", True)
-    with (
-        pytest.raises(UsageError, match="no Dask scheduler answers"),
-        dask_client(1, "tcp://127.0.0.1:9"),
-    ):
-        pass
-    assert "tcp://127.0.0.1:9 is open to anybody on its network: use tls://" in caplog.text

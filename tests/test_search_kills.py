@@ -1,5 +1,6 @@
 """Workers and searches that are killed -9: a search ends with the trials of an unkilled one."""
 
+import logging
 import os
 import random
 import signal
@@ -194,9 +195,12 @@ def test_a_trial_on_a_cluster_asks_for_one_gpu_and_sees_the_one_of_its_worker():
     ("address", "said"),
     [("tcp://127.0.0.1:9", "no Dask scheduler answers"), ("here", "tls://HOST")],
 )
-def test_a_cluster_that_is_not_there_is_refused(address, said):
+def test_a_cluster_that_is_not_there_is_refused(address, said, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("finflows"), "propagate", True)
     with pytest.raises(ValueError, match=said), training_place(1, address):
         pass
+    warned = "is open to anybody on its network: use tls://" in caplog.text
+    assert warned == address.startswith("tcp")
 
 
 def test_a_cluster_without_workers_is_refused_and_not_waited_for():
