@@ -12,12 +12,16 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 from conftest import REPOSITORY, trainings
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from httpx import HTTPStatusError
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from servers import PATIENCE, answers, free_port, running, store_client, wait_for
 from test_schedule import EVERY_MINUTE, plan
 
 from flows.deployments import prefect_server
+from flows.terminal import exit_code
 from modelling.refusals import UsageError
+from tasks.health import check_prefect
 from tasks.server_authentication import AUTH_STRING, kept_string
 
 FOREIGN = {"Origin": "https://evil.example"}
@@ -156,6 +160,16 @@ def test_the_pages_open_with_the_string_and_prefect_in_another_shell_too(box):
         password.press("Enter")
         expect(page.get_by_text("comparison").first).to_be_visible(timeout=120_000)
         browser.close()
+
+
+@pytest.mark.services
+def test_who_does_not_know_the_string_of_a_server_is_told_what_is_missing(box):
+    _, url, _, _ = box
+    with temporary_settings({PREFECT_API_URL: url}, restore_defaults={PREFECT_API_AUTH_STRING}):
+        assert check_prefect().finding.endswith("export PREFECT_API_AUTH_STRING=...")
+        with get_client(sync_client=True) as client, pytest.raises(HTTPStatusError) as refused:
+            client.read_deployments()
+    assert exit_code(refused.value) == 2
 
 
 def test_who_sits_at_the_port_already_is_told_nothing():
