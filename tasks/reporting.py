@@ -4,6 +4,7 @@ import logging
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from modelling.evaluation import gate_state
 from modelling.judgement_figures import draw_judgement
 from modelling.judging import Judgement
 from tasks.tracking.record import REPORT, TrackedRun
@@ -70,7 +71,7 @@ def _markdown(
     units = "-".join(map(str, network.hidden_units)) or "none (a linear model)"
     return f"""# {use_case.title}
 
-**{use_case.name}, {registered}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
+**{use_case.name}, {registered}**. Gate {gate_state(gate)}: {gate.reason}.
 
 {_judged(judgement)}
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}

@@ -16,8 +16,9 @@ from modelling.loading import shown_name
 from modelling.refusals import DataRefused, UsageError
 from tasks.processes import process_tag
 from tasks.scoring import Asked
-from tasks.tracking.champions import champion_of, versions
+from tasks.tracking.champions import champion_of
 from tasks.tracking.model_files import load_version
+from tasks.tracking.promotion_history import versions
 from tasks.tracking.store import connect, experiment_id
 
 
