@@ -23,10 +23,12 @@ from tasks.tracking.store import connect, experiment_id
 
 
 class LoadedModel(NamedTuple):
-    """A registered version, ready to answer raw rows."""
+    """A registered version, ready to answer raw rows. A version that is deleted and made again has
+    the same number, but another ``model_id``."""
 
     name: str
     version: str
+    model_id: str
     asked: Asked
 
 
@@ -63,7 +65,7 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
         written=Written(**getattr(unwrapped, "written", {})),  # older models do not say
     )
-    return LoadedModel(name, wanted, asked)
+    return LoadedModel(name, wanted, str(model.model_id), asked)
 
 
 @contextmanager
@@ -72,7 +74,8 @@ def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[s
     client = connect()
     experiment = experiment_id(client, f"{model.name}-scoring")
     shown = shown_name(source).rpartition("/")[2]
-    tags = {"model_version": model.version, "input": shown, "process": process_tag(os.getpid())}
+    tags = {"model_version": model.version, "model_id": model.model_id, "input": shown}
+    tags["process"] = process_tag(os.getpid())
     run = client.create_run(experiment, tags=tags, run_name=shown)
     started = time.monotonic()
 
