@@ -154,6 +154,7 @@ def with_an_environment(name):
     return environment
 
 
+@pytest.mark.services
 def test_a_version_that_is_made_again_is_not_answered_by_the_old_network(client):
     served = []
     for noise in (0.0, 1.0):
@@ -203,6 +204,7 @@ def a_wheel(folder):
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
+@pytest.mark.services
 def test_a_package_that_is_not_the_one_of_the_lock_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
