@@ -43,9 +43,12 @@ def files_of(name: str, version: str) -> Iterator[Path]:
 
 @contextmanager
 def fetched(address: str) -> Iterator[Path]:
-    """A copy of the model at ``address`` for the time of the block, its owner's alone."""
+    """A copy of the model at ``address`` for the time of the block, its owner's alone. Raises
+    FileNotFoundError where none is there: MLflow copies nothing then, and does not mind."""
     with TemporaryDirectory(prefix="finflows-model-") as folder:
         mlflow.artifacts.download_artifacts(address, dst_path=folder)
+        if not Path(folder, "MLmodel").exists():
+            raise FileNotFoundError(f"{address}: MLmodel")
         # What Python made of the code, where somebody loaded it in its place, or says that it made.
         for compiled in [*Path(folder).rglob("__pycache__")]:
             shutil.rmtree(compiled)
