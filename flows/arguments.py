@@ -46,8 +46,10 @@ def registered_name(name: str) -> str:
 
 def reason(text: str) -> str:
     """Why somebody decided otherwise."""
-    if not text.strip():
+    if not any(map(str.isalnum, text)):
         raise UsageError("--reason is empty: say why, it is kept in the registry")
+    if not text.isprintable():  # a line break could pass for a further entry of the history
+        raise UsageError("--reason is one line of letters, digits, blanks and punctuation")
     if len(text) > LONGEST_REASON:
         raise UsageError(f"--reason has {len(text):,} characters: at most {LONGEST_REASON:,}")
     return text

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from modelling.declaration import UseCase
 from modelling.derived_columns import derive_columns
 from modelling.judging import judge
-from modelling.overrides import override
+from modelling.overrides import judged_otherwise, override
 from modelling.packaging import package_model
 from modelling.preprocessing import Preprocessed, preprocess
 from modelling.promotion import frozen_tags
@@ -70,7 +70,8 @@ def train(
         "remedies": remedies,
         "to_registry": to_registry,
     }
-    use_case = override(find_use_case(use_case_name), overrides)
+    declared = find_use_case(use_case_name)
+    use_case = override(declared, overrides)
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         table, data_hash, origin = load_table(use_case)
         table = derive_columns(table, use_case)
@@ -92,7 +93,9 @@ def train(
         if to_registry:
             frozen, rows = frozen_tags(use_case, data_hash), parts.validation
             version = register_model(run, package, judgement.gate, trained, rows, frozen)
-            promotion = judge_challenger(run, package, version, trained, judgement).reason
+            otherwise = judged_otherwise(declared, use_case)
+            decision = judge_challenger(run, package, version, trained, judgement, otherwise)
+            promotion = decision.reason
     return TrainingResult(
         run_id=run.run_id,
         use_case=use_case.name,

@@ -159,7 +159,14 @@ class Verdict(NamedTuple):
     reason: str
 
 
-NO_GATE = Verdict(True, "no gate declared")
+NO_GATE = Verdict(False, "no gate declared")  # where there is none, nothing has passed it
+
+
+def gate_state(gate: Verdict) -> str:
+    """``passed``, ``failed``, or ``none`` where no gate is declared."""
+    if gate == NO_GATE:
+        return "none"
+    return "passed" if gate.passed else "failed"
 
 
 def judge_gate(metrics: dict[str, float], use_case: UseCase) -> Verdict:

@@ -4,6 +4,7 @@ A doubtful model is registered, and a person may promote it. It does not become 
 """
 
 import math
+from collections.abc import Sequence
 
 from modelling.declaration import AlertBudget, UseCase
 from modelling.evaluation import Verdict
@@ -16,9 +17,12 @@ CALIBRATION_ERROR_AT_MOST = 0.05  # beyond what chance alone makes of it
 CAUGHT_AT_LEAST = PASSED_AT_LEAST = 0.1
 
 
-def floors(judgement: Judgement, diagnosis: Diagnosis) -> list[Verdict]:
+def floors(
+    judgement: Judgement, diagnosis: Diagnosis, otherwise: Sequence[str] = ()
+) -> list[Verdict]:
     """A verdict on each: the learning curve, calibration, skill, leaks, the gate, the decisions,
-    labels that no training row had."""
+    labels that no training row had, and settings by which this run was judged ``otherwise`` than
+    is declared."""
     leak, declared = diagnosis.leak_suspected, judgement.use_case.gate is not None
     return [
         Verdict(diagnosis.verdict in FIT_CURVES, f"the learning curve is {diagnosis.verdict}"),
@@ -26,9 +30,17 @@ def floors(judgement: Judgement, diagnosis: Diagnosis) -> list[Verdict]:
         *_skill(judgement),
         Verdict(not leak, f"a leak is suspected: {leak}" if leak else "no leak is suspected"),
         Verdict(declared, "a gate is declared" if declared else "no gate is declared"),
+        _as_declared(otherwise),
         *_decisions(judgement),
         *_unknown(judgement),
     ]
+
+
+def _as_declared(otherwise: Sequence[str]) -> Verdict:
+    """Whoever starts a run does not choose the bar that it must clear."""
+    if not otherwise:
+        return Verdict(True, "judged as declared")
+    return Verdict(False, f"not judged as declared: {', '.join(otherwise)} set for this run")
 
 
 def _calibration(judgement: Judgement) -> list[Verdict]:

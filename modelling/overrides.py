@@ -25,7 +25,8 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
-    """``use_case`` with each dotted name set. Raises UsageError for a wrong name or value."""
+    """``use_case`` with each dotted name set. Raises UsageError for a wrong name or value, and for
+    ``name`` itself, by which it would come before another's champion."""
     changes: dict[str, Any] = {}
     for dotted, value in overrides.items():
         _refuse_unknown_name(use_case, dotted)
@@ -38,6 +39,17 @@ def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
         return type(use_case).model_validate(_merged(use_case, changes))
     except ValidationError as error:
         raise UsageError(describe(error, use_case)) from None
+
+
+# What a run may do otherwise and still rise by itself: it is judged by all the rest.
+HOW_TO_TRAIN = {"title", "source", "preprocessing", "network", "training", "search"}
+
+
+def judged_otherwise(declared: UseCase, use_case: UseCase) -> list[str]:
+    """The settings of ``use_case`` that are not as ``declared``, though they say what is predicted
+    or how it is judged: the gate, the split, the baselines, the costs and so on."""
+    names = [name for name in type(declared).model_fields if name not in HOW_TO_TRAIN]
+    return [name for name in names if getattr(declared, name) != getattr(use_case, name)]
 
 
 def parse_fields(assignments: Iterable[str], flag: str) -> dict[str, str]:
@@ -63,6 +75,11 @@ def declare_source(uri: str, fields: Mapping[str, Any]) -> Source:
 def _refuse_unknown_name(declared: BaseModel, dotted: str, prefix: str = "") -> None:
     first, _, rest = dotted.partition(".")
     fields = type(declared).model_fields
+    if not prefix and first == "name":
+        raise UsageError(
+            "name can't be set for a run, since models are registered under it: declare another "
+            "use case in a file of its own"
+        )
     if first not in fields:
         if prefix == "source." and first in Source.model_fields:
             return  # a file or query takes the place of a simulation

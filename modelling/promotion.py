@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.declaration import HEADLINES, UseCase
-from modelling.evaluation import Verdict
+from modelling.evaluation import NO_GATE, Verdict
 from modelling.intervals import Interval, bootstrap, groups_of, interval_of
 from modelling.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED
 
@@ -94,7 +94,7 @@ def decide(
     two can't be compared, and ``changed`` says what changed since the champion was judged.
     ``by_hand`` is the command with which a person decides otherwise.
     """
-    if not gate.passed:
+    if not gate.passed and gate != NO_GATE:  # that there is none is a doubt
         return Promotion(False, f"the gate failed: {gate.reason}", {})
     numbers: dict[str, float] = {}
     if comparison is not None:

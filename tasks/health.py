@@ -25,6 +25,7 @@ from prefect.settings import PREFECT_API_URL
 
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets, without_login
+from tasks.tracking.champions import broken_histories
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.model_files import versions_in_use
 from tasks.tracking.store import ROOT, connect, is_file_store, local_folder, tracking_uri
@@ -49,6 +50,7 @@ def examine() -> list[Check]:
             check_file_store,
             check_tracking,
             check_models,
+            check_history,
             check_prefect,
             check_gpu,
             check_clock,
@@ -97,14 +99,26 @@ def check_tracking() -> Check:
 
 
 def check_models() -> Check:
-    """Champions and challengers still have their files."""
+    """Champions and challengers still have the files that were registered."""
     try:
         in_use = versions_in_use(connect())
     except UsageError:
         return Check("models", True, "not looked at: the store does not answer")
-    if in_use.lost:
-        return Check("models", False, "; ".join(in_use.lost))
-    return Check("models", True, f"{in_use.versions} in use, all with their files")
+    if in_use.unusable:
+        return Check("models", False, "; ".join(in_use.unusable))
+    found = f"{in_use.versions} in use, all with their files"
+    if in_use.unhashed:
+        found += f" ({in_use.unhashed} registered without hashes: can't be checked)"
+    return Check("models", True, found)
+
+
+def check_history() -> Check:
+    """No entry of who was champion, when and why, was removed or changed."""
+    try:
+        broken = broken_histories(connect())
+    except UsageError:
+        return Check("history", True, "not looked at: the store does not answer")
+    return Check("history", not broken, "; ".join(broken) or "of all champions, without gaps")
 
 
 def check_prefect() -> Check:

@@ -4,6 +4,7 @@ import logging
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from modelling.evaluation import gate_state
 from modelling.judgement_figures import draw_judgement
 from modelling.judging import Judgement
 from tasks.prefect_pages import show_in_prefect
@@ -73,7 +74,7 @@ def _markdown(trained: Attempt, report: ValidationReport, judgement: Judgement) 
     units = "-".join(map(str, network.hidden_units)) or "none (a linear model)"
     return f"""# {use_case.title}
 
-**{use_case.name}**. Gate {"passed" if gate.passed else "failed"}: {gate.reason}.
+**{use_case.name}**. Gate {gate_state(gate)}: {gate.reason}.
 
 {_judged(judgement)}
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}

@@ -16,6 +16,7 @@ from conftest import REPOSITORY
 
 from flows.terminal import settle
 from modelling.refusals import UsageError
+from tasks.tracking.identity import person
 from tasks.tracking.store import experiment_id, shown_at
 
 
@@ -93,10 +94,11 @@ def test_a_folder_that_cant_be_written_is_named_at_once(tmp_path):
 class Guarded(BaseHTTPRequestHandler):
     """A tracking server that wants a password, and has no experiments."""
 
+    login = "Basic " + b64encode(b"team:word").decode()
+
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        user = "Basic " + b64encode(b"team:word").decode()
-        known = self.headers.get("Authorization") == user
+        known = not self.login or self.headers.get("Authorization") == self.login
         self.send_response(200 if known else 401)
         self.end_headers()
         self.wfile.write(b"{}" if known else b"You are not authenticated.")
@@ -122,6 +124,20 @@ def test_a_server_that_asks_for_a_password(guarded):
     known = {"MLFLOW_TRACKING_USERNAME": "team", "MLFLOW_TRACKING_PASSWORD": "word"}
     done = finflows("champion", "credit_scoring", MLFLOW_TRACKING_URI=guarded, **known)
     assert "refuses" not in done.stderr
+
+
+def test_a_name_is_of_the_operating_system_and_of_a_server_that_asks_for_one(guarded, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "mallory")
+    own = pwd.getpwuid(os.getuid()).pw_name
+    assert person() == own != "mallory"
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "team")
+    assert person() == own, "a file asks nobody who it is"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", guarded)
+    assert person() == f"{own}, as team on 127.0.0.1"
+    monkeypatch.setattr(Guarded, "login", "")  # it lets in everybody
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert person() == f"uid-{os.getuid()}"
 
 
 def test_a_link_names_the_server_that_is_there_and_no_password(monkeypatch):

@@ -63,7 +63,9 @@ def test_unknown_use_case_names_the_nearest():
         ('headline=["auc"]', "headline.0: Input should be 'roc_auc'"),
         ("headline=[]", "headline: name at least one metric"),
         ("epochs", "write it as NAME=VALUE"),
-        ("name.first=x", "set name itself"),
+        ("title.first=x", "set title itself"),
+        ("name=fraud_detection", "name can't be set for a run"),
+        ("name.first=x", "name can't be set for a run"),
     ],
 )
 def test_a_wrong_override_is_refused_by_name(assignment, said):

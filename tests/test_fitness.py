@@ -9,7 +9,7 @@ from small_models import loan_table, loans, small_model
 from modelling.columns import identifier, time
 from modelling.fitness import floors
 from modelling.judging import Answers
-from modelling.overrides import override
+from modelling.overrides import judged_otherwise, override
 from modelling.promotion import decide, doubts_in
 from use_cases import find_use_case
 
@@ -41,6 +41,23 @@ def test_a_leak_and_labels_that_training_did_not_know_are_doubts(small):
     assert doubts(small, unknown={"region": 0.04}) == ""
     several = doubts(small, verdict="overfit", unknown={"region": 0.12})
     assert several == f"the learning curve is overfit; {said}"
+
+
+def test_who_starts_a_run_does_not_choose_by_what_it_is_judged(small):
+    declared = find_use_case("credit_scoring")
+    free = {"training.epochs": 5, "network.dropout": 0.3, "source.uri": "mine.csv", "title": "Mine"}
+    assert judged_otherwise(declared, override(declared, free)) == []
+    same = {"gate.at_least": declared.gate.at_least, "split.seed": declared.split.seed}
+    assert judged_otherwise(declared, override(declared, same)) == []
+    bars = {"gate": None, "gate.at_least": 0.1, "split.seed": 7, "baselines": [], "costs": None}
+    bars |= {"decision": {"method": "cut_off", "cut_off": 0.3}, "expectations": []}
+    bars |= {"duplicates": "keep", "headline": ["brier"], "off_contract": "treat_as_missing"}
+    for name, value in bars.items():
+        changes = {name: value} | ({"decision.method": "cut_off"} if name == "costs" else {})
+        otherwise = judged_otherwise(declared, override(declared, changes))
+        assert name.partition(".")[0] in otherwise, name
+    found = floors(small.judgement, small.trained.diagnosis, ["gate", "split"])
+    assert doubts_in(found) == "not judged as declared: gate, split set for this run"
 
 
 def test_labels_of_test_rows_that_no_training_row_had_are_counted(tmp_path):

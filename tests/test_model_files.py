@@ -10,6 +10,7 @@ from modelling.refusals import UsageError
 from tasks.health import check_models
 from tasks.tracking import relocation
 from tasks.tracking.champions import promote_by_hand, roll_back
+from tasks.tracking.file_hashes import TAG
 from tasks.tracking.model_files import folder_of, load_version
 from tasks.tracking.relocation import bring_models_home
 from tasks.tracking.scoring_runs import load_registered
@@ -76,6 +77,7 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
 
     (network,) = files_of(client, two_versions, "1").rglob("network.onnx")
     network.write_bytes(network.read_bytes()[:100])
+    client.delete_model_version_tag(two_versions, "1", TAG)  # as those of old, which had none
     refused_everywhere("can't be read at")
     shutil.rmtree(files_of(client, two_versions, "1"))
     refused_everywhere("has no files any more at")

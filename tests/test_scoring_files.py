@@ -261,6 +261,8 @@ def test_the_command_scores_with_the_champion_and_records_a_run(finflows, client
     (run,) = client.search_runs([experiment])
     assert run.info.status == "FINISHED"
     assert run.data.tags["model_version"] == "1"
+    made = client.get_model_version("scored", "1").source
+    assert run.data.tags["model_id"] == made.removeprefix("models:/")
     assert run.data.tags["input_hash"] == result["input_hash"]
     assert run.data.metrics["quarantined"] == 1
     refused = finflows("score", "scored", tmp_path / "none.csv", tmp_path / "out.csv")

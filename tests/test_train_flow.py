@@ -80,6 +80,11 @@ def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, cli
     assert pictures == {f"judgement/{name}.png" for name in drawn}
 
 
+def test_a_run_with_a_gate_of_its_own_stays_challenger(credit_run):
+    said = "not judged as declared: gate set for this run"
+    assert said in credit_run.model["promotion"]
+
+
 def test_a_loss_to_a_baseline_is_said(store, prefect_server, client, credit_file):
     bad = {"training.epochs": 1, "training.learning_rate": 1e-6, "gate.at_least": 0.1}
     result = train("credit_scoring", {**bad, "source.uri": str(credit_file)})

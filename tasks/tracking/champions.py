@@ -1,15 +1,12 @@
 """The aliases ``champion`` and ``challenger``: who holds them, since when and why.
 
-The alias is the truth about now; each crowning leaves a tag on its version, which is the history.
+The alias is the truth about now; each crowning leaves an entry in the history.
 """
 
-import getpass
-import json
-import os
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from filelock import FileLock
@@ -18,24 +15,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
-from tasks.tracking.model_files import load_version, read_or_refused
+from tasks.tracking.identity import person
+from tasks.tracking.model_files import experiment_of_ours, load_version, read_or_refused
+from tasks.tracking.promotion_history import Crowning, append_entry, read_history, versions
 from tasks.tracking.store import connect, local_folder
 
-CROWNED = "champion_at."  # and then the time: one tag for each time that a version was crowned
-
-
-@dataclass(frozen=True)
-class Crowning:
-    """A version became champion: when (UTC), instead of which one, why, by whom and how."""
-
-    version: str
-    at: str
-    previous: str | None
-    reason: str
-    how: str  # compared, by hand, or rollback
-    by: str
-
-
+log = logging.getLogger("finflows")
 # What MLflow says where the model, or the alias, does not exist.
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -79,29 +64,26 @@ def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) 
     then nothing is written.
 
     Raises UsageError where it does not load, or another machine crowned another one meanwhile.
-    The tag is written before the alias: killed between the two, the champion is who it was.
+    The entry is written before the alias: killed between the two, the champion is who it was.
     """
     refuse_unloadable(name, version)
     holder = champion_of(client, name)
-    previous = str(holder.version) if holder else None
-    if previous == version:
+    if holder is not None and str(holder.version) == version:
         return False
-    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    crowning = Crowning(version, at, previous, reason[:2000], how, _person())
-    client.set_model_version_tag(name, version, CROWNED + at, json.dumps(asdict(crowning)))
-    client.set_registered_model_alias(name, "champion", version)
+    say_gaps(client, name)
+    wrote = append_entry(client, name, version, reason[:2000], how, person())
+    if wrote:
+        client.set_registered_model_alias(name, "champion", version)
     now = champion_of(client, name)
-    if now is None or str(now.version) != version:
+    if not wrote or now is None or str(now.version) != version:
         raise UsageError(f"{name}: another machine promoted at the same moment; promote again")
     return True
 
 
-def _person() -> str:
-    """Whose decision it is; a container's user may have a number and no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
+def say_gaps(client: MlflowClient, name: str) -> None:
+    """Whoever adds to a history is told each time what is wrong with it; the entry keeps it."""
+    for gap in read_history(client, name).gaps:
+        log.warning("the history of %s is broken: %s", name, gap)
 
 
 def refuse_unloadable(name: str, version: str) -> None:
@@ -113,15 +95,7 @@ def refuse_unloadable(name: str, version: str) -> None:
 
 def history(client: MlflowClient, name: str) -> list[Crowning]:
     """All crownings, the oldest first."""
-    tags = [tag for one in versions(client, name) for tag in one.tags.items()]
-    crownings = [Crowning(**json.loads(value)) for key, value in tags if key.startswith(CROWNED)]
-    return sorted(crownings, key=lambda one: one.at)
-
-
-def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """All registered versions of ``name``, the oldest first."""
-    found = client.search_model_versions(f"name = '{name}'", max_results=1000)
-    return sorted(found, key=lambda one: int(one.version))
+    return read_history(client, name).entries
 
 
 def promote_by_hand(name: str, version: str, reason: str) -> bool:
@@ -139,16 +113,22 @@ def promote_by_hand(name: str, version: str, reason: str) -> bool:
 def roll_back(name: str, reason: str) -> tuple[str, str]:
     """Crown the champion before the present one: (the old, the new) version.
 
-    Raises UsageError where there was none.
+    Raises UsageError where there was none, or the history can't tell.
     """
     client = connect()
     with alias_lock(name):
         holder = champion_of(client, name)
         if holder is None:
             raise UsageError(f"{name} has no champion to roll back")
+        known = read_history(client, name)
+        if known.gaps:
+            raise UsageError(
+                f"the history of {name} is broken, so it can't tell who was champion before "
+                f"({'; '.join(known.gaps)}): name the version yourself with finflows promote"
+            )
         current = str(holder.version)
         before = None  # a rollback is no rise: what counts is how the present one first rose
-        for one in history(client, name):
+        for one in known.entries:
             if one.version == current and one.how != "rollback" and one.previous != current:
                 before = one.previous
         if before is None:
@@ -165,6 +145,8 @@ class Standing:
     champion: str | None
     challenger: str | None
     history: list[Crowning]
+    newest_entry: str  # its SHA-256: who keeps it elsewhere knows the history again
+    gaps: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -175,12 +157,16 @@ class Standing:
         lines[0] += f", challenger {self.challenger or 'none yet'}"
         for one in self.history:
             instead = f" instead of version {one.previous}" if one.previous else ""
+            who = f"{one.how}, {one.by}"
+            who += "" if one.before is not None else "; from before entries were linked"
             lines += [
-                f"  {one.at[:19]} UTC  version {one.version}{instead} ({one.how}, {one.by})",
+                f"  {one.at[:19]} UTC  version {one.version}{instead} ({who})",
                 f"      {one.reason}",
+                *(f"      the history was broken already: {gap}" for gap in one.gaps),
             ]
-        if self.history and self.history[-1].version != self.champion:
+        if self.history and self.history[-1].previous == self.champion:
             lines.append("  the last of these was interrupted before it took effect")
+        lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
         return "\n".join(lines)
 
 
@@ -191,4 +177,15 @@ def standing(name: str) -> Standing:
         raise UsageError(f"nothing is registered as '{name}': finflows train {name}")
     holders = [_holder(client, name, alias) for alias in ("champion", "challenger")]
     champion, challenger = (str(one.version) if one else None for one in holders)
-    return Standing(name, champion, challenger, history(client, name))
+    return Standing(name, champion, challenger, *read_history(client, name))
+
+
+def broken_histories(client: MlflowClient) -> list[str]:
+    """One line for each gap in the histories of the models that this project registered."""
+    names = [one.name for one in client.search_registered_models(max_results=1000)]
+    ours = [
+        name
+        for name in names
+        if any(experiment_of_ours(client, one.run_id) for one in versions(client, name)[-1:])
+    ]
+    return [f"{name}: {gap}" for name in ours for gap in read_history(client, name).gaps]

@@ -1,9 +1,15 @@
-"""The files of registered versions: read, or said to be gone in one clear line."""
+"""The files of registered versions: as they were registered, or one clear line says what is wrong.
+
+They are never read where they lie, where somebody else may write at the same moment, but copied to
+a folder of this process, and there compared with the hashes that stand with the version.
+"""
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -13,14 +19,40 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
+from tasks.tracking.file_hashes import is_hashed, refuse_changed
 from tasks.tracking.store import connect
 
 
 def load_version(name: str, version: str) -> Any:
-    """The registered version as MLflow loads it. Raises UsageError where its files are gone or
-    can't be read."""
-    with read_or_refused(name, version):
-        return mlflow.pyfunc.load_model(f"models:/{name}/{version}")
+    """The registered version as MLflow loads it. Raises UsageError where its files are gone, are
+    not what was registered, or can't be read; then nothing of them has run."""
+    with files_of(name, version) as folder, read_or_refused(name, version):
+        return mlflow.pyfunc.load_model(str(folder))
+
+
+@contextmanager
+def files_of(name: str, version: str) -> Iterator[Path]:
+    """A copy of a version's files for the time of the block, its owner's alone. Raises UsageError
+    where they are gone or not what was registered."""
+    with ExitStack() as stack:
+        with read_or_refused(name, version):
+            folder = stack.enter_context(fetched(f"models:/{name}/{version}"))
+            refuse_changed(folder, connect().get_model_version(name, version))
+        yield folder
+
+
+@contextmanager
+def fetched(address: str) -> Iterator[Path]:
+    """A copy of the model at ``address`` for the time of the block, its owner's alone. Raises
+    FileNotFoundError where none is there: MLflow copies nothing then, and does not mind."""
+    with TemporaryDirectory(prefix="finflows-model-") as folder:
+        mlflow.artifacts.download_artifacts(address, dst_path=folder)
+        if not Path(folder, "MLmodel").exists():
+            raise FileNotFoundError(f"{address}: MLmodel")
+        # What Python made of the code, where somebody loaded it in its place, or says that it made.
+        for compiled in [*Path(folder).rglob("__pycache__")]:
+            shutil.rmtree(compiled)
+        yield Path(folder)
 
 
 @contextmanager
@@ -32,6 +64,8 @@ def read_or_refused(name: str, version: str) -> Iterator[None]:
     except Exception as error:
         if folder and is_gone(folder):
             raise UsageError(_lost(name, version, folder)) from None
+        if isinstance(error, UsageError):
+            raise
         reason = f"can't be read at {folder or 'its artifact store'} ({type(error).__name__})"
         raise UsageError(_what_to_do(name, version, reason)) from None
 
@@ -65,26 +99,36 @@ def is_gone(folder: Path) -> bool:
 
 
 class InUse(NamedTuple):
-    """How many versions are champion or challenger, and of those without files, one line each."""
+    """How many versions are champion or challenger, how many of them have no hashes, and one line
+    for each whose files are gone or not what was registered."""
 
     versions: int
-    lost: list[str]
+    unhashed: int
+    unusable: list[str]
 
 
 def versions_in_use(client: MlflowClient) -> InUse:
-    """The champions and challengers that this project registered, and whether they have files."""
-    lost, count = [], 0
+    """The champions and challengers that this project registered, and the state of their files."""
+    unusable, count, unhashed = [], 0, 0
     for model in client.search_registered_models(max_results=1000):
         aliases = client.get_registered_model(model.name).aliases
         for version in sorted({str(one) for one in aliases.values()}, key=int):
-            run_id = client.get_model_version(model.name, version).run_id
-            if experiment_of_ours(client, run_id) is None:
+            registered = client.get_model_version(model.name, version)
+            if experiment_of_ours(client, registered.run_id) is None:
                 continue
-            count += 1
-            folder = folder_of(client.get_model_version_download_uri(model.name, version))
-            if folder and is_gone(folder):
-                lost.append(_lost(model.name, version, folder))
-    return InUse(count, lost)
+            count, unhashed = count + 1, unhashed + (not is_hashed(registered))
+            if reason := why_unusable(model.name, version):
+                unusable.append(reason)
+    return InUse(count, unhashed, unusable)
+
+
+def why_unusable(name: str, version: str) -> str | None:
+    """Why the files of a version can't be used, in one line; None where they can."""
+    try:
+        with files_of(name, version):
+            return None
+    except UsageError as error:
+        return str(error)
 
 
 def experiment_of_ours(client: MlflowClient, run_id: str | None) -> str | None:

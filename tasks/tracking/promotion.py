@@ -1,6 +1,7 @@
 """Judge a challenger against the champion on the same test rows, and move the alias."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,16 +34,17 @@ def judge_challenger(
     version: str,
     trained: Attempt,
     judgement: Judgement,
+    otherwise: Sequence[str] = (),
 ) -> Promotion:
     """Compare the registered ``version`` with the champion, and crown it where it is better.
 
-    A doubtful one stays challenger. From
-    comparing to crowning the aliases are locked, so that of two flows that register at once the
-    second is compared with the first.
+    A doubtful one stays challenger, and so does one that was judged ``otherwise`` than is declared:
+    these settings were set for the run. From comparing to crowning the aliases are locked, so that
+    of two flows that register at once the second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.answers.outputs, judgement.rows
-    fitness = floors(judgement, trained.diagnosis)
+    fitness = floors(judgement, trained.diagnosis, otherwise)
     by_hand = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)

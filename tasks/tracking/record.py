@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
-from modelling.evaluation import NO_GATE, Verdict
+from modelling.evaluation import Verdict, gate_state
 from modelling.history import History
 from modelling.judging import Judgement
 from modelling.learning_curves import Diagnosis
@@ -30,8 +30,7 @@ REPORT = "report.md"
 
 def gate_tags(gate: Verdict) -> dict[str, str]:
     """The verdict of the gate as tags of a run or a version."""
-    verdict = "passed" if gate.passed else "failed"
-    return {"gate": "none" if gate == NO_GATE else verdict, "gate_reason": gate.reason}
+    return {"gate": gate_state(gate), "gate_reason": gate.reason}
 
 
 @dataclass

@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -20,7 +22,10 @@ from modelling.agreement import refuse_disagreement
 from modelling.evaluation import Verdict
 from modelling.packaging import Package
 from tasks.tracking.champions import set_challenger
+from tasks.tracking.file_hashes import hash_tag
 from tasks.tracking.fresh_process import answers_elsewhere
+from tasks.tracking.locked_requirements import locked
+from tasks.tracking.model_files import fetched
 from tasks.tracking.record import TrackedRun, gate_tags
 from tasks.tracking.retrying import can_pass
 from tasks.training import Attempt
@@ -54,12 +59,13 @@ def register_model(
     started = time.perf_counter()
     made = _made_before(run, package.name)
     model_uri = str(made.source if made else _log_model(run, package).model_uri)
-    folder = Path(mlflow.artifacts.download_artifacts(model_uri))
-    answers = answers_elsewhere(folder, validation[list(package.inputs)])
+    with fetched(model_uri) as folder:
+        tags = hash_tag(folder)
+        answers = answers_elsewhere(folder, validation[list(package.inputs)])
     difference = refuse_disagreement(
         package.folder, trained.validation_outputs, answers, trained.use_case
     )
-    tags = {**gate_tags(gate), **frozen, "learning_curve": trained.diagnosis.verdict}
+    tags |= {**gate_tags(gate), **frozen, "learning_curve": trained.diagnosis.verdict}
     tags["disagreement"] = f"{difference:.2g}"
     version = str((made or _create_version(run, package.name, model_uri, tags)).version)
     set_challenger(run.client, package.name, version)
@@ -82,7 +88,7 @@ def _log_model(run: TrackedRun, package: Package) -> ModelInfo:
         artifact_path=None,
         name="model",
         model_id=model.model_id,
-        flavor=mlflow.pyfunc,
+        flavor=SimpleNamespace(save_model=_save),
         run_id=run.run_id,
         python_model=str(TRAVELLING_MODEL),
         artifacts={"scorer": str(package.folder)},
@@ -91,6 +97,14 @@ def _log_model(run: TrackedRun, package: Package) -> ModelInfo:
         input_example=package.example,
         pip_requirements=list(package.requirements),
     )
+
+
+def _save(path: str, pip_requirements: list[str], **given: Any) -> None:
+    """As MLflow saves, but with the requirements as the lock has them: MLflow can't write hashes
+    (it would add itself once more, without)."""
+    mlflow.pyfunc.save_model(path, pip_requirements=pip_requirements, **given)
+    if lines := locked(pip_requirements):
+        Path(path, "requirements.txt").write_text("\n".join(lines) + "\n")
 
 
 def signature_of(package: Package) -> ModelSignature:

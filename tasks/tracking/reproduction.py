@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tasks.tracking.model_files import why_unusable
 from tasks.tracking.provenance import code_and_lock
 from tasks.tracking.store import connect
 
@@ -30,7 +31,8 @@ def what_changed(run_id: str) -> list[tuple[str, str, str]]:
 
 
 def compare_runs(run_id: str, repeated: str) -> Reproduction:
-    """Facts, settings, the hash of the weights, and every metric at every epoch, bit by bit."""
+    """Facts, settings, every metric at every epoch, bit by bit, the hash of the weights, and the
+    files of the model."""
     client = connect()
     then, now = client.get_run(run_id), client.get_run(repeated)
     tags = then.data.tags, now.data.tags
@@ -43,8 +45,18 @@ def compare_runs(run_id: str, repeated: str) -> Reproduction:
         series = [_series(client, run, name) for run in (then, now)]
         pairs += _paired(name, *series)
     pairs.append(("weights_hash", tags[0].get("weights_hash"), tags[1].get("weights_hash")))
+    pairs += _files(client, run_id)
     differing = [(name, str(was), str(new)) for name, was, new in pairs if not _same(was, new)]
     return Reproduction(len(pairs), differing)
+
+
+def _files(client: MlflowClient, run_id: str) -> list[tuple[str, object, object]]:
+    """Whether what the run registered is still what it registered."""
+    same = "as registered"
+    return [
+        (f"files of version {one.version}", same, why_unusable(one.name, str(one.version)) or same)
+        for one in client.search_model_versions(f"run_id = '{run_id}'")
+    ]
 
 
 AFTERWARDS = ("best_", "test_", "baseline_", "advantage_")

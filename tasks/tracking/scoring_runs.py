@@ -16,16 +16,19 @@ from modelling.loading import shown_name
 from modelling.refusals import DataRefused, UsageError
 from tasks.processes import process_tag
 from tasks.scoring import Asked
-from tasks.tracking.champions import champion_of, versions
+from tasks.tracking.champions import champion_of
 from tasks.tracking.model_files import load_version
+from tasks.tracking.promotion_history import versions
 from tasks.tracking.store import connect, experiment_id
 
 
 class LoadedModel(NamedTuple):
-    """A registered version, ready to answer raw rows."""
+    """A registered version, ready to answer raw rows. A version that is deleted and made again has
+    the same number, but another ``model_id``."""
 
     name: str
     version: str
+    model_id: str
     asked: Asked
 
 
@@ -62,7 +65,7 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
         written=Written(**getattr(unwrapped, "written", {})),  # older models do not say
     )
-    return LoadedModel(name, wanted, asked)
+    return LoadedModel(name, wanted, str(model.model_id), asked)
 
 
 @contextmanager
@@ -71,7 +74,8 @@ def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[s
     client = connect()
     experiment = experiment_id(client, f"{model.name}-scoring")
     shown = shown_name(source).rpartition("/")[2]
-    tags = {"model_version": model.version, "input": shown, "process": process_tag(os.getpid())}
+    tags = {"model_version": model.version, "model_id": model.model_id, "input": shown}
+    tags["process"] = process_tag(os.getpid())
     run = client.create_run(experiment, tags=tags, run_name=shown)
     started = time.monotonic()
 

@@ -1,10 +1,12 @@
 """Serve a registered model with MLflow's scoring server, in an environment of its own.
 
-The environment holds the model's pinned requirements and nothing else: no TensorFlow, no Prefect,
-not this project.
+The environment holds the model's requirements, pinned by hash, and nothing else: no TensorFlow, no
+Prefect, not this project.
 """
 
 import hashlib
+import json
+import logging
 import os
 import shutil
 import socket
@@ -12,16 +14,19 @@ import subprocess
 import sys
 import venv
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-import mlflow
 from filelock import FileLock
 
 from modelling.refusals import UsageError
-from tasks.tracking.model_files import read_or_refused
+from tasks.tracking.file_hashes import refuse_difference
+from tasks.tracking.model_files import files_of
 from tasks.tracking.scoring_runs import load_registered
-from tasks.tracking.store import local_folder, tracking_uri
+from tasks.tracking.store import connect, local_folder, tracking_uri
+
+log = logging.getLogger("finflows")
 
 SERVER = Path(__file__).with_name("scoring_server.py")
 READY = "ready"
@@ -36,8 +41,9 @@ class Served:
     python: Path
 
     def command(self, port: int) -> list[str]:
-        """What to run; it needs nothing of this process's environment."""
-        return [str(self.python), "-P", str(SERVER), str(self.model_folder), str(port)]
+        """What to run; it needs nothing of this process's environment, and writes no compiled code
+        beside the model's."""
+        return [str(self.python), "-P", "-B", str(SERVER), str(self.model_folder), str(port)]
 
     def run(self, port: int) -> NoReturn:
         """Become the server, on 127.0.0.1. Raises UsageError where the port is taken."""
@@ -54,22 +60,39 @@ class Served:
 def prepare_serving(name: str, version: str | None = None) -> Served:
     """Copy the champion (or ``version``) and build its environment, unless both are there.
 
-    Raises UsageError where there is no such version, or its requirements can't be installed.
+    Raises UsageError where there is no such version, its files or their copy were changed, or its
+    requirements can't be installed.
     """
     loaded = load_registered(name, version)
     home = local_folder() / "serving"
-    # Another store may have another model of this name and version.
-    store = hashlib.sha256(tracking_uri().encode()).hexdigest()[:8]
-    folder = home / f"models-{store}" / name / loaded.version
-    with FileLock(_made(home) / "serving.lock", timeout=1800):
+    folder = home / "models" / _registration(name, loaded.version)
+    with (
+        FileLock(_made(home) / "serving.lock", timeout=1800),
+        files_of(name, loaded.version) as fetched,
+    ):
         if not folder.exists():
-            address = f"models:/{name}/{loaded.version}"
-            aside = folder.with_suffix(".partial")  # a killed download leaves no half a model
+            aside = folder.with_suffix(".partial")  # a killed copy leaves no half a model
             shutil.rmtree(aside, ignore_errors=True)
-            with read_or_refused(name, loaded.version):
-                mlflow.artifacts.download_artifacts(address, dst_path=str(_made(aside)))
+            shutil.copytree(fetched, aside)
             os.replace(aside, folder)
-        return Served(loaded.version, folder, _environment(home, folder / "requirements.txt"))
+        refuse_difference(folder, fetched)
+        requirements = folder / "requirements.txt"
+        if "--hash=" not in requirements.read_text():
+            log.warning(
+                "%s version %s names its packages without hashes: what the index has of these "
+                "versions is installed unseen",
+                name,
+                loaded.version,
+            )
+        return Served(loaded.version, folder, _environment(home, requirements))
+
+
+def _registration(name: str, version: str) -> str:
+    """A name for this registration and no other: a version that is deleted and made again has the
+    same number, as may one of another store."""
+    one = connect().get_model_version(name, version)
+    facts = [tracking_uri(), name, version, one.creation_timestamp, one.source]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def _made(folder: Path) -> Path:
@@ -89,7 +112,15 @@ def _environment(home: Path, requirements: Path) -> Path:
     command += ["--disable-pip-version-check", "-r", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UsageError(f"the requirements of the model can't be installed: {reason}")
+        raise UsageError(f"the requirements of the model can't be installed: {_why(done.stderr)}")
     (folder / READY).touch()
     return python
+
+
+def _why(said: str) -> str:
+    """What pip's errors come to, in one line."""
+    lines = [line.strip() for line in said.splitlines()] or ["no message"]
+    for line, following in pairwise(lines):
+        if "DO NOT MATCH THE HASHES" in line:
+            return f"the index has another {following.partition(' ')[0]} than the lock knows"
+    return lines[-1]
