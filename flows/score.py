@@ -64,7 +64,8 @@ def score(
         )
     log.info("%-11s %s rows by version %s", "scored", f"{scored.rows:,}", model.version)
     for name, rows in scored.unknown.items():
-        log.info("%-11s %s: %d rows have a label that no training row had", "unknown", name, rows)
+        told = f"{name}: {rows:,} rows have a label that the model does not know"
+        log.info("%-11s %s", "unknown", told)
     if scored.quarantined:
         aside = f"{scored.quarantined:,} rows in {quarantine_of(output).name}"
         log.info("%-11s %s, with the rules that they break", "quarantine", aside)

@@ -63,7 +63,7 @@ def search(
     parameters |= {"overrides": overrides}
     refuse_search(trials, workers, sampler, dask, pool)
     use_case = override(find_use_case(use_case_name), overrides)
-    with tracked_run(use_case, parameters, resume) as run:
+    with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         table, data_hash, origin = load_table(use_case)
         table = derive_columns(table, use_case)
         table, report = validate_table(table, use_case)
@@ -71,7 +71,7 @@ def search(
         run.log_data(parts, report.markdown(), data_hash, origin)
         features = preprocess(parts, use_case)
 
-        with training_place(workers, dask, pool, run.checkpoint_folder) as place:
+        with training_place(workers, dask, pool, scratch) as place:
             study = open_study(run, use_case, trials, sampler, seed, place.slots)
             run_trials(study, features, run, place)
         settings = study.settings(study.best())

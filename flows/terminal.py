@@ -206,10 +206,10 @@ def show_standings(standings: "Sequence[Standing]") -> None:
 
 
 def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:
-    """One line for each check, for each run that was ended and each model that was brought home."""
+    """One line for each check, and for each thing that was put right."""
     for one in checks:
         print(f"{'ok' if one.passed else 'FAILED':8}{one.name:12}{one.finding}")
-    for line in reaped or ["nothing: no run has lost its process, no model lies astray"]:
+    for line in reaped or ["nothing: no run has lost its process, no model or file lies astray"]:
         print(f"{'put right':20}{line}")
 
 

@@ -7,11 +7,12 @@ from modelling.refusals import UsageError
 from tasks.flow_runs import reap, watch_heartbeats
 from tasks.health import Check, examine
 from tasks.tracking.relocation import bring_models_home
+from tasks.unfinished_files import remove_leftovers
 
 
 def look_after() -> tuple[list[Check], list[str]]:
-    """The checks, and one line for each run that was ended because nobody runs it any more, and for
-    each model that was brought home.
+    """The checks, and one line for each run that was ended because nobody runs it any more, for
+    each model that was brought home, and for each file that a killed process left.
 
     Where a Prefect server is configured, it is also told to watch the heartbeats of flow runs.
     """
@@ -21,7 +22,7 @@ def look_after() -> tuple[list[Check], list[str]]:
         watch_heartbeats()
     reaped = reap() if {"tracking", "prefect"} <= reachable else []
     moved = bring_models_home() if "tracking" in reachable else []
-    return checks, [*reaped, *moved]
+    return checks, [*reaped, *moved, *remove_leftovers()]
 
 
 @flow(name="upkeep", persist_result=False)

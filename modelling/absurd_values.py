@@ -14,11 +14,12 @@ LARGEST = 1e100  # squares of it can still be added up
 def plausible_limit(values: np.ndarray) -> float:
     """The magnitude beyond which numbers among ``values`` (n,) are absurd; NaN counts as nothing.
 
-    A million times what nine in ten of the magnitudes above zero keep.
+    A million times what nine in ten of the magnitudes above zero keep, rounded up to a power of
+    ten: a model may hold the limit, and a customer's value is not to be read off it.
     """
     sizes = np.abs(values)
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
     if not len(sizes):
         return LARGEST
     usual = np.partition(sizes, position := int(0.9 * (len(sizes) - 1)))[position]
-    return min(TIMES_USUAL * float(usual), LARGEST)
+    return min(TIMES_USUAL * 10.0 ** min(float(np.ceil(np.log10(usual))), 100.0), LARGEST)

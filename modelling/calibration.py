@@ -1,6 +1,7 @@
 """Fit on validation rows what turns outputs into probabilities (or variances) to be taken at
 their word; ``modelling.scoring.calibrated`` applies it."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,16 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
     Probabilities: none, temperature (Guo et al. 2017), Platt (1999) and isotonic (Zadrozny and
     Elkan 2002) for two classes; none and temperature for more. Each is cross-validated inside the
     validation rows; one that does not lower the log loss by more than a standard error is noise,
-    and none is kept. Log variances: the level at which QLIKE is lowest. Other values: none.
+    and none is kept. Each point of an isotonic curve comes from ``minimum_rows_per_value`` rows or
+    more. Log variances: the level at which QLIKE is lowest. Other values: none.
     """
     outputs = outputs.astype(np.float64)
     if use_case.problem == "regression":
         if use_case.target_kind == "value":
             return NONE
         return {"method": "level", "offset": level_shift(target, outputs)}
-    methods = (_temperature, _platt, _isotonic) if outputs.ndim == 1 else (_temperature,)
+    isotonic = partial(_isotonic, least=use_case.minimum_rows_per_value)
+    methods = (_temperature, _platt, isotonic) if outputs.ndim == 1 else (_temperature,)
     smallest = np.bincount(target.astype(np.intp)).min()
     if smallest < 2 * FOLDS:
         return NONE
@@ -72,10 +75,14 @@ def _platt(target: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     return {"method": "platt", "slope": float(slope), "offset": float(offset)}
 
 
-def _isotonic(target: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def _isotonic(target: np.ndarray, probabilities: np.ndarray, least: int) -> dict[str, Any]:
+    order, groups = np.argsort(probabilities, kind="stable"), max(len(target) // least, 1)
+    group = np.arange(len(target)) * groups // len(target)
+    rows = np.bincount(group)
+    claimed, happened = (np.bincount(group, one[order]) / rows for one in (probabilities, target))
     # A step at exactly 0 or 1 would claim certainty from a handful of rows.
     certain = 1 / (len(target) + 2)
-    fitted = IsotonicRegression(y_min=certain, y_max=1 - certain).fit(probabilities, target)
+    fitted = IsotonicRegression(y_min=certain, y_max=1 - certain).fit(claimed, happened, rows)
     return {
         "method": "isotonic",
         "from": fitted.X_thresholds_.tolist(),

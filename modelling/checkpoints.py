@@ -3,7 +3,7 @@
 A checkpoint holds weights, optimizer and schedule, the state of early stopping with its best
 weights, and the metrics so far. Shuffling and dropout need no state: they are keyed by seed and
 epoch. Files are written aside and renamed, carry a digest, and the one before is kept, so that a
-cut-off file is noticed and the previous one is used.
+cut-off file is noticed and the previous one is used. They are their owner's alone.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Checkpoints:
 
     def save(self, progress: Progress) -> None:
         """Write one atomically, then drop all but the newest two."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         buffer = io.BytesIO()
         values = np.frombuffer(json.dumps(progress.values).encode(), dtype=np.uint8)
         arrays: dict[str, Any] = {**progress.arrays, "values": values}
@@ -49,7 +49,8 @@ class Checkpoints:
         content = buffer.getvalue()
         path = self.folder / f"epoch-{progress.values['epochs_done']:06d}.ckpt"
         aside = path.with_suffix(f".partial-{os.getpid()}")  # a killed worker's child may linger
-        aside.write_bytes(hashlib.sha256(content).digest() + content)
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(hashlib.sha256(content).digest() + content)
         os.replace(aside, path)
         for old in self._paths()[: -self.kept]:
             old.unlink(missing_ok=True)

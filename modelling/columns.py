@@ -29,8 +29,10 @@ class Column(Declaration):
     are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
     something else than their size ("98 = refused to say"): no range applies to them, and they
     become missing, with a flag of their own as a feature. Missing values are imputed with the
-    median of the training rows, with a flag. Labels that no training row had are counted where rows
-    are scored; a file in which more than ``unknown_at_most`` of the rows have one is not scored.
+    median of the training rows, with a flag. Labels that the model does not know, since no training
+    row had them or too few for it to name them, are counted where rows are scored; a file in which
+    more than ``unknown_at_most`` of the rows (and the share of such labels in training) have one is
+    not scored.
     Two features of the same ``unit`` have a quotient that means something, whatever the unit: it
     becomes a feature too.
     """

@@ -46,7 +46,7 @@ class Contract:
     ``unknown_at_most``) and ``off_contract``: whether a row with a broken rule is refused, or its
     cell treated as missing, and with a missing column all of them. Infinite numbers count as
     missing, as they do in training. ``scoring`` is the module of that name, as a dictionary;
-    ``trained`` are the labels that training rows had, by column.
+    ``trained`` are the labels that the model names, by column: those that enough training rows had.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Contract:
     def check(self, frame: pd.DataFrame) -> tuple[Columns, np.ndarray, np.ndarray]:
         """The cells that keep the rules (numbers float64, labels as text), all others missing; per
         row the rules that it breaks, as text (n,), empty where it keeps all of them; and per row
-        the columns whose label no training row had, as text (n,).
+        the columns whose label is unknown, as text (n,).
 
         Raises InputRefused where a column is missing, if that is not to be treated as missing
         cells, or where all are.
@@ -93,7 +93,7 @@ class Contract:
         return Columns(arrays, len(frame)), broken, unknown
 
     def _unknown(self, labels: np.ndarray, name: str) -> np.ndarray:
-        """Which rows (n,) have a label in the column that no training row had."""
+        """Which rows (n,) have a label in the column that the model does not name."""
         known = {None, *self.trained.get(name, ())}
         if known.issuperset(labels.tolist()):  # nearly always, and in a tenth of the time
             return np.zeros(len(labels), dtype=bool)
@@ -224,7 +224,8 @@ class Model:
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row of answers per row of ``frame``, in its order and with its index.
 
-        ``unknown`` names the columns whose label no training row had. Raises InputRefused.
+        ``unknown`` names the columns whose label no training row had, or too few for the model to
+        name it. Raises InputRefused.
         """
         starts = range(0, max(len(frame), 1), ROWS_AT_ONCE)
         parts = [self._answer(frame.iloc[start : start + ROWS_AT_ONCE]) for start in starts]

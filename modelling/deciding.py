@@ -7,6 +7,7 @@ import pandas as pd
 
 from modelling.columns import Column
 from modelling.declaration import AlertBudget, CutOff, UseCase
+from modelling.microaggregation import kept_median
 from modelling.scoring import stake
 from modelling.splitting import Parts
 
@@ -54,15 +55,19 @@ def amounts_of(
     rows: pd.DataFrame, use_case: UseCase, known: pd.DataFrame | None = None
 ) -> np.ndarray:
     """The amount at stake in each row (n,), in the unit of the costs; missing ones are the median
-    of those that are ``known``: the training rows where it is for a decision, the same rows where
-    it is for counting what was decided. Zeros where no column was declared."""
+    of those that are ``known``: the training rows where it is for a decision, as the model keeps
+    it, the same rows where it is for counting what was decided. Zeros where no column was
+    declared."""
     costs = use_case.costs
     assert costs is not None  # the declaration sees to it
     if costs.amount is None:
         return np.zeros(len(rows))
     column = next(column for column in use_case.columns if column.name == costs.amount)
     amounts = _amounts_in(rows, column)
-    median = _amounts_in(rows if known is None else known, column).median()
+    median = amounts.median()
+    if known is not None:
+        least = use_case.minimum_rows_per_value
+        median = kept_median(_amounts_in(known, column).to_numpy(), least)
     filled = amounts.fillna(0.0 if np.isnan(median) else median).to_numpy()
     return filled if costs.amount_at_most is None else np.minimum(filled, costs.amount_at_most)
 

@@ -158,7 +158,9 @@ class UseCase(Declaration):
     ``derived`` columns are computed from other rows, before the table is validated and split; they
     may be declared among ``columns`` and as ``target`` like those of the source. ``search``
     says what a search may try, by dotted name; ``off_contract`` what the registered model does
-    with a row that breaks a rule of its columns.
+    with a row that breaks a rule of its columns. Whatever a registered model or a picture keeps of
+    customers' values is an aggregate over ``minimum_rows_per_value`` rows or more (the k of
+    k-anonymity).
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -173,6 +175,7 @@ class UseCase(Declaration):
     duplicates: Literal["keep", "drop"] = "keep"
     split: Split = Stratified()
     preprocessing: Preprocessing = Preprocessing()
+    minimum_rows_per_value: PositiveInt = 20
     network: Network = Network()
     training: Training = Training()
     target_kind: Literal["value", "log_variance"] = "value"

@@ -55,7 +55,7 @@ def open_delimited(stream: IO[bytes], wanted: Wanted) -> RawTable:
     shown = [name for name in taken if name[:1] != "\0"]
     found = [] if wanted.source.delimiter or delimiter == "," else [f"delimiter {delimiter!r}"]
     found += [] if wanted.source.encoding or encoding == "utf-8-sig" else [f"encoding {encoding}"]
-    return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found))
+    return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found), is_text=True)
 
 
 def _arrows(encoding: str) -> str:

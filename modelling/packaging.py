@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -68,7 +69,7 @@ def package_model(
         "target_offset": features.target_offset,
         "target_scale": features.target_scale,
         "transformer": features.transformer.state,
-        "contract": contract_of(use_case),
+        "contract": contract_of(use_case, unnamed_labels(features.transformer, parts, use_case)),
     }
     (folder / "scorer.json").write_text(json.dumps(state))
     state |= _fitted_on_validation(Scorer(folder).outputs(parts.validation), parts, use_case)
@@ -101,12 +102,30 @@ def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) 
     return {"calibration": calibration, "cut_off": cut_off}
 
 
-def contract_of(use_case: UseCase) -> dict[str, Any]:
-    """What the raw columns must keep, as ``modelling.contract`` reads it."""
+def unnamed_labels(transformer: Transformer, parts: Parts, use_case: UseCase) -> dict[str, float]:
+    """The share of rows, by column, with a label that training rows had but the model does not
+    name, since they were fewer than ``minimum_rows_per_value``. Counted as that many rows at least,
+    or the share would tell of a single customer."""
+    shares = {}
+    for name, positions, _, _ in transformer.categories:
+        labels = parts.train[name].dropna()
+        if len(unnamed := labels[~labels.isin(list(positions))]):
+            found = [part[name].isin(unnamed).mean() for part in (parts.train, parts.validation)]
+            shares[name] = max(*found, use_case.minimum_rows_per_value / len(parts.train))
+    return shares
+
+
+def contract_of(use_case: UseCase, unnamed: Mapping[str, float] = {}) -> dict[str, Any]:
+    """What the raw columns must keep, as ``modelling.contract`` reads it.
+
+    A label that the model does not name is unknown to it when rows are scored. So the share of
+    ``unnamed`` ones is added to what a column allows: the training file itself stays scorable.
+    """
     columns = [
         {
             **column.model_dump(include=set(CONTRACT)),
             "required": column.missing_at_most == 0,
+            "unknown_at_most": min(column.unknown_at_most + unnamed.get(column.name, 0.0), 1.0),
         }
         for column in use_case.features
     ]
@@ -116,15 +135,16 @@ def contract_of(use_case: UseCase) -> dict[str, Any]:
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:
     """One made-up row that keeps the contract: the medians of the training rows (those of ratios
-    come after them) and the first label of each category. Of a column that they know nothing of,
-    what is nearest to zero among its values, or its first category."""
+    come after them) and the first label of each category that the model names, which is a declared
+    or a frequent one. Of a column that they know nothing of, what is nearest to zero among its
+    values, its first category, or a label that stands for any."""
     medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=False))
-    labels = {name: next(iter(positions), None) for name, positions, _ in transformer.categories}
+    labels = {name: next(iter(positions), None) for name, positions, *_ in transformer.categories}
 
-    def cell(column: Column) -> float | str | None:
+    def cell(column: Column) -> float | str:
         if column.kind == "number":
             low, high = column.minimum, column.maximum
             return float(np.clip(medians[column.name], low, high))
-        return labels[column.name] or next(iter(column.categories or ()), None)
+        return labels[column.name] or next(iter(column.categories or ("other",)))
 
     return pd.DataFrame([{column.name: cell(column) for column in use_case.features}])

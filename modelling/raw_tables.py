@@ -22,12 +22,13 @@ NOT_A_TABLE = "is not a table: give CSV, Parquet or Excel"
 
 
 class RawTable(NamedTuple):
-    """The columns' names in the order of the table, its batches of them, and what was found out of
-    the file that the source does not declare."""
+    """The columns' names in the order of the table, its batches of them, what was found out of
+    the file that the source does not declare, and whether a spreadsheet may have written it."""
 
     names: list[str]
     batches: Iterator[pa.RecordBatch]
     found: tuple[str, ...] = ()
+    is_text: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,19 @@ class Transformer:
         self.special_codes: list[tuple[int, list[float]]] = numeric["special_codes"]
         self.flagged = np.array(numeric["flagged"], dtype=np.intp)
         self.blocks = [_Block(block) for block in numeric["blocks"]]
-        self.categories: list[tuple[str, dict[str, int], int]] = [
-            (category["name"], category["positions"], category["width"])
+        self.categories: list[tuple[str, dict[str, int], int, int]] = [
+            (
+                category["name"],
+                category["positions"],
+                category["width"],
+                category.get("other", -1),  # in models of before, unknown labels had no column
+            )
             for category in state["categories"]
         ]
 
     def transform(self, frame: pd.DataFrame) -> np.ndarray:
-        """Features of shape (n, f), finite. Missing numbers are imputed, unknown labels all zero.
+        """Features of shape (n, f), finite. Missing numbers are imputed, missing labels all zero;
+        unknown labels count as rare ones.
 
         Raises KeyError where a column is missing and ValueError where a number is not one.
         """
@@ -51,13 +57,13 @@ class Transformer:
         for position, name in enumerate(self.numeric):
             raw[:, position] = _numbers_in(frame[name])
         features = np.empty((len(frame), len(self.feature_names)), dtype=np.float32)
-        from_numbers = len(self.feature_names) - sum(width for _, _, width in self.categories)
+        from_numbers = len(self.feature_names) - sum(width for _, _, width, _ in self.categories)
         for first in range(0, len(frame), ROWS_AT_ONCE):
             rows = slice(first, first + ROWS_AT_ONCE)
             features[rows, :from_numbers] = self._numbers(raw[rows])
         at = from_numbers
-        for name, positions, width in self.categories:
-            features[:, at : at + width] = _one_hot(frame[name], positions, width)
+        for name, positions, width, other in self.categories:
+            features[:, at : at + width] = _one_hot(frame[name], positions, width, other)
             at += width
         return features
 
@@ -237,13 +243,17 @@ def number_of(cell: object) -> float | None:
     return None
 
 
-def _one_hot(labels: pd.Series | np.ndarray, positions: dict[str, int], width: int) -> np.ndarray:
-    """One column a kept label, one for the rare ones together; unknown and missing are all zero."""
+def _one_hot(
+    labels: pd.Series | np.ndarray, positions: dict[str, int], width: int, other: int
+) -> np.ndarray:
+    """One column a kept label; all others, rare or unknown, have the column ``other`` together (-1:
+    none), since nobody may tell from a model which rare ones there were. Missing is all zero."""
     if not isinstance(labels, np.ndarray):  # not read by the contract
         codes, cells = pd.factorize(labels)
         known = Labels(positions)
         labels = np.array([*map(known.find, cells), None], dtype=object)[codes]
-    at = np.array([positions.get(text, -1) for text in labels], dtype=np.intp)
+    where = [-1 if text is None else positions.get(text, other) for text in labels]
+    at = np.array(where, dtype=np.intp)
     encoded = np.zeros((len(labels), width), dtype=np.float32)
     found = np.flatnonzero(at >= 0)
     encoded[found, at[found]] = 1.0

@@ -103,7 +103,7 @@ def _open_all(files: list[Path], wanted: Wanted) -> RawTable:
         if sorted(table.names) != sorted(first.names):
             raise DataRefused(f"{wanted.shown}: {path.name} has other columns than {files[0].name}")
     batches = (batch.select(first.names) for table in tables for batch in table.batches)
-    return RawTable(first.names, batches, first.found)
+    return RawTable(first.names, batches, first.found, first.is_text)
 
 
 def _open_stream(stream: IO[bytes], wanted: Wanted) -> RawTable:
@@ -195,7 +195,7 @@ def _open_excel(stream: IO[bytes], wanted: Wanted) -> RawTable:
         if name and wanted.takes(name)
     }
     found = () if len(sheets) == 1 or sheet else (f"sheet '{chosen[0]}'",)
-    return RawTable(list(columns), iter([batch_of(columns)]), found)
+    return RawTable(list(columns), iter([batch_of(columns)]), found, is_text=True)
 
 
 def batch_of(columns: dict[str, list[Any]]) -> pa.RecordBatch:

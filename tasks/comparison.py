@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect.artifacts import create_table_artifact
 
+from modelling.spreadsheets import cell_as_text
 from tasks.prefect_pages import show_in_prefect
 from tasks.tracking.leaderboard import Standing, log_comparison
 
@@ -71,7 +72,7 @@ def as_csv(standings: Sequence[Standing]) -> str:
     writer.writerow(fields)
     for one in standings:
         row = one._asdict() | {"aliases": " ".join(one.aliases), "started": one.started.isoformat()}
-        writer.writerow([row[name] for name in fields])
+        writer.writerow([cell_as_text(row[name]) for name in fields])
     return text.getvalue()
 
 

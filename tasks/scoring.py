@@ -1,7 +1,8 @@
 """Score a table of any size in bounded memory: what training reads in, CSV or Parquet out.
 
 Rows that the model refuses go to a quarantine file beside the output, with their number and the
-rules that they break. Files appear whole or not at all, and are their owner's alone.
+rules that they break. Files appear whole or not at all, and are their owner's alone. In CSV, text
+that a spreadsheet would run as a formula has an apostrophe in front.
 """
 
 import hashlib
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -24,8 +24,11 @@ import pyarrow.parquet
 from modelling.cells import Written, numbers_in_text, plain_numbers, refuse_commas
 from modelling.declaration import Source
 from modelling.loading import frame_of, open_source, shown_name
+from modelling.raw_tables import RawTable
 from modelling.references import ADDRESS, expand
 from modelling.refusals import DataRefused, UsageError
+from modelling.spreadsheets import as_it_was, as_text, cell_as_text
+from tasks.unfinished_files import unfinished_file
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
 ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
@@ -68,7 +71,7 @@ def score_file(
     columns are missing.
     """
     _refuse_paths(source, output)
-    raw = open_source(source, asked.kinds, rest=True)
+    raw = _as_first_read(open_source(source, asked.kinds, rest=True), asked)
     layout = _Layout.of(raw.names, asked)
     path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
     unknown: Counter[str] = Counter()
@@ -120,7 +123,7 @@ class _Layout(NamedTuple):
         inputs = [name for name in asked.kinds if name in names]
         free = (name for name in _number_names() if name not in asked.kinds)
         ours = next(free)
-        again = BROKEN in names and ours in names and BROKEN not in asked.kinds
+        again = _is_quarantine(names, asked)
         number = ours if again else next(name for name in chain([ours], free) if name not in names)
         kept = [name for name in names if not (again and name in (BROKEN, ours))]
         others = [name for name in kept if name not in inputs]
@@ -138,6 +141,24 @@ class _Layout(NamedTuple):
             f"input.{name}" if name in self.outputs else name: batch.column(name)
             for name in self.others
         }
+
+
+def _is_quarantine(names: Sequence[str], asked: Asked) -> bool:
+    """Whether these are the columns of a quarantine file of ours."""
+    number = next(name for name in _number_names() if name not in asked.kinds)
+    return BROKEN in names and number in names and BROKEN not in asked.kinds
+
+
+def _as_first_read(raw: RawTable, asked: Asked) -> RawTable:
+    """A quarantine file that is scored again, with the text of the first file."""
+    if not raw.is_text or not _is_quarantine(raw.names, asked):
+        return raw
+    names = as_it_was(pa.array(raw.names, pa.string())).to_pylist()
+    batches = (
+        pa.RecordBatch.from_arrays([as_it_was(cells) for cells in batch.columns], names)
+        for batch in raw.batches
+    )
+    return raw._replace(names=names, batches=batches)
 
 
 def _number_names() -> Iterator[str]:
@@ -174,8 +195,9 @@ def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: Asked) -> None
         bound = asked.unknown_at_most.get(name, 1.0)
         if rows >= ENOUGH_ROWS and told > bound * rows:
             raise DataRefused(
-                f"{name}: {told:,} of {rows:,} rows hold labels that no training row had, more "
-                f"than {bound:.1%}: is it the same code? Correct the file, train anew, or declare "
+                f"{name}: {told:,} of {rows:,} rows hold labels that no training row had, or too "
+                f"few for the model to know them, more than {bound:.1%}: is it the same code? "
+                "Correct the file, train anew, or declare "
                 "unknown_at_most"
             )
 
@@ -203,15 +225,19 @@ def _refuse_paths(source: Source, output: Path) -> None:
 
 
 class _Writer:
-    """A table written batch by batch, its columns fixed by the first."""
+    """A table written batch by batch into the file ``part``, its columns fixed by the first."""
 
     def __init__(self, part: Path, is_parquet: bool):
         self.part, self.is_parquet = part, is_parquet
         self.writer: Any = None
 
     def write(self, table: pa.Table) -> None:
+        if not self.is_parquet:  # a spreadsheet opens it
+            table = pa.table(
+                [as_text(cells) for cells in table.columns],
+                [str(cell_as_text(name)) for name in table.column_names],
+            )
         if self.writer is None:
-            os.close(os.open(self.part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             kind = pyarrow.parquet.ParquetWriter if self.is_parquet else pyarrow.csv.CSVWriter
             self.writer, self.schema = kind(self.part, table.schema), table.schema
         self.writer.write_table(table.cast(self.schema))
@@ -224,26 +250,9 @@ class _Writer:
 @contextmanager
 def _whole_or_nothing(path: Path) -> Iterator[_Writer]:
     """A writer whose file appears under its name when all is written; an older one goes."""
-    remove_leftovers(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    writer = _Writer(part, _is_parquet(path))
-    try:
-        yield writer
-        writer.close()
-        if part.exists():
-            os.replace(part, path)
-        else:
-            path.unlink(missing_ok=True)
-    finally:
-        writer.close()
-        part.unlink(missing_ok=True)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of the file ``path``: it holds customers' answers."""
-    before, after = f".{path.name}.", ".part"
-    for part in path.parent.iterdir():
-        pid = part.name.removeprefix(before).removesuffix(after)
-        ours = part.name == f"{before}{pid}{after}" and pid.isdigit()
-        if ours and not psutil.pid_exists(int(pid)):
-            part.unlink(missing_ok=True)
+    with unfinished_file(path) as part:
+        writer = _Writer(part, _is_parquet(path))
+        try:
+            yield writer
+        finally:
+            writer.close()

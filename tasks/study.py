@@ -7,6 +7,7 @@ its workers killed, and ends with the same trials.
 
 import json
 import math
+import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -135,6 +136,7 @@ def open_study(
     """
     path = local_folder() / "searches.db"
     with FileLock(f"{path}.lock", timeout=120):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # its owner's alone
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
         )

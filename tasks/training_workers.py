@@ -156,6 +156,7 @@ def share_of_cores(workers: int) -> dict[str, str]:
 
 def serve(descriptor: int) -> None:
     """The worker's side: import, then train whatever comes, until the flow's process is gone."""
+    os.umask(0o077)  # checkpoints and networks are their owner's alone
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow would take all memory of a GPU, which others may share.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

@@ -151,6 +151,12 @@ def test_csv_and_json_hold_the_numbers_in_full(standings):
     assert records[1]["skill"] is None
 
 
+def test_no_cell_of_the_csv_is_run_as_a_formula(standings):
+    text = as_csv([standings[0]._replace(doubts="=1+1", value=-0.5)])
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["doubts"], row["value"]) == ("'=1+1", "-0.5")
+
+
 def test_a_loss_that_is_no_number_is_null_in_json(standings):
     broken = standings[0]._replace(val_losses=(1.0, float("nan")), value=float("nan"))
     (record,) = json.loads(as_json([broken]))

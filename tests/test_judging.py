@@ -167,7 +167,7 @@ def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
 
 def test_a_missing_amount_is_the_median_of_training_whatever_else_is_judged():
     costs = Costs(missed=0, missed_share=0.5, false_alarm=1, amount="MonthlyIncome")
-    use_case = CREDIT.model_copy(update={"costs": costs})
+    use_case = CREDIT.model_copy(update={"costs": costs, "minimum_rows_per_value": 1})
     train = pd.DataFrame({"MonthlyIncome": [1.0, np.nan, 2.0, 6.0]})
     for other in (10.0, 10_000.0):
         rows = pd.DataFrame({"MonthlyIncome": [np.nan, other]})

@@ -131,14 +131,50 @@ def test_labels_that_no_training_row_had_are_counted_and_told_and_bounded(model,
     assert model.answer_row(loans.iloc[0].to_dict())["unknown"] == "region"
 
 
-def test_files_of_answers_are_their_owners_and_what_was_left_of_one_goes(model, loans, tmp_path):
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    left = tmp_path / f".out.csv.{gone.pid}.part"
-    left.write_text("a customer's answers")
+def test_files_of_answers_are_their_owners_from_the_start(model, loans, tmp_path):
+    loans.loc[3, "age"] = 130
+    modes = []
+
+    def answer(frame):
+        modes.extend(path.stat().st_mode & 0o777 for path in tmp_path.glob(".*.part"))
+        return model.answer(frame)
+
+    source = write(loans, tmp_path / "in.csv")
+    score_file(Asked(answer, KINDS, OUTPUTS), Source(uri=str(source)), tmp_path / "out.csv")
+    for path in (tmp_path / "out.csv", tmp_path / "out.quarantine.csv"):
+        modes.append(path.stat().st_mode & 0o777)
+    assert modes == [0o600] * 4
+
+
+FORMULAS = [
+    "=1+1",
+    "+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "'=quoted",
+    "\uff1d1",
+    "plain",
+]
+
+
+def test_no_cell_is_run_as_a_formula_and_a_quarantine_is_read_as_it_was(model, loans, tmp_path):
+    loans = loans.head(16).assign(remark=FORMULAS * 2)
+    loans["balance"] = -12.5
+    loans.loc[8:, "age"] = 130
+    loans.loc[8:, "housing"] = FORMULAS
     scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
-    assert not left.exists()
-    assert (tmp_path / "out.csv").stat().st_mode & 0o077 == 0
+    answers, aside = (read(tmp_path / f"out{end}.csv") for end in ("", ".quarantine"))
+    safe = [f"'{text}" for text in FORMULAS[:-1]] + FORMULAS[-1:]
+    assert answers["remark"].tolist() == aside["remark"].tolist() == safe
+    assert aside["housing"].tolist() == safe
+    assert set(aside["balance"]) == {-12.5}, "a negative number is no formula"
+    repaired = aside.assign(age=50, housing="own")
+    repaired.loc[7, "age"] = 130
+    scored(model, write(repaired, tmp_path / "repaired.csv"), tmp_path / "second.parquet")
+    scored(model, write(repaired, tmp_path / "repaired.csv"), tmp_path / "second.csv")
+    assert read(tmp_path / "second.parquet")["remark"].tolist() == FORMULAS[:-1]
+    assert read(tmp_path / "second.csv")["remark"].tolist() == safe[:-1]
 
 
 def test_the_same_input_gives_the_same_bytes(model, loans, tmp_path):

@@ -64,6 +64,8 @@ USE_CASE = UseCase(
     split=OutOfTime(column="Date", validation=0.2, test=0.2, gap_days=14),
     # No bins: what a crash brings lies beyond the last one, learnt from a handful of rows.
     preprocessing=Preprocessing(piecewise_bins=0),
+    # Prices of an index are nobody's, and its few crashes are what there is to learn.
+    minimum_rows_per_value=1,
     # Three thousand rows that overlap: one smooth, well damped layer is all they carry.
     network=Network(hidden_units=(64,), activation="elu", dropout=0.3, l2=1e-2),
     training=Training(epochs=60, batch_size=64, learning_rate=1e-3),

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
 from modelling.splitting import Parts
 from tasks.tracking.store import local_folder, scratch_folder, tracking_uri
+from tasks.unfinished_files import unfinished_folder
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT = "report.md"
@@ -164,14 +164,8 @@ class TrackedRun:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder of this machine for the time of the run, its owner's only."""
-        folder = scratch_folder(self.run_id)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)  # of the killed process that a resumed run had
-        folder.mkdir(mode=0o700)
-        try:
+        with unfinished_folder(scratch_folder(self.run_id)) as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def checkpoint_folder(self) -> Path:

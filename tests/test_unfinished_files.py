@@ -1,0 +1,107 @@
+"""What a killed process left of customers' rows goes; what a living one writes stays."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+from modelling.checkpoints import Checkpoints, Progress
+from tasks.unfinished_files import remove_leftovers, unfinished_file, unfinished_folder
+
+WRITING = """
+import sys
+from pathlib import Path
+from tasks.unfinished_files import unfinished_file, unfinished_folder
+
+with unfinished_file(Path(sys.argv[1])) as part, unfinished_folder(Path(sys.argv[2])) as folder:
+    part.write_text("a customer's answers")
+    (folder / "rows").write_text("customers")
+    print(part, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def own_store(tmp_path, monkeypatch):
+    """A store of this test's own; its folder."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    return folder
+
+
+def start_writing(output, folder):
+    """A process in the middle of writing, and the file that it writes."""
+    output.parent.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITING, str(output), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    return process, output.with_name(os.path.basename(process.stdout.readline().strip()))
+
+
+def test_the_doctor_removes_what_a_kill_left_wherever_it_is_and_nothing_else(own_store, tmp_path):
+    """Of two processes that write one file, one is killed."""
+    output = tmp_path / "far away" / "answers.csv"
+    killed, left = start_writing(output, own_store / "scratch" / "one")
+    living, written = start_writing(output, own_store / "scratch" / "two")
+    assert left.exists()
+    assert written.exists(), "who comes second takes nothing from the first"
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    lines = remove_leftovers()
+    assert lines == [
+        f"{left} removed: whoever wrote it was killed",
+        f"{own_store / 'scratch' / 'one'} removed: whoever used it was killed",
+    ]
+    assert not left.exists()
+    assert written.exists()
+    assert (own_store / "scratch" / "two" / "rows").exists()
+    assert remove_leftovers() == []
+    living.communicate("")
+    assert output.read_text() == "a customer's answers"
+    assert not list(own_store.rglob("*.txt"))
+    assert [path.name for path in output.parent.iterdir()] == ["answers.csv"]
+
+
+def test_the_next_one_removes_it_too_also_with_another_store(own_store, tmp_path, monkeypatch):
+    output = tmp_path / "answers.csv"
+    killed, left = start_writing(output, own_store / "scratch" / "one")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with unfinished_file(output) as part:
+        assert not left.exists()
+        assert part.stat().st_mode & 0o777 == 0o600
+
+
+def test_folders_and_checkpoints_are_their_owners_whatever_the_umask(own_store):
+    before = os.umask(0)
+    try:
+        with unfinished_folder(own_store / "scratch" / "run") as folder:
+            modes = [folder.stat().st_mode, folder.parent.stat().st_mode]
+        checkpoints = own_store / "checkpoints" / "run"
+        arrays = {"weights_0": np.zeros(3)}
+        Checkpoints(checkpoints).save(Progress(arrays, {"epochs_done": 1, "metrics": {}}))
+        files = [path.stat().st_mode & 0o777 for path in checkpoints.iterdir()]
+        modes.append(checkpoints.stat().st_mode)
+    finally:
+        os.umask(before)
+    assert [mode & 0o777 for mode in modes] == [0o700] * 3
+    assert files == [0o600]
+
+
+def test_a_link_that_somebody_put_there_is_not_followed(own_store, tmp_path):
+    precious = tmp_path / "precious.part"
+    precious.write_text("not ours")
+    (own_store / "scratch").mkdir()
+    (own_store / "scratch" / "link").symlink_to(precious)
+    assert remove_leftovers() == []
+    assert precious.exists()
