@@ -12,7 +12,7 @@ import pandas as pd
 
 from modelling import contract, scoring
 from modelling.calibration import NONE, fit_calibration
-from modelling.cells import Written
+from modelling.cells import Written, zero_or_one
 from modelling.columns import Column
 from modelling.contract import Model
 from modelling.deciding import choose_cut_off
@@ -68,7 +68,7 @@ def package_model(
         "target_offset": features.target_offset,
         "target_scale": features.target_scale,
         "transformer": features.transformer.state,
-        "contract": contract_of(use_case),
+        "contract": contract_of(use_case, parts.train),
     }
     (folder / "scorer.json").write_text(json.dumps(state))
     state |= _fitted_on_validation(Scorer(folder).outputs(parts.validation), parts, use_case)
@@ -101,12 +101,13 @@ def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) 
     return {"calibration": calibration, "cut_off": cut_off}
 
 
-def contract_of(use_case: UseCase) -> dict[str, Any]:
+def contract_of(use_case: UseCase, train: pd.DataFrame) -> dict[str, Any]:
     """What the raw columns must keep, as ``modelling.contract`` reads it."""
     columns = [
         {
             **column.model_dump(include=set(CONTRACT)),
             "required": column.missing_at_most == 0,
+            "zero_or_one": column.kind == "number" and zero_or_one(train[column.name]),
         }
         for column in use_case.features
     ]
