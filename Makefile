@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+AUDIT_VENV := .venv-audit
+AUDIT_READY := $(AUDIT_VENV)/.ready
 FINFLOWS := $(VENV)/bin/finflows
 USE_CASE ?= credit_scoring
 PORT ?= 5000
@@ -104,14 +106,32 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 		--disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 
+# Its tools have an environment of their own: they need much that a training does not.
+.PHONY: audit
+audit: $(READY) $(AUDIT_READY) ## list what is installed: licences, an SBOM, known vulnerabilities
+	@mkdir -p build
+	@$(AUDIT_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.cdx.json $(VENV)/bin/python
+	@echo "SBOM             CycloneDX: build/sbom.cdx.json"
+	@$(VENV)/bin/python -m audit.licences requirements.lock build/licences.md
+	@$(VENV)/bin/python -m audit.vulnerabilities $(AUDIT_VENV)/bin/pip-audit requirements.lock
+
+$(AUDIT_READY): $(READY) requirements-audit.lock
+	@$(VENV)/bin/python -m venv --clear --without-pip $(AUDIT_VENV)
+	@$(VENV)/bin/python -m pip --python $(AUDIT_VENV)/bin/python install --quiet --no-deps \
+		--require-hashes --disable-pip-version-check -r requirements-audit.lock
+	@touch $@
+
 .PHONY: lock
-lock: ## resolve requirements.lock and requirements-bench.lock anew (needs uv)
+lock: ## resolve requirements.lock and those of bench and audit anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--extra dask --extra postgresql --group samples --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--constraints requirements.lock --group bench -o requirements-bench.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		--group audit -o requirements-audit.lock
 
 .PHONY: clean
 clean: ## remove the environment and caches; mlruns/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) $(AUDIT_VENV) .pytest_cache .mypy_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

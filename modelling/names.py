@@ -34,7 +34,7 @@ def use_case_name(name: str) -> str:
 def run_id(text: str) -> str:
     """The id of an MLflow run: it names folders, which are removed with all that is in them."""
     if not re.fullmatch(RUN_ID, text):
-        raise UsageError(f"{text!r} is no run id: those are 32 of the characters 0-9 and a-f")
+        raise UsageError(f"there is no run {text!r}: a run id is 32 of the characters 0-9 and a-f")
     return text
 
 

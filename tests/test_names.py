@@ -55,7 +55,7 @@ def test_what_is_no_name_of_a_use_case_gets_nowhere(name, store):
 @pytest.mark.parametrize("text", [*PATHS, RUN.upper(), RUN[:-1], f"{RUN}\n", f"{RUN}/..", "٣" * 32])
 def test_what_is_no_run_id_names_no_folder(text, store):
     for takes in (scratch_folder, checkpoint_folder, parameters_of):
-        with pytest.raises(UsageError, match="is no run id"):
+        with pytest.raises(UsageError, match="a run id is 32"):
             takes(text)
     assert scratch_folder(RUN).parent.name == "scratch"
 
