@@ -129,7 +129,7 @@ lock: ## resolve requirements.lock and those of bench and audit anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--constraints requirements.lock --group bench -o requirements-bench.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
-		--group audit -o requirements-audit.lock
+		--constraints requirements.lock --group audit -o requirements-audit.lock
 
 .PHONY: clean
 clean: ## remove the environment and caches; mlruns/ stays

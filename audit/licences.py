@@ -90,10 +90,11 @@ def licences_of(packages: dict[str, str]) -> list[Licensed]:
 
 def licence_in(said: PackageMetadata) -> str:
     """An SPDX expression as far as the metadata of a package have one."""
-    if expression := said.get("License-Expression"):
-        return expression
+    if expressions := said.get_all("License-Expression"):
+        return expressions[0]
     classifiers = [one for one in said.get_all("Classifier") or () if one.startswith("License ::")]
-    for texts in (classifiers, (said.get("License") or "").strip().splitlines()[:1]):
+    first_lines = [text.strip().partition("\n")[0] for text in said.get_all("License") or ()]
+    for texts in (classifiers, first_lines):
         if names := dict.fromkeys(filter(None, map(_spelled, texts))):
             return " OR ".join(names)
     return NONE_SAID

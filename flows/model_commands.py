@@ -112,7 +112,9 @@ def rollback(use_case: Name, reason: Reason) -> None:
 
 
 def reproduce(
-    run_id: Annotated[str, typer.Argument(help="The MLflow run of a finished training.")],
+    run_id: Annotated[
+        str, typer.Argument(help="The MLflow run of a finished training.", callback=names.run_id)
+    ],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:

@@ -20,7 +20,6 @@ from modelling.overrides import override, parse_overrides
 from modelling.refusals import UsageError
 from modelling.search_space import refuse_search
 from tasks.separate_training import arguments
-from tasks.tracking.runs import parameters_of
 from tasks.tracking.store import checkpoint_folder, refuse_unusable_store, scratch_folder
 from tasks.work_pool import train_job_in
 from use_cases import find_use_case
@@ -53,8 +52,8 @@ def test_what_is_no_name_of_a_use_case_gets_nowhere(name, store):
 
 
 @pytest.mark.parametrize("text", [*PATHS, RUN.upper(), RUN[:-1], f"{RUN}\n", f"{RUN}/..", "٣" * 32])
-def test_what_is_no_run_id_names_no_folder(text, store):
-    for takes in (scratch_folder, checkpoint_folder, parameters_of):
+def test_what_is_no_run_id_names_no_folder(text):
+    for takes in (scratch_folder, checkpoint_folder):
         with pytest.raises(UsageError, match="a run id is 32"):
             takes(text)
     assert scratch_folder(RUN).parent.name == "scratch"

@@ -188,8 +188,19 @@ def test_another_content_type_is_refused(post):
 def test_the_other_forms_of_json_are_read_too(post):
     table = loan_table(3, seed=3).drop(columns="default")
     split = json.loads(table.to_json(orient="split"))
-    answers = [post(body).json() for body in ({"dataframe_split": split}, {"inputs": records(3)})]
-    assert answers[0] == answers[1] == post({"dataframe_records": records(3)}).json()
+    by_column = table.astype(object).where(table.notna(), None).to_dict("list")
+    forms = [{"dataframe_split": split}, {"inputs": records(3)}, {"instances": records(3)}]
+    forms += [{"inputs": by_column}, {"instances": by_column}]
+    expected = post({"dataframe_records": records(3)}).json()
+    assert [post(body).json() for body in forms] == [expected] * 5
+    expected["predictions"] = expected["predictions"][:1]
+    first = records(3)[:1]
+    one = [{"inputs": first}, {"inputs": first[0]}, {"instances": first}]
+    assert [post(body).json() for body in one] == [expected] * 3
+    by_column["balance"][0] = True
+    for form in ("inputs", "instances"):
+        refused = post({form: by_column}).json()["predictions"]
+        assert [row["broken_rules"] for row in refused] == ["balance: is a number", "", ""]
 
 
 def test_eight_clients_get_their_own_answers(post):

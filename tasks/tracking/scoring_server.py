@@ -108,12 +108,13 @@ def checked(body: bytes, most_rows: int) -> bytes:
         raise RequestRefused(400) from None
     if too_deep:
         raise RequestRefused(400, f"{CANT}lists and objects lie too deep in one another")
-    rows, columns = _size(given)
+    table = _framed(given)
+    rows, columns = _size(table)
     if rows > most_rows:
         raise RequestRefused(413, f"more than {most_rows:,} rows at once: send fewer rows")
     if rows * columns > MOST_CELLS:
         raise RequestRefused(413, f"more than {MOST_CELLS:,} cells at once: send fewer rows")
-    return json.dumps(given).encode() if absurd else body
+    return body if table is given and not absurd else json.dumps(table).encode()
 
 
 def _refuse_constant(name: str) -> None:
@@ -135,19 +136,36 @@ def _is_deeper(given: object, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(one, levels - 1) for one in inside)
 
 
-def _size(given: Any) -> tuple[int, int]:
-    """Rows and columns of the one table in a request. Raises RequestRefused."""
+def _framed(given: Any) -> dict[str, Any]:
+    """The one table in a request, as MLflow makes a frame of it. Raises RequestRefused.
+
+    Of ``inputs`` and ``instances`` MLflow makes arrays, in which true beside numbers is 1.
+    """
     forms = [form for form in FORMS if form in given] if isinstance(given, dict) else []
-    table = given[forms[0]] if len(forms) == 1 else None
-    if forms == ["dataframe_split"] and isinstance(table, dict):
-        table = table.get("data")
-    if isinstance(table, dict):  # by column
-        cells = [len(one) for one in table.values() if isinstance(one, list)]
-        return max(cells, default=1), len(table)
+    if len(forms) != 1:
+        raise RequestRefused(400)
+    table = given[forms[0]]
+    if forms[0].startswith("dataframe"):
+        return given
+    if not isinstance(table, dict):
+        return {"dataframe_records": table}
+    if not any(isinstance(cells, list) for cells in table.values()):
+        return {"dataframe_records": [table]}
+    try:
+        rows = list(zip(*table.values(), strict=True))
+    except (TypeError, ValueError):  # a column is none, or shorter than the others
+        raise RequestRefused(400) from None
+    return {"dataframe_split": {"columns": list(table), "data": rows}}
+
+
+def _size(given: dict[str, Any]) -> tuple[int, int]:
+    """Rows and columns of a table. Raises RequestRefused where it is none."""
+    split = given.get("dataframe_split")
+    table = split.get("data") if isinstance(split, dict) else given.get("dataframe_records")
     if not isinstance(table, list):
         raise RequestRefused(400)
     names = {name for row in table if isinstance(row, dict) for name in row}
-    widths = [len(row) for row in table if isinstance(row, list)]
+    widths = [len(row) for row in table if isinstance(row, list | tuple)]
     return len(table), max([len(names), *widths])
 
 
