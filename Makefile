@@ -106,15 +106,15 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 		--disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 
-# Its tools have an environment of their own: they need much that a training does not.
+# pip-audit has an environment of its own, which is built where its question can be answered.
 .PHONY: audit
-audit: $(READY) $(AUDIT_READY) ## list what is installed: licences, an SBOM, known vulnerabilities
+audit: $(READY) ## list what is installed: an SBOM, licences, known vulnerabilities
 	@mkdir -p build
-	@$(AUDIT_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
-		--output-file build/sbom.cdx.json $(VENV)/bin/python
-	@echo "SBOM             CycloneDX: build/sbom.cdx.json"
+	@$(VENV)/bin/python -m audit.sbom requirements.lock build/sbom.cdx.json
 	@$(VENV)/bin/python -m audit.licences requirements.lock build/licences.md
-	@$(VENV)/bin/python -m audit.vulnerabilities $(AUDIT_VENV)/bin/pip-audit requirements.lock
+	@$(VENV)/bin/python -m audit.vulnerabilities || exit 0; \
+		$(MAKE) --no-print-directory $(AUDIT_READY) && \
+		$(VENV)/bin/python -m audit.vulnerabilities $(AUDIT_VENV)/bin/pip-audit requirements.lock
 
 $(AUDIT_READY): $(READY) requirements-audit.lock
 	@$(VENV)/bin/python -m venv --clear --without-pip $(AUDIT_VENV)

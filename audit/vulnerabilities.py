@@ -1,4 +1,5 @@
-"""Known vulnerabilities of the locked packages: ``python -m audit.vulnerabilities PIP_AUDIT LOCK``.
+"""Known vulnerabilities of the locked packages: ``python -m audit.vulnerabilities PIP_AUDIT LOCK``;
+without arguments, whether anybody could be asked.
 
 pip-audit asks OSV, the open database of vulnerabilities, with names and versions and nothing else.
 Where that does not answer, as in a closed network, the audit says so and fails nothing: whoever has
@@ -15,14 +16,13 @@ from urllib.request import urlopen
 OSV = "https://api.osv.dev/v1/query"
 
 
-def main(pip_audit: str, lock: str) -> int:
+SERVICE = os.environ.get("PIP_AUDIT_OSV_URL", OSV)
+
+
+def ask(pip_audit: str, lock: str) -> int:
     """Print what is known; 1 where something is."""
-    service = os.environ.get("PIP_AUDIT_OSV_URL", OSV)
-    if not answers(service):
-        print("vulnerabilities  not run: no database of vulnerabilities answers from here")
-        return 0
     command = [pip_audit, "--requirement", lock, "--disable-pip", "--vulnerability-service", "osv"]
-    command += ["--format", "json", "--progress-spinner", "off"]
+    command += ["--osv-url", SERVICE, "--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         packages = json.loads(done.stdout)["dependencies"]
@@ -38,6 +38,14 @@ def main(pip_audit: str, lock: str) -> int:
     return 1 if known else 0
 
 
+def look() -> int:
+    """0 where the database can be asked; else say that it was not."""
+    if answers(SERVICE):
+        return 0
+    print("vulnerabilities  not run: no database of vulnerabilities answers from here")
+    return 1
+
+
 def answers(service: str) -> bool:
     """Whether somebody is there, whatever he says to a question without a body."""
     try:
@@ -50,4 +58,4 @@ def answers(service: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(ask(sys.argv[1], sys.argv[2]) if len(sys.argv) > 1 else look())
