@@ -50,12 +50,12 @@ class Standing(NamedTuple):
 
 def parse_since(text: str) -> timedelta:
     """``"7d"``, ``"12h"``, ``"30m"`` or ``"2w"`` as a duration. Raises UsageError."""
-    if not (match := re.fullmatch(r"([0-9]{1,12})([mhdw])", text.strip())):
+    if not (match := re.fullmatch(r"([0-9]+)([mhdw])", text.strip())):
         raise UsageError(f"--since {text}: write a number and m, h, d or w, as in 7d")
     try:
         since = timedelta(**{_UNITS[match[2]]: int(match[1])})
         datetime.now(UTC) - since
-    except OverflowError:
+    except (OverflowError, ValueError):  # Python reads no integer of thousands of digits
         raise UsageError(f"--since {text}: that is before any calendar begins") from None
     return since
 
