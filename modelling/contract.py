@@ -58,7 +58,8 @@ class Contract:
     ):
         self.columns: list[dict[str, Any]] = state["columns"]
         self.refuses: bool = state["off_contract"] == "refuse_row"
-        self.number_of, self.truth_of = scoring["number_of"], scoring["truth_of"]
+        self.number_of = scoring["number_of"]
+        self.truth_of = scoring.get("truth_of", self.number_of)  # older models: the same there
         self.trained = {name: frozenset(labels) for name, labels in trained.items()}
         self.labels: dict[str, Any] = {}
         for column in self.columns:
@@ -140,7 +141,7 @@ class Contract:
 
     def _number(self, cell: Any, column: dict[str, Any]) -> float | None:
         number = self.number_of(cell)
-        return self.truth_of(cell) if number is None and column["zero_or_one"] else number
+        return self.truth_of(cell) if number is None and column.get("zero_or_one") else number
 
     def _numbers(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _Broken]:
         values = _plain_numbers(cells)
