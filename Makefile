@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
+AUDIT_VENV := .venv-audit
+AUDIT_READY := $(AUDIT_VENV)/.ready
 FINFLOWS := $(VENV)/bin/finflows
 USE_CASE ?= credit_scoring
 PORT ?= 5000
@@ -104,14 +106,32 @@ $(BENCH_READY): $(READY) requirements-bench.lock
 		--disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 
+# pip-audit has an environment of its own, which is built where its question can be answered.
+.PHONY: audit
+audit: $(READY) ## list what is installed: an SBOM, licences, known vulnerabilities
+	@mkdir -p build
+	@$(VENV)/bin/python -m audit.sbom requirements.lock build/sbom.cdx.json
+	@$(VENV)/bin/python -m audit.licences requirements.lock build/licences.md
+	@$(VENV)/bin/python -m audit.vulnerabilities || exit 0; \
+		$(MAKE) --no-print-directory $(AUDIT_READY) && \
+		$(VENV)/bin/python -m audit.vulnerabilities $(AUDIT_VENV)/bin/pip-audit requirements.lock
+
+$(AUDIT_READY): $(READY) requirements-audit.lock
+	@$(VENV)/bin/python -m venv --clear --without-pip $(AUDIT_VENV)
+	@$(VENV)/bin/python -m pip --python $(AUDIT_VENV)/bin/python install --quiet --no-deps \
+		--require-hashes --disable-pip-version-check -r requirements-audit.lock
+	@touch $@
+
 .PHONY: lock
-lock: ## resolve requirements.lock and requirements-bench.lock anew (needs uv)
+lock: ## resolve requirements.lock and those of bench and audit anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--extra dask --extra postgresql --group samples --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--constraints requirements.lock --group bench -o requirements-bench.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		--constraints requirements.lock --group audit -o requirements-audit.lock
 
 .PHONY: clean
 clean: ## remove the environment and caches; mlruns/ stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) $(AUDIT_VENV) .pytest_cache .mypy_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

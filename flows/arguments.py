@@ -1,7 +1,6 @@
 """What commands are given, checked before anything heavy starts. Each raises UsageError."""
 
 import errno
-import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,15 +32,6 @@ def refuse_output(path: Path, flag: str) -> None:
         raise UsageError(f"{flag} {path}: no such folder: {path.absolute().parent}")
     if not can_be_written(path.absolute().parent):
         raise UsageError(f"{flag} {path}: the folder {path.absolute().parent} can't be written")
-
-
-def registered_name(name: str) -> str:
-    """The name of a registered model, which is that of a use case."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UsageError(
-            f"{name!r} is no name of a use case: those are of lowercase letters, digits and _"
-        )
-    return name
 
 
 def reason(text: str) -> str:

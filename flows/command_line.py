@@ -10,6 +10,7 @@ import typer
 
 from flows import arguments, interruption, model_commands, terminal
 from flows.warm_up import warm_up
+from modelling import names
 from modelling.overrides import override, parse_overrides
 from modelling.references import refuse_unset, set_aside
 from modelling.refusals import UsageError
@@ -105,7 +106,10 @@ def search(
 
 @app.command()
 def resume(
-    run_id: Annotated[str, typer.Argument(help="The MLflow run that was killed or failed.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(help="The MLflow run that was killed or failed.", callback=names.run_id),
+    ],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:

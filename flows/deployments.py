@@ -24,6 +24,7 @@ from tasks.temporary_server import TemporaryServer
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "prefect.yaml"
+KINDS = {str: "text", dict: "list of NAME: VALUE"}
 WANTED = ("name", "entrypoint", "schedules", "concurrency_limit")  # of each deployment
 
 
@@ -90,6 +91,9 @@ def _entries(file: Path) -> list[dict[str, Any]]:
         given = entry if isinstance(entry, dict) else {}
         if missing := [name for name in WANTED if not given.get(name)]:
             raise UsageError(f"{file}: deployment {number} has no {', '.join(missing)}")
+        for name, kind in (("name", str), ("entrypoint", str), ("parameters", dict)):
+            if not isinstance(given.get(name, kind()), kind):
+                raise UsageError(f"{file}: {name} of deployment {number} is no {KINDS[kind]}")
     return entries
 
 

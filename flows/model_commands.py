@@ -8,11 +8,12 @@ import typer
 
 from flows import arguments, interruption, terminal
 from flows.warm_up import warm_up
+from modelling import names
 from modelling.overrides import declare_source, parse_fields
 
 Name = Annotated[
     str,
-    typer.Argument(help="A use case with a registered model.", callback=arguments.registered_name),
+    typer.Argument(help="A use case with a registered model.", callback=names.use_case_name),
 ]
 Reason = Annotated[
     str, typer.Option(help="Why; it is kept in the registry.", callback=arguments.reason)
@@ -111,7 +112,9 @@ def rollback(use_case: Name, reason: Reason) -> None:
 
 
 def reproduce(
-    run_id: Annotated[str, typer.Argument(help="The MLflow run of a finished training.")],
+    run_id: Annotated[
+        str, typer.Argument(help="The MLflow run of a finished training.", callback=names.run_id)
+    ],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
+from modelling import names
 from modelling.cells import Written
 from modelling.declaration import Source
 from modelling.overrides import declare_source
@@ -48,6 +49,7 @@ def score(
     ``source`` are further fields of ``Source``: how the input is written where it can't be told
     from it, or the query of a database.
     """
+    names.use_case_name(use_case_name)
     table, output = declare_source(input_path, source or {}), Path(output_path)
     model = load_registered(use_case_name, version)
     asked = model.asked._replace(written=_written(model.asked.written, table))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from modelling import names
 from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
 from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
@@ -52,7 +53,10 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def settle(verbose: bool) -> None:
-    """Settle the libraries before they are imported; what the user has set wins."""
+    """Settle the libraries before they are imported; what the user has set wins. Raises UsageError
+    for an address that is none."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        names.server_address(url, "PREFECT_API_URL")
     for name, value in {**SETTINGS, **({} if verbose else QUIET)}.items():
         os.environ.setdefault(name, value)
     # A proxy is for the world outside: the servers of this machine are reached without it.

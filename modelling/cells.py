@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from modelling.declared_data import Source
 from modelling.refusals import DataRefused
-from modelling.scoring import MISSING_NUMBERS, Labels, label_text, number_of
+from modelling.scoring import MISSING_NUMBERS, Labels, label_text, number_of, truth_of
 from modelling.times import read_times
 
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
@@ -71,7 +71,7 @@ def _factorize(cells: pd.Series) -> tuple[np.ndarray, pd.Index]:
 def _whole_numbers(labels: pd.Series) -> pd.Series:
     """Identifiers that are whole numbers, as numbers: their order is that of their size."""
     codes, unique = pd.factorize(labels)
-    if (codes < 0).any() or not all(re.fullmatch(r"0|-?[1-9]\d{0,17}", one) for one in unique):
+    if (codes < 0).any() or not all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", one) for one in unique):
         return labels
     numbers = np.array([int(one) for one in unique], dtype=np.int64)
     return pd.Series(numbers[codes], index=labels.index, name=labels.name)
@@ -87,11 +87,27 @@ def _numbers(cells: pd.Series, written: Written) -> tuple[pd.Series, int]:
         values = None
     if values is None:
         values = np.array([_number(cell, written) for cell in cells], dtype=object)
+        values = _with_truths(values, cells)
     unread = np.array([value is None for value in values]) if values.dtype == object else None
     if unread is not None and unread.any():
         refuse_commas(cells[unread], written)
         return cells, int(unread.sum())
     return pd.Series(values.astype(np.float64), index=cells.index, name=cells.name), 0
+
+
+def _with_truths(values: np.ndarray, cells: pd.Series) -> np.ndarray:
+    """``values`` (n,) with 1 and 0 where ``cells`` say True and False, if there are no others."""
+    read = pd.Series([value for value in values if value is not None], dtype="float64")
+    if len(read) == len(values) or (read.notna().any() and not zero_or_one(read)):
+        return values
+    pairs = zip(values, cells, strict=True)
+    return np.array([truth_of(cell) if v is None else v for v, cell in pairs], dtype=object)
+
+
+def zero_or_one(numbers: pd.Series) -> bool:
+    """Whether the numbers (n,) that are not missing are all 0 or 1, and there are some."""
+    known = numbers.dropna()
+    return bool(len(known)) and bool(known.isin((0, 1)).all())
 
 
 def _number(cell: object, written: Written) -> float | None:
@@ -124,10 +140,9 @@ def numbers_in_text(cells: pa.Array, written: Written) -> np.ndarray:
     except pa.ArrowInvalid:
         missing = pc.is_in(texts, pa.array(sorted(MISSING_NUMBERS)))
         texts = pc.if_else(missing, pa.scalar(None, pa.string()), texts)
-        for word, number in (("true", "1"), ("false", "0")):
-            says = pc.equal(pc.utf8_lower(texts), word)
-            texts = pc.if_else(says, number, texts)
         values = pc.cast(texts, pa.float64())
+    if pc.any(pc.is_inf(values)).as_py():  # written so, or a number beyond all floats
+        raise pa.ArrowInvalid("only number_of can tell")
     return values.to_numpy(zero_copy_only=False)
 
 

@@ -17,7 +17,10 @@ class Declaration(BaseModel):
     ``kinds_of_named_columns``: which fields name columns, and the kinds that those may be of.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # JSON as Python reads it knows NaN, which is neither above nor below any bound.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
     kinds_of_named_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
 

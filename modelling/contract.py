@@ -43,10 +43,12 @@ class Contract:
 
     ``state`` has ``columns`` (each with ``name``, ``kind``, ``minimum``, ``maximum``,
     ``special_codes``, to which no range applies, ``categories``, ``required``,
-    ``unknown_at_most``) and ``off_contract``: whether a row with a broken rule is refused, or its
-    cell treated as missing, and with a missing column all of them. Infinite numbers count as
-    missing, as they do in training. ``scoring`` is the module of that name, as a dictionary;
-    ``trained`` are the labels that the model names, by column: those that enough training rows had.
+    ``unknown_at_most``, and ``zero_or_one``: training rows had no other number there, so True and
+    False are numbers, as in training) and ``off_contract``: whether a row with a broken rule is
+    refused, or its cell treated as missing, and with a missing column all of them. Infinite numbers
+    count as missing, as they do in training. ``scoring`` is the module of that name, as a
+    dictionary; ``trained`` are the labels that the model names, by column: those that enough
+    training rows had.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Contract:
         self.columns: list[dict[str, Any]] = state["columns"]
         self.refuses: bool = state["off_contract"] == "refuse_row"
         self.number_of = scoring["number_of"]
+        self.truth_of = scoring.get("truth_of", self.number_of)  # older models: the same there
         self.trained = {name: frozenset(labels) for name, labels in trained.items()}
         self.labels: dict[str, Any] = {}
         for column in self.columns:
@@ -126,7 +129,7 @@ class Contract:
     def _read(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:
         """The cell, missing where it breaks a rule, and that rule."""
         if column["kind"] == "number":
-            number = self.number_of(cell)
+            number = self._number(cell, column)
             if number is None:
                 return math.nan, NOT_A_NUMBER
             rule = next((rule for rule, off in _off_range(number, column) if off), None)
@@ -137,12 +140,15 @@ class Contract:
         unknown = column["categories"] is not None and text not in column["categories"]
         return (None, UNKNOWN) if unknown else (text, None)
 
+    def _number(self, cell: Any, column: dict[str, Any]) -> float | None:
+        number = self.number_of(cell)
+        return self.truth_of(cell) if number is None and column.get("zero_or_one") else number
+
     def _numbers(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _Broken]:
-        wrong: _Broken = []
-        try:
-            values = cells.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-        except (ValueError, TypeError):  # some cell is not a number
-            read = [self.number_of(cell) for cell in cells]
+        values = _plain_numbers(cells)
+        wrong: _Broken
+        if values is None:
+            read = [self._number(cell, column) for cell in cells]
             values = np.array([math.nan if one is None else one for one in read])
             unread = np.array([one is None for one in read])
             wrong = [(NOT_A_NUMBER, unread)]
@@ -169,6 +175,20 @@ class Contract:
             missing = np.array([label is None for label in (*texts[:-1], None)])
             wrong.append((IS_MISSING, missing[codes]))
         return texts[codes], wrong
+
+
+def _plain_numbers(cells: pd.Series) -> np.ndarray | None:
+    """Cells (n,) that are all numbers or missing, as float64; None where one may be neither.
+
+    NumPy by itself would take "4_5", digits of other scripts and True for numbers, too.
+    """
+    kind = pd.api.types.infer_dtype(cells, skipna=True)
+    if kind not in ("integer", "floating", "mixed-integer-float", "empty"):
+        return None
+    try:
+        return cells.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    except (ValueError, TypeError, OverflowError):  # such as an integer beyond all floats
+        return None
 
 
 def _text(notes: np.ndarray) -> Any:

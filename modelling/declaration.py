@@ -43,6 +43,7 @@ from modelling.declared_judgement import (
     Problem,
 )
 from modelling.named_columns import check_named, named_columns
+from modelling.names import USE_CASE
 from modelling.price_names import columns_of, target_name
 from modelling.refusals import nearest
 from modelling.search_space import DEFAULT_SPACE, Choice, Space, Uniform, check_space
@@ -163,7 +164,7 @@ class UseCase(Declaration):
     k-anonymity).
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    name: Annotated[str, Field(pattern=f"^{USE_CASE}$")]
     title: str
     problem: Problem
     source: AnySource

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from traceback import extract_tb
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from modelling.cells import Written, read_cells, texts_of
 from modelling.databases import is_database, read_query
 from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.names import openml_data
 from modelling.raw_tables import RawTable
 from modelling.references import ADDRESS, expand
 from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
@@ -133,13 +134,15 @@ def frame_of(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
 def _file_of_package(uri: str) -> Path:
     """A data file of an installed package; the package's code is not imported."""
     name, _, inside = uri.removeprefix("package:").partition("/")
+    if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
+        raise UsageError(f"{uri}: that is no file inside a package")
     return Path(str(_package(name, uri).locate_file(inside)))
 
 
 def _package(name: str, uri: str) -> Distribution:
     try:
         return distribution(name)
-    except PackageNotFoundError:
+    except (PackageNotFoundError, ValueError):  # such as no name at all
         raise UsageError(
             f"{uri}: the sample package '{name}' is not installed; run make setup"
         ) from None
@@ -160,7 +163,7 @@ def _read_pickle(uri: str) -> pd.DataFrame:
 def _read_openml(name: str) -> pd.DataFrame:
     from sklearn.datasets import fetch_openml
 
-    which = {"data_id": int(name)} if name.isdigit() else {"name": name}
+    which = openml_data(name)
     try:
         return fetch_openml(**which, as_frame=True).frame
     except OSError as error:

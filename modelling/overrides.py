@@ -21,6 +21,8 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
             overrides[name.strip()] = json.loads(text)
         except json.JSONDecodeError:
             overrides[name.strip()] = {"True": True, "False": False, "None": None}.get(text, text)
+        except (ValueError, RecursionError):  # an integer of thousands of digits; lists in lists
+            raise UsageError(f"--set {name}: the value is too long or too deep") from None
     return overrides
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from modelling import contract, scoring
 from modelling.calibration import NONE, fit_calibration
-from modelling.cells import Written
+from modelling.cells import Written, zero_or_one
 from modelling.columns import Column
 from modelling.contract import Model
 from modelling.deciding import choose_cut_off
@@ -69,7 +69,9 @@ def package_model(
         "target_offset": features.target_offset,
         "target_scale": features.target_scale,
         "transformer": features.transformer.state,
-        "contract": contract_of(use_case, unnamed_labels(features.transformer, parts, use_case)),
+        "contract": contract_of(
+            use_case, parts.train, unnamed_labels(features.transformer, parts, use_case)
+        ),
     }
     (folder / "scorer.json").write_text(json.dumps(state))
     state |= _fitted_on_validation(Scorer(folder).outputs(parts.validation), parts, use_case)
@@ -115,7 +117,9 @@ def unnamed_labels(transformer: Transformer, parts: Parts, use_case: UseCase) ->
     return shares
 
 
-def contract_of(use_case: UseCase, unnamed: Mapping[str, float] = {}) -> dict[str, Any]:
+def contract_of(
+    use_case: UseCase, train: pd.DataFrame, unnamed: Mapping[str, float] = {}
+) -> dict[str, Any]:
     """What the raw columns must keep, as ``modelling.contract`` reads it.
 
     A label that the model does not name is unknown to it when rows are scored. So the share of
@@ -126,6 +130,7 @@ def contract_of(use_case: UseCase, unnamed: Mapping[str, float] = {}) -> dict[st
             **column.model_dump(include=set(CONTRACT)),
             "required": column.missing_at_most == 0,
             "unknown_at_most": min(column.unknown_at_most + unnamed.get(column.name, 0.0), 1.0),
+            "zero_or_one": column.kind == "number" and zero_or_one(train[column.name]),
         }
         for column in use_case.features
     ]

@@ -211,6 +211,7 @@ class Labels:
 
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 _TRUTH = {"True": "1", "False": "0"}
 MISSING_NUMBERS = frozenset(
     ("", "NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "<NA>", "#N/A", "#NA", "-nan",
@@ -221,8 +222,9 @@ MISSING_NUMBERS = frozenset(
 def number_of(cell: object) -> float | None:
     """A cell as a number, NaN where there is none; None where it is something else.
 
-    Text is read as it stands in files: blanks around it, what programs write for a missing number,
-    True and False as 1 and 0. Digits are 0 to 9.
+    Text is read as it stands in files: blanks around it, what programs write for a missing number.
+    Digits are 0 to 9, what no float can hold is no number, and True and False are none either: see
+    ``truth_of``.
     """
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return math.nan
@@ -230,17 +232,31 @@ def number_of(cell: object) -> float | None:
         text = cell.strip()
         if text in MISSING_NUMBERS:
             return math.nan
-        if text.title() in _TRUTH:
-            return float(_TRUTH[text.title()])
-        if text.lstrip("+-").lower() in ("inf", "infinity"):
+        if _INFINITE.fullmatch(text):
             return float(text)
-        return float(text) if _NUMBER.fullmatch(text) else None
-    if isinstance(cell, bool | int | float | Decimal | np.number | np.bool_):
+        return _finite(text) if _NUMBER.fullmatch(text) else None
+    if isinstance(cell, Decimal):
+        return math.nan if cell.is_nan() else float(cell) if cell.is_infinite() else _finite(cell)
+    if isinstance(cell, int | float | np.number) and not isinstance(cell, bool):
         try:
             return float(cell)
-        except OverflowError:  # an integer beyond all floats
+        except (OverflowError, TypeError):  # an integer beyond all floats; a complex number
             return None
     return None
+
+
+def _finite(written: str | Decimal) -> float | None:
+    return number if math.isfinite(number := float(written)) else None
+
+
+def truth_of(cell: object) -> float | None:
+    """True and False, as values or as text, as 1 and 0; None for anything else.
+
+    They are numbers in a column that holds nothing but 1, 0, True and False. Beside other numbers
+    they are a mistake: nobody earns True.
+    """
+    text = str(cell).strip().title() if isinstance(cell, str | bool | np.bool_) else ""
+    return float(_TRUTH[text]) if text in _TRUTH else None
 
 
 def _one_hot(

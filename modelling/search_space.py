@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from modelling.columns import Declaration
+from modelling.names import dask_address, work_pool
 from modelling.refusals import UsageError, nearest
 
 Sampler = Literal["tpe", "grid", "random"]
@@ -121,5 +122,9 @@ def refuse_search(
         raise UsageError(f"--workers {workers}: a search needs at least one worker")
     if sampler not in SAMPLERS:
         raise UsageError(f"--sampler {sampler}: unknown{nearest(sampler, SAMPLERS)}")
+    if dask is not None:
+        dask_address(dask)
+    if pool is not None:
+        work_pool(pool)
     if dask and pool:
         raise UsageError(f"--dask {dask} and --pool {pool}: trials run in one place, name one")

@@ -4,23 +4,51 @@ import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+CLOCK_STEP_SECONDS = 60  # by how much an old record may be off: numbers are not given anew so soon
 
 
 def process_tag(pid: int) -> str:
     """A process of this machine beyond reuse of its number: host, pid and when it started."""
-    try:
-        return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
-    except psutil.NoSuchProcess:
-        return f"{socket.gethostname()} {pid} gone"
+    return f"{socket.gethostname()} {pid} {_start(pid) or 'gone'}"
 
 
 def died(tag: str) -> bool | None:
     """Whether the process of a ``process`` tag is gone; None for another machine's process, and
     for a tag that is not ours."""
-    own = re.fullmatch(rf"{re.escape(socket.gethostname())} (\d+) (\d+|gone)", tag)
-    return tag != process_tag(int(own[1])) if own else None
+    own = re.fullmatch(rf"{re.escape(socket.gethostname())} ([0-9]+) (\S+)", tag)
+    if own is None:
+        return None
+    pid, start = int(own[1]), own[2]
+    if start.isdigit():  # by the clock, as it was recorded before and is where there is no /proc
+        began = _clock_start(pid)
+        return began is None or abs(began - int(start)) > CLOCK_STEP_SECONDS
+    return start != _start(pid)
+
+
+def _start(pid: int) -> str | None:
+    """When a process started, None where there is none. On Linux these are the boot and the
+    kernel's ticks since then: a clock that is set does not change them."""
+    if not BOOT_ID.exists():
+        began = _clock_start(pid)
+        return None if began is None else f"{began:.0f}"
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # proc(5): the start is field 22; the name, in brackets, is field 2 and may hold blanks.
+    return f"{BOOT_ID.read_text().strip()}:{after_name.split()[22 - 3]}"
+
+
+def _clock_start(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def family(pid: int) -> list[psutil.Process]:

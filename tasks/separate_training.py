@@ -49,11 +49,8 @@ def train_apart(
 
     Raises TrainingFailedError with the last line that the training said.
     """
-    command = [sys.executable, "-m", "flows.start", "train", use_case_name, "--json"]
-    for setting in set_aside(settings):  # anybody may read a command line
-        command += ["--set", setting]
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "flows.start", *arguments(use_case_name, settings)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -80,6 +77,12 @@ def train_apart(
     if process.returncode:
         raise TrainingFailedError(last_words[0].removeprefix("finflows: "))
     return json.loads(answer.strip().splitlines()[-1])
+
+
+def arguments(use_case_name: str, settings: list[str]) -> list[str]:
+    """Of ``finflows``, for one training. What a deployment gives as a name can be no option."""
+    overrides = [f"--set={setting}" for setting in set_aside(settings)]  # anybody may read them
+    return ["train", "--json", *overrides, "--", use_case_name]
 
 
 def end_trainings() -> None:

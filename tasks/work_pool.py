@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stat import S_ISREG
 from threading import Lock, Semaphore
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from prefect.runner.storage import LocalStorage
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 
+from modelling import names
 from modelling.fitting import Fitted, Job
 from modelling.history import OnEpoch
 from modelling.preprocessing import Examples
@@ -147,8 +149,7 @@ def train_job_in(folder: Path, cores_shared_by: int) -> None:
     Raises UsageError where the worker does not see the folder, WorkerDiedError where the process
     that trains dies again and again, and what the training raised, which is also left there.
     """
-    if not (folder / JOB).exists():
-        raise UsageError(f"{folder} is not here: search and workers must share the folder mlruns/")
+    _refuse_foreign(folder)
     job, rows = pickle.loads((folder / JOB).read_bytes())
     train, validation = pickle.loads(rows.read_bytes())
     whole = replace(job, train=train, validation=validation)
@@ -163,6 +164,25 @@ def train_job_in(folder: Path, cores_shared_by: int) -> None:
         except Exception as error:
             _write(folder / FITTED, error)
             raise
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise UsageError unless a search of this user left a job in ``folder``.
+
+    The folder comes as a parameter of a flow run, and a job is a pickle: whoever may start flow
+    runs must not have code run here that somebody else put down.
+    """
+    if folder.parent.name != "checkpoints" or ".." in folder.parts:
+        raise UsageError(f"{folder} is no folder of a run's checkpoints")
+    names.run_id(folder.name)
+    try:
+        job = os.lstat(folder / JOB)
+    except OSError:
+        raise UsageError(
+            f"{folder} is not here: search and workers must share the folder mlruns/"
+        ) from None
+    if not S_ISREG(job.st_mode) or job.st_uid != os.getuid() or job.st_mode & 0o022:
+        raise UsageError(f"{folder}: search and workers must run as the same user")
 
 
 def _workers_online(pool: str) -> int:

@@ -55,7 +55,7 @@ def finflows(tmp_path):
         (["score", "credit_scoring", "in.csv", "."], "is a folder"),
         (["score", "credit_scoring", "in.csv", "nowhere/out.csv"], "no such folder"),
         (["score", "it's", "in.csv", "out.csv"], "no name of a use case"),
-        (["champion", "it's"], "no name of a use case"),
+        (["rollback", "../../x", "--reason", "x"], "no name of a use case"),
         (["serve", "credit_scoring", "--port", "70000"], "'--port'"),
         (["ui", "--port", "0"], "'--port'"),
         (["schedule", "--port", "-1"], "'--port'"),

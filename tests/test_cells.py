@@ -96,10 +96,10 @@ def test_a_column_of_labels_has_one_form_too(cells):
 
 NUMBERS = [
     ("1.5", 1.5), (" 2 ", 2.0), ("+3", 3.0), (".5", 0.5), ("1e3", 1000.0), ("-7", -7.0),
-    ("True", 1.0), ("FALSE", 0.0), (True, 1.0), ("0.1", 0.1), (Decimal("2.50"), 2.5),
-    ("inf", np.inf), (7, 7.0),
+    ("0.1", 0.1), (Decimal("2.50"), 2.5), ("inf", np.inf), ("-Infinity", -np.inf), (7, 7.0),
     ("4_5", None), ("٣", None), ("0x1F", None), ("1,5", None), ("12 EUR", None), ([1], None),
-    ({}, None), (10**400, None), ("--1", None),
+    ({}, None), (10**400, None), ("1" + "0" * 400, None), ("1e400", None), ("--1", None),
+    (Decimal("1e400"), None), ("+-inf", None), ("\u0131nf", None), ("True", None), (True, None),
 ]  # fmt: skip
 MISSING = ["", "  ", "NA", "n/a", "NaN", "None", "<NA>", None, np.nan, pd.NA]
 
@@ -129,6 +129,32 @@ def test_arrow_reads_text_as_the_scorer_does():
     many = generator.normal(size=2000) * 10 ** generator.uniform(-300, 300, 2000)
     written = [repr(float(one)) for one in many]
     np.testing.assert_array_equal(numbers_in_text(pa.array(written), PLAIN), many)
+
+
+FLAGS = {
+    "booleans": [True, False, True],
+    "text": ["True", "FALSE", " true"],
+    "with gaps": ["True", "", None],
+    "beside 1 and 0": ["1", "False", "1.0"],
+    "values beside 1 and 0": [1, False, None],
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_true_and_false_are_1_and_0_where_no_other_number_is(case):
+    read, unread = read_cells(pd.Series(FLAGS[case], name="vip"), "number", PLAIN)
+    yes, no = ("true", "1", "1.0"), ("false", "0")
+    words = [str(one).strip().lower() for one in FLAGS[case]]
+    assert unread == 0
+    assert read.eq(1).tolist() == [word in yes for word in words]
+    assert read.eq(0).tolist() == [word in no for word in words]
+
+
+@pytest.mark.parametrize(
+    "cells", [[2.5, True, 0.0], ["2.5", "True", "0"], ["1", "True", "about 3"]]
+)
+def test_beside_other_numbers_they_are_a_mistake(cells):
+    assert read_cells(pd.Series(cells, name="income"), "number", PLAIN)[1] == 1
 
 
 def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise():

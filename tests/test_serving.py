@@ -119,6 +119,12 @@ BAD = {
     "scalars": {"dataframe_records": [SECRET, SECRET]},
     "inputs of another kind": {"inputs": {"age": SECRET}},
     "nothing": "",
+    "NaN": '{"dataframe_records": [{"income": NaN, "age": 765432.125}]}',
+    "Infinity": '{"dataframe_records": [{"income": -Infinity, "age": 765432.125}]}',
+    "lists in lists": '{"inputs": ' + "[" * 5000 + "765432.125" + "]" * 5000 + "}",
+    "an object in a cell of a cell": {"dataframe_records": [{"income": {"a": [SECRET]}}]},
+    "two tables": {"inputs": records(1), "instances": records(1)},
+    "a chat": {"messages": [{"role": "user", "content": SECRET}], **records(1)[0]},
 }
 
 
@@ -139,16 +145,62 @@ def test_missing_columns_are_named(post):
     assert response.json() == {"message": "input contract: missing columns: age"}
 
 
+ABSURD = {
+    "an integer": "1" + "0" * 400,
+    "an integer that Python does not read": "9" * 5000,
+    "a power of ten": "1e400",
+    "a truth": "true",
+    "digits with a gap": '"4_5"',
+    "digits of another script": '"٤٥"',
+}
+
+
+@pytest.mark.parametrize("cell", ABSURD.values(), ids=ABSURD.keys())
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_is_no_number_refuses_its_row_alone(post, cell, rows):
+    whole = post({"dataframe_records": records(rows)}).json()["predictions"]
+    sent = records(rows)
+    sent[0]["balance"] = "HERE"
+    response = post(json.dumps({"dataframe_records": sent}).replace('"HERE"', cell).encode())
+    assert response.status_code == 200
+    answers = response.json()["predictions"]
+    assert answers[0]["broken_rules"] == "balance: is a number"
+    assert answers[0]["probability"] is None
+    assert answers[1:] == whole[1:]
+
+
+def test_too_much_at_once_is_refused_and_the_server_goes_on(post):
+    padded = json.dumps({"dataframe_records": records(1)}) + " " * (17 << 20)
+    many = {"dataframe_split": {"columns": ["age"], "data": [[1]] * 50_001}}
+    wide = {"dataframe_records": [{f"{n} {k}": 1 for k in range(5)} for n in range(2000)]}
+    for body, said in ((padded, "16 MB"), (many, "50,000 rows"), (wide, "10,000,000 cells")):
+        response = post(body)
+        assert response.status_code == 413
+        assert said in response.json()["message"]
+
+
 def test_another_content_type_is_refused(post):
     assert post("<rows/>", {"Content-Type": "text/xml"}).status_code == 415
+    assert post("age\n40\n", {"Content-Type": "text/csv"}).status_code == 415, "pandas would guess"
     assert post("x", {}).status_code in range(400, 500)
 
 
 def test_the_other_forms_of_json_are_read_too(post):
     table = loan_table(3, seed=3).drop(columns="default")
     split = json.loads(table.to_json(orient="split"))
-    answers = [post(body).json() for body in ({"dataframe_split": split}, {"inputs": records(3)})]
-    assert answers[0] == answers[1] == post({"dataframe_records": records(3)}).json()
+    by_column = table.astype(object).where(table.notna(), None).to_dict("list")
+    forms = [{"dataframe_split": split}, {"inputs": records(3)}, {"instances": records(3)}]
+    forms += [{"inputs": by_column}, {"instances": by_column}]
+    expected = post({"dataframe_records": records(3)}).json()
+    assert [post(body).json() for body in forms] == [expected] * 5
+    expected["predictions"] = expected["predictions"][:1]
+    first = records(3)[:1]
+    one = [{"inputs": first}, {"inputs": first[0]}, {"instances": first}]
+    assert [post(body).json() for body in one] == [expected] * 3
+    by_column["balance"][0] = True
+    for form in ("inputs", "instances"):
+        refused = post({form: by_column}).json()["predictions"]
+        assert [row["broken_rules"] for row in refused] == ["balance: is a number", "", ""]
 
 
 def test_eight_clients_get_their_own_answers(post):

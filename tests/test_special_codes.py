@@ -65,7 +65,7 @@ def test_other_numbers_keep_the_rules(table, column, value, rule):
 
 
 def test_a_registered_contract_lets_them_pass_alone_and_among_others(table):
-    contract = Contract(contract_of(loans(columns=COLUMNS)), vars(scoring), {})
+    contract = Contract(contract_of(loans(columns=COLUMNS), table), vars(scoring), {})
     cells, broken, _ = contract.check(table)
     assert set(broken) == {""}
     assert (cells["months_since"] == table["months_since"]).all()

@@ -45,6 +45,8 @@ def tables(draw):
     frame = pd.DataFrame(
         {numbers[0]: generator.normal(size=ROWS) * 10.0 ** generator.integers(-9, 9)}
     )
+    if draw(st.booleans()):  # a flag, which is a number to its declaration
+        frame[numbers[0]] = pd.Series(generator.random(ROWS) < 0.5, dtype=object)
     frame[numbers[0]] = frame[numbers[0]].mask(generator.random(ROWS) < 0.2)
     for name in labels:
         kind = draw(st.sampled_from(["text", "codes", "codes with gaps", "booleans"]))
@@ -87,7 +89,8 @@ def ways(model, frame, numbers, labels, folder):
     yield "frame", model.answer(frame)["probability"]
     rows = json.loads(frame.to_json(orient="records", double_precision=15))
     for row, whole in zip(rows, frame[numbers[0]], strict=True):
-        row[numbers[0]] = None if whole != whole else float(whole)
+        if isinstance(whole, float):
+            row[numbers[0]] = None if whole != whole else whole
     yield "dictionaries", [model.answer_row(row)["probability"] for row in rows]
     yield "JSON", model.answer(pd.DataFrame(json.loads(json.dumps(rows))))["probability"]
     frame.to_csv(folder / "a.csv", index=False)

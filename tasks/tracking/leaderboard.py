@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from modelling.declaration import HEADLINES
+from modelling.names import is_use_case_name, tag_filter
 from modelling.refusals import UsageError
 from tasks.tracking.reaping import OURS
 from tasks.tracking.runs import FLOW_PARAMETERS
@@ -49,12 +50,12 @@ class Standing(NamedTuple):
 
 def parse_since(text: str) -> timedelta:
     """``"7d"``, ``"12h"``, ``"30m"`` or ``"2w"`` as a duration. Raises UsageError."""
-    if not (match := re.fullmatch(r"(\d+)([mhdw])", text.strip())):
+    if not (match := re.fullmatch(r"([0-9]+)([mhdw])", text.strip())):
         raise UsageError(f"--since {text}: write a number and m, h, d or w, as in 7d")
     try:
         since = timedelta(**{_UNITS[match[2]]: int(match[1])})
         datetime.now(UTC) - since
-    except OverflowError:
+    except (OverflowError, ValueError):  # Python reads no integer of thousands of digits
         raise UsageError(f"--since {text}: that is before any calendar begins") from None
     return since
 
@@ -76,6 +77,7 @@ def read_leaderboard(
         run
         for run in _search(client, wanted)
         if "mlflow.parentRunId" not in run.data.tags
+        and is_use_case_name(run.data.tags["use_case"])  # another team's tag may be anything
         and run.data.tags.get("flow", "train") == "train"
         and (not use_cases or run.data.tags["use_case"] in use_cases)
         and (not run_ids or run.info.run_id in run_ids)
@@ -89,10 +91,7 @@ def _filter(tags: Mapping[str, str], since: str | None) -> str:
     # Other teams may tag their runs ``use_case``, too; with what to repeat them, only we do.
     ours = [f"tags.{name} LIKE '%'" for name in ("use_case", "lock_hash", FLOW_PARAMETERS)]
     clauses = ["attributes.status = 'FINISHED'", *ours]
-    for name, value in tags.items():
-        if "'" in value or "`" in name:
-            raise UsageError(f"--tag {name}={value}: quotes can't be searched for")
-        clauses.append(f"tags.`{name}` = '{value}'")
+    clauses += [tag_filter(name, value) for name, value in tags.items()]
     if since:
         earliest = datetime.now(UTC) - parse_since(since)
         clauses.append(f"attributes.start_time >= {int(earliest.timestamp() * 1000)}")

@@ -21,7 +21,7 @@ from modelling.learning_curves import Diagnosis
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
 from modelling.splitting import Parts
-from tasks.tracking.store import local_folder, scratch_folder, tracking_uri
+from tasks.tracking.store import checkpoint_folder, scratch_folder, tracking_uri
 from tasks.unfinished_files import unfinished_folder
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
@@ -170,7 +170,7 @@ class TrackedRun:
     @property
     def checkpoint_folder(self) -> Path:
         """A folder of this run's own on this machine; it goes when the run is finished."""
-        return local_folder() / "checkpoints" / self.run_id
+        return checkpoint_folder(self.run_id)
 
     @property
     def paths(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
+from modelling import names
 from modelling.declaration import UseCase
 from modelling.references import refuse_lost, set_aside
 from modelling.refusals import DataRefused, MachineError, UsageError
@@ -20,7 +21,12 @@ from tasks.processes import died
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.store import connect, connect_patiently, experiment_id
+from tasks.tracking.store import (
+    checkpoint_folder,
+    connect,
+    connect_patiently,
+    experiment_id,
+)
 
 # The flow and its parameters, with which a killed run can be resumed.
 FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
@@ -103,7 +109,7 @@ def _ending(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[Non
     if not keep_checkpoints:
         children = f"tags.`mlflow.parentRunId` = '{tracked.run_id}'"
         for run in tracked.client.search_runs([tracked.experiment_id], children):
-            shutil.rmtree(tracked.checkpoint_folder.with_name(run.info.run_id), ignore_errors=True)
+            shutil.rmtree(checkpoint_folder(run.info.run_id), ignore_errors=True)
         shutil.rmtree(tracked.checkpoint_folder, ignore_errors=True)
 
 
@@ -152,7 +158,7 @@ def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) ->
 
 def _find(client: MlflowClient, run_id: str) -> Run:
     try:
-        return client.get_run(run_id)
+        return client.get_run(names.run_id(run_id))
     except MlflowException:
         raise UsageError(f"there is no run {run_id} in this store") from None
 

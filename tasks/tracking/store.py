@@ -16,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from filelock import BaseFileLock, FileLock
 
+from modelling import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
 from tasks.processes import end, family
@@ -50,7 +51,9 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 def refuse_unusable_store() -> None:
     """Raises UsageError for an address that nothing here can work with, without asking anybody."""
     uri = tracking_uri()
-    scheme = urlparse(uri).scheme.partition("+")[0]
+    if uri.startswith(("http:", "https:")):
+        names.server_address(uri, "MLFLOW_TRACKING_URI")
+    scheme = uri.partition(":")[0].partition("+")[0]
     if is_file_store(uri):
         raise UsageError(
             f"MLFLOW_TRACKING_URI={uri} is a file store, which MLflow 3 no longer writes: run "
@@ -71,7 +74,7 @@ def refuse_unusable_store() -> None:
 def is_file_store(uri: str) -> bool:
     """Whether MLflow would take this address for a folder; ``databricks`` and such are none."""
     services = ("databricks", "databricks-uc", "uc")
-    return urlparse(uri).scheme in ("", "file") and uri not in services
+    return re.match(r"(?!file:)[a-zA-Z][\w+.-]*:", uri) is None and uri not in services
 
 
 def can_be_written(folder: Path) -> bool:
@@ -159,7 +162,12 @@ def local_folder() -> Path:
 
 def scratch_folder(run_id: str) -> Path:
     """Where a run of this machine keeps files while it runs; it goes when the run is closed."""
-    return local_folder() / "scratch" / run_id
+    return local_folder() / "scratch" / names.run_id(run_id)
+
+
+def checkpoint_folder(run_id: str) -> Path:
+    """Where a run of this machine keeps its checkpoints; it goes when the run is finished."""
+    return local_folder() / "checkpoints" / names.run_id(run_id)
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:

@@ -1,0 +1,1 @@
+"""What is installed and shipped: its licences, and its known vulnerabilities."""

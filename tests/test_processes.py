@@ -1,0 +1,61 @@
+"""Which process a run belongs to is known by boot and ticks, whatever the clock says."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.processes import BOOT_ID, died, process_tag
+
+ME = f"{socket.gethostname()} {os.getpid()}"
+linux = pytest.mark.skipif(not BOOT_ID.exists(), reason="only Linux tells boot and ticks")
+
+
+@pytest.fixture
+def stepped_clock(tmp_path, monkeypatch):
+    """What psutil reads once the clock was set two seconds ahead: the kernel's boot time moves."""
+    (tmp_path / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+    lines = Path("/proc/stat").read_text().splitlines()
+    moved = [f"btime {int(x.split()[1]) + 2}" if x.startswith("btime") else x for x in lines]
+    (tmp_path / "stat").write_text("\n".join(moved))
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+
+
+@linux
+def test_a_process_is_told_by_its_boot_and_its_ticks():
+    ticks = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    assert process_tag(os.getpid()) == f"{ME} {BOOT_ID.read_text().strip()}:{ticks}"
+
+
+@linux
+def test_a_step_of_the_clock_kills_nobody(request):
+    tag, began = process_tag(os.getpid()), psutil.Process().create_time()
+    request.getfixturevalue("stepped_clock")
+    assert psutil.Process().create_time() == pytest.approx(began + 2), "the step is there"
+    assert process_tag(os.getpid()) == tag
+    assert died(tag) is False
+
+
+def test_records_from_before_are_understood():
+    began = psutil.Process().create_time()
+    assert died(f"{ME} {began:.0f}") is False
+    assert died(f"{ME} {began + 2:.0f}") is False, "the clock was set since"
+    assert died(f"{ME} {began - 3600:.0f}") is True, "its number was given anew"
+
+
+def test_a_process_that_ended_died_and_its_successor_is_another():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        tag = process_tag(process.pid)
+        assert died(tag) is False
+    assert died(tag) is True
+    assert died(f"{ME} another-boot:1") is True
+    assert died(process_tag(process.pid)) is True, "it was gone before it was recorded"
+
+
+@pytest.mark.parametrize("tag", ["elsewhere 1 2", "", "one two", f"{ME}", f"{ME} 1 2"])
+def test_of_others_nothing_is_known(tag):
+    assert died(tag) is None
