@@ -12,7 +12,7 @@ from flows import arguments, interruption, model_commands, terminal
 from flows.warm_up import warm_up
 from modelling import names
 from modelling.overrides import override, parse_overrides
-from modelling.references import refuse_unset, set_aside
+from modelling.references import refuse_unreadable, set_aside
 from modelling.refusals import UsageError
 from modelling.search_space import refuse_search
 from modelling.use_case_files import find_use_case, use_case_names
@@ -58,7 +58,7 @@ def train(
     """Train, judge and register one use case."""
     overrides = _overrides(set_, data)
     declared = override(find_use_case(use_case), overrides)  # a typo costs no import
-    refuse_unset(declared.source)
+    refuse_unreadable(declared.source)
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
     _prepare(verbose, as_json)
     from flows.train import train as train_flow
@@ -95,7 +95,7 @@ def search(
     refuse_search(trials, workers, sampler, dask, pool)
     overrides = _overrides(set_, data)
     declared = override(find_use_case(use_case), overrides)
-    refuse_unset(declared.source)
+    refuse_unreadable(declared.source)
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
     _prepare(verbose, as_json)
     from flows.search import search as search_flow

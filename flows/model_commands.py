@@ -10,6 +10,7 @@ from flows import arguments, interruption, terminal
 from flows.warm_up import warm_up
 from modelling import names
 from modelling.overrides import declare_source, parse_fields
+from modelling.references import refuse_unreadable
 
 Name = Annotated[
     str,
@@ -42,8 +43,9 @@ def score(
 ) -> None:
     """Score a file of any size with the champion; rows that it refuses are set aside."""
     written = parse_fields(source or [], "--source")
-    declare_source(input_, written)  # a typo costs no import
+    table = declare_source(input_, written)  # a typo costs no import
     arguments.refuse_output(Path(output), "OUTPUT")
+    refuse_unreadable(table)
     terminal.prepare(verbose, as_json)
     warm_up("flows.score")
     from flows.score import score as score_flow

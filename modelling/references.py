@@ -10,7 +10,9 @@ it names all that are read.
 import os
 import re
 from collections.abc import Iterator, Mapping
+from glob import iglob
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from modelling.refusals import UsageError
@@ -19,6 +21,7 @@ from modelling.secrets import (
     KEYWORDS,
     PLACES,
     REFERENCE,
+    hide_secrets,
     is_reference,
     remember_secret,
     replace_secrets,
@@ -112,11 +115,15 @@ def _remembered(secret: str) -> str:
     return secret
 
 
-def refuse_unset(source: Any) -> None:
-    """Raise UsageError where a variable that ``source`` needs is not set, before it is read."""
+def refuse_unreadable(source: Any) -> None:
+    """Raise UsageError where a variable that ``source`` needs is not set, or no file is there: now,
+    before anything heavy starts."""
     for setting in ("uri", "query"):
         if isinstance(text := getattr(source, setting, None), str):
-            expand(text, f"source.{setting}")
+            text = expand(text, f"source.{setting}")
+            is_path = setting == "uri" and not re.match(r"[\w+.-]+://|package:|openml:", text)
+            if is_path and not Path(text).exists() and not any(iglob(text, recursive=True)):
+                raise UsageError(f"no such file: {hide_secrets(source.uri)}")
 
 
 def unset_variables(text: str) -> list[str]:
