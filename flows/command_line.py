@@ -149,6 +149,7 @@ def train_all(
     from flows.train_all import train_all as train_all_flow
     from tasks.tracking.leaderboard import read_leaderboard
 
+    interruption.say_kept("what was trained before is kept, what was running has been stopped")
     trained = train_all_flow(use_cases, workers, set_)
     if as_json:
         typer.echo(trained.model_dump_json())
