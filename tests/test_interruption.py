@@ -72,7 +72,8 @@ class Started:
         """Its last line, once it has ended and left nothing behind."""
         (os.killpg if group else os.kill)(self.process.pid, number)
         assert self.process.wait(timeout=PATIENCE) == 128 + number, self.said.read_text()
-        assert not self.family()
+        # One that was killed ends when the machine comes to it.
+        wait_for(lambda: not self.family(), "the last of its processes to end", patience=30)
         said = self.said.read_text()
         assert "Traceback" not in said
         assert "Error" not in said
