@@ -56,6 +56,6 @@ def test_a_process_that_ended_died_and_its_successor_is_another():
     assert died(process_tag(process.pid)) is True, "it was gone before it was recorded"
 
 
-@pytest.mark.parametrize("tag", ["elsewhere 1 2", "", "one two", f"{ME}", f"{ME} 1 2"])
+@pytest.mark.parametrize("tag", ["elsewhere 1 2", "", "one two", "ME", "ME 1 2"])
 def test_of_others_nothing_is_known(tag):
-    assert died(tag) is None
+    assert died(tag.replace("ME", ME)) is None
