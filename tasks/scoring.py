@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from glob import has_magic
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from modelling.cells import Written, numbers_in_text, plain_numbers, refuse_comm
 from modelling.declaration import Source
 from modelling.loading import frame_of, open_source, shown_name
 from modelling.raw_tables import RawTable
-from modelling.references import ADDRESS, expand
+from modelling.references import ADDRESS, expand, refuse_unreadable
 from modelling.refusals import DataRefused, UsageError
 from modelling.spreadsheets import as_it_was, as_text, cell_as_text
 from tasks.unfinished_files import unfinished_file
@@ -207,15 +206,12 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _refuse_paths(source: Source, output: Path) -> None:
-    uri = expand(source.uri, ADDRESS)
-    path = Path(uri)
     if not _is_parquet(output) and output.suffix.lower() != ".csv":
         raise UsageError(f"{output.name}: name a .csv or .parquet file for the answers")
-    if "://" not in uri and not uri.startswith("package:") and not has_magic(uri):
-        if not path.exists():
-            raise UsageError(f"no such file: {source.uri}")
-        if path.resolve() in (output.resolve(), quarantine_of(output).resolve()):
-            raise UsageError(f"{output.name}: the output would overwrite the input")
+    refuse_unreadable(source)
+    path = Path(expand(source.uri, ADDRESS))
+    if path.resolve() in (output.resolve(), quarantine_of(output).resolve()):
+        raise UsageError(f"{output.name}: the output would overwrite the input")
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")
     if output.is_dir():
