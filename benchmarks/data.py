@@ -9,10 +9,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.preprocessing import Preprocessed, preprocess
-from modelling.splitting import split_table
+from modelling.features.preprocessing import Preprocessed, preprocess
 from use_cases import find_use_case
 
 

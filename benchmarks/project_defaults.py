@@ -8,8 +8,8 @@ import json
 import time
 
 from benchmarks.data import load
-from modelling.network import build_network
-from modelling.training import train_network
+from modelling.training.network import build_network
+from modelling.training.training_loop import train_network
 
 
 def main() -> None:

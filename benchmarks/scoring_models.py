@@ -12,12 +12,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modelling.fitting import Job, fit
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.overrides import override
-from modelling.packaging import package_model
-from modelling.preprocessing import preprocess
-from modelling.splitting import split_table
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.splitting import split_table
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import preprocess
+from modelling.judgement.packaging import package_model
+from modelling.training.fitting import Job, fit
 from use_cases import find_use_case
 
 
@@ -43,7 +43,7 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def _ours(package, folder: Path) -> Any:
-    from tasks.tracking.registry import TRAVELLING_MODEL, signature_of
+    from tasks.registry.registration import TRAVELLING_MODEL, signature_of
 
     mlflow.pyfunc.save_model(
         folder,

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.measuring import REPOSITORY
 from benchmarks.server_speed import measure_server
-from flows.terminal import settle
+from flows.command_line.terminal import settle
 
 RESULTS = REPOSITORY / "mlruns" / "scoring_speed.json"
 ONE_ROW_MS, SCORER_MS, FASTER_THAN_KERAS, BULK = 1.5, 0.2, 50, 300_000

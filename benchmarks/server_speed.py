@@ -53,7 +53,7 @@ def _seconds(session: requests.Session, address: str, body: str) -> float:
 
 @contextmanager
 def _serving(model_folder: Path) -> Iterator[str]:
-    from tasks.tracking.serving import SERVER
+    from tasks.registry.serving import SERVER
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

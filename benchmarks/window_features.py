@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measuring import REPOSITORY
+from modelling.data.transaction_simulator import simulate_transactions
+from modelling.data.transaction_windows import transaction_windows
 from modelling.declaration import SimulatedTransactions
-from modelling.transaction_simulator import simulate_transactions
-from modelling.transaction_windows import transaction_windows
 
 RESULTS = REPOSITORY / "mlruns" / "window_features.json"
 TARGET = 20

@@ -1,0 +1,1 @@
+"""The vocabulary of rules on finance data, and the suite that a use case implies."""

@@ -4,8 +4,7 @@ from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
 from expectations import vocabulary
-from modelling.columns import NotAbove
-from modelling.declaration import UseCase
+from modelling.declaration import NotAbove, UseCase
 
 
 def schema_suite(use_case: UseCase) -> ExpectationSuite:

@@ -7,9 +7,9 @@ import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from modelling.columns import Column, NotAbove, RowCount, Rule, Severity, TargetRate, UniqueRows
-from modelling.declaration import UseCase
-from modelling.scoring import label_text
+from modelling.declaration import Column, NotAbove, RowCount, TargetRate, UniqueRows, UseCase
+from modelling.declaration.columns import Rule, Severity
+from modelling.scorer.scoring import label_text
 
 NUMBERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 NUMBERS += ["float32", "float64", "bool"]

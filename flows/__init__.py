@@ -1,0 +1,1 @@
+"""What runs when and where: one flow for every use case."""

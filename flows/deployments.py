@@ -14,13 +14,13 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from flows.arguments import refuse_taken_port
-from modelling.refusals import UsageError
-from modelling.secrets import hide_secrets
-from modelling.use_case_files import find_use_case, use_case_names
-from tasks.flow_runs import watch_heartbeats
-from tasks.server_authentication import AUTH_STRING, kept_string
-from tasks.temporary_server import TemporaryServer
+from modelling.declaration.refusals import UsageError
+from modelling.declaration.secrets import hide_secrets
+from modelling.declaration.use_case_files import find_use_case, use_case_names
+from tasks.workers.heartbeats import watch_heartbeats
+from tasks.workers.ports import refuse_taken_port
+from tasks.workers.server_authentication import AUTH_STRING, kept_string
+from tasks.workers.temporary_server import TemporaryServer
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = ROOT / "prefect.yaml"

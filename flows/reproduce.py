@@ -5,7 +5,7 @@ import logging
 from pydantic import BaseModel
 
 from flows.train import train
-from tasks.tracking.reproduction import Reproduction, compare_runs, what_changed
+from tasks.registry.reproduction import Reproduction, compare_runs, what_changed
 from tasks.tracking.runs import parameters_of
 
 log = logging.getLogger("finflows")

@@ -9,14 +9,13 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
-from modelling import names
-from modelling.cells import Written
-from modelling.declaration import Source
-from modelling.overrides import declare_source
+from modelling.data.reading.cells import Written
+from modelling.declaration import Source, names
+from modelling.declaration.overrides import declare_source
+from tasks.registry.scoring_runs import load_registered, scoring_run
 from tasks.scoring import quarantine_of, score_file
 from tasks.scoring_progress import peak_memory_mb, row_progress
 from tasks.stored_parameters import without_secrets
-from tasks.tracking.scoring_runs import load_registered, scoring_run
 
 log = logging.getLogger("finflows")
 

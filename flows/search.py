@@ -6,21 +6,21 @@ from prefect import flow
 from pydantic import BaseModel, Field
 
 from flows.train import TrainingResult, train
-from modelling.declared_data import Seed
-from modelling.derived_columns import derive_columns
-from modelling.overrides import override
-from modelling.preprocessing import preprocess
-from modelling.references import set_aside
-from modelling.search_space import Sampler, refuse_search
-from modelling.splitting import split_table
-from modelling.use_case_files import find_use_case
+from modelling.data.derived_columns import derive_columns
+from modelling.data.splitting import split_table
+from modelling.declaration.declared_data import Seed
+from modelling.declaration.overrides import override
+from modelling.declaration.references import set_aside
+from modelling.declaration.search_space import Sampler, refuse_search
+from modelling.declaration.use_case_files import find_use_case
+from modelling.features.preprocessing import preprocess
 from tasks.loading import load_table
+from tasks.search.study import open_study
+from tasks.search.trials import conclude_search, run_trials
 from tasks.stored_parameters import without_secrets
-from tasks.study import open_study
 from tasks.tracking.runs import parameters_of, tracked_run
-from tasks.training_places import training_place
-from tasks.trials import conclude_search, run_trials
 from tasks.validation import validate_table
+from tasks.workers.executors import training_place
 
 
 class SearchResult(BaseModel):

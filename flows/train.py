@@ -7,31 +7,26 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import BaseModel, Field
 
+from modelling.data.derived_columns import derive_columns
+from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
-from modelling.derived_columns import derive_columns
-from modelling.judging import judge
-from modelling.overrides import judged_otherwise, override
-from modelling.packaging import package_model
-from modelling.preprocessing import Preprocessed, preprocess
-from modelling.promotion import frozen_tags
-from modelling.references import set_aside
-from modelling.splitting import split_table
-from modelling.use_case_files import find_use_case
+from modelling.declaration.overrides import judged_otherwise, override
+from modelling.declaration.references import set_aside
+from modelling.declaration.use_case_files import find_use_case
+from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.judgement.judging import judge
+from modelling.judgement.packaging import package_model
+from modelling.judgement.promotion import frozen_tags
+from modelling.learning_curve.attempt import Attempt, next_remedy
 from tasks.baselines import fit_baselines
 from tasks.loading import load_table
+from tasks.registry.promotion import judge_challenger
+from tasks.registry.registration import register_model
 from tasks.reporting import publish, record_judgement
 from tasks.stored_parameters import without_secrets
-from tasks.tracking.promotion import judge_challenger
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.registry import register_model
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
-from tasks.training import (
-    Attempt,
-    choose_attempt,
-    next_remedy,
-    refuse_diverged,
-    train_and_read,
-)
+from tasks.training import choose_attempt, refuse_diverged, train_and_read
 from tasks.validation import validate_table
 
 

@@ -7,11 +7,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
-from modelling.use_case_files import use_case_names
+from modelling.declaration.use_case_files import use_case_names
 from tasks.separate_training import TrainingFailedError, end_trainings, train_apart
 from tasks.stored_parameters import without_secrets
-from tasks.training_places import share_of_machine
-from tasks.training_workers import usable_cores
+from tasks.workers.executors import share_of_machine
+from tasks.workers.training_workers import usable_cores
 
 
 class AllTrained(BaseModel):

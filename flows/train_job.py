@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from tasks.work_pool import train_job_in
+from tasks.workers.work_pool import train_job_in
 
 
 @flow(name="train-job", persist_result=False)

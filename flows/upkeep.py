@@ -3,11 +3,12 @@
 from prefect import flow
 from prefect.settings import PREFECT_API_URL
 
-from modelling.refusals import UsageError
-from tasks.flow_runs import reap, watch_heartbeats
-from tasks.health import Check, examine
-from tasks.tracking.relocation import bring_models_home
-from tasks.unfinished_files import remove_leftovers
+from modelling.declaration.refusals import UsageError
+from tasks.registry.relocation import bring_models_home
+from tasks.tracking.unfinished_files import remove_leftovers
+from tasks.upkeep.flow_runs import reap
+from tasks.upkeep.health import Check, examine
+from tasks.workers.heartbeats import watch_heartbeats
 
 
 def look_after() -> tuple[list[Check], list[str]]:

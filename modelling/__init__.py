@@ -1,0 +1,1 @@
+"""From a table to a judged model, in numpy, pandas, scikit-learn and Keras alone."""

@@ -1,0 +1,1 @@
+"""One module per stage of a flow; each function is a boundary: input, output, retries, a GPU."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from prefect.artifacts import create_table_artifact
 
-from modelling.spreadsheets import cell_as_text
-from tasks.prefect_pages import show_in_prefect
+from modelling.data.reading.spreadsheets import cell_as_text
 from tasks.tracking.leaderboard import Standing, log_comparison
+from tasks.tracking.prefect_pages import show_in_prefect
 
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 1.5rem; color: #1b1f24; background: #fff; }

@@ -7,14 +7,14 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from modelling.declaration import SimulatedTransactions, Source, UseCase
-from modelling.loading import (
+from modelling.data.loading import (
     fingerprint,
     kinds_of,
     read_source,
     type_columns,
 )
-from modelling.secrets import hide_secrets
+from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.declaration.secrets import hide_secrets
 
 log = logging.getLogger("finflows")
 

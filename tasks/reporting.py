@@ -4,14 +4,14 @@ import logging
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
-from modelling.evaluation import gate_state
-from modelling.judgement_figures import draw_judgement
-from modelling.judging import Judgement
-from tasks.prefect_pages import show_in_prefect
+from modelling.judgement.evaluation import gate_state
+from modelling.judgement.figures import draw_judgement
+from modelling.judgement.judging import Judgement
+from modelling.learning_curve.attempt import Attempt
+from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
 from tasks.tracking.runs import nested_run
 from tasks.tracking.store import ui_address
-from tasks.training import Attempt
 from tasks.validation import ValidationReport
 
 log = logging.getLogger("finflows")

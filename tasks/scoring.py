@@ -20,32 +20,19 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from modelling.cells import Written, numbers_in_text, plain_numbers, refuse_commas
+from modelling.data.loading import frame_of, open_source, shown_name
+from modelling.data.reading.cells import numbers_in_text, plain_numbers, refuse_commas
+from modelling.data.reading.raw_tables import RawTable
+from modelling.data.reading.spreadsheets import as_it_was, as_text, cell_as_text
 from modelling.declaration import Source
-from modelling.loading import frame_of, open_source, shown_name
-from modelling.raw_tables import RawTable
-from modelling.references import ADDRESS, expand, refuse_unreadable
-from modelling.refusals import DataRefused, UsageError
-from modelling.spreadsheets import as_it_was, as_text, cell_as_text
-from tasks.unfinished_files import unfinished_file
+from modelling.declaration.references import ADDRESS, expand, refuse_unreadable
+from modelling.declaration.refusals import DataRefused, UsageError
+from tasks.registry.scoring_runs import Asked
+from tasks.tracking.unfinished_files import unfinished_file
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
 ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
 BROKEN, UNKNOWN = "broken_rules", "unknown"
-
-Answer = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-class Asked(NamedTuple):
-    """What is asked of a model: its ``answer``, the ``kinds`` of the columns that it takes, the
-    types of the ``outputs`` that it gives, which share of rows may have labels unknown to it (by
-    column), and how the text of numbers is ``written``."""
-
-    answer: Answer
-    kinds: Mapping[str, str]
-    outputs: Mapping[str, str]
-    unknown_at_most: Mapping[str, float] = {}
-    written: Written = Written()
 
 
 class Scored(NamedTuple):

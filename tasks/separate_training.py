@@ -16,10 +16,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from modelling.references import set_aside
-from modelling.secrets import hide_secrets
+from modelling.declaration.references import set_aside
+from modelling.declaration.secrets import hide_secrets
 from tasks.tracking.retrying import can_pass
-from tasks.training_workers import WorkerDiedError
+from tasks.workers.training_workers import WorkerDiedError
 
 log = logging.getLogger("finflows")
 _running: set["subprocess.Popen[str]"] = set()
@@ -50,7 +50,7 @@ def train_apart(
     Raises TrainingFailedError with the last line that the training said.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.start", *arguments(use_case_name, settings)],
+        [sys.executable, "-m", "flows.command_line", *arguments(use_case_name, settings)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -4,7 +4,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow
 
-from modelling.references import set_aside
+from modelling.declaration.references import set_aside
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from servers import PATIENCE
 
-from flows.terminal import settle
+from flows.command_line.terminal import settle
 
 settle(verbose=False)
 # A shell that starts the tests in the background, or under nohup, has them ignore signals, and all
@@ -60,7 +60,7 @@ def trainings(client, use_case, wanted=""):
 @pytest.fixture(scope="session")
 def credit_file(tmp_path_factory):
     """6,000 real borrowers in a CSV file of the user's own, all columns as Kaggle names them."""
-    from modelling.loading import read_table
+    from modelling.data.loading import read_table
     from use_cases import find_use_case
 
     table = read_table(find_use_case("credit_scoring").source)

@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from modelling.columns import number
-from modelling.declaration import Network, Source, Stratified, Training, UseCase
-from modelling.history import History
+from modelling.declaration import Network, Source, Stratified, Training, UseCase, number
+from modelling.learning_curve.history import History
 
 STORED = Path(__file__).parent / "data" / "learning_curves.json"
 VERDICTS = ("healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck")
@@ -256,7 +255,7 @@ def occurred(one: dict[str, Any], reachable: float) -> bool:
 
 def _declare(recipe: Recipe) -> UseCase:
     """The use case of a data set; those of scikit-learn are declared here."""
-    from modelling.overrides import override
+    from modelling.declaration.overrides import override
 
     if recipe.data == "credit_scoring":
         from use_cases.credit_scoring import USE_CASE
@@ -282,7 +281,7 @@ def _declare(recipe: Recipe) -> UseCase:
 @cache
 def _table(data: str):
     if data == "credit_scoring":
-        from modelling.loading import read_table
+        from modelling.data.loading import read_table
         from use_cases.credit_scoring import USE_CASE
 
         return read_table(USE_CASE.source)
@@ -295,10 +294,10 @@ def train(recipe: Recipe) -> dict[str, Any]:
     """Train as the recipe says, with the project's own code; what is stored of it."""
     import keras
 
-    from modelling.network import build_network
-    from modelling.preprocessing import preprocess
-    from modelling.splitting import split_table
-    from modelling.training import train_network
+    from modelling.data.splitting import split_table
+    from modelling.features.preprocessing import preprocess
+    from modelling.training.network import build_network
+    from modelling.training.training_loop import train_network
 
     keras.backend.clear_session()
     use_case = _declare(recipe)

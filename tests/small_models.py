@@ -12,16 +12,15 @@ import pandas as pd
 from onnx import helper
 from sklearn.linear_model import LogisticRegression
 
-from modelling.columns import amount, category, count, number
-from modelling.declaration import Gate, Source, UseCase
-from modelling.history import History
-from modelling.judging import Judgement, answer_baselines, judge
-from modelling.learning_curves import Diagnosis
-from modelling.loading import conform_table, convert_types, fingerprint
-from modelling.packaging import Package, package_model
-from modelling.preprocessing import Preprocessed, preprocess
-from modelling.promotion import frozen_tags
-from modelling.splitting import Parts, split_table
+from modelling.data.loading import conform_table, convert_types, fingerprint
+from modelling.data.splitting import Parts, split_table
+from modelling.declaration import Gate, Source, UseCase, amount, category, count, number
+from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.judgement.judging import Judgement, answer_baselines, judge
+from modelling.judgement.packaging import Package, package_model
+from modelling.judgement.promotion import frozen_tags
+from modelling.learning_curve.diagnosis import Diagnosis
+from modelling.learning_curve.history import History
 
 COLUMNS = (
     count("age", maximum=120, missing_at_most=0),
@@ -113,7 +112,7 @@ class Small:
 
     def register(self, run) -> str:
         """Through the stages of the flow, up to the registered version."""
-        from tasks.tracking.registry import register_model
+        from tasks.registry.registration import register_model
 
         frozen = frozen_tags(self.trained.use_case, self.data_hash)
         gate, validation = self.judgement.gate, self.parts.validation
@@ -123,7 +122,7 @@ class Small:
         """The last stage of the flow, in a flow of its own: compare with the champion."""
         from prefect import flow
 
-        from tasks.tracking.promotion import judge_challenger
+        from tasks.registry.promotion import judge_challenger
 
         @flow(name="judge", persist_result=False)
         def judge():
@@ -165,7 +164,7 @@ def run_of(use_case: UseCase):
 
 def register_and_judge(noise: float = 0.0, **declared):
     """From a packaged model to the decision: (version, decision)."""
-    from tasks.tracking.fresh_process import start_fresh_process
+    from tasks.workers.fresh_process import start_fresh_process
 
     start_fresh_process()
     with TemporaryDirectory() as folder:

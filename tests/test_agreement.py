@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from small_models import small_model
 
-from modelling.agreement import refuse_disagreement
-from modelling.refusals import UsageError
-from modelling.scoring import Scorer
+from modelling.declaration.refusals import UsageError
+from modelling.judgement.agreement import refuse_disagreement
+from modelling.scorer.scoring import Scorer
 from use_cases import find_use_case
 
 SLOPE = 0.2  # of a network that was far too sure: small probabilities are stretched

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.alerts import card_precision, money_caught
+from modelling.judgement.metrics.alerts import card_precision, money_caught
 
 
 def rows(*transactions):

@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 from conftest import REPOSITORY
 
-from flows.terminal import settle
-from modelling.refusals import UsageError
+from flows.command_line.terminal import settle
+from modelling.declaration.refusals import UsageError
 from tasks.tracking.identity import person
 from tasks.tracking.store import experiment_id, shown_at
 
@@ -51,7 +51,7 @@ def test_a_user_without_a_name_gets_one(monkeypatch):
 
 def finflows(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "flows.start", *map(str, arguments)],
+        [sys.executable, "-m", "flows.command_line", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=REPOSITORY,

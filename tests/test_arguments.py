@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 
 from flows.deployments import planned
-from modelling.refusals import UsageError
+from modelling.declaration.refusals import UsageError
 
 PLANS = {
     "": "plans nothing",
@@ -30,7 +30,7 @@ def finflows(tmp_path):
 
     def run(*arguments):
         done = subprocess.run(
-            [sys.executable, "-m", "flows.start", *map(str, arguments)],
+            [sys.executable, "-m", "flows.command_line", *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=tmp_path,

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from modelling.cells import Written, numbers_in_text, read_cells
-from modelling.refusals import DataRefused
-from modelling.scoring import Labels, label_text, number_of
+from modelling.data.reading.cells import Written, numbers_in_text, read_cells
+from modelling.declaration.refusals import DataRefused
+from modelling.scorer.scoring import Labels, label_text, number_of
 
 PLAIN = Written()
 LABELS = [

@@ -13,15 +13,15 @@ import pytest
 from conftest import REPOSITORY, last_json
 from small_models import loan_table, loans, register_and_judge, run_of, small_model
 
-from modelling.evaluation import Verdict
-from modelling.intervals import Interval
-from modelling.promotion import Comparison, decide, frozen_tags, promotion_metric
-from modelling.refusals import UsageError
+from modelling.declaration.refusals import UsageError
+from modelling.judgement.evaluation import Verdict
+from modelling.judgement.intervals import Interval
+from modelling.judgement.promotion import Comparison, decide, frozen_tags, promotion_metric
 from tasks.comparison import cells
-from tasks.prefect_pages import show_in_prefect
-from tasks.tracking import champions
-from tasks.tracking.champions import history, promote_by_hand, roll_back, standing
+from tasks.registry import champions
+from tasks.registry.champions import history, promote_by_hand, roll_back, standing
 from tasks.tracking.leaderboard import read_leaderboard
+from tasks.tracking.prefect_pages import show_in_prefect
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 GATE = Verdict(True, "roc_auc 0.80, wanted at least 0.7")
@@ -195,9 +195,9 @@ def test_a_version_that_does_not_load_is_never_champion(client):
 KILLED = """
 import os, signal, sys
 from tasks.tracking.store import connect
-from tasks.tracking import champions
+from tasks.registry import champions
 from small_models import register_and_judge
-from tasks.tracking import promotion
+from tasks.registry import promotion
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY, last_json
 
-from modelling.checkpoints import Checkpoints, Progress
-from modelling.fitting import Job
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.overrides import override
-from modelling.preprocessing import preprocess
-from modelling.splitting import split_table
-from tasks.training_workers import WorkerDiedError, borrowed_worker
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.splitting import split_table
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import preprocess
+from modelling.training.checkpoints import Checkpoints, Progress
+from modelling.training.fitting import Job
+from tasks.workers.training_workers import WorkerDiedError, borrowed_worker
 from use_cases import find_use_case
 
 

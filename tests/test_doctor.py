@@ -11,9 +11,10 @@ from prefect.client.orchestration import get_client
 from servers import lives, wait_for
 
 from flows.upkeep import look_after
-from tasks import health
-from tasks.flow_runs import AUTOMATION, reap, watch_heartbeats
-from tasks.processes import process_tag
+from tasks.upkeep import health
+from tasks.upkeep.flow_runs import reap
+from tasks.workers.heartbeats import AUTOMATION, watch_heartbeats
+from tasks.workers.processes import process_tag
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
@@ -34,7 +35,7 @@ train_and_be_killed()
 
 KILLED_WITH_A_SERVER = """
 import os, psutil, signal
-from flows.warm_up import warm_up
+from flows.command_line.warm_up import warm_up
 
 warm_up("flows.upkeep")
 (server,) = psutil.Process().children()

@@ -5,12 +5,11 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from modelling.columns import number
-from modelling.declaration import Network, Source, Training, UseCase
-from modelling.dropout import CounterDropout
-from modelling.ensemble_model import EnsembleModel
-from modelling.features_first import WORTHWHILE_ROWS
-from modelling.network import build_network, outputs_to_train
+from modelling.declaration import Network, Source, Training, UseCase, number
+from modelling.training.dropout import CounterDropout
+from modelling.training.ensemble_model import EnsembleModel
+from modelling.training.features_first import WORTHWHILE_ROWS
+from modelling.training.network import build_network, outputs_to_train
 
 NETWORKS = {
     "plain": Network(hidden_units=(16, 8), dropout=0.0),

@@ -13,16 +13,16 @@ import mlflow
 import pytest
 from small_models import loan_table, register_and_judge
 
-from modelling.refusals import UsageError
-from tasks.health import check_history, check_models
-from tasks.tracking.champions import promote_by_hand
-from tasks.tracking.file_hashes import TAG
-from tasks.tracking.locked_requirements import locked
-from tasks.tracking.model_files import files_of, folder_of, load_version
-from tasks.tracking.reproduction import compare_runs
-from tasks.tracking.scoring_runs import load_registered
-from tasks.tracking.serving import READY, _environment, prepare_serving
+from modelling.declaration.refusals import UsageError
+from tasks.registry.champions import promote_by_hand
+from tasks.registry.file_hashes import TAG
+from tasks.registry.locked_requirements import locked
+from tasks.registry.model_files import files_of, folder_of, load_version
+from tasks.registry.reproduction import compare_runs
+from tasks.registry.scoring_runs import load_registered
+from tasks.registry.serving import READY, _environment, prepare_serving
 from tasks.tracking.store import local_folder
+from tasks.upkeep.health import check_history, check_models
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 NAME = "guarded"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from small_models import loan_table, loans, small_model
 
-from modelling.columns import identifier, time
-from modelling.fitness import floors
-from modelling.judging import Answers
-from modelling.overrides import judged_otherwise, override
-from modelling.promotion import decide, doubts_in
+from modelling.declaration import identifier, time
+from modelling.declaration.overrides import judged_otherwise, override
+from modelling.judgement.fitness import floors
+from modelling.judgement.judging import Answers
+from modelling.judgement.promotion import decide, doubts_in
 from use_cases import find_use_case
 
 LEAK = "does a column tell the outcome?"

@@ -20,7 +20,7 @@ from test_closed_servers import assert_closed
 
 BUSY = """
 import sys, time
-from flows import interruption
+from flows.command_line import interruption
 
 interruption.watch()
 try:
@@ -83,7 +83,7 @@ class Started:
 
 @contextmanager
 def started(folder, *arguments):
-    command = [sys.executable, "-m", "flows.start", *map(str, arguments)]
+    command = [sys.executable, "-m", "flows.command_line", *map(str, arguments)]
     running = Started(command, folder)
     try:
         yield running

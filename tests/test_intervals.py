@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from modelling.alerts import card_precision, weighted_card_precision
+from modelling.data.independence import groups_of
 from modelling.declaration import OutOfTime
-from modelling.intervals import bootstrap, groups_of, interval_of
-from modelling.refusals import DataRefused
-from modelling.volatility_metrics import qlike
-from modelling.weighted_metrics import WEIGHTED
+from modelling.declaration.refusals import DataRefused
+from modelling.judgement.intervals import bootstrap, interval_of
+from modelling.judgement.metrics.alerts import card_precision, weighted_card_precision
+from modelling.judgement.metrics.volatility_metrics import qlike
+from modelling.judgement.metrics.weighted_metrics import WEIGHTED
 from use_cases import find_use_case
 
 

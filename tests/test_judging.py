@@ -6,20 +6,19 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from small_models import COLUMNS, loan_table, loans
 
-from modelling.baselines import Given, fit_baseline
-from modelling.calibration import fit_calibration
-from modelling.columns import category, number
-from modelling.deciding import amounts_of, choose_cut_off, cost_of, costs_at
-from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost
-from modelling.evaluation import Verdict, evaluate, expected_calibration_error
-from modelling.judgement_figures import draw_judgement
-from modelling.judging import Answers, Judgement
-from modelling.loading import conform_table, convert_types
-from modelling.overrides import override
-from modelling.preprocessing import preprocess
-from modelling.refusals import UsageError
-from modelling.scoring import calibrated, stake
-from modelling.splitting import Parts, split_table
+from modelling.data.loading import conform_table, convert_types
+from modelling.data.splitting import Parts, split_table
+from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, category, number
+from modelling.declaration.overrides import override
+from modelling.declaration.refusals import UsageError
+from modelling.features.preprocessing import preprocess
+from modelling.judgement.baselines import Given, fit_baseline
+from modelling.judgement.calibration import fit_calibration
+from modelling.judgement.deciding import amounts_of, choose_cut_off, cost_of, costs_at
+from modelling.judgement.evaluation import Verdict, evaluate, expected_calibration_error
+from modelling.judgement.figures import draw_judgement
+from modelling.judgement.judging import Answers, Judgement
+from modelling.scorer.scoring import calibrated, stake
 from use_cases import find_use_case
 
 CREDIT = find_use_case("credit_scoring")

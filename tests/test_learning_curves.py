@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from learning_curve_corpus import VERDICTS, all_curves, as_history
 
-from modelling.columns import number
-from modelling.declaration import Network, Source, UseCase
-from modelling.figures import draw_learning_curve
-from modelling.history import History
-from modelling.learning_curves import Diagnosis, read_learning_curve
-from modelling.overrides import override
+from modelling.declaration import Network, Source, UseCase, number
+from modelling.declaration.overrides import override
+from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
+from modelling.learning_curve.figures import draw_learning_curve
+from modelling.learning_curve.history import History
 
 USE_CASE = UseCase(
     name="loans",

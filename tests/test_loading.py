@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
-from modelling.declaration import Source
-from modelling.loading import (
+from modelling.data.loading import (
     conform_table,
     convert_types,
     fingerprint,
@@ -15,7 +14,8 @@ from modelling.loading import (
     type_columns,
     unreadable_cells,
 )
-from modelling.refusals import DataRefused, UsageError
+from modelling.declaration import Source
+from modelling.declaration.refusals import DataRefused, UsageError
 from use_cases import find_use_case
 
 

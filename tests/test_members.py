@@ -6,10 +6,10 @@ import onnxruntime
 import pytest
 from test_training import OnTheHost, batch_by_batch, declared, examples
 
-from modelling.checkpoints import Checkpoints
 from modelling.declaration import Network
-from modelling.network import build_network, outputs_to_train, save_network, weights_hash
-from modelling.training import LOSSES, _optimizer, _row_weights, train_network
+from modelling.training.checkpoints import Checkpoints
+from modelling.training.network import build_network, outputs_to_train, save_network, weights_hash
+from modelling.training.training_loop import LOSSES, _optimizer, _row_weights, train_network
 
 SMALL = Network(hidden_units=(16, 8), dropout=0.0)
 

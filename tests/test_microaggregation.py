@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelling.microaggregation import kept_median, microaggregated
+from modelling.features.microaggregation import kept_median, microaggregated
 
 
 def grouped(values, least):

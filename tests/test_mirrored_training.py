@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 
 from modelling.declaration import Training
-from modelling.refusals import UsageError
+from modelling.declaration.refusals import UsageError
 
 TRAIN = """
 import json, sys, tempfile
@@ -19,9 +19,9 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 parts = [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1])
 tf.config.set_logical_device_configuration(cpu, parts)
-from modelling.fitting import Job, fit
-from modelling.overrides import override
-from modelling.preprocessing import Examples
+from modelling.training.fitting import Job, fit
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import Examples
 from use_cases import find_use_case
 settings = {"training.devices": "all", "network.dropout": 0.0, "training.epochs": 4,
             "training.class_weights": "balanced", **json.loads(sys.argv[2])}
@@ -65,7 +65,7 @@ def test_a_batch_that_does_not_divide_over_the_devices_is_refused():
 
 
 def test_tf_config_of_several_machines_is_refused(monkeypatch):
-    from modelling import mirrored_training
+    from modelling.training import mirrored_training
 
     monkeypatch.setattr(mirrored_training, "_devices", lambda: ["CPU:0", "CPU:1"])
     cluster = {"cluster": {"worker": ["host1:2222", "host2:2222"]}}

@@ -6,15 +6,15 @@ import pytest
 from conftest import last_json
 from small_models import loan_table, register_and_judge
 
-from modelling.refusals import UsageError
-from tasks.health import check_models
-from tasks.tracking import relocation
-from tasks.tracking.champions import promote_by_hand, roll_back
-from tasks.tracking.file_hashes import TAG
-from tasks.tracking.model_files import folder_of, load_version
-from tasks.tracking.relocation import bring_models_home
-from tasks.tracking.scoring_runs import load_registered
-from tasks.tracking.serving import prepare_serving
+from modelling.declaration.refusals import UsageError
+from tasks.registry import relocation
+from tasks.registry.champions import promote_by_hand, roll_back
+from tasks.registry.file_hashes import TAG
+from tasks.registry.model_files import folder_of, load_version
+from tasks.registry.relocation import bring_models_home
+from tasks.registry.scoring_runs import load_registered
+from tasks.registry.serving import prepare_serving
+from tasks.upkeep.health import check_models
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 

@@ -10,18 +10,17 @@ import pytest
 from pydantic import ValidationError
 from small_models import loans
 
+from flows.command_line.terminal import settle
 from flows.deployments import planned
 from flows.score import score
-from flows.terminal import settle
-from modelling import names
-from modelling.declaration import Source
-from modelling.loading import read_table
-from modelling.overrides import override, parse_overrides
-from modelling.refusals import UsageError
-from modelling.search_space import refuse_search
+from modelling.data.loading import read_table
+from modelling.declaration import Source, names
+from modelling.declaration.overrides import override, parse_overrides
+from modelling.declaration.refusals import UsageError
+from modelling.declaration.search_space import refuse_search
 from tasks.separate_training import arguments
 from tasks.tracking.store import checkpoint_folder, refuse_unusable_store, scratch_folder
-from tasks.work_pool import train_job_in
+from tasks.workers.work_pool import train_job_in
 from use_cases import find_use_case
 
 RUN = "0123456789abcdef0123456789abcdef"

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelling.fitting import Fitted
-from modelling.history import History
-from modelling.learning_curves import Diagnosis
-from modelling.remedies import Remedy
-from tasks.training import Attempt, next_remedy
+from modelling.learning_curve.attempt import Attempt, Fitted, next_remedy
+from modelling.learning_curve.diagnosis import Diagnosis
+from modelling.learning_curve.history import History
+from modelling.learning_curve.remedies import Remedy
 from use_cases import find_use_case
 
 RATE = Remedy({"training.learning_rate": 0.02}, "smaller steps")

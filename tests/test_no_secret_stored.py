@@ -16,10 +16,10 @@ from sqlalchemy import create_engine
 
 from flows.deployments import planned
 from flows.train import resume_run, train
+from modelling.data.loading import read_table
 from modelling.declaration import Source
-from modelling.loading import read_table
-from modelling.overrides import override
-from modelling.refusals import DataRefused, UsageError
+from modelling.declaration.overrides import override
+from modelling.declaration.refusals import DataRefused, UsageError
 from tasks.separate_training import TrainingFailedError, train_apart
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import ui_address

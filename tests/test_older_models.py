@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from small_models import loan_table
 
-from modelling.contract import Model
-from tasks.tracking.champions import promote_by_hand, roll_back
-from tasks.tracking.scoring_runs import load_registered
+from modelling.scorer.contract import Model
+from tasks.registry.champions import promote_by_hand, roll_back
+from tasks.registry.scoring_runs import load_registered
 
 FOLDER = Path(__file__).parent / "data" / "registered_model"
 NAME = "loans_of_an_earlier_release"

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from flows.train import train
+from modelling.data.loading import read_table
 from modelling.declaration import SimulatedTransactions
-from modelling.loading import read_table
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 

@@ -11,13 +11,12 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from modelling.columns import amount, category, count, number
-from modelling.declaration import Preprocessing, Source, UseCase
-from modelling.loading import conform_table, convert_types
-from modelling.overrides import override
-from modelling.preprocessing import fit_transformer, preprocess
-from modelling.scoring import Transformer
-from modelling.splitting import Parts, split_table
+from modelling.data.loading import conform_table, convert_types
+from modelling.data.splitting import Parts, split_table
+from modelling.declaration import Preprocessing, Source, UseCase, amount, category, count, number
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.scorer.scoring import Transformer
 from use_cases import find_use_case
 
 

@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.declaration import OutOfTime
-from modelling.derived_columns import derive_columns
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.overrides import override
-from modelling.price_history import (
+from modelling.data.derived_columns import derive_columns
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.price_history import (
     LEAST_VARIANCE_DAILY,
     derive_price_history,
     parkinson_variance,
     price_features,
 )
-from modelling.refusals import DataRefused, UsageError
-from modelling.splitting import split_table
+from modelling.data.splitting import split_table
+from modelling.declaration import OutOfTime
+from modelling.declaration.overrides import override
+from modelling.declaration.refusals import DataRefused, UsageError
 from tasks.validation import validate_table
 from use_cases import find_use_case
 

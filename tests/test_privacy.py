@@ -12,17 +12,16 @@ import pandas as pd
 import pytest
 from small_models import loan_table, small_model
 
-from modelling.calibration import fit_calibration
-from modelling.columns import amount, category, number
-from modelling.contract import Model
-from modelling.declaration import OutOfTime
-from modelling.evaluation import Verdict
-from modelling.judgement_figures import draw_judgement
-from modelling.judging import Answers, Judgement
-from modelling.loading import read_table
-from modelling.preprocessing import fit_transformer, preprocess
-from modelling.refusals import DataRefused
-from modelling.splitting import Parts
+from modelling.data.loading import read_table
+from modelling.data.splitting import Parts
+from modelling.declaration import OutOfTime, amount, category, number
+from modelling.declaration.refusals import DataRefused
+from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.judgement.calibration import fit_calibration
+from modelling.judgement.evaluation import Verdict
+from modelling.judgement.figures import draw_judgement
+from modelling.judgement.judging import Answers, Judgement
+from modelling.scorer.contract import Model
 from use_cases import find_use_case
 
 NUMBERS = {"annual_income": 7654321.0, "debt_to_income": 34567.125, "loan_amount": 8765432.5}

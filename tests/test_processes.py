@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.processes import BOOT_ID, died, process_tag
+from tasks.workers.processes import BOOT_ID, died, process_tag
 
 ME = f"{socket.gethostname()} {os.getpid()}"
 linux = pytest.mark.skipif(not BOOT_ID.exists(), reason="only Linux tells boot and ticks")

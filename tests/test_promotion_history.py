@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from modelling.refusals import UsageError
-from tasks.health import check_history
-from tasks.tracking.champions import roll_back, say_gaps, standing
-from tasks.tracking.promotion_history import CROWNED, NEWEST, append_entry, read_history
+from modelling.declaration.refusals import UsageError
+from tasks.registry.champions import roll_back, say_gaps, standing
+from tasks.registry.promotion_history import CROWNED, NEWEST, append_entry, read_history
+from tasks.upkeep.health import check_history
 
 SERVICES = pytest.mark.services  # the many of one kind
 pytestmark = pytest.mark.usefixtures("store")

@@ -12,17 +12,17 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import StandardScaler
 
+from modelling.data.derived_columns import derive_columns
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
-from modelling.derived_columns import derive_columns
-from modelling.evaluation import evaluate
-from modelling.fitting import Job, fit
-from modelling.judging import answer_baselines, judge
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.overrides import override
-from modelling.packaging import Package, package_model
-from modelling.preprocessing import Preprocessed, preprocess
-from modelling.scoring import Scorer
-from modelling.splitting import Parts, split_table
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.judgement.evaluation import evaluate
+from modelling.judgement.judging import answer_baselines, judge
+from modelling.judgement.packaging import Package, package_model
+from modelling.scorer.scoring import Scorer
+from modelling.training.fitting import Job, fit
 from use_cases import find_use_case
 
 SEEDS = range(1, 6)

@@ -25,7 +25,7 @@ BAD = {
 @pytest.fixture(scope="module")
 def few_rows(store, tmp_path_factory):
     """A file whose training part has 500 real borrowers."""
-    from modelling.loading import read_table
+    from modelling.data.loading import read_table
     from use_cases import find_use_case
 
     path = tmp_path_factory.mktemp("few") / "few.csv"

@@ -5,8 +5,8 @@ from conftest import last_json
 
 from flows.reproduce import reproduce_run
 from flows.train import train
-from modelling.refusals import UsageError
-from tasks.tracking.reproduction import compare_runs
+from modelling.declaration.refusals import UsageError
+from tasks.registry.reproduction import compare_runs
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 

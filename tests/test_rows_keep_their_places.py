@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 from small_models import loan_table, loans, small_model
 
-from modelling.baselines import BASELINES, Given, fit_baseline
-from modelling.columns import amount, category, identifier, number, time
-from modelling.deciding import amounts_of, cards, choose_cut_off, cost_of, costs_at
+from modelling.data.derived_columns import derive_columns
+from modelling.data.independence import groups_of
+from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.special_codes import without_special_codes
+from modelling.data.splitting import Parts, split_table
 from modelling.declaration import (
     AlertBudget,
     Costs,
@@ -18,16 +20,18 @@ from modelling.declaration import (
     OutOfTime,
     Stratified,
     TransactionWindows,
+    amount,
+    category,
+    identifier,
+    number,
+    time,
 )
-from modelling.derived_columns import derive_columns
-from modelling.evaluation import evaluate
-from modelling.intervals import groups_of
-from modelling.judging import answer_baselines, judge
-from modelling.loading import conform_table, convert_types, read_table
-from modelling.preprocessing import fit_transformer, preprocess
-from modelling.special_codes import without_special_codes
-from modelling.splitting import Parts, split_table
-from modelling.volatility_baselines import VOLATILITY_BASELINES
+from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.judgement.baselines import BASELINES, Given, fit_baseline
+from modelling.judgement.deciding import amounts_of, cards, choose_cut_off, cost_of, costs_at
+from modelling.judgement.evaluation import evaluate
+from modelling.judgement.judging import answer_baselines, judge
+from modelling.judgement.volatility_baselines import VOLATILITY_BASELINES
 from use_cases import find_use_case
 
 COLUMNS = (

@@ -12,10 +12,11 @@ import pytest
 from conftest import REPOSITORY, last_json
 from small_models import loan_table, register_and_judge, small_model
 
-from modelling.contract import InputRefused, Model
 from modelling.declaration import Source
-from modelling.refusals import DataRefused, UsageError
-from tasks.scoring import Asked, quarantine_of, score_file
+from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.scorer.contract import InputRefused, Model
+from tasks.registry.scoring_runs import Asked
+from tasks.scoring import quarantine_of, score_file
 
 OUTPUTS = {
     "probability": "double",
@@ -239,7 +240,7 @@ def test_what_can_not_be_scored_is_one_line(model, loans, tmp_path):
 MEASURED = """
 import sys
 from pathlib import Path
-from modelling.contract import InputRefused, Model
+from modelling.scorer.contract import InputRefused, Model
 from test_scoring_files import scored
 from tasks.scoring_progress import peak_memory_mb
 model = Model(Path(sys.argv[1]), "5")

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from flows.search import search
-from modelling.loading import conform_table, convert_types
-from modelling.splitting import split_table
+from modelling.data.loading import conform_table, convert_types
+from modelling.data.splitting import split_table
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

@@ -16,9 +16,9 @@ from conftest import REPOSITORY, last_json
 from test_search import trials_of, tried
 
 from flows.search import search
-from tasks.dask_cluster import DaskCluster
-from tasks.training_places import LocalProcesses, training_place, visible_gpus
-from tasks.training_workers import TrainingWorker, borrowed_worker
+from tasks.workers.dask_cluster import DaskCluster
+from tasks.workers.executors import LocalProcesses, training_place, visible_gpus
+from tasks.workers.training_workers import TrainingWorker, borrowed_worker
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 TRIALS = 6

@@ -2,9 +2,9 @@
 
 import pytest
 
-from modelling.references import LISTED, expand, refuse_lost, set_aside, unset_variables
-from modelling.refusals import DataRefused, UsageError
-from modelling.secrets import hide_secrets
+from modelling.declaration.references import LISTED, expand, refuse_lost, set_aside, unset_variables
+from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.declaration.secrets import hide_secrets
 
 HOLDING_IT = [
     "postgresql://risk:{}@db/loans",

@@ -14,8 +14,8 @@ from servers import answers as there_is_an_answer
 from servers import free_port, running, wait_for
 from small_models import COLUMNS, loan_table, register_and_judge
 
-from modelling.columns import category
-from modelling.contract import Model
+from modelling.declaration import category
+from modelling.scorer.contract import Model
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 SECRET = 765432.125
@@ -24,7 +24,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def served(store, prefect_server):
-    from tasks.tracking.serving import prepare_serving
+    from tasks.registry.serving import prepare_serving
 
     register_and_judge(name="served", columns=(*COLUMNS, category("branch")))
     return prepare_serving("served")

@@ -5,10 +5,19 @@ import pandas as pd
 import pytest
 from small_models import loans
 
-from modelling.columns import category, identifier, number, time
-from modelling.declaration import Grouped, OutOfTime, Source, Stratified, UseCase
-from modelling.refusals import DataRefused
-from modelling.splitting import split_table
+from modelling.data.splitting import split_table
+from modelling.declaration import (
+    Grouped,
+    OutOfTime,
+    Source,
+    Stratified,
+    UseCase,
+    category,
+    identifier,
+    number,
+    time,
+)
+from modelling.declaration.refusals import DataRefused
 from tasks.validation import validate_table
 
 

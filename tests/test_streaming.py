@@ -13,7 +13,7 @@ PROGRAM = """
 import json, sys
 import keras
 import numpy as np
-from modelling.compiled_training import CompiledModel, Rows
+from modelling.training.compiled_training import CompiledModel, Rows
 from tasks.scoring_progress import peak_memory_mb
 
 table_bytes, budget_bytes = (int(mib) << 20 for mib in sys.argv[1:])

@@ -7,7 +7,7 @@ from tasks.separate_training import TrainingFailedError, train_apart
 
 BROKEN = '''"""A use case whose data breaks its rules."""
 
-from modelling.columns import amount
+from modelling.declaration import amount
 from modelling.declaration import Source, UseCase
 
 USE_CASE = UseCase(

@@ -17,8 +17,8 @@ from prefect.client.orchestration import get_client
 from servers import PATIENCE, wait_for
 
 from flows.train import train
-from modelling.refusals import DataRefused, UsageError
-from modelling.scoring import Transformer, calibrated
+from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.scorer.scoring import Transformer, calibrated
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

@@ -7,13 +7,18 @@ import tensorflow as tf
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
 
-from modelling.columns import number
-from modelling.compiled_training import CompiledModel, Rows
-from modelling.declaration import Network, Source, Training, UseCase
-from modelling.dropout import CounterDropout
-from modelling.network import build_network, dead_units, weights_hash, with_stock_layers
-from modelling.preprocessing import Examples
-from modelling.training import LOSSES, _callbacks, _optimizer, _row_weights, train_network
+from modelling.declaration import Network, Source, Training, UseCase, number
+from modelling.features.preprocessing import Examples
+from modelling.training.compiled_training import CompiledModel, Rows
+from modelling.training.dropout import CounterDropout
+from modelling.training.network import build_network, dead_units, weights_hash, with_stock_layers
+from modelling.training.training_loop import (
+    LOSSES,
+    _callbacks,
+    _optimizer,
+    _row_weights,
+    train_network,
+)
 
 DATA = {"binary": load_breast_cancer, "multiclass": load_wine, "regression": load_diabetes}
 CLASSES = {"binary": (0, 1), "multiclass": (0, 1, 2), "regression": ()}

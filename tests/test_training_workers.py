@@ -12,10 +12,10 @@ from conftest import REPOSITORY
 from servers import running, wait_for
 from test_search_kills import training_processes
 
-from flows.terminal import exit_code
+from flows.command_line.terminal import exit_code
 from flows.train import train
-from tasks import training_workers
-from tasks.training_workers import TrainingWorker, borrowed_worker
+from tasks.workers import training_workers
+from tasks.workers.training_workers import TrainingWorker, borrowed_worker
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
@@ -121,7 +121,7 @@ def test_a_worker_that_grew_is_replaced(monkeypatch):
 def test_a_training_process_that_is_killed_each_time_is_one_line_and_a_run_to_resume(
     client, tmp_path, prefect_server
 ):
-    command = [sys.executable, "-m", "flows.start", "train", "iris"]
+    command = [sys.executable, "-m", "flows.command_line", "train", "iris"]
     for setting in ("epochs=1000000", "early_stopping_patience=0"):
         command += ["--set", f"training.{setting}"]
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "declared")])

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import truncnorm
 
+from modelling.data.loading import read_table
+from modelling.data.transaction_simulator import simulate_transactions
 from modelling.declaration import SimulatedTransactions
-from modelling.loading import read_table
-from modelling.refusals import UsageError
-from modelling.transaction_simulator import simulate_transactions
+from modelling.declaration.refusals import UsageError
 
 
 @pytest.fixture(scope="module")

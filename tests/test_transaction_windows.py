@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelling.transaction_windows import transaction_windows
+from modelling.data.transaction_windows import transaction_windows
 
 DAY = np.timedelta64(1, "D")
 

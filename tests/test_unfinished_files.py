@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from modelling.checkpoints import Checkpoints, Progress
-from tasks.unfinished_files import remove_leftovers, unfinished_file, unfinished_folder
+from modelling.training.checkpoints import Checkpoints, Progress
+from tasks.tracking.unfinished_files import remove_leftovers, unfinished_file, unfinished_folder
 
 WRITING = """
 import sys
 from pathlib import Path
-from tasks.unfinished_files import unfinished_file, unfinished_folder
+from tasks.tracking.unfinished_files import unfinished_file, unfinished_folder
 
 with unfinished_file(Path(sys.argv[1])) as part, unfinished_folder(Path(sys.argv[2])) as folder:
     part.write_text("a customer's answers")

@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 
 GOOD = """
-from modelling.columns import number
+from modelling.declaration import number
 from modelling.declaration import Source, UseCase
 from use_cases.shared import TARGET
 
@@ -50,7 +50,7 @@ def team(request, tmp_path):
 def finflows(*arguments, cwd, **environment):
     paths = os.pathsep.join([*filter(None, [environment.pop("PYTHONPATH", "")]), str(REPOSITORY)])
     return subprocess.run(
-        [sys.executable, "-P", "-m", "flows.start", *arguments],
+        [sys.executable, "-P", "-m", "flows.command_line", *arguments],
         capture_output=True,
         encoding="utf-8",
         cwd=cwd,

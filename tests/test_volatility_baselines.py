@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.loading import read_table, type_columns
-from modelling.price_history import derive_price_history
-from modelling.price_names import target_name
-from modelling.volatility_baselines import (
+from modelling.data.loading import read_table, type_columns
+from modelling.data.price_history import derive_price_history
+from modelling.declaration.price_names import target_name
+from modelling.judgement.volatility_baselines import (
     VOLATILITY_BASELINES,
     filter_variance,
     garch,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelling.volatility_metrics import level_shift, qlike
+from modelling.judgement.metrics.volatility_metrics import level_shift, qlike
 
 RNG = np.random.default_rng(0)
 LOG_VARIANCE = RNG.normal(-10, 1, 500)

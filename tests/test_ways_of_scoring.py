@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_models import loans, write_network
 
-from modelling.columns import category, number
-from modelling.contract import Model
-from modelling.declaration import Source
-from modelling.loading import conform_table, convert_types
-from modelling.packaging import package_model
-from modelling.preprocessing import preprocess
-from modelling.splitting import split_table
-from tasks.scoring import Asked, score_file
+from modelling.data.loading import conform_table, convert_types
+from modelling.data.splitting import split_table
+from modelling.declaration import Source, category, number
+from modelling.features.preprocessing import preprocess
+from modelling.judgement.packaging import package_model
+from modelling.scorer.contract import Model
+from tasks.registry.scoring_runs import Asked
+from tasks.scoring import score_file
 
 NAMES = [
     "row", "index", "prediction", "probability", "a.b", "x[0]", 'the "best"', "größe", "💶",

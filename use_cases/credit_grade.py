@@ -13,8 +13,19 @@ What is known only after grading, or because of it, is not a feature:
   and paid out. ``issue_month`` is when.
 """
 
-from modelling.columns import Column, RowCount, amount, category, count, number, ratio
-from modelling.declaration import Gate, Source, Stratified, UseCase
+from modelling.declaration import (
+    Column,
+    Gate,
+    RowCount,
+    Source,
+    Stratified,
+    UseCase,
+    amount,
+    category,
+    count,
+    number,
+    ratio,
+)
 
 
 def months_since(name: str, event: str) -> Column:

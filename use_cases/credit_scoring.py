@@ -4,15 +4,20 @@ Give Me Some Credit: 150,000 real borrowers, 6.7 % of them defaulted. The data i
 data is; what is wrong with each column, and what is done about it, stands beside the column.
 """
 
-from modelling.columns import Column, RowCount, TargetRate, amount, count, ratio
 from modelling.declaration import (
+    Column,
     Costs,
     Gate,
     LeastCost,
+    RowCount,
     Source,
     Stratified,
+    TargetRate,
     Training,
     UseCase,
+    amount,
+    count,
+    ratio,
 )
 
 

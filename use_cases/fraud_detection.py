@@ -14,26 +14,24 @@ needs no ``derived``: ``source=Source(uri="openml:1597"), target="Class", column
 
 from datetime import date
 
-from modelling.columns import (
+from modelling.declaration import (
+    AlertBudget,
     Column,
+    Costs,
+    DelayedFeedback,
+    Gate,
+    Preprocessing,
     RowCount,
+    SimulatedTransactions,
     TargetRate,
+    TransactionWindows,
+    UseCase,
     amount,
     count,
     identifier,
     number,
     ratio,
     time,
-)
-from modelling.declaration import (
-    AlertBudget,
-    Costs,
-    DelayedFeedback,
-    Gate,
-    Preprocessing,
-    SimulatedTransactions,
-    TransactionWindows,
-    UseCase,
 )
 
 

@@ -5,16 +5,22 @@ linear model of past logs (HAR) is already hard to beat: a network that wins by 
 future.
 """
 
-from modelling.columns import Column, NotAbove, RowCount, TargetRate, amount, number, time
 from modelling.declaration import (
+    Column,
     Gate,
     Network,
+    NotAbove,
     OutOfTime,
     Preprocessing,
     PriceHistory,
+    RowCount,
     Source,
+    TargetRate,
     Training,
     UseCase,
+    amount,
+    number,
+    time,
 )
 
 

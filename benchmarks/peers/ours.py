@@ -1,22 +1,22 @@
-"""This project's ``CompiledModel``, called as ``modelling.training`` calls it in a worker."""
+"""This project's ``CompiledModel``, called as the training loop calls it in a worker."""
 
 from collections.abc import Callable
 
 from benchmarks.peers.contract import HIDDEN_UNITS, Job, main
-from tasks.quick_imports import quick_imports
+from tasks.workers.quick_imports import quick_imports
 
 with quick_imports():
     import keras
 
     from benchmarks.peers.keras_network import EpochDone, settings
-    from modelling.compiled_training import CompiledModel, Rows
-    from modelling.features_first import Activation, Dense
-    from modelling.preprocessing import Examples
-    from modelling.training import in_large_batches
+    from modelling.features.preprocessing import Examples
+    from modelling.training.compiled_training import CompiledModel, Rows
+    from modelling.training.features_first import Activation, Dense
+    from modelling.training.training_loop import in_large_batches
 
 
 def build(features: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The benchmark's network, of the layers of ``modelling.network``."""
+    """The benchmark's network, of the layers of ``modelling.training.network``."""
     keras.utils.set_random_seed(0)
     inputs = hidden = keras.layers.Input((features,))
     for units in HIDDEN_UNITS:

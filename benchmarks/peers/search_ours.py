@@ -20,12 +20,12 @@ from benchmarks.peers.search_space import (
     main,
 )
 from modelling.declaration import UseCase
-from modelling.overrides import override
-from modelling.preprocessing import Examples
-from tasks.study import open_study
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import Examples
+from tasks.search.study import open_study
+from tasks.search.trials import run_trials
 from tasks.tracking.runs import tracked_run
-from tasks.training_places import training_place
-from tasks.trials import run_trials
+from tasks.workers.executors import training_place
 from use_cases import find_use_case
 
 WORKERS = int(os.environ.get("WORKERS", "1"))

@@ -1,1 +1,1 @@
-"""All that talks to MLflow: the store, the run of a training, the registry."""
+"""Runs in MLflow: what is recorded of a training, and read again."""

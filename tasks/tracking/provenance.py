@@ -5,8 +5,8 @@ import os
 import subprocess
 
 from modelling.declaration import UseCase
-from tasks.processes import process_tag
 from tasks.tracking.store import ROOT
+from tasks.workers.processes import process_tag
 
 
 def provenance(use_case: UseCase) -> dict[str, str]:

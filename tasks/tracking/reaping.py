@@ -5,8 +5,8 @@ import shutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tasks.processes import died
 from tasks.tracking.store import connect, scratch_folder
+from tasks.workers.processes import died
 
 OURS = "tags.process LIKE '% % %'"  # host, number and start: other teams' runs have none
 

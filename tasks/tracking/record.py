@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
-from modelling.evaluation import Verdict, gate_state
-from modelling.history import History
-from modelling.judging import Judgement
-from modelling.learning_curves import Diagnosis
-from modelling.refusals import DataRefused
-from modelling.secrets import hide_secrets
-from modelling.splitting import Parts
+from modelling.data.splitting import Parts
+from modelling.declaration.refusals import DataRefused
+from modelling.declaration.secrets import hide_secrets
+from modelling.judgement.evaluation import Verdict, gate_state
+from modelling.judgement.judging import Judgement
+from modelling.learning_curve.diagnosis import Diagnosis
+from modelling.learning_curve.history import History
 from tasks.tracking.store import checkpoint_folder, scratch_folder, tracking_uri
-from tasks.unfinished_files import unfinished_folder
+from tasks.tracking.unfinished_files import unfinished_folder
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT = "report.md"

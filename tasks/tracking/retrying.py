@@ -6,7 +6,7 @@ from mlflow.exceptions import MlflowException
 from prefect import State, Task
 from prefect.client.schemas.objects import TaskRun
 
-from tasks.training_workers import WorkerDiedError
+from tasks.workers.training_workers import WorkerDiedError
 
 # MLflow's codes of a locked database, and of a server that answers with an error of its own.
 PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")

@@ -13,11 +13,9 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
-from modelling import names
-from modelling.declaration import UseCase
-from modelling.references import refuse_lost, set_aside
-from modelling.refusals import DataRefused, MachineError, UsageError
-from tasks.processes import died
+from modelling.declaration import UseCase, names
+from modelling.declaration.references import refuse_lost, set_aside
+from modelling.declaration.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun
@@ -27,6 +25,7 @@ from tasks.tracking.store import (
     connect_patiently,
     experiment_id,
 )
+from tasks.workers.processes import died
 
 # The flow and its parameters, with which a killed run can be resumed.
 FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"

@@ -1,7 +1,6 @@
 """Diabetes: progression one year after baseline (Efron et al. 2004; ships with scikit-learn)."""
 
-from modelling.columns import number
-from modelling.declaration import Network, Training, UseCase
+from modelling.declaration import Network, Training, UseCase, number
 
 
 def load_diabetes():

@@ -1,7 +1,6 @@
 """Iris: three species, four measurements (Fisher 1936; ships with scikit-learn)."""
 
-from modelling.columns import amount
-from modelling.declaration import Gate, Stratified, Training, UseCase
+from modelling.declaration import Gate, Stratified, Training, UseCase, amount
 
 
 def load_iris():

@@ -1,7 +1,6 @@
 """Card frauds with ready-made columns, as the docstring of ``fraud_detection`` declares them."""
 
-from modelling.columns import amount, number
-from modelling.declaration import Source, UseCase
+from modelling.declaration import Source, UseCase, amount, number
 
 USE_CASE = UseCase(
     name="ready_made_cards",

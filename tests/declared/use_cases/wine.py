@@ -1,7 +1,6 @@
 """Wine: three cultivars, thirteen chemical measurements (ships with scikit-learn)."""
 
-from modelling.columns import number
-from modelling.declaration import Network, Preprocessing, Training, UseCase
+from modelling.declaration import Network, Preprocessing, Training, UseCase, number
 
 MEASURED = (
     "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols",

@@ -1,0 +1,1 @@
+"""From a source to rows that are typed, derived and split."""

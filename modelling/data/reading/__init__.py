@@ -1,0 +1,1 @@
+"""Files, databases and packages, read as text and typed cell by cell."""

@@ -1,0 +1,94 @@
+"""Read the answer to a query from whatever database SQLAlchemy has a dialect for."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from modelling.data.reading.raw_tables import RawTable
+from modelling.data.reading.tables import batch_of
+from modelling.declaration.refusals import DataRefused, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+# What drivers say may quote the address, the query and cells, so it is never repeated. These are
+# our words for what it is about, where one of them is in it.
+REASONS = (
+    "no such table",
+    "no such column",
+    "does not exist",
+    "doesn't exist",
+    "invalid object name",
+    "syntax error",
+    "authentication failed",
+    "access denied",
+    "login failed",
+    "permission denied",
+    "connection refused",
+    "could not translate host name",
+    "name or service not known",
+    "certificate",
+    "timed out",
+    "timeout",
+    "unable to open database file",
+    "database is locked",
+    "read-only",
+)
+
+
+def read_query(uri: str, query: str, shown: str, declared: Collection[str], rest: bool) -> RawTable:
+    """The ``declared`` columns of what ``query`` answers, and the ``rest``.
+
+    ``shown`` is the address as people may see it. Raises UsageError, without the driver's words,
+    where the database can't be asked, and DataRefused where it answers no table.
+    """
+    engine = _engine(uri, shown)
+    if not query:
+        raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
+    from sqlalchemy import text
+
+    try:
+        with engine.connect() as connection:
+            answer = connection.execute(text(query))
+            names, rows = list(answer.keys()), answer.fetchall()
+    except Exception as error:  # each driver has its own
+        raise UsageError(f"{shown}: the query failed ({_reason(error)})") from None
+    finally:
+        engine.dispose()
+    if not rows:
+        raise DataRefused(f"{shown}: the query returned no rows")
+    if twice := sorted(name for name in {*declared} if names.count(name) > 1):
+        raise DataRefused(f"{shown}: columns named twice: {', '.join(twice)}")
+    taken = {name: at for at, name in enumerate(names) if rest or name in declared}
+    columns = {name: [row[at] for row in rows] for name, at in taken.items()}
+    return RawTable(list(columns), iter([batch_of(columns)]))
+
+
+def _engine(uri: str, shown: str) -> "Engine":
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import NoSuchModuleError
+
+    scheme = uri.partition("://")[0]
+    try:
+        return create_engine(uri)
+    except NoSuchModuleError:
+        raise UsageError(
+            f"{shown}: no installed package reads '{scheme}' addresses: install its SQLAlchemy "
+            "dialect if it is a database, its fsspec package if it holds files"
+        ) from None
+    except ImportError as error:
+        raise UsageError(
+            f"{shown}: the driver is not installed: pip install {error.name or scheme}"
+        ) from None
+    except Exception as error:  # such as a port that is no number, with the password in its text
+        raise UsageError(
+            f"{shown} is not the address of a database ({type(error).__name__}): write it as "
+            "dialect://user:$PASSWORD@host:port/database, with %40 for an @ in the password"
+        ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """The driver's class of error and, where we know one, the words for it."""
+    cause = getattr(error, "orig", None) or error  # SQLAlchemy's wraps the driver's
+    said = str(cause).lower()
+    words = next((f": {reason}" for reason in REASONS if reason in said), "")
+    return type(cause).__name__ + words

@@ -1,0 +1,142 @@
+"""Delimited text: its encoding, its delimiter, its header, and its cells as they stand."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from itertools import chain
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from modelling.data.reading.raw_tables import NOT_A_TABLE, RawTable, Wanted
+from modelling.declaration.refusals import DataRefused
+
+BLOCK_BYTES = 16 << 20
+HEAD_BYTES = 1 << 18
+DELIMITERS = (",", ";", "\t", "|")
+
+
+def open_delimited(stream: IO[bytes], wanted: Wanted) -> RawTable:
+    head = _peek(stream)
+    if not head.strip():
+        raise DataRefused(f"{wanted.shown} is empty")
+    encoding = wanted.source.encoding or _encoding(head, wanted)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    delimiter = wanted.source.delimiter or _delimiter(text, wanted)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header = next(row for row in reader if row)
+    if any("\ufffd" in name for name in header):
+        raise UnicodeError
+    names = [wanted.name(name) for name in header]
+    if wanted.declared and not wanted.rest and not wanted.declared & set(names):
+        raise DataRefused(
+            f"{wanted.shown} names none of the declared columns: is its first line the header, and "
+            "is it CSV, Parquet or Excel?"
+        )
+    lines, first = reader.line_num, next(reader, [])
+    wanted.refuse_doubles(names)
+    extra = max(len(first) - len(names), 0)
+    unique = [*_unique(names), *(f"\0{number}" for number in range(extra))]
+    taken = [name for name in unique if name[:1] == "\0" or wanted.takes(name)]
+    taken = [name for name in taken if name.strip("\0 ") or name[:1] == "\0"]
+    options = pyarrow.csv.ReadOptions(
+        block_size=BLOCK_BYTES, column_names=unique, skip_rows=lines, encoding=_arrows(encoding)
+    )
+    cells = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(unique, pa.string()),
+        include_columns=taken,
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    batches = _csv_batches(stream, options, parse, cells)
+    shown = [name for name in taken if name[:1] != "\0"]
+    found = [] if wanted.source.delimiter or delimiter == "," else [f"delimiter {delimiter!r}"]
+    found += [] if wanted.source.encoding or encoding == "utf-8-sig" else [f"encoding {encoding}"]
+    return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found), is_text=True)
+
+
+def _arrows(encoding: str) -> str:
+    """Arrow reads its own "utf8", with a mark or without, without a detour over Python."""
+    return "utf8" if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii") else encoding
+
+
+def _csv_batches(stream: IO[bytes], options: Any, parse: Any, cells: Any) -> Iterator[Any]:
+    """Opened late: a file of nothing but a header has no batch, which Arrow calls an error."""
+    try:
+        reader = pyarrow.csv.open_csv(stream, options, parse, cells)
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return
+        raise
+    with reader:
+        yield from (batch for batch in reader if len(batch))
+
+
+def _peek(stream: IO[bytes]) -> bytes:
+    head = stream.read(HEAD_BYTES)
+    stream.seek(0)
+    return head
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Names that nobody declared may come twice: the second becomes NAME.1, as in pandas."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        count = seen[name] = seen.get(name, -1) + 1
+        unique.append(f"{name}.{count}" if count else name)
+    return unique
+
+
+def _without_extra(
+    batches: Iterator[pa.RecordBatch], names: list[str], wanted: Wanted
+) -> Iterator[pa.RecordBatch]:
+    """Lines may end in delimiters that the header lacks, as long as nothing stands behind them."""
+    for batch in batches:
+        behind = [one for one in batch.schema.names if one[:1] == "\0"]
+        if any(batch.column(one).null_count < len(batch) for one in behind):
+            raise DataRefused(
+                f"{wanted.shown}: lines have {len(behind)} more cells than the header has names: "
+                "correct the header"
+            )
+        yield batch.select(names)
+
+
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def _encoding(head: bytes, wanted: Wanted) -> str:
+    """UTF-8, or what a byte order mark or the place of zero bytes makes certain."""
+    for mark, name in BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            return name
+    even, odd = head[0:2000:2].count(0), head[1:2000:2].count(0)
+    if odd > 0.7 * len(head[1:2000:2]) and not even:
+        return "utf-16-le"
+    if even > 0.7 * len(head[0:2000:2]) and not odd:
+        return "utf-16-be"
+    if b"\0" in head:
+        raise DataRefused(f"{wanted.shown} {NOT_A_TABLE}")
+    return "utf-8-sig"
+
+
+def _delimiter(text: str, wanted: Wanted) -> str:
+    """The one under which the header names most of the declared columns, or has most cells."""
+
+    def header(delimiter: str) -> list[str]:
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return next(chain((row for row in lines if row), [[]]))
+
+    def names_of(delimiter: str) -> tuple[int, int]:
+        cells = header(delimiter)
+        return len(wanted.declared & {cell.strip() for cell in cells}), len(cells)
+
+    return max(DELIMITERS, key=names_of)

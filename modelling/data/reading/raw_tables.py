@@ -1,0 +1,107 @@
+"""What is wanted of a table, the table as it stands in its file, and why it can't be read."""
+
+import csv
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from modelling.declaration import Source
+from modelling.declaration.refusals import DataRefused, UsageError
+
+DAMAGED = (
+    pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,
+    lzma.LZMAError, zlib.error,
+)  # fmt: skip
+NOT_A_TABLE = "is not a table: give CSV, Parquet or Excel"
+
+
+class RawTable(NamedTuple):
+    """The columns' names in the order of the table, its batches of them, what was found out of
+    the file that the source does not declare, and whether a spreadsheet may have written it."""
+
+    names: list[str]
+    batches: Iterator[pa.RecordBatch]
+    found: tuple[str, ...] = ()
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The ``declared`` columns, and the ``rest`` too where that is true."""
+
+    source: Source
+    shown: str
+    declared: frozenset[str]
+    rest: bool
+
+    def takes(self, name: str) -> bool:
+        return name in self.declared or self.rest
+
+    def name(self, header: str) -> str:
+        """A name in a header; blanks around it do not count where it is declared without."""
+        bare = header.strip()
+        return bare if bare in self.declared and header not in self.declared else header
+
+    def refuse_doubles(self, names: list[str]) -> None:
+        """What is declared must be one column."""
+        if twice := sorted(n for n in self.declared if names.count(n) > 1):
+            raise DataRefused(f"{self.shown}: columns named twice: {', '.join(twice)}")
+
+
+def in_plain_words(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    except Exception as error:
+        raise plain_error(error, shown) from None
+
+
+def plain_error(error: Exception, shown: str) -> Exception:
+    """What a reader raised, in one line without the cells that libraries quote."""
+    said = str(error)
+    if isinstance(error, UsageError | DataRefused):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return UsageError(_absent(error, shown))
+    if isinstance(error, ImportError):
+        return UsageError(f"{shown}: reading this address needs a package: {error}")
+    if isinstance(error, LookupError) and "encoding" in said:
+        return UsageError(f"{shown}: there is no such encoding")
+    if isinstance(error, UnicodeError) or "UTF8" in said or "utf-8" in said.lower():
+        return DataRefused(
+            f"{shown} holds bytes that are not UTF-8: add encoding='cp1252' (Western Windows), "
+            "'latin-1' or what it was written in to the source"
+        )
+    if "Expected" in said and "columns, got" in said:
+        return DataRefused(f"{shown}: {_ragged(said)}")
+    if isinstance(error, DAMAGED) or type(error).__module__ == "python_calamine":
+        return DataRefused(f"{shown} {NOT_A_TABLE}")
+    # Such as that of a client of cloud storage, which quotes the signed address.
+    return UsageError(f"{shown} can't be read: {type(error).__name__}")
+
+
+def _absent(error: FileNotFoundError, shown: str) -> str:
+    """fsspec calls all addresses absent that it can't open; the reason is what came before."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    status = getattr(cause, "status", None)
+    if status in (401, 403):
+        return f"{shown}: access is denied ({status}): is its signature or password still valid?"
+    if cause is error or status == 404:
+        return f"no such file: {shown}"
+    return f"{shown} can't be read: {type(cause).__name__}"
+
+
+def _ragged(said: str) -> str:
+    """Arrow's words without the row that it quotes."""
+    row = said.partition("Row #")[2].partition(":")[0]
+    expected, _, got = said.partition("Expected ")[2].partition(" columns, got ")
+    got = got.partition(":")[0].split()[0]
+    where = f"line {row}" if row else "a line"
+    return f"{where} has {got} cells where the header names {expected}"

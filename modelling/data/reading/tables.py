@@ -1,0 +1,211 @@
+"""From an address to the raw cells of a table: text as it stands in the file, typed cells as typed.
+
+One reader for training and scoring, whole or batch by batch. What a cell means is decided by the
+kind that its column is declared as (``data.reading.cells``), never by what a library makes of the
+first rows. How a file is packed and written is told by its content, not by its name; what is found
+so and not declared is said, and what fits two ways is refused.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Collection
+from glob import glob, has_magic
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
+
+from modelling.data.reading.delimited import open_delimited
+from modelling.data.reading.raw_tables import RawTable, Wanted, in_plain_words, plain_error
+from modelling.declaration import Source
+from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.scorer.scoring import label_text
+
+ROWS_AT_ONCE = 131_072
+
+
+def open_table(
+    path: str, shown: str, source: Source, declared: Collection[str] = (), rest: bool = False
+) -> RawTable:
+    """The table of the file, URL, folder or glob ``path``, called ``shown`` to people.
+
+    Only the ``declared`` columns that are there, unless the ``rest`` is wanted too. Raises
+    UsageError where nothing can be read there, DataRefused where it is not a table, or one that
+    can be read in two ways.
+    """
+    wanted = Wanted(source, shown, frozenset(declared), rest)
+    try:
+        raw = _open(path, wanted)
+        return raw._replace(batches=in_plain_words(raw.batches, shown))
+    except Exception as error:
+        raise plain_error(error, shown) from None
+
+
+def _open(path: str, wanted: Wanted) -> RawTable:
+    if "://" not in path:
+        if Path(path).is_dir():
+            return _open_folder(Path(path), wanted)
+        if has_magic(path) and not Path(path).exists():
+            return _open_all(sorted(map(Path, glob(path, recursive=True))), wanted)
+    return _open_stream(_stream(path), wanted)
+
+
+def _stream(path: str) -> IO[bytes]:
+    if "://" not in path:
+        return Path(path).open("rb")
+    import fsspec
+
+    if urlsplit(path).scheme == "file":
+        return Path(urlsplit(path).path).open("rb")
+    with fsspec.open(path, "rb") as remote:
+        return io.BytesIO(remote.read())
+
+
+def _open_folder(folder: Path, wanted: Wanted) -> RawTable:
+    """All files of a folder in the order of their paths; folders called NAME=VALUE are a column."""
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    )
+    if files and all(_magic(path) == b"PAR1" for path in files):
+        names = [str(path) for path in files]
+        parts = pyarrow.dataset.partitioning(flavor="hive")
+        data: Any = pyarrow.dataset.dataset(
+            names, format="parquet", partitioning=parts, partition_base_dir=str(folder)
+        )
+        wanted.refuse_doubles(data.schema.names)
+        taken = [name for name in data.schema.names if wanted.takes(name)]
+        batches = data.to_batches(columns=taken, batch_size=ROWS_AT_ONCE)
+        return RawTable(taken, (batch for batch in batches if len(batch)))
+    return _open_all(files, wanted)
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
+
+
+def _open_all(files: list[Path], wanted: Wanted) -> RawTable:
+    if not files:
+        raise UsageError(f"{wanted.shown}: there is no file")
+    tables = [_open_stream(path.open("rb"), wanted) for path in files]
+    first = tables[0]
+    for path, table in zip(files, tables, strict=True):
+        if sorted(table.names) != sorted(first.names):
+            raise DataRefused(f"{wanted.shown}: {path.name} has other columns than {files[0].name}")
+    batches = (batch.select(first.names) for table in tables for batch in table.batches)
+    return RawTable(first.names, batches, first.found, first.is_text)
+
+
+def _open_stream(stream: IO[bytes], wanted: Wanted) -> RawTable:
+    """A table by its first bytes, unpacked as often as it is packed."""
+    head = stream.read(8)
+    stream.seek(0)
+    if head.startswith(b"PAR1"):
+        return _open_parquet(stream, wanted)
+    if head.startswith(b"PK\x03\x04"):
+        archive = zipfile.ZipFile(stream)
+        if "xl/workbook.xml" in archive.namelist():
+            return _open_excel(stream, wanted)
+        return _open_stream(io.BytesIO(_only_member(archive, wanted)), wanted)
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        return _open_excel(stream, wanted)
+    if unpacked := _unpacked(stream, head):
+        return _open_stream(unpacked, wanted)
+    return open_delimited(stream, wanted)
+
+
+def _unpacked(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(stream)  # type: ignore[return-value]
+    if head.startswith(b"\xfd7zXZ"):
+        return lzma.open(stream)
+    if head.startswith(b"BZh"):
+        return bz2.open(stream)
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        return io.BytesIO(reader.read())
+    return None
+
+
+def _only_member(archive: zipfile.ZipFile, wanted: Wanted) -> bytes:
+    members = [
+        name
+        for name in archive.namelist()
+        if not name.endswith("/") and not name.startswith(("__MACOSX/", "."))
+    ]
+    if len(members) != 1:
+        raise DataRefused(f"{wanted.shown} packs {len(members)} files: give one of them")
+    try:
+        return archive.read(members[0])
+    except RuntimeError:  # zipfile's word for a password
+        raise UsageError(f"{wanted.shown} is packed with a password: unpack it first") from None
+
+
+def _open_parquet(stream: IO[bytes], wanted: Wanted) -> RawTable:
+    if not stream.seekable():
+        stream = io.BytesIO(stream.read())
+    file = pyarrow.parquet.ParquetFile(stream)
+    names = file.schema_arrow.names
+    wanted.refuse_doubles(names)
+    taken = [name for name in dict.fromkeys(names) if wanted.takes(name)]
+    batches = file.iter_batches(ROWS_AT_ONCE, columns=taken)
+    return RawTable(taken, (batch.select(taken) for batch in batches if len(batch)))
+
+
+def _open_excel(stream: IO[bytes], wanted: Wanted) -> RawTable:
+    """The declared sheet, or the only one that names all declared columns."""
+    sheets = pd.read_excel(
+        stream,
+        sheet_name=None,
+        header=None,
+        engine="calamine",
+        dtype=object,
+        keep_default_na=False,
+        na_values=[""],
+    )
+    sheet = wanted.source.sheet
+    if sheet is not None and sheet not in sheets:
+        raise UsageError(f"{wanted.shown} has no sheet '{sheet}'; it has {', '.join(sheets)}")
+    full = {name: cells.dropna(how="all") for name, cells in sheets.items()}
+    full = {name: cells for name, cells in full.items() if len(cells)}
+    fitting = [n for n, cells in full.items() if wanted.declared <= set(map(str, cells.iloc[0]))]
+    chosen = [sheet] if sheet in full else fitting if len(fitting) == 1 else list(full)
+    if len(chosen) != 1:
+        raise DataRefused(
+            f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source"
+        )
+    cells = full[chosen[0]]
+    names = [wanted.name(label_text(one) or "") for one in cells.iloc[0]]
+    wanted.refuse_doubles(names)
+    columns = {
+        name: cells.iloc[1:, position].tolist()
+        for position, name in enumerate(names)
+        if name and wanted.takes(name)
+    }
+    found = () if len(sheets) == 1 or sheet else (f"sheet '{chosen[0]}'",)
+    return RawTable(list(columns), iter([batch_of(columns)]), found, is_text=True)
+
+
+def batch_of(columns: dict[str, list[Any]]) -> pa.RecordBatch:
+    """Lists of Python values (n,) as one batch; where a column's values are of several types, each
+    becomes the text of a label."""
+    return pa.RecordBatch.from_pydict({name: _array(cells) for name, cells in columns.items()})
+
+
+def _array(cells: list[Any]) -> pa.Array:
+    try:
+        return pa.array(cells, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([label_text(cell) for cell in cells], pa.string())

@@ -1,0 +1,161 @@
+"""The columns of a use case's table and the rules they must keep: declared, never computed here."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+Severity = Literal["critical", "warning"]
+Kind = Literal["number", "category", "time", "identifier"]
+Transform = Literal["none", "log", "quantile", "yeo_johnson"]
+NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit")
+
+
+class Declaration(BaseModel):
+    """A frozen declaration that refuses fields it does not know.
+
+    ``kinds_of_named_columns``: which fields name columns, and the kinds that those may be of.
+    """
+
+    # JSON as Python reads it knows NaN, which is neither above nor below any bound.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
+    kinds_of_named_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+
+class Column(Declaration):
+    """One raw column: what it holds, what is allowed in it, and what the model may do with it.
+
+    ``minimum`` and ``maximum`` (inclusive, in the column's own unit) and ``categories`` are
+    critical: a table that breaks them is refused. ``usual`` is the range in which nearly all rows
+    are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
+    something else than their size ("98 = refused to say"): no range applies to them, and they
+    become missing, with a flag of their own as a feature. Missing values are imputed with the
+    median of the training rows, with a flag. Labels that the model does not know, since no training
+    row had them or too few for it to name them, are counted where rows are scored; a file in which
+    more than ``unknown_at_most`` of the rows (and the share of such labels in training) have one is
+    not scored.
+    Two features of the same ``unit`` have a quotient that means something, whatever the unit: it
+    becomes a feature too.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    kind: Kind
+    role: Literal["feature", "protected", "context"] = "feature"
+    minimum: FiniteFloat | None = None
+    maximum: FiniteFloat | None = None
+    usual: tuple[FiniteFloat, FiniteFloat] | None = None
+    special_codes: tuple[FiniteFloat, ...] = ()
+    categories: tuple[str, ...] | None = None
+    missing_at_most: Annotated[float, Field(ge=0, le=1)] = 0.5
+    unknown_at_most: Annotated[float, Field(ge=0, le=1)] = 0.05
+    transform: Transform | None = None
+    unit: str | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Column":
+        if self.role == "feature" and self.kind in ("time", "identifier"):
+            raise ValueError(f"column '{self.name}': a {self.kind} can't be a feature")
+        of_kind = dict.fromkeys(NUMBERS_ONLY, "number") | {"categories": "category"}
+        for setting, kind in of_kind.items():
+            if self.kind != kind and getattr(self, setting) not in (None, ()):
+                raise ValueError(
+                    f"column '{self.name}': {setting} is a setting of a {kind}, not of a "
+                    f"{self.kind}: take it away, or declare a {kind}"
+                )
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"column '{self.name}': minimum is above maximum")
+        if self.usual is not None and self.usual[0] > self.usual[1]:
+            raise ValueError(f"column '{self.name}': usual goes from low to high, not back")
+        return self
+
+
+def number(name: str, **declared: Any) -> Column:
+    """A number on any scale, of any sign."""
+    return Column(name=name, kind="number", **declared)
+
+
+def amount(name: str, **declared: Any) -> Column:
+    """An amount of money, or another quantity that can't be negative; name its ``unit`` where it is
+    not the currency of the other amounts."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, "unit": "money", **declared})
+
+
+def ratio(name: str, **declared: Any) -> Column:
+    """A quotient of two amounts; not bounded by one."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
+
+
+def count(name: str, **declared: Any) -> Column:
+    """A whole number from zero on."""
+    return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
+
+
+def category(name: str, *categories: str, **declared: Any) -> Column:
+    """A label. Where ``categories`` are given, any other label is refused."""
+    return Column(name=name, kind="category", categories=categories or None, **declared)
+
+
+def time(name: str, **declared: Any) -> Column:
+    """A point in time, read with ``pandas.to_datetime``; used to split, never as a feature.
+
+    Where a time zone is named, it becomes UTC."""
+    return Column(name=name, kind="time", **{"role": "context", "missing_at_most": 0, **declared})
+
+
+def identifier(name: str, **declared: Any) -> Column:
+    """Who or what a row is about; used to group rows, never as a feature."""
+    return Column(
+        name=name, kind="identifier", **{"role": "context", "missing_at_most": 0, **declared}
+    )
+
+
+class RowCount(Declaration):
+    """At least so many rows."""
+
+    rule: Literal["row_count"] = "row_count"
+    at_least: int
+    severity: Severity = "critical"
+    because: str
+
+
+class TargetRate(Declaration):
+    """The share of positives (binary) or the mean (regression) of the target lies in a range."""
+
+    rule: Literal["target_rate"] = "target_rate"
+    at_least: FiniteFloat
+    at_most: FiniteFloat
+    severity: Severity = "warning"
+    because: str
+
+    @model_validator(mode="after")
+    def _from_low_to_high(self) -> "TargetRate":
+        if self.at_least > self.at_most:
+            raise ValueError("at_least is above at_most: no rate keeps that")
+        return self
+
+
+class NotAbove(Declaration):
+    """In every row, ``low`` is at most ``high``: dates in order, a part below its total."""
+
+    kinds_of_named_columns = {"low": ("number", "time"), "high": ("number", "time")}
+    rule: Literal["not_above"] = "not_above"
+    low: str
+    high: str
+    severity: Severity = "critical"
+    because: str
+
+
+class UniqueRows(Declaration):
+    """No two rows agree on all of ``columns``."""
+
+    kinds_of_named_columns = {"columns": get_args(Kind)}
+    rule: Literal["unique_rows"] = "unique_rows"
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+    severity: Severity = "warning"
+    because: str
+
+
+Rule = Annotated[RowCount | TargetRate | NotAbove | UniqueRows, Field(discriminator="rule")]

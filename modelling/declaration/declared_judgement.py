@@ -1,0 +1,131 @@
+"""What a use case may declare of its judgement: metrics, baselines, costs, decisions, the gate.
+
+Import these from ``modelling.declaration``.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
+
+from modelling.declaration.columns import Declaration
+
+Problem = Literal["regression", "binary", "multiclass"]
+Headline = Literal[
+    "roc_auc",
+    "average_precision",
+    "card_precision",
+    "log_loss",
+    "brier",
+    "quadratic_weighted_kappa",
+    "rmse",
+    "qlike",
+]
+PROBLEMS_OF: dict[str, tuple[Problem, ...]] = {
+    "roc_auc": ("binary",),
+    "average_precision": ("binary",),
+    "card_precision": ("binary",),
+    "log_loss": ("binary", "multiclass"),
+    "brier": ("binary",),
+    "quadratic_weighted_kappa": ("multiclass",),
+    "rmse": ("regression",),
+    "qlike": ("regression",),
+}
+# What `modelling.judgement.evaluation` computes for every use case of the problem.
+METRICS: dict[str, tuple[str, ...]] = {
+    "regression": ("rmse", "mae", "r2"),
+    "binary": (
+        "roc_auc", "gini", "ks", "average_precision", "log_loss", "brier",
+        "expected_calibration_error", "accuracy", "precision", "recall",
+    ),
+    "multiclass": ("log_loss", "accuracy", "f1_macro", "brier", "expected_calibration_error"),
+}  # fmt: skip
+COST_METRICS = ("cost", "saved_against_accept_all", "saved_against_refuse_all", "savings")
+HEADLINES: dict[str, tuple[Headline, ...]] = {
+    "regression": ("rmse",),
+    "binary": ("roc_auc", "average_precision"),
+    "multiclass": ("log_loss",),
+}
+Baseline = Literal[
+    "constant",
+    "linear",
+    "boosting",
+    "random_forest",
+    "random_walk",
+    "riskmetrics_ewma",
+    "log_har",
+    "garch",
+]
+
+Money = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class Costs(Declaration):
+    """What a wrong decision costs, in ``unit``.
+
+    A positive that is accepted (a default, a fraud) costs ``missed`` + ``missed_share`` x the
+    amount at stake; a negative that is refused costs ``false_alarm`` + ``false_alarm_share`` x the
+    amount. ``amount`` names the feature that holds it; it counts up to ``amount_at_most``.
+    """
+
+    kinds_of_named_columns = {"amount": ("number",)}
+    unit: str = "USD"
+    amount: str | None = None
+    amount_at_most: PositiveFloat | None = None
+    missed: Money = 0.0
+    missed_share: Money = 0.0
+    false_alarm: Money = 0.0
+    false_alarm_share: Money = 0.0
+
+
+class CutOff(Declaration):
+    """Refuse from a fixed probability on."""
+
+    method: Literal["cut_off"] = "cut_off"
+    cut_off: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class LeastCost(Declaration):
+    """Refuse where accepting is expected to cost more; the cut-off is chosen on validation rows."""
+
+    method: Literal["least_cost"] = "least_cost"
+
+
+class AlertBudget(Declaration):
+    """Refuse the most suspicious cards, as many a day as people can look at.
+
+    ``time`` and ``card`` name columns; a card's suspicion on a day is that of its worst row.
+    """
+
+    method: Literal["alert_budget"] = "alert_budget"
+    kinds_of_named_columns = {"time": ("time",), "card": ("identifier",)}
+    alerts_a_day: PositiveInt = 100
+    time: str
+    card: str
+
+
+class Gate(Declaration):
+    """The least that a model must reach on the test rows to be worth promoting.
+
+    A class that it never predicts makes it doubtful, but for those in ``need_not_predict``: rare
+    ones, of which the probability counts and not the decision.
+    """
+
+    metric: str
+    at_least: FiniteFloat | None = None
+    at_most: FiniteFloat | None = None
+    need_not_predict: tuple[int | str, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Gate":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError(f"gate: say what {self.metric} must reach: at_least or at_most")
+        return self
+
+    def passes(self, value: float) -> bool:
+        """NaN never passes."""
+        above = self.at_least is None or value >= self.at_least
+        below = self.at_most is None or value <= self.at_most
+        return above and below and value == value
+
+
+Decision = Annotated[CutOff | LeastCost | AlertBudget, Field(discriminator="method")]

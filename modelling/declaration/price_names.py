@@ -1,0 +1,37 @@
+"""What the columns are called that are derived from prices (``modelling.data.price_history``)."""
+
+from modelling.declaration.declared_data import PriceHistory
+
+RETURN = "return_1_day"
+VARIANCE = "realised_variance_1_day"
+TARGET_KNOWN_ON = "target_known_on"
+
+
+def log_variance_name(days: int) -> str:
+    """The feature: log of the mean realised variance of the last ``days`` days."""
+    return f"log_variance_{_days(days)}"
+
+
+def negative_return_name(days: int) -> str:
+    """The feature: the return over the last ``days`` days where it was a loss, else 0."""
+    return f"negative_return_{_days(days)}"
+
+
+def target_name(declared: PriceHistory) -> str:
+    """The target: log of the mean realised variance of the next days of the horizon."""
+    return f"log_variance_next_{_days(declared.horizon_days)}"
+
+
+def columns_of(baseline: str, declared: PriceHistory) -> tuple[str, ...]:
+    """The derived columns that a volatility baseline reads (``judgement.volatility_baselines``)."""
+    read = {
+        "random_walk": (VARIANCE,),
+        "riskmetrics_ewma": (RETURN,),
+        "garch": (RETURN,),
+        "log_har": tuple(log_variance_name(days) for days in declared.lags_days),
+    }
+    return read[baseline]
+
+
+def _days(days: int) -> str:
+    return "1_day" if days == 1 else f"{days}_days"

@@ -1,0 +1,130 @@
+"""What a search may try: dotted names of settings, each with choices or a range.
+
+Only ``network.*`` and ``training.*`` are searched: the table is split and preprocessed once, and
+trials that see the same rows can be compared.
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from modelling.declaration.columns import Declaration
+from modelling.declaration.names import dask_address, work_pool
+from modelling.declaration.refusals import UsageError, nearest
+
+Sampler = Literal["tpe", "grid", "random"]
+SAMPLERS = ("tpe", "grid", "random")
+NOT_SEARCHED = ("training.seed", "training.devices", "training.checkpoint_every_epochs")
+
+
+class Choice(Declaration):
+    """One of these values."""
+
+    values: Annotated[tuple[Any, ...], Field(min_length=1)]
+
+    @field_validator("values")
+    @classmethod
+    def _frozen(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Lists as tuples: a declaration that went through JSON is still the same."""
+        return tuple(tuple(one) if isinstance(one, list) else one for one in values)
+
+    def points(self) -> tuple[Any, ...]:
+        """The values of a grid."""
+        return self.values
+
+    def holds(self, value: Any) -> bool:
+        return value in self.values
+
+
+class Uniform(Declaration):
+    """Any number from ``low`` to ``high``; ``log`` draws its logarithm uniformly, ``whole`` draws
+    whole numbers."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+    @model_validator(mode="after")
+    def _low_is_lower(self) -> "Uniform":
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low:g} must be lower than high {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError("a logarithmic range starts above 0")
+        return self
+
+    def points(self) -> tuple[Any, ...]:
+        """The values of a grid: both ends and the middle (of the logarithms where ``log``)."""
+        middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
+        number = round if self.whole else float
+        return tuple(dict.fromkeys(number(one) for one in (self.low, middle, self.high)))
+
+    def holds(self, value: Any) -> bool:
+        return self.low <= value <= self.high
+
+
+def _kind(declared: Any) -> str:
+    values = isinstance(declared, Choice) or (isinstance(declared, dict) and "values" in declared)
+    return "choice" if values else "uniform"
+
+
+Dimension = Annotated[
+    Annotated[Choice, Tag("choice")] | Annotated[Uniform, Tag("uniform")], Discriminator(_kind)
+]
+Space = dict[str, Dimension]
+
+# Sensible for tables of a thousand to some million rows (Gorishniy et al. 2021, "Revisiting deep
+# learning models for tabular data", search much the same).
+DEFAULT_SPACE: Space = {
+    "training.learning_rate": Uniform(low=3e-4, high=3e-2, log=True),
+    "training.batch_size": Choice(values=(128, 256, 512, 1024)),
+    "training.weight_decay": Uniform(low=1e-6, high=1e-2, log=True),
+    "network.hidden_units": Choice(values=((), (32,), (64, 32), (128, 64), (256, 128))),
+    "network.dropout": Uniform(low=0.0, high=0.4),
+}
+
+
+def check_space(space: Space, declared: dict[str, BaseModel]) -> None:
+    """Raise ValueError unless all names are settings of ``declared`` (``network``, ``training``)
+    that take the values. Names the nearest valid name."""
+    if not space:
+        raise ValueError("search: name at least one setting to search")
+    valid = [f"{part}.{name}" for part in declared for name in type(declared[part]).model_fields]
+    for dotted, dimension in space.items():
+        if dotted not in valid or dotted in NOT_SEARCHED:
+            searched = [name for name in valid if name not in NOT_SEARCHED]
+            raise ValueError(f"search: '{dotted}' can't be searched{nearest(dotted, searched)}")
+        part, _, name = dotted.partition(".")
+        for value in dimension.points():
+            try:
+                type(declared[part]).model_validate({**dict(declared[part]), name: value})
+            except ValidationError as error:
+                said = error.errors()[0]["msg"]
+                raise ValueError(f"search: {dotted}: {said}, not {value!r}") from None
+
+
+def refuse_search(
+    trials: int, workers: int, sampler: str, dask: str | None, pool: str | None
+) -> None:
+    """Raise UsageError with one clear line where a search can't be run as asked."""
+    if trials < 1:
+        raise UsageError(f"--trials {trials}: a search needs at least one trial")
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: a search needs at least one worker")
+    if sampler not in SAMPLERS:
+        raise UsageError(f"--sampler {sampler}: unknown{nearest(sampler, SAMPLERS)}")
+    if dask is not None:
+        dask_address(dask)
+    if pool is not None:
+        work_pool(pool)
+    if dask and pool:
+        raise UsageError(f"--dask {dask} and --pool {pool}: trials run in one place, name one")

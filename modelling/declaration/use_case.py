@@ -1,0 +1,331 @@
+"""What a use case may declare: one typed schema for files, flow parameters and flags alike."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_serializer,
+    model_validator,
+)
+
+from modelling.declaration.columns import Column, Declaration, NotAbove, Rule, TargetRate, Transform
+from modelling.declaration.declared_data import (
+    AnySource,
+    DelayedFeedback,
+    Derived,
+    OutOfTime,
+    PriceHistory,
+    Seed,
+    Share,
+    Split,
+    Stratified,
+    TransactionWindows,
+)
+from modelling.declaration.declared_judgement import (
+    COST_METRICS,
+    HEADLINES,
+    METRICS,
+    PROBLEMS_OF,
+    AlertBudget,
+    Baseline,
+    Costs,
+    CutOff,
+    Decision,
+    Gate,
+    Headline,
+    LeastCost,
+    Problem,
+)
+from modelling.declaration.named_columns import check_named, named_columns
+from modelling.declaration.names import USE_CASE
+from modelling.declaration.price_names import columns_of, target_name
+from modelling.declaration.refusals import nearest
+from modelling.declaration.search_space import DEFAULT_SPACE, Space, check_space
+from modelling.declaration.secrets import hide_secrets
+
+Activation = Literal["relu", "tanh", "leaky_relu", "sigmoid", "elu"]
+
+
+class Preprocessing(Declaration):
+    """How raw columns become features; everything is fitted on training rows only.
+
+    Numbers with heavy tails are what a plain network trips over, so by default each number enters
+    three times: scaled as it is; scaled after ``transform`` (a column's own ``transform`` wins);
+    and piecewise-linearly encoded in ``piecewise_bins`` quantile bins (0: none), with which what
+    happens at certain values is easy to learn. With ``ratios``, so does the quotient of any two
+    numbers of the same unit: a loan says more beside the income that is to repay it. Of many, those
+    are taken that tell more of the target than their two parts (``modelling.features.ratios``).
+    """
+
+    transform: Transform = "log"
+    keep_plain: bool = True
+    piecewise_bins: Annotated[int, Field(ge=0)] = 16
+    scaling: Literal["standard", "min_max", "none"] = "standard"
+    clip: PositiveFloat | None = 8.0
+    missing_flags: bool = True
+    ratios: bool = True
+    rare_category_share: Share = 0.005
+
+
+class Network(Declaration):
+    """The hidden layers; ``hidden_units=()`` is a linear model, the single-layer perceptron."""
+
+    hidden_units: tuple[PositiveInt, ...] = (64, 32)
+    activation: Activation = "relu"
+    dropout: Share = 0.1
+    batch_normalisation: bool = False
+    l2: Annotated[float, Field(ge=0)] = 0.0
+
+
+def _devices_of_one_machine(devices: Any) -> Any:
+    if isinstance(devices, str) and devices not in ("one", "all"):
+        raise ValueError(
+            "Keras can't fit one model over several machines (keras issue 20585): train many "
+            "models over many workers with 'finflows search', or this one on 'one' or 'all' of "
+            "the GPUs of a machine"
+        )
+    return devices
+
+
+class Training(Declaration):
+    """How the network is fitted.
+
+    ``members`` networks of the declared shape are trained side by side in one, on the same batches
+    from different initial weights; the output is the mean of their probabilities or forecasts.
+    ``early_stopping_patience=0`` trains all epochs and keeps the last weights; otherwise the
+    weights of the epoch with the lowest validation loss are kept. ``checkpoint_every_epochs=0``
+    writes no checkpoints. ``devices="all"`` trains one model over all GPUs of the worker, batch by
+    batch; it pays for large networks only.
+    """
+
+    members: PositiveInt = 4
+    epochs: PositiveInt = 40
+    batch_size: PositiveInt = 256
+    learning_rate: PositiveFloat = 2e-3
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adamw"
+    momentum: Share = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    schedule: Literal["constant", "cosine", "reduce_on_plateau"] = "cosine"
+    early_stopping_patience: Annotated[int, Field(ge=0)] = 10
+    class_weights: Literal["none", "balanced"] = "none"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    checkpoint_every_epochs: Annotated[int, Field(ge=0)] = 1
+    devices: Annotated[Literal["one", "all"], BeforeValidator(_devices_of_one_machine)] = "one"
+    seed: Seed = 42
+
+
+class UseCase(Declaration):
+    """One prediction problem, from its source to the bar its model must clear.
+
+    ``classes`` are the labels in the target column in the order of their codes: for binary
+    problems (negative, positive), for multi-class all of them, ``ordered`` where neighbours are
+    less wrong than others. ``merge_classes`` names a class and the labels in the table that belong
+    to it: ``{"E-G": ("E", "F", "G")}``. The loss and the output follow from ``problem``: linear +
+    mean squared error; sigmoid + binary cross-entropy, decided by ``decision``; softmax + sparse
+    categorical cross-entropy, decided by argmax. A target of kind ``log_variance`` is also judged
+    by QLIKE. ``headline`` metrics get an interval and a comparison with each of ``baselines``; use
+    cases are compared by the first of them. The first baseline is the naive one.
+
+    ``derived`` columns are computed from other rows, before the table is validated and split; they
+    may be declared among ``columns`` and as ``target`` like those of the source. ``search``
+    says what a search may try, by dotted name; ``off_contract`` what the registered model does
+    with a row that breaks a rule of its columns. Whatever a registered model or a picture keeps of
+    customers' values is an aggregate over ``minimum_rows_per_value`` rows or more (the k of
+    k-anonymity).
+    """
+
+    name: Annotated[str, Field(pattern=f"^{USE_CASE}$")]
+    title: str
+    problem: Problem
+    source: AnySource
+    target: str
+    columns: tuple[Column, ...]
+    classes: tuple[int | str, ...] = ()
+    derived: Derived | None = None
+    merge_classes: dict[str, tuple[int | str, ...]] = {}
+    duplicates: Literal["keep", "drop"] = "keep"
+    split: Split = Stratified()
+    preprocessing: Preprocessing = Preprocessing()
+    minimum_rows_per_value: PositiveInt = 20
+    network: Network = Network()
+    training: Training = Training()
+    target_kind: Literal["value", "log_variance"] = "value"
+    ordered: bool = False
+    headline: tuple[Headline, ...] = ()
+    baselines: tuple[Baseline, ...] = ("constant", "linear", "boosting")
+    decision: Decision = CutOff()
+    costs: Costs | None = None
+    expectations: tuple[Rule, ...] = ()
+    off_contract: Literal["refuse_row", "treat_as_missing"] = "refuse_row"
+    gate: Gate | None = None
+    search: Space = DEFAULT_SPACE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_follows_from_the_problem(cls, declared: Any) -> Any:
+        if not isinstance(declared, dict):
+            return declared
+        classes = {"classes": (0, 1)} if declared.get("problem") == "binary" else {}
+        headline = {"headline": HEADLINES.get(declared.get("problem", ""), ())}
+        return {**classes, **headline, **declared}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "UseCase":
+        self._columns_usable()
+        self._without_leak()
+        self._classes_usable()
+        self._judgeable()
+        self._decidable()
+        if self.split.validation + getattr(self.split, "test", 0) >= 1:
+            raise ValueError("split.validation and split.test leave nothing to train on")
+        check_space(self.search, {"network": self.network, "training": self.training})
+        return self
+
+    def _columns_usable(self) -> None:
+        names = [column.name for column in self.columns]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"columns declared twice: {', '.join(sorted(twice))}")
+        if self.target in names:
+            raise ValueError(f"the target '{self.target}' must not be among the columns")
+        if not self.features:
+            raise ValueError("no column is a feature")
+        kinds = {column.name: str(column.kind) for column in self.columns}
+        check_named(named_columns({"split": self.split, "decision": self.decision}), kinds)
+        raw = named_columns({"derived": self.derived})  # of the raw table: most are not declared
+        check_named((named for named in raw if named.column in kinds), kinds)
+        kinds[self.target] = "number" if self.problem == "regression" else "category"
+        rules = {f"expectations.{number}": rule for number, rule in enumerate(self.expectations)}
+        check_named(named_columns(rules), kinds)
+        for setting, rule in rules.items():
+            if isinstance(rule, NotAbove) and kinds[rule.low] != kinds[rule.high]:
+                raise ValueError(f"{setting}: '{rule.low}' and '{rule.high}' are of two kinds")
+            if isinstance(rule, TargetRate) and self.problem == "multiclass":
+                raise ValueError(f"{setting}: a target_rate is of two classes, or of a number")
+
+    def _classes_usable(self) -> None:
+        labels = [str(label) for label in self.classes]
+        if self.problem == "binary" and len(labels) != 2:
+            raise ValueError("a binary problem has two classes: (negative, positive)")
+        if self.problem == "multiclass" and len(labels) < 3:
+            raise ValueError("a multiclass problem declares its three or more classes in order")
+        if self.problem == "regression" and (labels or self.training.class_weights != "none"):
+            setting = "classes" if labels else "training.class_weights"
+            raise ValueError(f"{setting}: a regression has no classes")
+        if twice := [label for label in labels if labels.count(label) > 1]:
+            raise ValueError(f"classes: '{twice[0]}' is there twice")
+        if unknown := sorted(set(self.merge_classes) - set(labels)):
+            raise ValueError(f"merge_classes: '{unknown[0]}' is not among the classes")
+        merged = [str(label) for those in self.merge_classes.values() for label in those]
+        if twice := [label for label in merged if merged.count(label) > 1]:
+            raise ValueError(f"merge_classes: '{twice[0]}' can't belong to two classes")
+
+    def _without_leak(self) -> None:
+        """Frauds of the windows are labels: those of test rows, or of the row itself, are none of
+        the training's business. Nor are the days of a forecast that reach into a later part."""
+        for part in (self.derived, self.split):
+            if isinstance(part, TransactionWindows | DelayedFeedback) and self.problem != "binary":
+                raise ValueError(f"{part.method} is about frauds: the problem must be binary")
+        if isinstance(self.derived, PriceHistory):
+            self.derived.refuse_overlap(self.split)
+        if not isinstance(self.derived, TransactionWindows):
+            return
+        if not isinstance(self.split, DelayedFeedback | OutOfTime):
+            raise ValueError(
+                f"split.method {self.split.method}: derived windows hold the frauds of other rows, "
+                "so the split must be in time: delayed_feedback or out_of_time"
+            )
+        needed = max(getattr(self.split, "delay_days", 1), 1)
+        if self.derived.delay_days < needed:
+            raise ValueError(
+                f"derived.delay_days {self.derived.delay_days}: frauds are known after {needed} "
+                "days at the earliest"
+            )
+
+    def _judgeable(self) -> None:
+        volatility = {"random_walk", "riskmetrics_ewma", "log_har", "garch"} & {*self.baselines}
+        if volatility and not isinstance(self.derived, PriceHistory):
+            raise ValueError(f"baselines: {', '.join(sorted(volatility))} need derived prices")
+        if volatility:
+            self._forecastable(volatility)
+        if not self.headline:
+            raise ValueError("headline: name at least one metric")
+        if "qlike" in self.headline and self.target_kind != "log_variance":
+            raise ValueError("headline: qlike needs target_kind log_variance")
+        if "quadratic_weighted_kappa" in self.headline and not self.ordered:
+            raise ValueError("headline: quadratic_weighted_kappa needs ordered=True")
+        if "card_precision" in self.headline and not isinstance(self.decision, AlertBudget):
+            raise ValueError("headline: card_precision needs decision.method alert_budget")
+        for metric in self.headline:
+            if self.problem not in PROBLEMS_OF[metric]:
+                raise ValueError(f"headline: {metric} does not judge a {self.problem} problem")
+
+    def _forecastable(self, baselines: set[str]) -> None:
+        """Forecasts of a series read derived columns, which the table only keeps if declared."""
+        assert isinstance(self.derived, PriceHistory)
+        if self.target != target_name(self.derived):
+            raise ValueError(
+                f"baselines: {', '.join(sorted(baselines))} forecast "
+                f"'{target_name(self.derived)}', which is not the target"
+            )
+        known = {column.name for column in self.columns}
+        for baseline in sorted(baselines):
+            if absent := [name for name in columns_of(baseline, self.derived) if name not in known]:
+                raise ValueError(
+                    f"baselines: {baseline} reads the derived column '{absent[0]}': declare it "
+                    'among the columns (role="context" keeps it from the network)'
+                )
+
+    def _decidable(self) -> None:
+        excused = self.gate.need_not_predict if self.gate else ()
+        if unknown := [str(label) for label in excused if label not in self.classes]:
+            raise ValueError(f"gate.need_not_predict: '{unknown[0]}' is not among the classes")
+        if self.problem != "binary" and (self.costs or not isinstance(self.decision, CutOff)):
+            setting = "costs" if self.costs else f"decision.method {self.decision.method}"
+            raise ValueError(f"{setting}: only of two classes is one refused")
+        features = {column.name for column in self.features if column.kind == "number"}
+        if self.costs is not None and self.costs.amount not in {None, *features}:
+            raise ValueError(
+                f"costs.amount '{self.costs.amount}' is not a number among the features"
+            )
+        if isinstance(self.decision, LeastCost) and self.costs is None:
+            raise ValueError("decision.method least_cost needs costs")
+        if self.gate is not None and self.gate.metric not in self.metrics:
+            known = nearest(self.gate.metric, self.metrics)
+            raise ValueError(f"gate.metric: '{self.gate.metric}' is not computed here{known}")
+
+    @field_serializer("source")
+    def _source_by_name(self, source: Any) -> Any:
+        if callable(source):
+            return f"function:{source.__module__}.{source.__qualname__}"
+        declared = source.model_dump()
+        return {k: hide_secrets(v) if isinstance(v, str) else v for k, v in declared.items()}
+
+    @property
+    def needed_columns(self) -> dict[str, str]:
+        """Columns that must be known in every row, and the setting that needs each."""
+        named = named_columns({"split": self.split, "decision": self.decision})
+        return {column: setting for setting, column, _ in named}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that are computed on the test rows: what the gate can ask for."""
+        names = [*METRICS[self.problem]]
+        if self.target_kind == "log_variance":
+            names.append("qlike")
+        if self.problem == "regression" and self.baselines:
+            names.append("r2_against_naive")
+        if self.ordered and self.problem == "multiclass":
+            names += ["quadratic_weighted_kappa", "within_one_notch"]
+        if isinstance(self.decision, AlertBudget):
+            names.append("card_precision")
+            if self.costs is not None and self.costs.amount is not None:
+                names.append("money_caught")
+        return (*names, *(COST_METRICS if self.costs is not None else ()))
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that the model sees, in the order of their declaration."""
+        return tuple(column for column in self.columns if column.role == "feature")

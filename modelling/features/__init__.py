@@ -1,0 +1,1 @@
+"""Rows as numbers, fitted on training rows only."""

@@ -1,0 +1,1 @@
+"""Metrics that scikit-learn lacks, and all of them over weighted resamples."""

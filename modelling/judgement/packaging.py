@@ -1,0 +1,154 @@
+"""Package a trained network with all that turns raw rows into decisions, as plain files."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modelling.data.reading.cells import Written, zero_or_one
+from modelling.data.splitting import Parts
+from modelling.declaration import Column, LeastCost, UseCase
+from modelling.features.preprocessing import Preprocessed
+from modelling.judgement.calibration import NONE, fit_calibration
+from modelling.judgement.deciding import choose_cut_off
+from modelling.scorer import contract, scoring
+from modelling.scorer.contract import Model
+from modelling.scorer.scoring import Scorer, Transformer, calibrated
+
+CONTRACT = ("name", "kind", "minimum", "maximum", "special_codes", "categories", "unknown_at_most")
+REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A folder with ``scoring.py``, ``contract.py``, ``scorer.json``, ``network.onnx`` and
+    ``network.keras``.
+
+    ``inputs`` are the raw columns, ``outputs`` the columns of the answer with
+    their pandas type, ``example`` rows that belong to nobody.
+    """
+
+    name: str
+    folder: Path
+    inputs: tuple[str, ...]
+    outputs: dict[str, str]
+    example: pd.DataFrame
+    requirements: tuple[str, ...]
+
+    def address(self, version: str | None) -> dict[str, str]:
+        """Where the registry has this package as ``version``; nowhere without one."""
+        if version is None:
+            return {}
+        return {"name": self.name, "version": version, "uri": f"models:/{self.name}/{version}"}
+
+
+def package_model(
+    network_folder: Path, features: Preprocessed, parts: Parts, use_case: UseCase, folder: Path
+) -> Package:
+    """Write the package into the new folder ``folder``, with the files of ``network_folder``.
+
+    Calibration and cut-off are fitted here, with the outputs for the raw validation rows.
+    """
+    shutil.copytree(network_folder, folder)
+    for travelling in (scoring, contract):
+        shutil.copy(str(travelling.__file__), folder)
+    state = {
+        "use_case": use_case.name,
+        "problem": use_case.problem,
+        "classes": list(use_case.classes),
+        "calibration": NONE,
+        "cut_off": 0.5,
+        "costs": _costs(use_case),
+        "target_offset": features.target_offset,
+        "target_scale": features.target_scale,
+        "transformer": features.transformer.state,
+        "contract": contract_of(
+            use_case, parts.train, unnamed_labels(features.transformer, parts, use_case)
+        ),
+    }
+    (folder / "scorer.json").write_text(json.dumps(state))
+    state |= _fitted_on_validation(Scorer(folder).outputs(parts.validation), parts, use_case)
+    (folder / "scorer.json").write_text(json.dumps(state))
+    example = synthetic_example(use_case, features.transformer)
+    answers = Model(folder, version="").answer(example)
+    return Package(
+        name=use_case.name,
+        folder=folder,
+        inputs=tuple(column.name for column in use_case.features),
+        outputs={str(name): str(dtype) for name, dtype in answers.dtypes.items()},
+        example=example,
+        requirements=tuple(f"{package}=={version(package)}" for package in REQUIRED),
+    )
+
+
+def _costs(use_case: UseCase) -> dict[str, Any] | None:
+    """The costs by which rows are decided, if they are."""
+    if use_case.costs is None or not isinstance(use_case.decision, LeastCost):
+        return None
+    return use_case.costs.model_dump()
+
+
+def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) -> dict[str, Any]:
+    target = parts.validation[use_case.target].to_numpy()
+    calibration = fit_calibration(target, outputs, use_case)
+    if use_case.problem != "binary":
+        return {"calibration": calibration}
+    cut_off = choose_cut_off(parts, calibrated(outputs, calibration), use_case)
+    return {"calibration": calibration, "cut_off": cut_off}
+
+
+def unnamed_labels(transformer: Transformer, parts: Parts, use_case: UseCase) -> dict[str, float]:
+    """The share of rows, by column, with a label that training rows had but the model does not
+    name, since they were fewer than ``minimum_rows_per_value``. Counted as that many rows at least,
+    or the share would tell of a single customer."""
+    shares = {}
+    for name, positions, _, _ in transformer.categories:
+        labels = parts.train[name].dropna()
+        if len(unnamed := labels[~labels.isin(list(positions))]):
+            found = [part[name].isin(unnamed).mean() for part in (parts.train, parts.validation)]
+            shares[name] = max(*found, use_case.minimum_rows_per_value / len(parts.train))
+    return shares
+
+
+def contract_of(
+    use_case: UseCase, train: pd.DataFrame, unnamed: Mapping[str, float] = {}
+) -> dict[str, Any]:
+    """What the raw columns must keep, as ``modelling.scorer.contract`` reads it.
+
+    A label that the model does not name is unknown to it when rows are scored. So the share of
+    ``unnamed`` ones is added to what a column allows: the training file itself stays scorable.
+    """
+    columns = [
+        {
+            **column.model_dump(include=set(CONTRACT)),
+            "required": column.missing_at_most == 0,
+            "unknown_at_most": min(column.unknown_at_most + unnamed.get(column.name, 0.0), 1.0),
+            "zero_or_one": column.kind == "number" and zero_or_one(train[column.name]),
+        }
+        for column in use_case.features
+    ]
+    written = asdict(Written.of(use_case.source))
+    return {"off_contract": use_case.off_contract, "columns": columns, "written": written}
+
+
+def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:
+    """One made-up row that keeps the contract: the medians of the training rows (those of ratios
+    come after them) and the first label of each category that the model names, which is a declared
+    or a frequent one. Of a column that they know nothing of, what is nearest to zero among its
+    values, its first category, or a label that stands for any."""
+    medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=False))
+    labels = {name: next(iter(positions), None) for name, positions, *_ in transformer.categories}
+
+    def cell(column: Column) -> float | str:
+        if column.kind == "number":
+            low, high = column.minimum, column.maximum
+            return float(np.clip(medians[column.name], low, high))
+        return labels[column.name] or next(iter(column.categories or ("other",)))
+
+    return pd.DataFrame([{column.name: cell(column) for column in use_case.features}])

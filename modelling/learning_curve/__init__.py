@@ -1,0 +1,1 @@
+"""What a learning curve says, and what to change."""

@@ -1,0 +1,1 @@
+"""What travels inside every registered model; it imports nothing of this project."""

@@ -1,0 +1,1 @@
+"""The only room with TensorFlow: networks, and how they are trained."""

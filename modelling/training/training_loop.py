@@ -1,0 +1,213 @@
+"""Train a network as declared: optimizer, schedule, early stopping, class weights."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelling.declaration import Training, UseCase
+from modelling.features.preprocessing import Examples
+from modelling.learning_curve.history import History, OnEpoch
+from modelling.training.checkpoints import Checkpointing, Checkpoints
+from modelling.training.compiled_training import CompiledModel, Rows, endless
+from modelling.training.dropout import CounterDropout
+from modelling.training.mirrored_training import MirroredModel
+from modelling.training.network import outputs_to_train
+
+LARGE_BATCH = 65_536  # rows of one validation step
+LOSSES = {
+    "regression": "mean_squared_error",
+    "binary": "binary_crossentropy",
+    "multiclass": "sparse_categorical_crossentropy",
+}
+
+
+def train_network(
+    network: keras.Model,
+    train: Examples,
+    validation: Examples,
+    use_case: UseCase,
+    on_epoch: Sequence[OnEpoch] = (),
+    checkpoints: Checkpoints | None = None,
+) -> History:
+    """Fit ``network`` in place and return its history; go on where ``checkpoints`` left off.
+
+    With early stopping the weights of the epoch with the lowest validation loss are kept; without
+    it, those of the last epoch. Training ends by itself when the loss is no longer a number. Each
+    of ``on_epoch`` is called with the epoch (from 0) and its metrics, also for the epochs that a
+    checkpoint remembers; one that answers True ends the training. The same
+    declaration, rows and seed give the same weights on a CPU.
+    """
+    declared = use_case.training
+    kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
+    model = kind(network.inputs, outputs_to_train(network))
+    steps = math.ceil(len(train.features) / declared.batch_size)
+    model.compile(
+        optimizer=_optimizer(declared, steps),
+        loss=LOSSES[use_case.problem],
+        weighted_metrics=_metrics(use_case),
+        jit_compile=False,  # CompiledModel compiles the training program itself
+    )
+    rows = Rows(
+        train.features,
+        train.target,
+        _row_weights(train.target, declared),
+        declared.batch_size,
+        lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
+    )
+    clock = _EpochStart(rows, declared.seed)
+    deciding = _callbacks(declared)
+    saving = Checkpointing(checkpoints or Checkpoints.off(), deciding)
+    ended = _replay(saving.metrics, on_epoch)
+    model.fit_rows(
+        rows,
+        epochs=declared.epochs,
+        initial_epoch=declared.epochs if ended else saving.first_epoch(declared.epochs),
+        **in_large_batches(validation),
+        verbose=0,
+        callbacks=[clock, *deciding, saving, _OnEpoch(on_epoch)],
+    )
+    history = clock.history(saving.metrics, len(train.target), model.not_compiled)
+    constant = _loss_of_constant(train.target, validation.target, use_case)
+    return replace(history, constant_val_loss=constant)
+
+
+def _loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
+    """The loss of ``validation`` targets (n,) when all are answered with what those of ``train``
+    have in common: their mean, or their shares of the classes."""
+    if use_case.problem == "regression":
+        return float(np.mean((validation - train.mean()) ** 2))
+    shares = np.bincount(train.astype(np.intp), minlength=len(use_case.classes)) / len(train)
+    return float(-np.log(shares[validation.astype(np.intp)].clip(1e-7)).mean())
+
+
+def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> bool:
+    """Tell the listeners of a resumed training what it had reached: they may have missed it.
+
+    Whether one of them ends the training there.
+    """
+    ended = False
+    for epoch in range(len(next(iter(metrics.values()), []))):
+        logs = {name: values[epoch] for name, values in metrics.items()}
+        ended = _tell(on_epoch, epoch, logs) or ended
+    return ended
+
+
+def _tell(listeners: Sequence[OnEpoch], epoch: int, logs: dict[str, float]) -> bool:
+    answers = [listener(epoch, logs) for listener in listeners]  # all of them hear it
+    return any(answers)
+
+
+def in_large_batches(examples: Examples) -> dict[str, Any]:
+    """Validation rows as ``fit`` takes them: ``validation_data`` and ``validation_steps``."""
+    rows, devices = len(examples.features), tf.distribute.get_strategy().num_replicas_in_sync
+    size = min(rows, LARGE_BATCH) // devices * devices or rows  # the first batch must divide evenly
+    whole = (examples.features, examples.target)
+    if size == rows:  # nothing to slice in every epoch
+        batches = tf.data.Dataset.from_tensors(whole)
+    else:
+        batches = tf.data.Dataset.from_tensor_slices(whole).batch(size).cache()
+    return {"validation_data": endless(batches), "validation_steps": math.ceil(rows / size)}
+
+
+def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
+    if declared.schedule == "cosine":
+        # Loshchilov and Hutter (2017), SGDR, without restarts.
+        rate = keras.optimizers.schedules.CosineDecay(rate, declared.epochs * steps_per_epoch)
+    optimizer: keras.optimizers.Optimizer
+    match declared.optimizer:
+        case "sgd":
+            optimizer = keras.optimizers.SGD(rate, momentum=declared.momentum)
+        case "adamw":
+            optimizer = keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
+        case "adam":
+            optimizer = keras.optimizers.Adam(rate)
+        case "rmsprop":
+            optimizer = keras.optimizers.RMSprop(rate)
+    if declared.precision == "mixed_float16":  # else small gradients vanish (Micikevicius 2018)
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _metrics(use_case: UseCase) -> list[keras.metrics.Metric]:
+    if use_case.problem == "binary":
+        return [keras.metrics.AUC(name="roc_auc")]
+    if use_case.problem == "multiclass":
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+    return [keras.metrics.MeanAbsoluteError(name="mae")]
+
+
+def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
+    """'balanced' gives every class the same total weight: n / (classes * rows of the class)."""
+    if declared.class_weights == "none":
+        return None
+    codes = target.astype(np.int64)
+    counts = np.bincount(codes)
+    return (len(codes) / (np.count_nonzero(counts) * counts[codes])).astype(np.float32)
+
+
+def _callbacks(declared: Training) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = [_StopWhenNotANumber()]
+    if declared.schedule == "reduce_on_plateau":
+        patience = max(declared.early_stopping_patience // 2, 2)
+        callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=patience))
+    if declared.early_stopping_patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                patience=declared.early_stopping_patience, restore_best_weights=True
+            )
+        )
+    return callbacks
+
+
+class _StopWhenNotANumber(keras.callbacks.Callback):
+    """Keras's TerminateOnNaN, without its line on stdout."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            self.model.stop_training = True
+
+
+class _OnEpoch(keras.callbacks.Callback):
+    def __init__(self, listeners: Sequence[OnEpoch]):
+        super().__init__()
+        self.listeners = listeners
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
+        if _tell(self.listeners, epoch, numbers):
+            self.model.stop_training = True
+
+
+class _EpochStart(keras.callbacks.Callback):
+    """Start each epoch from (seed, epoch) alone, so that it can be repeated; and time it."""
+
+    def __init__(self, rows: Rows, seed: int):
+        super().__init__()
+        self.rows, self.seed = rows, seed
+        self.started: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, _logs: dict[str, float] | None = None) -> None:
+        self.started.append(time.perf_counter())
+        self.rows.start_epoch(epoch)
+        dropouts = [one for one in self.model.layers if isinstance(one, CounterDropout)]
+        for number, layer in enumerate(dropouts):
+            layer.set_stream(self.seed, epoch, number)
+
+    def history(
+        self, metrics: dict[str, list[float]], row_count: int, not_compiled: str | None
+    ) -> History:
+        """Rows a second are counted after the first epoch, which compiles."""
+        if not self.started:  # resumed after the last epoch: nothing was left to do
+            return History(metrics, 0.0, 0.0, 0.0, not_compiled)
+        ends = [*self.started[1:], time.perf_counter()]
+        seconds, first = ends[-1] - self.started[0], ends[0] - self.started[0]
+        later = len(ends) - 1
+        speed = row_count * later / (seconds - first) if later else row_count / seconds
+        return History(metrics, seconds, first, speed, not_compiled)

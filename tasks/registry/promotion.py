@@ -1,0 +1,123 @@
+"""Judge a challenger against the champion on the same test rows, and move the alias."""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from modelling.declaration import UseCase
+from modelling.declaration.refusals import UsageError
+from modelling.judgement.evaluation import Verdict
+from modelling.judgement.fitness import floors
+from modelling.judgement.judging import Judgement
+from modelling.judgement.packaging import Package
+from modelling.judgement.promotion import Comparison, Promotion, compare, decide, doubts_in
+from modelling.learning_curve.attempt import Attempt
+from tasks.registry.champions import alias_lock, champion_of, crown, history
+from tasks.registry.model_files import load_version
+from tasks.tracking.prefect_pages import show_in_prefect
+from tasks.tracking.record import TrackedRun
+
+log = logging.getLogger("finflows")
+
+
+@task(name="promote", cache_policy=NO_CACHE, persist_result=False)
+def judge_challenger(
+    run: TrackedRun,
+    package: Package,
+    version: str,
+    trained: Attempt,
+    judgement: Judgement,
+    otherwise: Sequence[str] = (),
+) -> Promotion:
+    """Compare the registered ``version`` with the champion, and crown it where it is better.
+
+    A doubtful one stays challenger, and so does one that was judged ``otherwise`` than is declared:
+    these settings were set for the run. From comparing to crowning the aliases are locked, so that
+    of two flows that register at once the second is compared with the first.
+    """
+    use_case, name = judgement.use_case, package.name
+    outputs, test = judgement.answers.outputs, judgement.rows
+    fitness = floors(judgement, trained.diagnosis, otherwise)
+    by_hand = f'finflows promote {name} --version {version} --reason "..."'
+    with alias_lock(name):
+        champion = champion_of(run.client, name)
+        holder, comparison, changed = None, None, None
+        if champion is not None:
+            holder = str(champion.version)
+            own = run.client.get_model_version(name, version).tags
+            comparison, changed = _compared(champion, own, outputs, test, use_case)
+        decision = decide(judgement.gate, fitness, holder, comparison, changed, by_hand)
+        if holder == version:  # a run that was killed once it had promoted, and goes on
+            decision = Promotion(True, _reason_of(run.client, name, version), {})
+        elif decision.promoted:
+            crown(run.client, name, version, decision.reason, "compared")
+    _record(run, name, version, decision, fitness)
+    return decision
+
+
+def _reason_of(client: MlflowClient, name: str, version: str) -> str:
+    """Why the champion became it."""
+    reasons = [one.reason for one in history(client, name) if one.version == version]
+    return reasons[-1] if reasons else "it is champion already"
+
+
+def _compared(
+    champion: ModelVersion,
+    own_tags: dict[str, str],
+    outputs: np.ndarray,
+    test: pd.DataFrame,
+    use_case: UseCase,
+) -> tuple[Comparison | None, str | None]:
+    """The comparison on the challenger's test rows, and what changed since the champion's."""
+    if champion.tags.get("schema") != own_tags["schema"]:
+        return None, "columns, target or classes changed"
+    columns = [column.name for column in use_case.features]
+    try:
+        model = load_version(champion.name, str(champion.version))
+    except UsageError as error:
+        return None, str(error)
+    answers = model.predict(test[columns])
+    if refused := int(answers.iloc[:, 0].isna().sum()):
+        return None, f"its input contract refuses {refused} of the new test rows"
+    same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]
+    changed = None if same_rows else "the test rows changed, so it was scored anew on the new ones"
+    return compare(outputs, outputs_in(answers), test, use_case), changed
+
+
+def outputs_in(answers: pd.DataFrame) -> np.ndarray:
+    """The outputs in a model's answers: (n,) forecasts or probabilities, or (n, classes)."""
+    several = answers.filter(regex="^probability_")
+    if len(several.columns):
+        return several.to_numpy(dtype=np.float64)
+    return answers.iloc[:, 0].to_numpy(dtype=np.float64)
+
+
+def _record(
+    run: TrackedRun, name: str, version: str, decision: Promotion, fitness: list[Verdict]
+) -> None:
+    """Verdict, numbers and reason: tags of the version and the run, and a report in both UIs."""
+    verdict = "promoted" if decision.promoted else "kept the champion"
+    doubts = doubts_in(fitness) or "none"
+    tags = {"promotion": verdict, "promotion_reason": decision.reason, "doubts": doubts}
+    tags |= {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
+    for key, value in tags.items():
+        run.client.set_model_version_tag(name, version, key, value)
+    run.log_tags({key: tags[key] for key in ("promotion", "promotion_reason", "doubts")})
+    lines = [f"# {name} version {version}: {verdict}", "", decision.reason + ".", ""]
+    if decision.numbers:
+        lines += ["| on the test rows | value |", "|---|---:|"]
+        lines += [f"| {key} | {value:.5g} |" for key, value in decision.numbers.items()]
+    lines += ["", "| floor | kept |", "|---|---|"]
+    lines += [f"| {one.reason} | {'yes' if one.passed else 'no'} |" for one in fitness]
+    markdown = "\n".join(lines) + "\n"
+    run.log_text(markdown, "promotion.md")
+    key = f"{name.replace('_', '-')}-promotion"
+    show_in_prefect(create_markdown_artifact, key=key, markdown=markdown)
+    log.info("%-11s %s", "champion" if decision.promoted else "challenger", decision.reason)

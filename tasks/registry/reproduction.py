@@ -1,0 +1,86 @@
+"""Compare two runs of the same training: what they came from, and every metric."""
+
+import math
+from typing import NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tasks.registry.model_files import why_unusable
+from tasks.tracking.provenance import code_and_lock
+from tasks.tracking.store import connect
+
+# From cause to effect: what differs first explains what differs after it.
+FACTS = ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed")
+TIMES = {"rows_per_second", "training_seconds", "registration_seconds"}
+
+
+class Reproduction(NamedTuple):
+    """How many things were compared, and each that differs: its name, then, now."""
+
+    compared: int
+    differences: list[tuple[str, str, str]]
+
+
+def what_changed(run_id: str) -> list[tuple[str, str, str]]:
+    """What is known to differ before anything is trained: the code, and the locked packages."""
+    then, now = connect().get_run(run_id).data.tags, code_and_lock()
+    return [
+        (name, then.get(name, "none"), one) for name, one in now.items() if then.get(name) != one
+    ]
+
+
+def compare_runs(run_id: str, repeated: str) -> Reproduction:
+    """Facts, settings, every metric at every epoch, bit by bit, the hash of the weights, and the
+    files of the model."""
+    client = connect()
+    then, now = client.get_run(run_id), client.get_run(repeated)
+    tags = then.data.tags, now.data.tags
+    pairs: list[tuple[str, object, object]] = [
+        (name, tags[0].get(name), tags[1].get(name)) for name in FACTS
+    ]
+    for name in sorted({*then.data.params, *now.data.params}):
+        pairs.append((name, then.data.params.get(name), now.data.params.get(name)))
+    for name in _in_order(then, now):
+        series = [_series(client, run, name) for run in (then, now)]
+        pairs += _paired(name, *series)
+    pairs.append(("weights_hash", tags[0].get("weights_hash"), tags[1].get("weights_hash")))
+    pairs += _files(client, run_id)
+    differing = [(name, str(was), str(new)) for name, was, new in pairs if not _same(was, new)]
+    return Reproduction(len(pairs), differing)
+
+
+def _files(client: MlflowClient, run_id: str) -> list[tuple[str, object, object]]:
+    """Whether what the run registered is still what it registered."""
+    same = "as registered"
+    return [
+        (f"files of version {one.version}", same, why_unusable(one.name, str(one.version)) or same)
+        for one in client.search_model_versions(f"run_id = '{run_id}'")
+    ]
+
+
+AFTERWARDS = ("best_", "test_", "baseline_", "advantage_")
+
+
+def _in_order(then: Run, now: Run) -> list[str]:
+    """What is measured while training comes before what is measured afterwards."""
+    names = ({*then.data.metrics} | {*now.data.metrics}) - TIMES
+    return sorted(names, key=lambda name: (name.startswith(AFTERWARDS), name))
+
+
+def _series(client: MlflowClient, run: Run, name: str) -> dict[int, float]:
+    return {one.step: one.value for one in client.get_metric_history(run.info.run_id, name)}
+
+
+def _paired(
+    name: str, then: dict[int, float], now: dict[int, float]
+) -> list[tuple[str, object, object]]:
+    steps = sorted({*then, *now})
+    several = len(steps) > 1
+    where = {step: f"{name} of epoch {step + 1}" if several else name for step in steps}
+    return [(where[step], then.get(step), now.get(step)) for step in steps]
+
+
+def _same(was: object, new: object) -> bool:
+    both_nan = isinstance(was, float) and isinstance(new, float) and math.isnan(was + new)
+    return was == new or both_nan

@@ -1,0 +1,1 @@
+"""A search's trials, and the study that proposes them."""

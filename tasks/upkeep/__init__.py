@@ -1,0 +1,1 @@
+"""Ends what died, and checks for the usual traps."""

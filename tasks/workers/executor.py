@@ -1,0 +1,57 @@
+"""What every place where trainings run has in common, and how one without workers is noticed."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from modelling.declaration.refusals import UsageError
+from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.history import OnEpoch
+from modelling.training.fitting import Job
+
+# Without any worker: longer than a nanny takes to start a new one, or Prefect to call one offline.
+PATIENCE_SECONDS = 120
+
+
+class AbandonedError(BaseException):
+    """Nobody waits for this training any more: no failure of its own, and none to try again."""
+
+
+class PlaceLostError(UsageError):
+    """No training can go on there, whatever its settings: the search stops, and can be resumed."""
+
+
+class WorkersSeen:
+    """When ``place`` last had a worker, for whoever waits there."""
+
+    def __init__(self, place: str):
+        self.place = place
+        self.last = time.monotonic()
+
+    def look(self, has_workers: bool) -> None:
+        """Raises PlaceLostError where it has had none for two minutes on end."""
+        now = time.monotonic()
+        if has_workers:
+            self.last = now
+        elif now - self.last > PATIENCE_SECONDS:
+            raise PlaceLostError(f"{self.place} has no worker left")
+
+
+class Place(Protocol):
+    """Where a training can run; ``slots`` is how many at a time."""
+
+    slots: int
+
+    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
+        """Train, once a slot is free. Raises WorkerDiedError where its process was killed, and
+        PlaceLostError where no other could take its place."""
+
+    def abandon(self) -> None:
+        """Stop all that trains: whoever waited for it has been interrupted."""
+
+
+def tell_epochs(fitted: Fitted, on_epoch: Sequence[OnEpoch]) -> None:
+    """What a training elsewhere could not tell while it ran."""
+    for epoch in range(len(fitted.history.metrics["loss"])):
+        for listener in on_epoch:
+            listener(epoch, {k: v[epoch] for k, v in fitted.history.metrics.items()})
