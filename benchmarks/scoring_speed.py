@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.measuring import REPOSITORY
 from benchmarks.server_speed import measure_server
-from flows.command_line.terminal import settle
+from flows.command_line.terminal import configure_environment
 
 RESULTS = REPOSITORY / "mlruns" / "scoring_speed.json"
 ONE_ROW_MS, SCORER_MS, FASTER_THAN_KERAS, BULK = 1.5, 0.2, 50, 300_000
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring_speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer calls, fewer rows")
     given = parser.parse_args()
-    settle(verbose=False)
+    configure_environment(verbose=False)
     cores = os.sched_getaffinity(0)
     with TemporaryDirectory() as scratch:
         from benchmarks.scoring_models import load_models

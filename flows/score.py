@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow
 from pydantic import BaseModel
 
-from modelling.data.reading.cells import Written
+from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
 from tasks.registry.scoring_runs import load_registered, scoring_run
@@ -80,7 +80,7 @@ def score(
     )
 
 
-def _written(trained: Written, table: Source) -> Written:
+def _written(trained: TextFormat, table: Source) -> TextFormat:
     """As the training source was written, but for what is said of this table."""
     said = table.model_fields_set & {"decimal", "thousands", "date_format"}
     return replace(trained, **{name: getattr(table, name) for name in said})

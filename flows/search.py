@@ -10,7 +10,7 @@ from modelling.data.derived_columns import derive_columns
 from modelling.data.splitting import split_table
 from modelling.declaration.declared_data import Seed
 from modelling.declaration.overrides import override
-from modelling.declaration.references import set_aside
+from modelling.declaration.references import reference_secrets
 from modelling.declaration.search_space import Sampler, refuse_search
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import preprocess
@@ -20,7 +20,7 @@ from tasks.search.trials import conclude_search, run_trials
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.runs import parameters_of, tracked_run
 from tasks.validation import validate_table
-from tasks.workers.executors import training_place
+from tasks.workers.executors import open_executor
 
 
 class SearchResult(BaseModel):
@@ -57,7 +57,7 @@ def search(
     by their validation loss; test rows are used once, by the training at the end. ``overrides``
     change the declaration as in a training; ``resume`` is the id of an interrupted search's run.
     """
-    overrides = set_aside(overrides or {})  # from here on there are references only
+    overrides = reference_secrets(overrides or {})  # from here on there are references only
     parameters = {"use_case_name": use_case_name, "trials": trials, "workers": workers}
     parameters |= {"sampler": sampler, "dask": dask, "pool": pool, "seed": seed}
     parameters |= {"overrides": overrides}
@@ -71,9 +71,9 @@ def search(
         run.log_data(parts, report.markdown(), data_hash, origin)
         features = preprocess(parts, use_case)
 
-        with training_place(workers, dask, pool, scratch) as place:
-            study = open_study(run, use_case, trials, sampler, seed, place.slots)
-            run_trials(study, features, run, place)
+        with open_executor(workers, dask, pool, scratch) as executor:
+            study = open_study(run, use_case, trials, sampler, seed, executor.slots)
+            run_trials(study, features, run, executor)
         settings = study.settings(study.best())
         trained = train(use_case_name, {**overrides, **settings})
         found = conclude_search(study, run, trained.run_id)

@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field
 from modelling.data.derived_columns import derive_columns
 from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
-from modelling.declaration.overrides import judged_otherwise, override
-from modelling.declaration.references import set_aside
+from modelling.declaration.overrides import judgement_overrides, override
+from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.judging import judge
 from modelling.judgement.packaging import package_model
-from modelling.judgement.promotion import frozen_tags
+from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.attempt import Attempt, next_remedy
 from tasks.baselines import fit_baselines
 from tasks.loading import load_table
@@ -58,7 +58,7 @@ def train(
     repeated with the remedy that the curve suggests, at most ``remedies`` times. The registry stays
     as it is without ``to_registry``. ``resume`` is the id of a killed MLflow run to go on with.
     """
-    overrides = set_aside(overrides or {})  # from here on there are references only
+    overrides = reference_secrets(overrides or {})  # from here on there are references only
     parameters = {
         "use_case_name": use_case_name,
         "overrides": overrides,
@@ -86,9 +86,9 @@ def train(
         publish(run, trained, report, judgement)  # registered is only what is whole
         version, promotion = None, "not registered"
         if to_registry:
-            frozen, rows = frozen_tags(use_case, data_hash), parts.validation
+            frozen, rows = comparison_tags(use_case, data_hash), parts.validation
             version = register_model(run, package, judgement.gate, trained, rows, frozen)
-            otherwise = judged_otherwise(declared, use_case)
+            otherwise = judgement_overrides(declared, use_case)
             decision = judge_challenger(run, package, version, trained, judgement, otherwise)
             promotion = decision.reason
     return TrainingResult(

@@ -4,14 +4,14 @@ from prefect import flow
 from prefect.settings import PREFECT_API_URL
 
 from modelling.declaration.refusals import UsageError
-from tasks.registry.relocation import bring_models_home
+from tasks.registry.relocation import relocate_models
 from tasks.tracking.unfinished_files import remove_leftovers
 from tasks.upkeep.flow_runs import reap
 from tasks.upkeep.health import Check, examine
 from tasks.workers.heartbeats import watch_heartbeats
 
 
-def look_after() -> tuple[list[Check], list[str]]:
+def run_upkeep() -> tuple[list[Check], list[str]]:
     """The checks, and one line for each run that was ended because nobody runs it any more, for
     each model that was brought home, and for each file that a killed process left.
 
@@ -22,14 +22,14 @@ def look_after() -> tuple[list[Check], list[str]]:
     if PREFECT_API_URL.value() and "prefect" in reachable:
         watch_heartbeats()
     reaped = reap() if {"tracking", "prefect"} <= reachable else []
-    moved = bring_models_home() if "tracking" in reachable else []
+    moved = relocate_models() if "tracking" in reachable else []
     return checks, [*reaped, *moved, *remove_leftovers()]
 
 
 @flow(name="upkeep", persist_result=False)
 def upkeep() -> list[str]:
     """End dead runs. Raises UsageError with the findings of the checks that fail."""
-    checks, reaped = look_after()
+    checks, reaped = run_upkeep()
     if failed := [one for one in checks if not one.passed]:
         raise UsageError("; ".join(f"{one.name}: {one.finding}" for one in failed))
     return reaped

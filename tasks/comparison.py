@@ -11,7 +11,7 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 
 from modelling.data.reading.spreadsheets import cell_as_text
-from tasks.tracking.leaderboard import Standing, log_comparison
+from tasks.tracking.leaderboard import LeaderboardEntry, log_comparison
 from tasks.tracking.prefect_pages import show_in_prefect
 
 _STYLE = """
@@ -28,7 +28,7 @@ circle { fill: #cf222e; }
 NUMBERS = ("value", "95 % interval", "skill", "best epoch", "seconds")
 
 
-def cells(one: Standing) -> dict[str, str]:
+def cells(one: LeaderboardEntry) -> dict[str, str]:
     """One row as people read it, by the heading of the column; empty where nothing is known."""
     interval = "" if one.low is None or one.high is None else f"{one.low:.4f} - {one.high:.4f}"
     return {
@@ -49,7 +49,7 @@ def cells(one: Standing) -> dict[str, str]:
     }
 
 
-def as_records(standings: Sequence[Standing]) -> list[dict[str, Any]]:
+def as_records(standings: Sequence[LeaderboardEntry]) -> list[dict[str, Any]]:
     """Plain values by field, for JSON; numbers that are none are null."""
     records = []
     for one in standings:
@@ -59,14 +59,14 @@ def as_records(standings: Sequence[Standing]) -> list[dict[str, Any]]:
     return records
 
 
-def as_json(standings: Sequence[Standing]) -> str:
+def as_json(standings: Sequence[LeaderboardEntry]) -> str:
     """One line of JSON: a list of rows, each with its losses by epoch."""
     return json.dumps(as_records(standings))
 
 
-def as_csv(standings: Sequence[Standing]) -> str:
+def as_csv(standings: Sequence[LeaderboardEntry]) -> str:
     """One line for each run, numbers in full; the losses by epoch are left out."""
-    fields = [name for name in Standing._fields if name != "val_losses"]
+    fields = [name for name in LeaderboardEntry._fields if name != "val_losses"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(fields)
@@ -76,7 +76,7 @@ def as_csv(standings: Sequence[Standing]) -> str:
     return text.getvalue()
 
 
-def as_html(standings: Sequence[Standing]) -> str:
+def as_html(standings: Sequence[LeaderboardEntry]) -> str:
     """A page without scripts, fonts or pictures from elsewhere, with each run's val_loss drawn."""
     headings = list(cells(standings[0])) if standings else []
     head = "".join(f"<th>{escape(name)}</th>" for name in ["val_loss by epoch", *headings])
@@ -93,7 +93,7 @@ def as_html(standings: Sequence[Standing]) -> str:
 """
 
 
-def _html_row(one: Standing) -> str:
+def _html_row(one: LeaderboardEntry) -> str:
     shown = "".join(
         f'<td class="number">{escape(text)}</td>' if name in NUMBERS else f"<td>{escape(text)}</td>"
         for name, text in cells(one).items()
@@ -119,7 +119,7 @@ def sparkline(losses: Sequence[float], width: int = 120, height: int = 32) -> st
     )
 
 
-def publish_comparison(standings: Sequence[Standing]) -> str:
+def publish_comparison(standings: Sequence[LeaderboardEntry]) -> str:
     """The page and the table in MLflow, and the table in Prefect; the id of the MLflow run."""
     show_in_prefect(
         create_table_artifact,

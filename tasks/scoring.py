@@ -27,7 +27,7 @@ from modelling.data.reading.spreadsheets import as_it_was, as_text, cell_as_text
 from modelling.declaration import Source
 from modelling.declaration.references import ADDRESS, expand, refuse_unreadable
 from modelling.declaration.refusals import DataRefused, UsageError
-from tasks.registry.scoring_runs import Asked
+from tasks.registry.scoring_runs import ModelInterface
 from tasks.tracking.unfinished_files import unfinished_file
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
@@ -46,7 +46,10 @@ class Scored(NamedTuple):
 
 
 def score_file(
-    asked: Asked, source: Source, output: Path, on_rows: Callable[[int], None] = lambda _: None
+    asked: ModelInterface,
+    source: Source,
+    output: Path,
+    on_rows: Callable[[int], None] = lambda _: None,
 ) -> Scored:
     """Write an answer for every row of ``source`` to ``output``, in the order of the rows.
 
@@ -74,7 +77,10 @@ def score_file(
                 reasons = {BROKEN: pa.array(answers[BROKEN], pa.string())}
                 kept = {name: batch.column(name) for name in layout.kept}
                 aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
-            rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
+            rows, set_aside = (
+                rows + len(batch),
+                set_aside + int(refused.sum()),
+            )
             _count_unknown(answers, unknown)
             if not path.is_file():
                 digest.update(batch.serialize())
@@ -105,7 +111,7 @@ class _Layout(NamedTuple):
     outputs: frozenset[str]
 
     @classmethod
-    def of(cls, names: Sequence[str], asked: Asked) -> "_Layout":
+    def of(cls, names: Sequence[str], asked: ModelInterface) -> "_Layout":
         inputs = [name for name in asked.kinds if name in names]
         free = (name for name in _number_names() if name not in asked.kinds)
         ours = next(free)
@@ -129,13 +135,13 @@ class _Layout(NamedTuple):
         }
 
 
-def _is_quarantine(names: Sequence[str], asked: Asked) -> bool:
+def _is_quarantine(names: Sequence[str], asked: ModelInterface) -> bool:
     """Whether these are the columns of a quarantine file of ours."""
     number = next(name for name in _number_names() if name not in asked.kinds)
     return BROKEN in names and number in names and BROKEN not in asked.kinds
 
 
-def _as_first_read(raw: RawTable, asked: Asked) -> RawTable:
+def _as_first_read(raw: RawTable, asked: ModelInterface) -> RawTable:
     """A quarantine file that is scored again, with the text of the first file."""
     if not raw.is_text or not _is_quarantine(raw.names, asked):
         return raw
@@ -152,7 +158,7 @@ def _number_names() -> Iterator[str]:
     yield from (f"row_{number}" for number in count(2))
 
 
-def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: Asked) -> pd.DataFrame:
+def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) -> pd.DataFrame:
     """The raw columns as pandas holds them; a text column of numbers becomes numbers, if it can."""
     frame = frame_of(batch.select(inputs))
     for name in inputs:
@@ -176,7 +182,7 @@ def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
                 unknown[name] += int(rows)
 
 
-def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: Asked) -> None:
+def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: ModelInterface) -> None:
     for name, told in unknown.items():
         bound = asked.unknown_at_most.get(name, 1.0)
         if rows >= ENOUGH_ROWS and told > bound * rows:

@@ -16,7 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from modelling.declaration.references import set_aside
+from modelling.declaration.references import reference_secrets
 from modelling.declaration.secrets import hide_secrets
 from tasks.tracking.retrying import can_pass
 from tasks.workers.training_workers import WorkerDiedError
@@ -81,7 +81,9 @@ def train_apart(
 
 def arguments(use_case_name: str, settings: list[str]) -> list[str]:
     """Of ``finflows``, for one training. What a deployment gives as a name can be no option."""
-    overrides = [f"--set={setting}" for setting in set_aside(settings)]  # anybody may read them
+    overrides = [
+        f"--set={setting}" for setting in reference_secrets(settings)
+    ]  # anybody may read them
     return ["train", "--json", *overrides, "--", use_case_name]
 
 

@@ -4,7 +4,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow
 
-from modelling.declaration.references import set_aside
+from modelling.declaration.references import reference_secrets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,7 +18,7 @@ def without_secrets(flow: Flow[P, R]) -> Flow[P, R]:
     serialized = flow.serialize_parameters
 
     def serialize(parameters: dict[str, Any]) -> dict[str, Any]:
-        stored: dict[str, Any] = set_aside(serialized(parameters))
+        stored: dict[str, Any] = reference_secrets(serialized(parameters))
         return stored
 
     flow.serialize_parameters = serialize  # type: ignore[method-assign]

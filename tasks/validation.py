@@ -56,7 +56,7 @@ def validate_table(table: pd.DataFrame, use_case: UseCase) -> tuple[pd.DataFrame
     """The table in its declared types, and the report. Raises DataRefused on a critical rule."""
     from expectations import suites
 
-    judge = _Judge(table, use_case)
+    judge = _Validator(table, use_case)
     judge.check(table, suites.schema_suite(use_case))
     converted = convert_types(table, use_case)
     judge.check(converted, suites.type_suite(use_case))
@@ -76,7 +76,7 @@ def validate_table(table: pd.DataFrame, use_case: UseCase) -> tuple[pd.DataFrame
     return conformed, report
 
 
-class _Judge:
+class _Validator:
     """Runs suites one after the other over stages of one table, and collects what they say."""
 
     def __init__(self, raw: pd.DataFrame, use_case: UseCase):

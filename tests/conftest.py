@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from servers import PATIENCE
 
-from flows.command_line.terminal import settle
+from flows.command_line.terminal import configure_environment
 
-settle(verbose=False)
+configure_environment(verbose=False)
 # A shell that starts the tests in the background, or under nohup, has them ignore signals, and all
 # processes that they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

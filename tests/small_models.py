@@ -18,7 +18,7 @@ from modelling.declaration import Gate, Source, UseCase, amount, category, count
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.judging import Judgement, answer_baselines, judge
 from modelling.judgement.packaging import Package, package_model
-from modelling.judgement.promotion import frozen_tags
+from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 
@@ -114,7 +114,7 @@ class Small:
         """Through the stages of the flow, up to the registered version."""
         from tasks.registry.registration import register_model
 
-        frozen = frozen_tags(self.trained.use_case, self.data_hash)
+        frozen = comparison_tags(self.trained.use_case, self.data_hash)
         gate, validation = self.judgement.gate, self.parts.validation
         return register_model.fn(run, self.package, gate, self.trained, validation, frozen)
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from conftest import REPOSITORY
 
-from flows.command_line.terminal import settle
+from flows.command_line.terminal import configure_environment
 from modelling.declaration.refusals import UsageError
 from tasks.tracking.identity import person
 from tasks.tracking.store import experiment_id, shown_at
@@ -26,8 +26,8 @@ def test_local_servers_are_reached_without_the_proxy(given, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    settle(verbose=False)
-    settle(verbose=False)  # nothing is there twice
+    configure_environment(verbose=False)
+    configure_environment(verbose=False)  # nothing is there twice
     hosts = os.environ["NO_PROXY"].split(",")
     assert sorted(hosts) == sorted({"127.0.0.1", "localhost", "::1", *(["bank"] if given else [])})
     assert os.environ["no_proxy"] == os.environ["NO_PROXY"]
@@ -42,11 +42,11 @@ def test_a_user_without_a_name_gets_one(monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
-    settle(verbose=False)
+    configure_environment(verbose=False)
     assert getpass.getuser() == f"uid-{os.getuid()}"
     monkeypatch.delenv("HOME", raising=False)
     with pytest.raises(UsageError, match="set HOME"):
-        settle(verbose=False)
+        configure_environment(verbose=False)
 
 
 def finflows(*arguments, **environment):

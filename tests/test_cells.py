@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from modelling.data.reading.cells import Written, numbers_in_text, read_cells
+from modelling.data.reading.cells import TextFormat, numbers_in_text, read_cells
 from modelling.declaration.refusals import DataRefused
 from modelling.scorer.scoring import Labels, label_text, number_of
 
-PLAIN = Written()
+PLAIN = TextFormat()
 LABELS = [
     ("001", "001"),
     ("True", "True"),
@@ -159,7 +159,7 @@ def test_beside_other_numbers_they_are_a_mistake(cells):
 
 def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise():
     cells = pd.Series(["1.234,5", "0,25", None], name="income")
-    german = Written(decimal=",", thousands=".")
+    german = TextFormat(decimal=",", thousands=".")
     read, unread = read_cells(cells, "number", german)
     assert unread == 0
     assert read.fillna(-1).tolist() == [1234.5, 0.25, -1]
@@ -167,7 +167,9 @@ def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise()
         read_cells(cells, "number", PLAIN)
     with pytest.raises(DataRefused, match="thousands=','"):
         read_cells(pd.Series(["1,234,567", "12,000"], name="income"), "number", PLAIN)
-    read, unread = read_cells(pd.Series(["1.5", "0,25"], name="x"), "number", Written(decimal=","))
+    read, unread = read_cells(
+        pd.Series(["1.5", "0,25"], name="x"), "number", TextFormat(decimal=",")
+    )
     assert unread == 1, "a point is no decimal mark where a comma is"
 
 
@@ -227,8 +229,8 @@ def test_times_that_can_be_read_in_two_ways_are_refused_by_column(case):
 
 def test_a_declared_format_decides_and_dates_that_can_not_be_are_counted():
     cells = pd.Series(["03/07/2019", "01/12/2019", "31/02/2019"], name="on")
-    read, unread = read_cells(cells.head(2), "time", Written(date_format="%d/%m/%Y"))
+    read, unread = read_cells(cells.head(2), "time", TextFormat(date_format="%d/%m/%Y"))
     assert read.dt.month.tolist() == [7, 12]
-    _, unread = read_cells(cells, "time", Written(date_format="%d/%m/%Y"))
+    _, unread = read_cells(cells, "time", TextFormat(date_format="%d/%m/%Y"))
     assert unread == 1
     assert read_cells(pd.Series(["2019-02-30", "2019-03-01"], name="on"), "time", PLAIN)[1] == 1

@@ -14,18 +14,18 @@ from conftest import REPOSITORY, last_json
 from small_models import loan_table, loans, register_and_judge, run_of, small_model
 
 from modelling.declaration.refusals import UsageError
-from modelling.judgement.evaluation import Verdict
+from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.intervals import Interval
-from modelling.judgement.promotion import Comparison, decide, frozen_tags, promotion_metric
+from modelling.judgement.promotion import Comparison, comparison_tags, decide, promotion_metric
 from tasks.comparison import cells
 from tasks.registry import champions
-from tasks.registry.champions import history, promote_by_hand, roll_back, standing
+from tasks.registry.champions import history, promote_by_hand, registry_status, roll_back
 from tasks.tracking.leaderboard import read_leaderboard
 from tasks.tracking.prefect_pages import show_in_prefect
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
-GATE = Verdict(True, "roc_auc 0.80, wanted at least 0.7")
-FIT = [Verdict(True, "the learning curve is healthy")]
+GATE = RequirementResult(True, "roc_auc 0.80, wanted at least 0.7")
+FIT = [RequirementResult(True, "the learning curve is healthy")]
 
 
 def compared(low, high):
@@ -39,11 +39,11 @@ def test_only_a_gain_beyond_noise_promotes():
 
 
 def test_no_gain_makes_up_for_a_failed_gate_or_an_unfit_model():
-    failed = decide(Verdict(False, "roc_auc 0.6"), FIT, "1", compared(0.1, 0.3), None)
+    failed = decide(RequirementResult(False, "roc_auc 0.6"), FIT, "1", compared(0.1, 0.3), None)
     assert (failed.promoted, "roc_auc 0.6" in failed.reason) == (False, True)
-    unfit = [*FIT, Verdict(False, "expected calibration error 0.2100")]
+    unfit = [*FIT, RequirementResult(False, "expected calibration error 0.2100")]
     assert "calibration error" in decide(GATE, unfit, "1", compared(0.1, 0.3), None).reason
-    assert not decide(Verdict(False, "roc_auc 0.6"), FIT, None, None, None).promoted
+    assert not decide(RequirementResult(False, "roc_auc 0.6"), FIT, None, None, None).promoted
     assert decide(GATE, FIT, None, None, None).promoted
     assert "calibration error" in decide(GATE, unfit, None, None, None).reason
 
@@ -57,16 +57,16 @@ def test_what_cannot_be_compared_is_said_and_not_promoted():
 
 
 def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns():
-    base = frozen_tags(loans(), "abc")
-    assert frozen_tags(loans(title="Another title"), "abc") == base
+    base = comparison_tags(loans(), "abc")
+    assert comparison_tags(loans(title="Another title"), "abc") == base
     for changed in (
-        frozen_tags(loans(), "abd"),
-        frozen_tags(loans(split={"method": "stratified", "seed": 3}), "abc"),
+        comparison_tags(loans(), "abd"),
+        comparison_tags(loans(split={"method": "stratified", "seed": 3}), "abc"),
     ):
         assert changed["test_rows"] != base["test_rows"]
         assert changed["schema"] == base["schema"]
     fewer = loans(columns=loans().columns[:-1])
-    assert frozen_tags(fewer, "abc")["schema"] != base["schema"]
+    assert comparison_tags(fewer, "abc")["schema"] != base["schema"]
 
 
 def test_versions_are_compared_by_a_metric_that_can_be_resampled():
@@ -174,7 +174,7 @@ def test_by_hand_and_back_again_with_reasons_that_are_kept(client):
         ("2", "3", "rollback"),
         ("1", "2", "rollback"),
     ]
-    shown = standing("handed").text()
+    shown = registry_status("handed").text()
     assert "champion 1, challenger 3" in shown
     assert "regulator asked" in shown
     assert "complaints" in shown
@@ -203,7 +203,7 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[1] == "before":  # between registering and promoting
-    promotion.crown = die
+    promotion.set_champion = die
 else:  # between the history and the alias
     type(connect()).set_registered_model_alias, alias = None, None
     champions.MlflowClient.set_registered_model_alias = (
@@ -232,7 +232,7 @@ def test_killed_while_promoting_the_champion_is_who_it_was_and_the_next_one_rise
     assert version_of(client, "killed") == champion
     mlflow.pyfunc.load_model("models:/killed@champion")
     if where == "within":
-        assert "interrupted before it took effect" in standing("killed").text()
+        assert "interrupted before it took effect" in registry_status("killed").text()
         version, decision = register_and_judge(noise=0, name="killed")
         assert decision.promoted
         assert version_of(client, "killed") == version

@@ -10,7 +10,7 @@ from conftest import REPOSITORY, last_json
 from prefect.client.orchestration import get_client
 from servers import lives, wait_for
 
-from flows.upkeep import look_after
+from flows.upkeep import run_upkeep
 from tasks.upkeep import health
 from tasks.upkeep.flow_runs import reap
 from tasks.workers.heartbeats import AUTOMATION, watch_heartbeats
@@ -109,7 +109,7 @@ def test_heartbeats_are_watched_once():
 
 
 def test_a_healthy_box_passes_all_checks():
-    checks, _ = look_after()
+    checks, _ = run_upkeep()
     of_the_machine = {
         "gpu",
         "disk",

@@ -74,17 +74,19 @@ def gradients(model, rows, known_rows):
 @pytest.mark.parametrize("shape", NETWORKS)
 def test_gradients_are_the_same_in_either_order(shape, members):
     model = model_of(shape, members)
-    turned, often = gradients(model, 700, known_rows=True)
+    to_features_first, often = gradients(model, 700, known_rows=True)
     stock, seldom = gradients(model, 700, known_rows=False)
-    for one, other in zip(turned, stock, strict=True):
+    for one, other in zip(to_features_first, stock, strict=True):
         assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other)
     assert often > seldom, "both compute with the rows first"
 
 
 def test_so_they_are_in_mixed_precision_but_for_its_digits():
     model = model_of("leaky", 3, "mixed_bfloat16")
-    turned, stock = (gradients(model, 700, known_rows=known)[0] for known in (True, False))
-    for one, other in zip(turned, stock, strict=True):
+    to_features_first, stock = (
+        gradients(model, 700, known_rows=known)[0] for known in (True, False)
+    )
+    for one, other in zip(to_features_first, stock, strict=True):
         assert np.linalg.norm(one - other) <= 2**-7 * np.linalg.norm(other)
 
 

@@ -7,10 +7,10 @@ import pytest
 from small_models import loan_table, loans, small_model
 
 from modelling.declaration import identifier, time
-from modelling.declaration.overrides import judged_otherwise, override
-from modelling.judgement.fitness import floors
+from modelling.declaration.overrides import judgement_overrides, override
+from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Answers
-from modelling.judgement.promotion import decide, doubts_in
+from modelling.judgement.promotion import decide, unmet_requirements
 from use_cases import find_use_case
 
 LEAK = "does a column tell the outcome?"
@@ -25,7 +25,9 @@ def doubts(small, decided=None, unknown=None, **diagnosis):
     judgement = replace(small.judgement, unknown=unknown or {})
     if decided is not None:
         judgement = replace(judgement, answers=Answers(judgement.answers.outputs, decided))
-    return doubts_in(floors(judgement, replace(small.trained.diagnosis, **diagnosis)))
+    return unmet_requirements(
+        promotion_requirements(judgement, replace(small.trained.diagnosis, **diagnosis))
+    )
 
 
 def test_a_sound_model_is_not_doubted(small):
@@ -46,18 +48,18 @@ def test_a_leak_and_labels_that_training_did_not_know_are_doubts(small):
 def test_who_starts_a_run_does_not_choose_by_what_it_is_judged(small):
     declared = find_use_case("credit_scoring")
     free = {"training.epochs": 5, "network.dropout": 0.3, "source.uri": "mine.csv", "title": "Mine"}
-    assert judged_otherwise(declared, override(declared, free)) == []
+    assert judgement_overrides(declared, override(declared, free)) == []
     same = {"gate.at_least": declared.gate.at_least, "split.seed": declared.split.seed}
-    assert judged_otherwise(declared, override(declared, same)) == []
+    assert judgement_overrides(declared, override(declared, same)) == []
     bars = {"gate": None, "gate.at_least": 0.1, "split.seed": 7, "baselines": [], "costs": None}
     bars |= {"decision": {"method": "cut_off", "cut_off": 0.3}, "expectations": []}
     bars |= {"duplicates": "keep", "headline": ["brier"], "off_contract": "treat_as_missing"}
     for name, value in bars.items():
         changes = {name: value} | ({"decision.method": "cut_off"} if name == "costs" else {})
-        otherwise = judged_otherwise(declared, override(declared, changes))
+        otherwise = judgement_overrides(declared, override(declared, changes))
         assert name.partition(".")[0] in otherwise, name
-    found = floors(small.judgement, small.trained.diagnosis, ["gate", "split"])
-    assert doubts_in(found) == "not judged as declared: gate, split set for this run"
+    found = promotion_requirements(small.judgement, small.trained.diagnosis, ["gate", "split"])
+    assert unmet_requirements(found) == "not judged as declared: gate, split set for this run"
 
 
 def test_labels_of_test_rows_that_no_training_row_had_are_counted(tmp_path):
@@ -88,7 +90,7 @@ def test_a_half_as_cut_off_is_one_where_few_default(tmp_path):
     found = doubts(small)
     assert "of the positives are refused, wanted at least 10%" in found
     command = 'finflows promote loans --version 1 --reason "..."'
-    fitness = floors(small.judgement, small.trained.diagnosis)
+    fitness = promotion_requirements(small.judgement, small.trained.diagnosis)
     decision = decide(small.judgement.gate, fitness, None, None, None, command)
     assert not decision.promoted
     assert decision.reason == f"doubtful: {found}. To promote it: {command}"

@@ -12,13 +12,13 @@ from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, categor
 from modelling.declaration.overrides import override
 from modelling.declaration.refusals import UsageError
 from modelling.features.preprocessing import preprocess
-from modelling.judgement.baselines import Given, fit_baseline
+from modelling.judgement.baselines import BaselineInputs, fit_baseline
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.deciding import amounts_of, choose_cut_off, cost_of, costs_at
-from modelling.judgement.evaluation import Verdict, evaluate, expected_calibration_error
+from modelling.judgement.evaluation import RequirementResult, evaluate, expected_calibration_error
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Answers, Judgement
-from modelling.scorer.scoring import calibrated, stake
+from modelling.scorer.scoring import calibrated, expected_cost_share
 from use_cases import find_use_case
 
 CREDIT = find_use_case("credit_scoring")
@@ -91,7 +91,7 @@ def test_several_classes_keep_their_word_where_the_class_named_does():
     assert honest["brier"] == pytest.approx(errors.mean())
     answers = Answers(truth, truth.argmax(axis=1))
     judgement = Judgement(
-        use_case, rows, answers, {}, honest, {}, {}, {}, None, Verdict(True, ""), {}
+        use_case, rows, answers, {}, honest, {}, {}, {}, None, RequirementResult(True, ""), {}
     )
     figures = draw_judgement(judgement)
     assert set(figures) == {"confusion", "reliability", "scores_by_class"}
@@ -156,10 +156,12 @@ def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
     use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
     rows = one_amount(len(truth)).assign(SeriousDlqin2yrs=happened)
     parts = Parts(rows, rows, rows)
-    assert stake(np.array([0.1]), np.zeros(1), costs.model_dump()) == pytest.approx(0.5)
+    assert expected_cost_share(np.array([0.1]), np.zeros(1), costs.model_dump()) == pytest.approx(
+        0.5
+    )
     chosen = choose_cut_off(parts, truth, use_case)
-    at = {cut: cost_of(rows, stake(truth, np.zeros(len(truth)), costs.model_dump()) >= cut,
-                       use_case) for cut in (chosen, 0.5, 0.2, 0.8)}  # fmt: skip
+    shares = expected_cost_share(truth, np.zeros(len(truth)), costs.model_dump())
+    at = {cut: cost_of(rows, shares >= cut, use_case) for cut in (chosen, 0.5, 0.2, 0.8)}
     assert at[chosen] <= at[0.5] <= min(at[0.2], at[0.8])
     assert chosen == pytest.approx(0.5, abs=0.12)
 
@@ -204,7 +206,7 @@ def test_an_alert_budget_is_kept_in_proportion_to_the_cards_seen():
 def given(credit_file):
     table = conform_table(convert_types(pd.read_csv(credit_file), CREDIT), CREDIT)
     parts = split_table(table, CREDIT)
-    return Given(table, parts, preprocess(parts, CREDIT), CREDIT)
+    return BaselineInputs(table, parts, preprocess(parts, CREDIT), CREDIT)
 
 
 @pytest.mark.parametrize("name", ["linear", "boosting", "random_forest"])
@@ -222,7 +224,7 @@ def test_every_problem_has_its_naive_baseline(name):
     use_case = find_use_case(name)
     table = conform_table(convert_types(use_case.source(), use_case), use_case)
     parts = split_table(table, use_case)
-    given = Given(table, parts, preprocess(parts, use_case), use_case)
+    given = BaselineInputs(table, parts, preprocess(parts, use_case), use_case)
     outputs = {one: fit_baseline(one, given).test for one in ("constant", "linear", "boosting")}
     assert np.ptp(outputs["constant"], axis=0).max() == 0
     metric = use_case.headline[0]
@@ -242,7 +244,7 @@ def test_a_baseline_reads_what_the_network_can_read(name):
     table.loc[[3, 4, 450], "balance"] = [1e308, -1.7e308, 3.4e38]
     use_case = loans(columns=(*COLUMNS, number("score"), category("channel")))
     parts = Parts(table[:400], table[400:500], table[500:])
-    given = Given(table, parts, preprocess(parts, use_case), use_case)
+    given = BaselineInputs(table, parts, preprocess(parts, use_case), use_case)
     outputs = fit_baseline(name, given)
     assert np.isfinite(outputs.validation).all()
     assert roc_auc_score(parts.test["default"], outputs.test) > 0.6

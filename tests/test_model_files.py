@@ -11,7 +11,7 @@ from tasks.registry import relocation
 from tasks.registry.champions import promote_by_hand, roll_back
 from tasks.registry.file_hashes import TAG
 from tasks.registry.model_files import folder_of, load_version
-from tasks.registry.relocation import bring_models_home
+from tasks.registry.relocation import relocate_models
 from tasks.registry.scoring_runs import load_registered
 from tasks.registry.serving import prepare_serving
 from tasks.upkeep.health import check_models
@@ -55,7 +55,7 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     relocation._enter(model.model_id, relocation.DEFAULT, str(astray))
     assert files_of(client, "homeless", version) == astray
 
-    (line,) = [one for one in bring_models_home() if "homeless" in one]
+    (line,) = [one for one in relocate_models() if "homeless" in one]
     assert line.startswith(f"version {version} of homeless: copied beside")
     assert str(astray) in line
     shutil.rmtree(tmp_path / "working copy")
@@ -63,7 +63,7 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     assert len(load_version("homeless", version).predict(loan_table(3))) == 3
     settled = model_of(client, "homeless", version)
     assert (settled.experiment_id, settled.params) == (model.experiment_id, model.params)
-    assert not [one for one in bring_models_home() if "homeless" in one]
+    assert not [one for one in relocate_models() if "homeless" in one]
 
 
 def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from small_models import loans
 
-from flows.command_line.terminal import settle
+from flows.command_line.terminal import configure_environment
 from flows.deployments import planned
 from flows.score import score
 from modelling.data.loading import read_table
@@ -83,7 +83,7 @@ def test_what_is_no_address_of_a_server_is_refused(address, monkeypatch):
         refuse_unusable_store()
     monkeypatch.setenv("PREFECT_API_URL", address)
     with pytest.raises(UsageError, match="PREFECT_API_URL is no address"):
-        settle(verbose=False)
+        configure_environment(verbose=False)
 
 
 TAGS = [("a`b", "x"), ("a'b", "x"), ("a", "x' or '1' = '1"), ("a", 'x"'), ("a", "x\\"), ("a", "\n")]

@@ -18,7 +18,7 @@ from modelling.declaration import OutOfTime, amount, category, number
 from modelling.declaration.refusals import DataRefused
 from modelling.features.preprocessing import fit_transformer, preprocess
 from modelling.judgement.calibration import fit_calibration
-from modelling.judgement.evaluation import Verdict
+from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Answers, Judgement
 from modelling.scorer.contract import Model
@@ -195,7 +195,9 @@ def regression(rows):
     )
     table = pd.DataFrame({"day": days, use_case.target: actual})
     answers = Answers(forecast, np.zeros(rows))
-    return Judgement(use_case, table, answers, {}, {}, {}, {}, {}, None, Verdict(True, ""), {})
+    return Judgement(
+        use_case, table, answers, {}, {}, {}, {}, {}, None, RequirementResult(True, ""), {}
+    )
 
 
 def test_pictures_of_a_regression_show_no_single_row():

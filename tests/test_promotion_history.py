@@ -5,8 +5,8 @@ import json
 import pytest
 
 from modelling.declaration.refusals import UsageError
-from tasks.registry.champions import roll_back, say_gaps, standing
-from tasks.registry.promotion_history import CROWNED, NEWEST, append_entry, read_history
+from tasks.registry.champions import registry_status, roll_back, warn_of_gaps
+from tasks.registry.promotion_history import CHAMPION_SINCE, NEWEST, append_entry, read_history
 from tasks.upkeep.health import check_history
 
 SERVICES = pytest.mark.services  # the many of one kind
@@ -21,16 +21,16 @@ class Told:
         client.create_registered_model(name)
         for version in ("1", "2", "3"):
             client.create_model_version(name, "file:///nowhere")
-            self.crown(version)
+            self.set_champion(version)
 
-    def crown(self, version, reason="compared and better"):
+    def set_champion(self, version, reason="compared and better"):
         assert append_entry(self.client, self.name, version, reason, "compared", "root")
         self.client.set_registered_model_alias(self.name, "champion", version)
 
     def entry(self, version):
         """Key and text of the only entry of a version."""
         tags = self.client.get_model_version(self.name, version).tags
-        ((key, text),) = [one for one in tags.items() if one[0].startswith(CROWNED)]
+        ((key, text),) = [one for one in tags.items() if one[0].startswith(CHAMPION_SINCE)]
         return key, text
 
     def write(self, version, key, **changed):
@@ -95,7 +95,7 @@ def write_nonsense(told):
 
 
 def invent_one(told):
-    told.write("2", f"{CROWNED}2020-01-01 00:00:00.000000", at="2020-01-01 00:00:00.000000")
+    told.write("2", f"{CHAMPION_SINCE}2020-01-01 00:00:00.000000", at="2020-01-01 00:00:00.000000")
 
 
 def forget_the_link(told):
@@ -135,8 +135,8 @@ ATTACKS = {
 
 def test_a_whole_history_has_no_gaps(told):
     assert told.gaps == []
-    assert "BROKEN" not in standing(told.name).text()
-    told.crown("1", "back again")
+    assert "BROKEN" not in registry_status(told.name).text()
+    told.set_champion("1", "back again")
     assert [one.version for one in read_history(told.client, told.name).entries] == [*"1231"]
     assert told.gaps == []
 
@@ -153,32 +153,32 @@ IN_SHORT = {remove_one_between, remove_the_last, change_a_reason, move_the_alias
 )
 def test_whoever_tampers_with_the_history_is_found_out(told, attack, caplog):
     attack(told)
-    shown = standing(told.name)
+    shown = registry_status(told.name)
     assert any(ATTACKS[attack] in gap for gap in shown.gaps), shown.gaps
     assert f"THE HISTORY IS BROKEN: {shown.gaps[0]}" in shown.text()
     assert shown.as_dict()["gaps"] == shown.gaps
     if attack is not remove_the_alias:
         with pytest.raises(UsageError, match="is broken, so it can't tell who was champion before"):
             roll_back(told.name, "complaints")
-    say_gaps(told.client, told.name)
+    warn_of_gaps(told.client, told.name)
     assert f"the history of {told.name} is broken: {shown.gaps[0]}" in caplog.text
-    told.crown("3" if attack is move_the_alias else "1")
+    told.set_champion("3" if attack is move_the_alias else "1")
     newest = read_history(told.client, told.name).entries[-1]
     assert list(newest.gaps) == shown.gaps, "who promotes all the same leaves it on record"
-    assert f"the history was broken already: {shown.gaps[0]}" in standing(told.name).text()
+    assert f"the history was broken already: {shown.gaps[0]}" in registry_status(told.name).text()
 
 
 def test_an_entry_that_is_gone_is_missed_after_the_next_one_too(told):
     told.remove("3")
-    told.crown("1")
+    told.set_champion("1")
     assert any("an entry is gone" in gap for gap in told.gaps)
 
 
 def test_interrupted_before_it_took_effect_is_no_gap(told):
     append_entry(told.client, told.name, "1", "killed then", "by hand", "root")
     assert told.gaps == []
-    assert "interrupted before it took effect" in standing(told.name).text()
-    told.crown("2")
+    assert "interrupted before it took effect" in registry_status(told.name).text()
+    told.set_champion("2")
     assert told.gaps == []
 
 
@@ -188,12 +188,12 @@ def test_a_clock_that_is_behind_breaks_nothing(told):
     told.remove("3")
     told.client.set_registered_model_alias(told.name, "champion", "2")
     facts = json.loads(text) | {"at": later}
-    told.client.set_model_version_tag(told.name, "3", CROWNED + later, json.dumps(facts))
+    told.client.set_model_version_tag(told.name, "3", CHAMPION_SINCE + later, json.dumps(facts))
     told.client.set_registered_model_tag(
         told.name, NEWEST, read_history(told.client, told.name).newest
     )
     told.client.set_registered_model_alias(told.name, "champion", "3")
-    told.crown("1")
+    told.set_champion("1")
     assert told.gaps == []
     assert read_history(told.client, told.name).entries[-1].at == later[:-1] + "1"
 
@@ -203,9 +203,9 @@ def test_entries_from_before_they_were_linked_are_told_apart(told):
         told.write(version, told.entry(version)[0], before=None)
     told.client.delete_registered_model_tag(told.name, NEWEST)
     assert told.gaps == []
-    told.crown("1")
+    told.set_champion("1")
     assert told.gaps == []
-    assert standing(told.name).text().count("from before entries were linked") == 3
+    assert registry_status(told.name).text().count("from before entries were linked") == 3
     told.write("3", told.entry("3")[0], reason="another")
     assert any("an entry is gone or was changed" in gap for gap in told.gaps)
 

@@ -27,7 +27,7 @@ from modelling.declaration import (
     time,
 )
 from modelling.features.preprocessing import fit_transformer, preprocess
-from modelling.judgement.baselines import BASELINES, Given, fit_baseline
+from modelling.judgement.baselines import BASELINES, BaselineInputs, fit_baseline
 from modelling.judgement.deciding import amounts_of, cards, choose_cut_off, cost_of, costs_at
 from modelling.judgement.evaluation import evaluate
 from modelling.judgement.judging import answer_baselines, judge
@@ -155,7 +155,8 @@ def test_baselines(table, name):
     features = preprocess(parts, use_case)
     moved = Parts(*(part.set_axis(np.arange(len(part)) // 2) for part in parts))
     expected, ours = (
-        fit_baseline(name, Given(table, given, features, use_case)) for given in (parts, moved)
+        fit_baseline(name, BaselineInputs(table, given, features, use_case))
+        for given in (parts, moved)
     )
     same(ours, expected)
 
@@ -165,7 +166,10 @@ def test_forecasts_of_a_series_find_their_rows_by_position(prices, relabel, name
     """In a table with other labels, as ``split_table`` cuts it."""
     table = derive_columns(prices, VOLATILITY)
     moved = relabel(table)
-    given = [Given(one, split_table(one, VOLATILITY), None, VOLATILITY) for one in (table, moved)]
+    given = [
+        BaselineInputs(one, split_table(one, VOLATILITY), None, VOLATILITY)
+        for one in (table, moved)
+    ]
     expected, ours = (fit_baseline(name, one) for one in given)
     same(ours, expected)
 

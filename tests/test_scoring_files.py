@@ -15,7 +15,7 @@ from small_models import loan_table, register_and_judge, small_model
 from modelling.declaration import Source
 from modelling.declaration.refusals import DataRefused, UsageError
 from modelling.scorer.contract import InputRefused, Model
-from tasks.registry.scoring_runs import Asked
+from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring import quarantine_of, score_file
 
 OUTPUTS = {
@@ -52,7 +52,7 @@ def read(path):
 
 
 def scored(model, source, output, **asked):
-    asked = Asked(model.answer, KINDS, OUTPUTS, **asked)
+    asked = ModelInterface(model.answer, KINDS, OUTPUTS, **asked)
     return score_file(asked, Source(uri=str(source)), output)
 
 
@@ -141,7 +141,9 @@ def test_files_of_answers_are_their_owners_from_the_start(model, loans, tmp_path
         return model.answer(frame)
 
     source = write(loans, tmp_path / "in.csv")
-    score_file(Asked(answer, KINDS, OUTPUTS), Source(uri=str(source)), tmp_path / "out.csv")
+    score_file(
+        ModelInterface(answer, KINDS, OUTPUTS), Source(uri=str(source)), tmp_path / "out.csv"
+    )
     for path in (tmp_path / "out.csv", tmp_path / "out.quarantine.csv"):
         modes.append(path.stat().st_mode & 0o777)
     assert modes == [0o600] * 4
@@ -207,7 +209,9 @@ def test_a_failure_half_way_leaves_the_older_output_and_nothing_half_written(
         return model.answer(frame)
 
     with pytest.raises(MemoryError):
-        score_file(Asked(answer, KINDS, OUTPUTS), Source(uri=str(source)), tmp_path / "out.csv")
+        score_file(
+            ModelInterface(answer, KINDS, OUTPUTS), Source(uri=str(source)), tmp_path / "out.csv"
+        )
     assert len(calls) == 2
     assert (tmp_path / "out.csv").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"in.parquet", "out.csv"}

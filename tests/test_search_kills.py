@@ -17,7 +17,7 @@ from test_search import trials_of, tried
 
 from flows.search import search
 from tasks.workers.dask_cluster import DaskCluster
-from tasks.workers.executors import LocalProcesses, training_place, visible_gpus
+from tasks.workers.executors import LocalProcesses, open_executor, visible_gpus
 from tasks.workers.training_workers import TrainingWorker, borrowed_worker
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -197,7 +197,7 @@ def test_a_trial_on_a_cluster_asks_for_one_gpu_and_sees_the_one_of_its_worker():
 )
 def test_a_cluster_that_is_not_there_is_refused(address, said, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("finflows"), "propagate", True)
-    with pytest.raises(ValueError, match=said), training_place(1, address):
+    with pytest.raises(ValueError, match=said), open_executor(1, address):
         pass
     warned = "is open to anybody on its network: use tls://" in caplog.text
     assert warned == address.startswith("tcp")

@@ -6,7 +6,7 @@ import pytest
 from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import Choice, Uniform, refuse_search
-from modelling.training.pruning import STARTUP_TRIALS, WARM_UP_EPOCHS, Pruning, median_bar
+from modelling.training.pruning import STARTUP_TRIALS, WARM_UP_EPOCHS, Pruning, median_thresholds
 from use_cases import find_use_case, use_case_names
 
 
@@ -82,7 +82,7 @@ def test_the_bar_is_optunas_median():
         values = dict(enumerate(map(float, curve)))
         study.add_trial(optuna.trial.create_trial(value=values[11], intermediate_values=values))
     for curve in curves[7:]:
-        pruning, trial = Pruning(median_bar(curves[:7].tolist())), study.ask()
+        pruning, trial = Pruning(median_thresholds(curves[:7].tolist())), study.ask()
         ours, theirs = [], []
         for epoch, loss in enumerate(curve.tolist()):
             trial.report(loss, epoch)
@@ -93,8 +93,8 @@ def test_the_bar_is_optunas_median():
 
 
 def test_a_bar_of_few_trials_prunes_nothing_and_one_that_diverged_counts_as_bad():
-    assert median_bar([[1.0, 2.0]] * (STARTUP_TRIALS - 1)) == ()
-    assert median_bar([[1.0], [2.0], [3.0], [float("nan")]]) == (2.5,)
+    assert median_thresholds([[1.0, 2.0]] * (STARTUP_TRIALS - 1)) == ()
+    assert median_thresholds([[1.0], [2.0], [3.0], [float("nan")]]) == (2.5,)
     pruning = Pruning((0.5,) * 10)
     assert not any(pruning(epoch, {"val_loss": 9.0}) for epoch in range(WARM_UP_EPOCHS))
     assert pruning(WARM_UP_EPOCHS, {"val_loss": float("nan")})

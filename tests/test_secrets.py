@@ -2,7 +2,13 @@
 
 import pytest
 
-from modelling.declaration.references import LISTED, expand, refuse_lost, set_aside, unset_variables
+from modelling.declaration.references import (
+    LISTED,
+    expand,
+    reference_secrets,
+    refuse_lost,
+    unset_variables,
+)
 from modelling.declaration.refusals import DataRefused, UsageError
 from modelling.declaration.secrets import hide_secrets
 
@@ -54,7 +60,7 @@ def test_a_secret_is_hidden_and_put_aside_wherever_it_stands(number, text, envir
     given = text.format(secret)
     assert secret not in hide_secrets(given)
     assert secret not in str(UsageError(given)) + str(DataRefused(given))
-    kept = set_aside({"overrides": {"source.uri": given}, "settings": [given]})
+    kept = reference_secrets({"overrides": {"source.uri": given}, "settings": [given]})
     assert secret not in str(kept)
     assert hide_secrets(kept["settings"][0]) == kept["settings"][0]
     assert expand(kept["settings"][0], "source.uri") == given
@@ -84,12 +90,12 @@ def test_a_secret_is_hidden_and_put_aside_wherever_it_stands(number, text, envir
 )
 def test_what_is_no_secret_stays_as_it_is(text):
     assert hide_secrets(text) == text
-    assert set_aside([text, 5, None]) == [text, 5, None]
+    assert reference_secrets([text, 5, None]) == [text, 5, None]
 
 
 def test_the_same_secret_has_one_name_and_another_gets_the_next(environment, monkeypatch):
     monkeypatch.setenv("FINFLOWS_SECRET_1", "of an earlier run")
-    first, again, other = set_aside(["a://b:first@c", "d://e:first@f", "a://b:second@c"])
+    first, again, other = reference_secrets(["a://b:first@c", "d://e:first@f", "a://b:second@c"])
     names = [text.partition("$")[2].partition("@")[0] for text in (first, again, other)]
     assert names[0] == names[1] != names[2]
     assert "FINFLOWS_SECRET_1" not in names
@@ -166,7 +172,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("uri", ELSEWHERE)
 def test_no_other_variable_leaves_the_machine(uri, held):
     with pytest.raises(UsageError) as refused:
-        expand(set_aside(uri), "source.uri")
+        expand(reference_secrets(uri), "source.uri")
     said = str(refused.value)
     assert "is not read" in said
     assert "value-of" not in said
@@ -176,7 +182,7 @@ def test_no_other_variable_leaves_the_machine(uri, held):
 def test_a_query_sends_none_to_the_database(held):
     for query in ("SELECT '$AWS_SECRET'", "$AWS_SECRET", "SELECT crypt(x, '$AWS_SECRET') FROM y"):
         with pytest.raises(UsageError, match=r"source\.query: \$AWS_SECRET is not read"):
-            expand(set_aside(query), "source.query")
+            expand(reference_secrets(query), "source.query")
     assert expand("SELECT $1 FROM v$SESSION", "source.query") == "SELECT $1 FROM v$SESSION"
 
 

@@ -86,11 +86,11 @@ def test_a_code_is_no_amount_at_stake(table, tmp_path):
     assert set(amounts_of(coded, use_case, known=train)) == {known}
     answers = Model(small.package.folder, "1").answer(coded)
     emptied = Model(small.package.folder, "1").answer(coded.assign(income=known))
-    stakes = answers["probability"] * known / (answers["probability"] * 0.8 * known + 0.2 * known)
+    shares = answers["probability"] * known / (answers["probability"] * 0.8 * known + 0.2 * known)
     assert np.isfinite(small.judgement.metrics["cost"])
     assert small.judgement.metrics["cost"] < 1e6 * len(small.parts.test)
-    assert len(emptied) == len(stakes) == len(coded)
-    by_stake = answers.assign(stake=stakes).groupby("decision")["stake"]
+    assert len(emptied) == len(shares) == len(coded)
+    by_stake = answers.assign(share=shares).groupby("decision")["share"]
     if by_stake.ngroups == 2:
         assert by_stake.max()[0] <= by_stake.min()[1] + 1e-9
 

@@ -22,7 +22,7 @@ from modelling.declaration import Source, category, number
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
 from modelling.scorer.contract import Model
-from tasks.registry.scoring_runs import Asked
+from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring import score_file
 
 NAMES = [
@@ -79,7 +79,7 @@ def answers_of_file(model, path, numbers, labels, folder):
     outputs = {"probability": "double", "decision": "long", "model_version": "string"}
     outputs |= {"broken_rules": "string", "unknown": "string"}
     output = Path(folder) / "answers.parquet"
-    score_file(Asked(model.answer, kinds, outputs), Source(uri=str(path)), output)
+    score_file(ModelInterface(model.answer, kinds, outputs), Source(uri=str(path)), output)
     return pd.read_parquet(output)["probability"].to_numpy()
 
 

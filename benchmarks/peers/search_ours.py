@@ -25,7 +25,7 @@ from modelling.features.preprocessing import Examples
 from tasks.search.study import open_study
 from tasks.search.trials import run_trials
 from tasks.tracking.runs import tracked_run
-from tasks.workers.executors import training_place
+from tasks.workers.executors import open_executor
 from use_cases import find_use_case
 
 WORKERS = int(os.environ.get("WORKERS", "1"))
@@ -71,5 +71,5 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, f
 
 
 if __name__ == "__main__":
-    with training_place(WORKERS) as PLACE:
+    with open_executor(WORKERS) as PLACE:
         main(search, warm_up=search)

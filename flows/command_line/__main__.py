@@ -9,7 +9,7 @@ def main() -> None:
     try:
         from flows.command_line.commands import main as run
     except BaseException:
-        interruption.leave_if_asked()
+        interruption.exit_if_interrupted()
         raise
     run()
 

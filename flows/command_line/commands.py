@@ -12,7 +12,7 @@ from flows.command_line import arguments, interruption, model_commands, terminal
 from flows.command_line.warm_up import warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import override, parse_overrides
-from modelling.declaration.references import refuse_unreadable, set_aside
+from modelling.declaration.references import reference_secrets, refuse_unreadable
 from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import refuse_search
 from modelling.declaration.use_case_files import find_use_case, use_case_names
@@ -145,17 +145,19 @@ def train_all(
     for name in use_cases or []:  # a typo costs no import
         find_use_case(name)
     parse_overrides(set_ or [])
-    set_ = set_aside(set_)
+    set_ = reference_secrets(set_)
     _prepare(verbose, as_json, "flows.train_all")
     from flows.train_all import train_all as train_all_flow
     from tasks.tracking.leaderboard import read_leaderboard
 
-    interruption.say_kept("what was trained before is kept, what was running has been stopped")
+    interruption.tell_what_is_kept(
+        "what was trained before is kept, what was running has been stopped"
+    )
     trained = train_all_flow(use_cases, workers, set_)
     if as_json:
         typer.echo(trained.model_dump_json())
     elif trained.run_ids:
-        terminal.show_standings(read_leaderboard(run_ids=list(trained.run_ids.values())))
+        terminal.show_leaderboard(read_leaderboard(run_ids=list(trained.run_ids.values())))
     for name, reason in trained.failures.items():
         typer.echo(f"finflows: {name} failed: {reason}", err=True)
     if trained.failures:
@@ -207,16 +209,16 @@ def compare(
         text = comparison.as_csv(standings) if as_csv else comparison.as_json(standings)
         typer.echo(text.rstrip())
     elif not html:
-        terminal.show_standings(standings)
+        terminal.show_leaderboard(standings)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """End runs whose process died, and check the usual traps; exit code 1 where one is found."""
-    terminal.settle(verbose=False)
-    from flows.upkeep import look_after
+    terminal.configure_environment(verbose=False)
+    from flows.upkeep import run_upkeep
 
-    checks, reaped = look_after()
+    checks, reaped = run_upkeep()
     if as_json:
         typer.echo(json.dumps({"checks": [one._asdict() for one in checks], "reaped": reaped}))
     else:
@@ -245,11 +247,11 @@ def schedule(
     ] = None,
 ) -> None:
     """Run what prefect.yaml plans when it is due, on this machine, until interrupted."""
-    terminal.settle(verbose=False)
+    terminal.configure_environment(verbose=False)
     terminal.refuse_unwritable_home()
     from flows.deployments import PLAN, serve_all
 
-    interruption.say_kept("nothing is run by the schedule until it is started again")
+    interruption.tell_what_is_kept("nothing is run by the schedule until it is started again")
     serve_all(workers, port, file or PLAN)
 
 
@@ -258,7 +260,7 @@ def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any
     overrides = parse_overrides(assignments or [])
     if data is not None:
         overrides["source.uri"] = data
-    return dict(set_aside(overrides))
+    return dict(reference_secrets(overrides))
 
 
 def _prepare(verbose: bool, as_json: bool, flow: str = "flows.train") -> None:
@@ -297,12 +299,12 @@ def ui(
     ] = 5000,
 ) -> None:
     """Open the MLflow UI over the local store, on 127.0.0.1."""
-    terminal.settle(verbose=False)
+    terminal.configure_environment(verbose=False)
     refuse_taken_port(port)
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
-    interruption.say_kept("the MLflow UI has ended")
+    interruption.tell_what_is_kept("the MLflow UI has ended")
     serve_ui(port)
 
 
@@ -317,13 +319,13 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except Exception as error:
-        interruption.leave_if_asked()
+        interruption.exit_if_interrupted()
         if (code := terminal.exit_code(error)) is None:
             raise
         terminal.refuse(error)
         sys.exit(code)
     except BaseException:
-        interruption.leave_if_asked()
+        interruption.exit_if_interrupted()
         raise
     finally:
         interruption.let_finish()

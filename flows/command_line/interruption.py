@@ -45,12 +45,12 @@ def watch() -> None:
     threading.Thread(target=_insist, args=(reading,), daemon=True).start()
 
 
-def say_kept(text: str) -> None:
+def tell_what_is_kept(text: str) -> None:
     """What the last line says, where this process has no run of its own to be resumed."""
     _kept[:] = [text]
 
 
-def leave_if_asked() -> None:
+def exit_if_interrupted() -> None:
     """End here, where a signal was received: whatever error this is, it comes from ending."""
     if _received:
         _leave()

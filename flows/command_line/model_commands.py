@@ -51,7 +51,7 @@ def score(
     warm_up("flows.score")
     from flows.score import score as score_flow
 
-    interruption.say_kept("no answers were written")
+    interruption.tell_what_is_kept("no answers were written")
     result = score_flow(use_case, input_, output, version, written)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
@@ -65,14 +65,14 @@ def serve(
     version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
 ) -> None:
     """Serve the champion with MLflow's scoring server, in a small environment of its own."""
-    terminal.settle(verbose=False)
+    terminal.configure_environment(verbose=False)
     refuse_taken_port(port)
     from tasks.registry.scoring_runs import version_of
     from tasks.registry.serving import prepare_serving
 
     wanted = version_of(use_case, version)
     typer.echo("Preparing the model's own environment (once for each set of requirements)")
-    interruption.say_kept("no server was started")
+    interruption.tell_what_is_kept("no server was started")
     served = prepare_serving(use_case, wanted)
     typer.echo(f"{use_case} version {served.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
     served.run(port)
@@ -81,11 +81,11 @@ def serve(
 def champion(use_case: Name, as_json: Json = False) -> None:
     """Show who is champion, since when and why, and who was before; exit code 2 where the
     champion does not load any more."""
-    terminal.settle(verbose=False)
-    from tasks.registry.champions import standing
+    terminal.configure_environment(verbose=False)
+    from tasks.registry.champions import registry_status
     from tasks.registry.model_files import load_version
 
-    now = standing(use_case)
+    now = registry_status(use_case)
     typer.echo(json.dumps(now.as_dict()) if as_json else now.text())
     if now.champion is not None:
         load_version(use_case, now.champion)
@@ -97,7 +97,7 @@ def promote(
     reason: Reason,
 ) -> None:
     """Make a version champion because you say so."""
-    terminal.settle(verbose=False)
+    terminal.configure_environment(verbose=False)
     from tasks.registry.champions import promote_by_hand
 
     changed = promote_by_hand(use_case, version, reason)
@@ -107,7 +107,7 @@ def promote(
 
 def rollback(use_case: Name, reason: Reason) -> None:
     """Make the champion before the present one champion again."""
-    terminal.settle(verbose=False)
+    terminal.configure_environment(verbose=False)
     from tasks.registry.champions import roll_back
 
     old, new = roll_back(use_case, reason)

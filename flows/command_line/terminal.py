@@ -26,7 +26,7 @@ from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
 if TYPE_CHECKING:
     from flows.search import SearchResult
     from flows.train import TrainingResult
-    from tasks.tracking.leaderboard import Standing
+    from tasks.tracking.leaderboard import LeaderboardEntry
     from tasks.upkeep.health import Check
 
 QUIET = {
@@ -52,7 +52,7 @@ SETTINGS = {
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
-def settle(verbose: bool) -> None:
+def configure_environment(verbose: bool) -> None:
     """Settle the libraries before they are imported; what the user has set wins. Raises UsageError
     for an address that is none."""
     if url := os.environ.get("PREFECT_API_URL"):
@@ -63,13 +63,13 @@ def settle(verbose: bool) -> None:
     beside = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     beside = ",".join(dict.fromkeys([*filter(None, beside.split(",")), *LOCAL_HOSTS]))
     os.environ |= {"no_proxy": beside, "NO_PROXY": beside}
-    settle_user()
+    configure_user()
     for stream in (sys.stdout, sys.stderr):  # a title may hold what a terminal can't show
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def settle_user() -> None:
+def configure_user() -> None:
     """A name for a user id without one, as in a container; libraries ask for it. Raises UsageError
     where there is no home."""
     try:
@@ -110,7 +110,7 @@ def refuse_unwritable_home() -> None:
 def prepare(verbose: bool, as_json: bool) -> None:
     """All of the above and below, for a command that runs a flow. Raises UsageError at once, where
     it would have nowhere to write."""
-    settle(verbose)
+    configure_environment(verbose)
     refuse_unwritable_home()
     refuse_unusable_store()
     if not verbose:
@@ -193,17 +193,17 @@ def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json:
     print(f"Compare runs: {shown_at(result.paths['ui'])}")
 
 
-def show_standings(standings: "Sequence[Standing]") -> None:
+def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
     """The comparison as a table; where it is too wide for the terminal, its cells fold."""
     from tasks.comparison import NUMBERS, cells
 
-    if not standings:
+    if not entries:
         print("no finished training matches: run one, or widen the filters")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in cells(standings[0]):
+    for name in cells(entries[0]):
         table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
-    for one in standings:
+    for one in entries:
         table.add_row(*cells(one).values())
     # What a pipe or a log keeps should not depend on the width of a window.
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table, markup=False)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from modelling.data.reading.cells import Written, read_cells, texts_of
+from modelling.data.reading.cells import TextFormat, read_cells, texts_of
 from modelling.data.reading.databases import read_query
 from modelling.data.reading.raw_tables import RawTable
 from modelling.data.reading.tables import open_table
@@ -206,7 +206,7 @@ def type_columns(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
     A column with a cell that can't be read stays as it is, for the validation to name. Raises
     DataRefused where cells can be read in two ways, or a declared column is there twice.
     """
-    kinds, written = kinds_of(use_case), Written.of(use_case.source)
+    kinds, written = kinds_of(use_case), TextFormat.of(use_case.source)
     doubled = table.columns[table.columns.duplicated()].unique()
     refuse_broken([BrokenRule(name, "is there once", None) for name in doubled if name in kinds])
     typed = {
@@ -250,7 +250,7 @@ def read_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     """
     absent = [BrokenRule(name, "column exists", None) for name in kinds if name not in table]
     refuse_broken(absent)
-    read = {name: read_cells(table[name], kind, Written()) for name, kind in kinds.items()}
+    read = {name: read_cells(table[name], kind, TextFormat()) for name, kind in kinds.items()}
     broken = []
     for name, (cells, unread) in read.items():
         broken.append(BrokenRule(name, f"is a {kinds[name]}", unread))
@@ -262,7 +262,7 @@ def read_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
 def unreadable_cells(series: pd.Series, kind: str, source: object = None) -> int:
     """How many cells are there but are not a number (or a point in time), as ``source`` writes
     them; any cell is a label."""
-    return read_cells(series, kind, Written.of(source))[1]
+    return read_cells(series, kind, TextFormat.of(source))[1]
 
 
 def conform_table(converted: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:

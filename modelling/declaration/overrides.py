@@ -48,7 +48,7 @@ def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
 HOW_TO_TRAIN = {"title", "source", "preprocessing", "network", "training", "search"}
 
 
-def judged_otherwise(declared: UseCase, use_case: UseCase) -> list[str]:
+def judgement_overrides(declared: UseCase, use_case: UseCase) -> list[str]:
     """The settings of ``use_case`` that are not as ``declared``, though they say what is predicted
     or how it is judged: the gate, the split, the baselines, the costs and so on."""
     names = [name for name in type(declared).model_fields if name not in HOW_TO_TRAIN]

@@ -37,7 +37,7 @@ LOGINS = [  # of a database: user and password before its host, or the password 
 ]
 
 
-def set_aside(given: Any) -> Any:
+def reference_secrets(given: Any) -> Any:
     """``given`` (a text, or texts in dictionaries and lists) with references for its secrets.
 
     The secrets themselves stay in the environment of this process and of those that it starts; the
@@ -46,9 +46,9 @@ def set_aside(given: Any) -> Any:
     if isinstance(given, str):
         return replace_secrets(given, _into_environment)
     if isinstance(given, Mapping):
-        return {name: set_aside(value) for name, value in given.items()}
+        return {name: reference_secrets(value) for name, value in given.items()}
     if isinstance(given, list | tuple):
-        return [set_aside(value) for value in given]
+        return [reference_secrets(value) for value in given]
     return given
 
 

@@ -21,7 +21,7 @@ from modelling.judgement.volatility_baselines import VOLATILITY_BASELINES, Forec
 LARGEST_READ = 1e30  # trees compute in float32
 
 
-class Given(NamedTuple):
+class BaselineInputs(NamedTuple):
     """What a baseline may learn from: the parts, and the network's own features of them. ``table``
     also holds the rows of the gaps, which forecasts of a series run through."""
 
@@ -42,12 +42,12 @@ class Outputs(NamedTuple):
     test: np.ndarray
 
 
-def fit_baseline(name: str, given: Given) -> Outputs:
+def fit_baseline(name: str, given: BaselineInputs) -> Outputs:
     """Fit the baseline ``name`` (see ``modelling.declaration.Baseline``) on the training rows."""
     return BASELINES[name](given)
 
 
-def _constant(given: Given) -> Outputs:
+def _constant(given: BaselineInputs) -> Outputs:
     """The mean of the training rows, or their shares of the classes."""
     if given.use_case.problem == "regression":
         answer = np.array(given.target.mean())
@@ -59,7 +59,7 @@ def _constant(given: Given) -> Outputs:
     return Outputs(*(np.broadcast_to(answer, (len(part), *answer.shape)) for part in parts))
 
 
-def _linear(given: Given) -> Outputs:
+def _linear(given: BaselineInputs) -> Outputs:
     """Logistic or ridge regression on the very features that the network is given."""
     if given.use_case.problem == "regression":
         model = Ridge(alpha=1.0)
@@ -70,7 +70,7 @@ def _linear(given: Given) -> Outputs:
     return _outputs(model, given, transform)
 
 
-def _boosting(given: Given) -> Outputs:
+def _boosting(given: BaselineInputs) -> Outputs:
     """scikit-learn's histogram gradient boosting on the raw columns, with missing values and
     categories as they are, stopped early on the same validation rows as the network."""
     regression = given.use_case.problem == "regression"
@@ -94,7 +94,7 @@ def _boosting(given: Given) -> Outputs:
     return _outputs(model, given, encode)
 
 
-def _random_forest(given: Given) -> Outputs:
+def _random_forest(given: BaselineInputs) -> Outputs:
     """A hundred trees on the raw columns, as in the Fraud Detection Handbook, chapter 5."""
     regression = given.use_case.problem == "regression"
     kind = RandomForestRegressor if regression else RandomForestClassifier
@@ -104,7 +104,7 @@ def _random_forest(given: Given) -> Outputs:
     return _outputs(model, given, encode)
 
 
-def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
+def _raw_columns(given: BaselineInputs) -> Callable[[pd.DataFrame], np.ndarray]:
     """The feature columns as numbers, labels as codes of the training rows' most frequent 254;
     missing, rarer and unknown ones are NaN. Columns of which the training rows know nothing are 0
     throughout: trees find no cut in them, and scikit-learn's binning stumbles."""
@@ -135,7 +135,9 @@ def _raw_columns(given: Given) -> Callable[[pd.DataFrame], np.ndarray]:
     return encode
 
 
-def _outputs(model: Any, given: Given, encode: Callable[[pd.DataFrame], np.ndarray]) -> Outputs:
+def _outputs(
+    model: Any, given: BaselineInputs, encode: Callable[[pd.DataFrame], np.ndarray]
+) -> Outputs:
     def outputs(part: pd.DataFrame) -> np.ndarray:
         features = encode(part)
         if given.use_case.problem == "regression":
@@ -146,8 +148,8 @@ def _outputs(model: Any, given: Given, encode: Callable[[pd.DataFrame], np.ndarr
     return Outputs(outputs(given.parts.validation), outputs(given.parts.test))
 
 
-def _of_prices(forecast: Forecast) -> Callable[[Given], Outputs]:
-    def fit(given: Given) -> Outputs:
+def _of_prices(forecast: Forecast) -> Callable[[BaselineInputs], Outputs]:
+    def fit(given: BaselineInputs) -> Outputs:
         prices = given.use_case.derived
         assert isinstance(prices, PriceHistory)  # the declaration sees to it
         train, validation, test = (part.index.to_numpy() for part in given.parts)  # positions
@@ -157,7 +159,7 @@ def _of_prices(forecast: Forecast) -> Callable[[Given], Outputs]:
     return fit
 
 
-BASELINES: dict[str, Callable[[Given], Outputs]] = {
+BASELINES: dict[str, Callable[[BaselineInputs], Outputs]] = {
     "constant": _constant,
     "linear": _linear,
     "boosting": _boosting,

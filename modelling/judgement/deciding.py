@@ -8,14 +8,14 @@ import pandas as pd
 from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, Column, CutOff, UseCase
 from modelling.features.microaggregation import kept_median
-from modelling.scorer.scoring import stake
+from modelling.scorer.scoring import expected_cost_share
 
 
 def choose_cut_off(parts: Parts, probabilities: np.ndarray, use_case: UseCase) -> float:
     """The cut-off of the declared decision, from the ``probabilities`` (n,) of validation rows.
 
     ``cut_off``: as declared. ``least_cost``: where the validation rows cost least; it applies to
-    the stake (see ``scorer.scoring.stake``). ``alert_budget``: as many cards a day above it as
+    the expected cost share (``scorer.scoring``). ``alert_budget``: as many cards a day above it as
     can be looked at, in proportion: validation may hold a part of the cards only.
     """
     rows = parts.validation
@@ -26,11 +26,13 @@ def choose_cut_off(parts: Parts, probabilities: np.ndarray, use_case: UseCase) -
         return _within_budget(parts, probabilities, declared)
     assert use_case.costs is not None  # the declaration sees to it
     amounts = amounts_of(rows, use_case, known=parts.train)
-    stakes = stake(probabilities, amounts, use_case.costs.model_dump())
+    expected_cost_shares = expected_cost_share(probabilities, amounts, use_case.costs.model_dump())
     # The last one lies above all stakes: to accept everybody may cost least.
-    everybody = np.nextafter(max(1.0, stakes.max()), np.inf)
-    candidates = np.unique([*np.quantile(stakes, np.linspace(0, 1, 401)), everybody])
-    return float(candidates[int(np.argmin(costs_at(candidates, rows, stakes, use_case)))])
+    everybody = np.nextafter(max(1.0, expected_cost_shares.max()), np.inf)
+    candidates = np.unique([*np.quantile(expected_cost_shares, np.linspace(0, 1, 401)), everybody])
+    return float(
+        candidates[int(np.argmin(costs_at(candidates, rows, expected_cost_shares, use_case)))]
+    )
 
 
 def _within_budget(parts: Parts, probabilities: np.ndarray, declared: AlertBudget) -> float:

@@ -152,24 +152,24 @@ def expected_calibration_error(
     return float(np.abs(forecast - observed).sum() / len(target))
 
 
-class Verdict(NamedTuple):
+class RequirementResult(NamedTuple):
     """What the gate says of a model, and why."""
 
     passed: bool
     reason: str
 
 
-NO_GATE = Verdict(False, "no gate declared")  # where there is none, nothing has passed it
+NO_GATE = RequirementResult(False, "no gate declared")  # where there is none, nothing has passed it
 
 
-def gate_state(gate: Verdict) -> str:
+def gate_state(gate: RequirementResult) -> str:
     """``passed``, ``failed``, or ``none`` where no gate is declared."""
     if gate == NO_GATE:
         return "none"
     return "passed" if gate.passed else "failed"
 
 
-def judge_gate(metrics: dict[str, float], use_case: UseCase) -> Verdict:
+def judge_gate(metrics: dict[str, float], use_case: UseCase) -> RequirementResult:
     """Whether the use case's gate is passed on the test metrics, and why, in a few words."""
     gate = use_case.gate
     if gate is None:
@@ -178,4 +178,4 @@ def judge_gate(metrics: dict[str, float], use_case: UseCase) -> Verdict:
     bounds = [f"at least {gate.at_least:g}"] if gate.at_least is not None else []
     bounds += [f"at most {gate.at_most:g}"] if gate.at_most is not None else []
     reason = f"{gate.metric} {value:.4f}, wanted {' and '.join(bounds)}"
-    return Verdict(gate.passes(value), reason)
+    return RequirementResult(gate.passes(value), reason)

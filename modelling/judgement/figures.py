@@ -28,7 +28,7 @@ from modelling.judgement.deciding import amounts_of, costs_at
 from modelling.judgement.densities import rows_by_cell
 from modelling.judgement.evaluation import claims
 from modelling.judgement.judging import Judgement
-from modelling.scorer.scoring import stake
+from modelling.scorer.scoring import expected_cost_share
 
 NETWORK = "network"
 
@@ -134,7 +134,7 @@ def _cost_by_cut_off(judgement: Judgement, axes: Axes) -> None:
     compared = judgement.answers.outputs
     if isinstance(use_case.decision, LeastCost):
         amounts = amounts_of(rows, use_case)
-        compared = stake(compared, amounts, use_case.costs.model_dump())
+        compared = expected_cost_share(compared, amounts, use_case.costs.model_dump())
     steps = min(200, len(rows) // use_case.minimum_rows_per_value)
     cut_offs = np.unique(np.quantile(compared, np.linspace(0, 1, steps + 1)))
     axes.plot(cut_offs, costs_at(cut_offs, rows, compared, use_case), linewidth=2)

@@ -11,15 +11,15 @@ from modelling.data.independence import groups_of
 from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, LeastCost, UseCase
 from modelling.features.preprocessing import Preprocessed
-from modelling.judgement.baselines import Given, Outputs, fit_baseline
+from modelling.judgement.baselines import BaselineInputs, Outputs, fit_baseline
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.deciding import amounts_of, cards, choose_cut_off
-from modelling.judgement.evaluation import Verdict, evaluate, judge_gate
+from modelling.judgement.evaluation import RequirementResult, evaluate, judge_gate
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.alerts import weighted_card_precision
 from modelling.judgement.metrics.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED, Weighted
 from modelling.judgement.packaging import Package
-from modelling.scorer.scoring import Scorer, calibrated, stake
+from modelling.scorer.scoring import Scorer, calibrated, expected_cost_share
 
 
 class Answers(NamedTuple):
@@ -48,7 +48,7 @@ class Judgement:
     intervals: dict[str, Interval]
     advantages: dict[tuple[str, str], Interval]
     skill: Interval | None
-    gate: Verdict
+    gate: RequirementResult
     unknown: dict[str, float]
 
     @property
@@ -65,7 +65,7 @@ def answer_baselines(
 
     They are calibrated and cut on validation rows just as the network is.
     """
-    given = Given(table, parts, features, use_case)
+    given = BaselineInputs(table, parts, features, use_case)
     return {name: _comparable(fit_baseline(name, given), given) for name in use_case.baselines}
 
 
@@ -116,7 +116,7 @@ def _unknown(parts: Parts, use_case: UseCase) -> dict[str, float]:
     return {name: share for name, share in shares.items() if share}
 
 
-def _comparable(raw: Outputs, given: Given) -> Answers:
+def _comparable(raw: Outputs, given: BaselineInputs) -> Answers:
     """A baseline's calibrated test outputs and decisions."""
     parts, use_case = given.parts, given.use_case
     target = parts.validation[use_case.target].to_numpy()
@@ -128,7 +128,7 @@ def _comparable(raw: Outputs, given: Given) -> Answers:
     compared = outputs
     if isinstance(use_case.decision, LeastCost) and use_case.costs is not None:
         amounts = amounts_of(parts.test, use_case, known=parts.train)
-        compared = stake(outputs, amounts, use_case.costs.model_dump())
+        compared = expected_cost_share(outputs, amounts, use_case.costs.model_dump())
     return Answers(outputs, (compared >= cut_off).astype(np.int64))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modelling.data.reading.cells import Written, zero_or_one
+from modelling.data.reading.cells import TextFormat, zero_or_one
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, LeastCost, UseCase
 from modelling.features.preprocessing import Preprocessed
@@ -133,7 +133,7 @@ def contract_of(
         }
         for column in use_case.features
     ]
-    written = asdict(Written.of(use_case.source))
+    written = asdict(TextFormat.of(use_case.source))
     return {"off_contract": use_case.off_contract, "columns": columns, "written": written}
 
 

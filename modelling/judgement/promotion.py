@@ -11,7 +11,7 @@ import pandas as pd
 from modelling.data.independence import groups_of
 from modelling.declaration import UseCase
 from modelling.declaration.declared_judgement import HEADLINES
-from modelling.judgement.evaluation import NO_GATE, Verdict
+from modelling.judgement.evaluation import NO_GATE, RequirementResult
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED
 
@@ -33,7 +33,7 @@ class Comparison(NamedTuple):
     gain: Interval
 
 
-def frozen_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
+def comparison_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
     """What must be equal for two versions to be compared on the rows on which each was judged.
 
     ``test_rows``: data and split, so the same test rows; ``schema``: raw columns, target, classes.
@@ -77,14 +77,14 @@ def compare(
     return Comparison(name, values["challenger"][0], values["champion"][0], gain)
 
 
-def doubts_in(fitness: Iterable[Verdict]) -> str:
-    """The floors that are not kept, in words; empty where all are."""
+def unmet_requirements(fitness: Iterable[RequirementResult]) -> str:
+    """The requirements that are not met, in words; empty where all are."""
     return "; ".join(floor.reason for floor in fitness if not floor.passed)
 
 
 def decide(
-    gate: Verdict,
-    fitness: Iterable[Verdict],
+    gate: RequirementResult,
+    fitness: Iterable[RequirementResult],
     champion: str | None,
     comparison: Comparison | None,
     changed: str | None,
@@ -92,7 +92,7 @@ def decide(
 ) -> Promotion:
     """Promote the challenger or keep ``champion`` (a version; None where there is none yet).
 
-    ``fitness`` are the verdicts of ``judgement.fitness.floors``. ``comparison`` is None where the
+    ``fitness`` is what ``promotion_requirements`` gave. ``comparison`` is None where the
     two can't be compared, and ``changed`` says what changed since the champion was judged.
     ``by_hand`` is the command with which a person decides otherwise.
     """
@@ -103,7 +103,7 @@ def decide(
         name, own, other, gain = comparison
         numbers = {f"challenger_{name}": own, f"champion_{name}": other}
         numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
-    if doubts := doubts_in(fitness):
+    if doubts := unmet_requirements(fitness):
         return Promotion(False, f"doubtful: {doubts}. To promote it: {by_hand}", numbers)
     if champion is None:
         return Promotion(True, f"the first version that is fit to serve: {gate.reason}", {})

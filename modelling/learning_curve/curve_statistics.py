@@ -15,7 +15,7 @@ from scipy import stats
 TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
 
 
-def course(values: np.ndarray) -> np.ndarray:
+def running_median(values: np.ndarray) -> np.ndarray:
     """The running median over 5 % of the epochs on either side (at most 25), mirrored at the ends.
 
     Below 20 epochs these are the values themselves.
@@ -54,18 +54,22 @@ def trend(values: np.ndarray) -> tuple[float, float]:
     return (0.0, 1.0) if math.isnan(tested.statistic) else (tested.statistic, tested.pvalue)
 
 
-def share_of_last_quarter(values: np.ndarray, course: np.ndarray) -> float:
+def share_of_last_quarter(values: np.ndarray, running_median: np.ndarray) -> float:
     """How much of the fall, from the first value to the lowest course, came in the last quarter."""
-    fall = float(values[0] - course.min())
-    return float(course[round(0.75 * (len(course) - 1))] - course[-1]) / fall if fall > 0 else 0.0
+    fall = float(values[0] - running_median.min())
+    return (
+        float(running_median[round(0.75 * (len(running_median) - 1))] - running_median[-1]) / fall
+        if fall > 0
+        else 0.0
+    )
 
 
-def half_done(course: np.ndarray, start: float) -> float:
+def half_done(running_median: np.ndarray, start: float) -> float:
     """The share of the epochs after which half of the fall was done, between two epochs linear."""
-    middle = (start + course.min()) / 2
-    after = int((course <= middle).argmax())
+    middle = (start + running_median.min()) / 2
+    after = int((running_median <= middle).argmax())
     if after == 0:
         return 0.0
-    before = start if after == 1 else course[after - 1]
-    done = after - 1 + (before - middle) / max(before - course[after], 1e-300)
-    return float(done / (len(course) - 1))
+    before = start if after == 1 else running_median[after - 1]
+    done = after - 1 + (before - middle) / max(before - running_median[after], 1e-300)
+    return float(done / (len(running_median) - 1))

@@ -14,11 +14,11 @@ from scipy import stats
 from modelling.declaration import UseCase
 from modelling.learning_curve.curve_statistics import (
     TOO_SHORT,
-    course,
     half_done,
     half_window,
     noise_of,
     quotient,
+    running_median,
     share_of_last_quarter,
     trend,
 )
@@ -74,8 +74,8 @@ class _Curves:
 
     loss: np.ndarray
     val_loss: np.ndarray
-    course: np.ndarray
-    val_course: np.ndarray
+    running_median: np.ndarray
+    val_running_median: np.ndarray
     constant: float | None
 
     @property
@@ -112,16 +112,16 @@ def _read_finite(loss: np.ndarray, val_loss: np.ndarray, constant: float | None)
     if epochs <= TOO_SHORT or (epochs < SHORT and val_loss.argmin() == epochs - 1):
         evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
         return "undertrained", evidence, (0, epochs - 1)
-    curves = _Curves(loss, val_loss, course(loss), course(val_loss), constant)
+    curves = _Curves(loss, val_loss, running_median(loss), running_median(val_loss), constant)
     for rule in (_stuck, _jagged, _climbing, _overfitting, _undertrained):
         if finding := rule(curves):
             return finding
-    best = int(curves.val_course.argmin())
-    rise = float(curves.val_course[-1] - curves.val_course[best])
+    best = int(curves.val_running_median.argmin())
+    rise = float(curves.val_running_median[-1] - curves.val_running_median[best])
     evidence = (
         f"val_loss fell from {val_loss[0]:.4g} to {val_loss.min():.4g} (epoch "
         f"{int(val_loss.argmin()) + 1} of {epochs}) and ends "
-        f"{quotient(rise, curves.val_course[best]):.1%} above its lowest course"
+        f"{quotient(rise, curves.val_running_median[best]):.1%} above its lowest course"
     )
     return "healthy", evidence, None
 
@@ -210,10 +210,10 @@ def _jagged(curves: _Curves) -> _Finding | None:
 def _climbing(curves: _Curves) -> _Finding | None:
     """The training loss climbed back by 5 % of its lowest and a fifth of its fall, and so did the
     validation loss: steps too large leap out of the valley, be it smoothly."""
-    lowest, last = int(curves.course.argmin()), curves.epochs - 1
-    low = float(curves.course[lowest])
-    rise = float(curves.course[lowest:].max()) - low
-    val_rise = float(curves.val_course[lowest:].max() - curves.val_course[lowest])
+    lowest, last = int(curves.running_median.argmin()), curves.epochs - 1
+    low = float(curves.running_median[lowest])
+    rise = float(curves.running_median[lowest:].max()) - low
+    val_rise = float(curves.val_running_median[lowest:].max() - curves.val_running_median[lowest])
     if rise <= max(CLIMB * low, CLIMB_OF_FALL * (curves.loss[0] - low)) or val_rise <= 0:
         return None
     if rise <= CLEAR * noise_of(curves.loss[lowest:], robust=True):
@@ -232,11 +232,11 @@ def _overfitting(curves: _Curves) -> _Finding | None:
     For good: its course ends 8 % above its lowest, takes back 5 % of its fall and three times its
     noise (the median of w epochs has 1.25 / sqrt(w) of that of one), with a rising trend since.
     """
-    best, last = int(curves.val_course.argmin()), curves.epochs - 1
-    rise = float(curves.val_course[last] - curves.val_course[best])
+    best, last = int(curves.val_running_median.argmin()), curves.epochs - 1
+    rise = float(curves.val_running_median[last] - curves.val_running_median[best])
     window = 2 * half_window(curves.epochs) + 1
     noise = noise_of(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
-    lowest = float(curves.val_course[best])
+    lowest = float(curves.val_running_median[best])
     mild = max(UPTURN * lowest, UPTURN_OF_FALL * (curves.val_loss[0] - lowest), CLEAR * noise)
     if rise <= mild or last - best < 2:
         return None
@@ -247,7 +247,8 @@ def _overfitting(curves: _Curves) -> _Finding | None:
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
         f"{quotient(rise, lowest):.0%} above (Mann-Kendall p {p:.2g}), while the "
-        f"training loss fell on from {curves.course[best]:.4g} to {curves.course[last]:.4g}"
+        f"training loss fell on from {curves.running_median[best]:.4g} "
+        f"to {curves.running_median[last]:.4g}"
     )
     return "overfitting", evidence, (best, last)
 
@@ -256,10 +257,10 @@ def _undertrained(curves: _Curves) -> _Finding | None:
     """Both losses were still falling: the last quarter of the epochs brought 10 % of the fall, or
     half of it took a fifth of the epochs, and the validation loss was lowest at the end."""
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
-    if curves.val_course.argmin() < quarter:
+    if curves.val_running_median.argmin() < quarter:
         return None
-    share = share_of_last_quarter(curves.val_loss, curves.val_course)
-    half = half_done(curves.course, curves.loss[0])
+    share = share_of_last_quarter(curves.val_loss, curves.val_running_median)
+    half = half_done(curves.running_median, curves.loss[0])
     if share < LAST_QUARTER and half < HALF_DONE:
         return None
     slope = -stats.theilslopes(curves.val_loss[quarter:])[0]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from modelling.declaration import UseCase
-from modelling.learning_curve.curve_statistics import course, half_done
+from modelling.learning_curve.curve_statistics import half_done, running_median
 from modelling.learning_curve.history import History
 
 SEVERE = 1.5  # times its lowest: where a validation loss ended that fewer epochs won't mend
@@ -69,7 +69,7 @@ def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy,
     if len(loss) < 20:
         both = {**more.overrides, **faster.overrides}
         return more, Remedy(both, "if more epochs alone are not enough")
-    if half_done(course(loss), loss[0]) < 0.4:
+    if half_done(running_median(loss), loss[0]) < 0.4:
         return more, faster
     return _rate(use_case, 10, "the fall is still nearly linear: steps are far too small"), more
 

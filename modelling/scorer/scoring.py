@@ -302,7 +302,9 @@ def calibrated(outputs: np.ndarray, calibration: dict[str, Any]) -> np.ndarray:
     return outputs + calibration["offset"] if method == "level" else outputs
 
 
-def stake(probabilities: np.ndarray, amounts: np.ndarray, costs: dict[str, Any]) -> np.ndarray:
+def expected_cost_share(
+    probabilities: np.ndarray, amounts: np.ndarray, costs: dict[str, Any]
+) -> np.ndarray:
     """What accepting is expected to cost, as a share of what accepting and refusing cost: (n,).
 
     Elkan (2001), "The foundations of cost-sensitive learning", with costs of each row (Bahnsen et
@@ -365,7 +367,7 @@ class Scorer:
             is_value = np.isfinite(amounts) & ~np.isin(amounts, codes)
             amounts = np.where(is_value, amounts, self.transformer.medians[position])
             amounts = np.minimum(amounts, self.costs["amount_at_most"] or np.inf)
-        return (stake(outputs, amounts, self.costs) >= self.cut_off).astype(np.int64)
+        return (expected_cost_share(outputs, amounts, self.costs) >= self.cut_off).astype(np.int64)
 
     def score(self, frame: pd.DataFrame) -> pd.DataFrame:
         """One row of answers per row of ``frame``: the forecast, or probabilities and decision."""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelling.training.features_first import is_worthwhile, turned, turned_back
+from modelling.training.features_first import is_worthwhile, to_features_first, to_rows_first
 
 
 class CounterDropout(keras.layers.Dropout):
@@ -24,7 +24,7 @@ class CounterDropout(keras.layers.Dropout):
         if is_worthwhile(inputs, training):  # the same positions, turned
             of_row = tf.reshape(tf.range(tf.size(inputs[0])), (*inputs.shape[1:], 1))
             position = of_row + tf.size(inputs[0]) * tf.range(inputs.shape[0])
-            return turned_back(self._thinned(turned(inputs), position, key))
+            return to_rows_first(self._thinned(to_features_first(inputs), position, key))
         position = tf.reshape(tf.range(tf.size(inputs)), tf.shape(inputs))
         return self._thinned(inputs, position, key)
 

@@ -14,13 +14,13 @@ import tensorflow as tf
 WORTHWHILE_ROWS = 256  # in smaller batches of narrow networks, transposing costs more than it gains
 
 
-def turned(inputs: tf.Tensor) -> tf.Tensor:
+def to_features_first(inputs: tf.Tensor) -> tf.Tensor:
     """(rows, ..., features) -> (..., features, rows)."""
     rank = len(inputs.shape)
     return tf.transpose(inputs, [*range(1, rank), 0])
 
 
-def turned_back(columns: tf.Tensor) -> tf.Tensor:
+def to_rows_first(columns: tf.Tensor) -> tf.Tensor:
     """(..., features, rows) -> (rows, ..., features)."""
     rank = len(columns.shape)
     return tf.transpose(columns, [rank - 1, *range(rank - 1)])
@@ -37,9 +37,9 @@ class _Affine(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not is_worthwhile(inputs, training):
             return super().call(inputs, training=training)
-        weighted = tf.matmul(self.kernel, turned(inputs), transpose_a=True)
+        weighted = tf.matmul(self.kernel, to_features_first(inputs), transpose_a=True)
         shifted = weighted if self.bias is None else weighted + self.bias[..., None]
-        return self.activation(turned_back(shifted))
+        return self.activation(to_rows_first(shifted))
 
 
 class Dense(_Affine, keras.layers.Dense):
@@ -60,4 +60,4 @@ class Activation(keras.layers.Activation):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not is_worthwhile(inputs, training):
             return super().call(inputs)
-        return turned_back(self.activation(turned(inputs)))
+        return to_rows_first(self.activation(to_features_first(inputs)))

@@ -8,7 +8,7 @@ from modelling.declaration import UseCase
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
-from modelling.training.pruning import Bar, Pruning
+from modelling.training.pruning import Pruning, PruningThresholds
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Job:
     """What to train, and where: checkpoints are found and left in one folder, the trained network
     is saved in another as ``network.keras`` and ``network.onnx``, if it is to be kept.
 
-    ``bar`` is the val_loss by epoch above which the training is not worth finishing.
+    ``pruning_thresholds`` is the val_loss by epoch above which the training is not worth finishing.
     """
 
     use_case: UseCase
@@ -24,7 +24,7 @@ class Job:
     validation: Examples
     checkpoint_folder: Path
     network_folder: Path | None
-    bar: Bar = ()
+    pruning_thresholds: PruningThresholds = ()
 
 
 def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
@@ -43,7 +43,7 @@ def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
 
     use_case, features = job.use_case, job.train.features
     checkpoints = Checkpoints(job.checkpoint_folder, use_case.training.checkpoint_every_epochs)
-    pruning = Pruning(job.bar)
+    pruning = Pruning(job.pruning_thresholds)
     listeners: list[OnEpoch] = [*on_epoch, pruning]
     with over_declared_devices(use_case.training):
         network = build_network(use_case, features.shape[1], job.train.target)

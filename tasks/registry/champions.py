@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from modelling.declaration.refusals import UsageError
 from tasks.registry.model_files import experiment_of_ours, load_version, read_or_refused
-from tasks.registry.promotion_history import Crowning, append_entry, read_history, versions
+from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
 from tasks.tracking.identity import person
 from tasks.tracking.store import connect, local_folder
 
@@ -59,7 +59,7 @@ def set_challenger(client: MlflowClient, name: str, version: str) -> None:
             client.set_registered_model_alias(name, "challenger", version)
 
 
-def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) -> bool:
+def set_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> bool:
     """Make ``version`` champion; the caller holds ``alias_lock``. False where it already is one:
     then nothing is written.
 
@@ -70,7 +70,7 @@ def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) 
     holder = champion_of(client, name)
     if holder is not None and str(holder.version) == version:
         return False
-    say_gaps(client, name)
+    warn_of_gaps(client, name)
     wrote = append_entry(client, name, version, reason[:2000], how, person())
     if wrote:
         client.set_registered_model_alias(name, "champion", version)
@@ -80,7 +80,7 @@ def crown(client: MlflowClient, name: str, version: str, reason: str, how: str) 
     return True
 
 
-def say_gaps(client: MlflowClient, name: str) -> None:
+def warn_of_gaps(client: MlflowClient, name: str) -> None:
     """Whoever adds to a history is told each time what is wrong with it; the entry keeps it."""
     for gap in read_history(client, name).gaps:
         log.warning("the history of %s is broken: %s", name, gap)
@@ -93,7 +93,7 @@ def refuse_unloadable(name: str, version: str) -> None:
         model.predict(model.input_example)
 
 
-def history(client: MlflowClient, name: str) -> list[Crowning]:
+def history(client: MlflowClient, name: str) -> list[ChampionChange]:
     """All crownings, the oldest first."""
     return read_history(client, name).entries
 
@@ -107,7 +107,7 @@ def promote_by_hand(name: str, version: str, reason: str) -> bool:
         listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
         raise UsageError(f"{name} has no version {version}; {listed}")
     with alias_lock(name):
-        return crown(client, name, version, reason, "by hand")
+        return set_champion(client, name, version, reason, "by hand")
 
 
 def roll_back(name: str, reason: str) -> tuple[str, str]:
@@ -133,18 +133,18 @@ def roll_back(name: str, reason: str) -> tuple[str, str]:
                 before = one.previous
         if before is None:
             raise UsageError(f"{name} version {current} is the first champion: nothing before it")
-        crown(client, name, before, reason, "rollback")
+        set_champion(client, name, before, reason, "rollback")
         return current, before
 
 
 @dataclass(frozen=True)
-class Standing:
+class RegistryStatus:
     """Who is champion and challenger of a use case, and how that came."""
 
     use_case: str
     champion: str | None
     challenger: str | None
-    history: list[Crowning]
+    history: list[ChampionChange]
     newest_entry: str  # its SHA-256: who keeps it elsewhere knows the history again
     gaps: list[str]
 
@@ -170,14 +170,14 @@ class Standing:
         return "\n".join(lines)
 
 
-def standing(name: str) -> Standing:
+def registry_status(name: str) -> RegistryStatus:
     """Raises UsageError where nothing is registered under ``name``."""
     client = connect()
     if not versions(client, name):
         raise UsageError(f"nothing is registered as '{name}': finflows train {name}")
     holders = [_holder(client, name, alias) for alias in ("champion", "challenger")]
     champion, challenger = (str(one.version) if one else None for one in holders)
-    return Standing(name, champion, challenger, *read_history(client, name))
+    return RegistryStatus(name, champion, challenger, *read_history(client, name))
 
 
 def broken_histories(client: MlflowClient) -> list[str]:

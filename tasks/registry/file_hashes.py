@@ -47,7 +47,7 @@ def is_hashed(version: ModelVersion) -> bool:
 def refuse_changed(folder: Path, version: ModelVersion) -> None:
     """Raises UsageError, which names the file, unless ``folder`` holds what was registered."""
     if not is_hashed(version):
-        _say_unknown(version.name, str(version.version))
+        _warn_of_unknown(version.name, str(version.version))
         return
     registered = json.loads(version.tags[TAG])
     if different := _first_difference(registered, _registered_in(folder)):
@@ -83,7 +83,7 @@ def _first_difference(wanted: dict[str, str], found: dict[str, str]) -> tuple[st
 
 
 @cache
-def _say_unknown(name: str, version: str) -> None:
+def _warn_of_unknown(name: str, version: str) -> None:
     """Once for each version: a command may load it more often."""
     log.warning(
         "%s version %s was registered without hashes of its files: whether they are still what was "

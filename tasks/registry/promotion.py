@@ -13,13 +13,13 @@ from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
 from modelling.declaration.refusals import UsageError
-from modelling.judgement.evaluation import Verdict
-from modelling.judgement.fitness import floors
+from modelling.judgement.evaluation import RequirementResult
+from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Judgement
 from modelling.judgement.packaging import Package
-from modelling.judgement.promotion import Comparison, Promotion, compare, decide, doubts_in
+from modelling.judgement.promotion import Comparison, Promotion, compare, decide, unmet_requirements
 from modelling.learning_curve.attempt import Attempt
-from tasks.registry.champions import alias_lock, champion_of, crown, history
+from tasks.registry.champions import alias_lock, champion_of, history, set_champion
 from tasks.registry.model_files import load_version
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
@@ -36,7 +36,7 @@ def judge_challenger(
     judgement: Judgement,
     otherwise: Sequence[str] = (),
 ) -> Promotion:
-    """Compare the registered ``version`` with the champion, and crown it where it is better.
+    """Compare the registered ``version`` with the champion, and make it champion where it is better.
 
     A doubtful one stays challenger, and so does one that was judged ``otherwise`` than is declared:
     these settings were set for the run. From comparing to crowning the aliases are locked, so that
@@ -44,7 +44,7 @@ def judge_challenger(
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.answers.outputs, judgement.rows
-    fitness = floors(judgement, trained.diagnosis, otherwise)
+    fitness = promotion_requirements(judgement, trained.diagnosis, otherwise)
     by_hand = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)
@@ -57,7 +57,7 @@ def judge_challenger(
         if holder == version:  # a run that was killed once it had promoted, and goes on
             decision = Promotion(True, _reason_of(run.client, name, version), {})
         elif decision.promoted:
-            crown(run.client, name, version, decision.reason, "compared")
+            set_champion(run.client, name, version, decision.reason, "compared")
     _record(run, name, version, decision, fitness)
     return decision
 
@@ -100,11 +100,11 @@ def outputs_in(answers: pd.DataFrame) -> np.ndarray:
 
 
 def _record(
-    run: TrackedRun, name: str, version: str, decision: Promotion, fitness: list[Verdict]
+    run: TrackedRun, name: str, version: str, decision: Promotion, fitness: list[RequirementResult]
 ) -> None:
     """Verdict, numbers and reason: tags of the version and the run, and a report in both UIs."""
     verdict = "promoted" if decision.promoted else "kept the champion"
-    doubts = doubts_in(fitness) or "none"
+    doubts = unmet_requirements(fitness) or "none"
     tags = {"promotion": verdict, "promotion_reason": decision.reason, "doubts": doubts}
     tags |= {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
     for key, value in tags.items():

@@ -16,13 +16,15 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-CROWNED = "champion_at."  # and then the time: one tag for each time that a version was crowned
+CHAMPION_SINCE = (
+    "champion_at."  # and then the time: one tag for each time that a version was crowned
+)
 NEWEST = "champion_history"  # of the registered model: SHA-256 of the newest entry
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 
 @dataclass(frozen=True)
-class Crowning:
+class ChampionChange:
     """A version became champion: when (UTC), instead of which one, why, by whom and how.
 
     ``before`` is the SHA-256 of the entry before, empty for the first; None in entries of old,
@@ -42,7 +44,7 @@ class Crowning:
 class _Entry(NamedTuple):
     """A crowning as it is stored."""
 
-    crowning: Crowning
+    change: ChampionChange
     sha256: str
 
 
@@ -50,7 +52,7 @@ class History(NamedTuple):
     """All crownings, the oldest first, the hash of the newest, and what is missing among them or
     was changed, one line each."""
 
-    entries: list[Crowning]
+    entries: list[ChampionChange]
     newest: str
     gaps: list[str]
 
@@ -75,12 +77,12 @@ def history_in(model: RegisteredModel, versions: Sequence[ModelVersion]) -> Hist
     entries, unreadable = list[_Entry](), list[str]()
     for version in versions:
         for key, text in version.tags.items():
-            if key.startswith(CROWNED):
+            if key.startswith(CHAMPION_SINCE):
                 if entry := _entry_in(key, text, str(version.version)):
                     entries.append(entry)
                 else:
                     unreadable.append(f"the entry {key} of version {version.version} was changed")
-    entries.sort(key=lambda one: one.crowning.at)
+    entries.sort(key=lambda one: one.change.at)
     champion = model.aliases.get("champion")
     gaps = [
         *unreadable,
@@ -88,30 +90,30 @@ def history_in(model: RegisteredModel, versions: Sequence[ModelVersion]) -> Hist
         *_at_the_end(entries, model.tags.get(NEWEST, ""), champion and str(champion)),
     ]
     newest = entries[-1].sha256 if entries else ""
-    return History([one.crowning for one in entries], newest, gaps)
+    return History([one.change for one in entries], newest, gaps)
 
 
 def _entry_in(key: str, text: str, version: str) -> _Entry | None:
     """None where it is none, or that of another version or time."""
     try:
         facts = json.loads(text)
-        crowning = Crowning(**{**facts, "gaps": tuple(facts.get("gaps", ()))})
-        datetime.strptime(crowning.at, TIME)
-        if (crowning.version, CROWNED + crowning.at) != (version, key):
+        change = ChampionChange(**{**facts, "gaps": tuple(facts.get("gaps", ()))})
+        datetime.strptime(change.at, TIME)
+        if (change.version, CHAMPION_SINCE + change.at) != (version, key):
             return None
     except (ValueError, TypeError, AttributeError):
         return None
-    return _Entry(crowning, hashlib.sha256(text.encode()).hexdigest())
+    return _Entry(change, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _between(entries: Sequence[_Entry]) -> Iterator[str]:
     """Entries of old are linked to nothing, but come before all others."""
-    if entries and entries[0].crowning.before:
+    if entries and entries[0].change.before:
         yield f"what was before {_time(entries[0])} is gone"
     for earlier, later in pairwise(entries):
-        if later.crowning.before is None and earlier.crowning.before is not None:
+        if later.change.before is None and earlier.change.before is not None:
             yield f"the entry of {_time(later)} is linked to none"
-        elif later.crowning.before not in (None, earlier.sha256):
+        elif later.change.before not in (None, earlier.sha256):
             yield f"between {_time(earlier)} and {_time(later)} an entry is gone or was changed"
 
 
@@ -128,7 +130,7 @@ def _at_the_end(entries: Sequence[_Entry], newest: str, champion: str | None) ->
         return
     last, sha256 = entries[-1]
     interrupted = champion == last.previous
-    first_linked = len(entries) > 1 and entries[-2].crowning.before is None
+    first_linked = len(entries) > 1 and entries[-2].change.before is None
     known = (sha256, "" if first_linked else last.before) if interrupted else (sha256,)
     if (newest or last.before is not None) and newest not in known:
         yield f"after {_time(entries[-1])} an entry is gone, or that one was changed"
@@ -137,7 +139,7 @@ def _at_the_end(entries: Sequence[_Entry], newest: str, champion: str | None) ->
 
 
 def _time(entry: _Entry) -> str:
-    return f"{entry.crowning.at[:19]} UTC"
+    return f"{entry.change.at[:19]} UTC"
 
 
 def append_entry(
@@ -153,19 +155,19 @@ def append_entry(
     before = model.tags.get(NEWEST, known.newest) if known.gaps else known.newest
     champion = model.aliases.get("champion")
     previous = None if champion is None else str(champion)
-    crowning = Crowning(version, at, previous, reason, how, by, before, tuple(known.gaps))
-    text = json.dumps(asdict(crowning))
-    client.set_model_version_tag(name, version, CROWNED + at, text)
+    change = ChampionChange(version, at, previous, reason, how, by, before, tuple(known.gaps))
+    text = json.dumps(asdict(change))
+    client.set_model_version_tag(name, version, CHAMPION_SINCE + at, text)
     now = read_history(client, name).entries
     same = [[one.before for one in entries].count(before) for entries in (known.entries, now)]
     if same[1] > same[0] + 1:
-        client.delete_model_version_tag(name, version, CROWNED + at)
+        client.delete_model_version_tag(name, version, CHAMPION_SINCE + at)
         return False
     client.set_registered_model_tag(name, NEWEST, hashlib.sha256(text.encode()).hexdigest())
     return True
 
 
-def _time_after(entries: Sequence[Crowning]) -> str:
+def _time_after(entries: Sequence[ChampionChange]) -> str:
     """Now; or just after the newest entry, where this clock is behind the one that wrote it."""
     now = datetime.now(UTC)
     if entries:

@@ -19,7 +19,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from modelling.judgement.agreement import refuse_disagreement
-from modelling.judgement.evaluation import Verdict
+from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
 from tasks.registry.champions import set_challenger
@@ -45,7 +45,7 @@ TRAVELLING_MODEL = Path(__file__).with_name("registered_model.py")
 def register_model(
     run: TrackedRun,
     package: Package,
-    gate: Verdict,
+    gate: RequirementResult,
     trained: Attempt,
     validation: pd.DataFrame,
     frozen: Mapping[str, str],

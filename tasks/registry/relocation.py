@@ -18,7 +18,7 @@ DEFAULT = "0"  # the id of the experiment Default in every store
 SERVERS = ("http:", "https:", "databricks")
 
 
-def bring_models_home() -> list[str]:
+def relocate_models() -> list[str]:
     """Copy such models beside the artifacts of their run; one line for each.
 
     What lay there stays, for whoever else reads it. A server keeps its own artifacts: nothing is
@@ -30,12 +30,12 @@ def bring_models_home() -> list[str]:
     while True:
         page = client.search_logged_models([DEFAULT], page_token=token)
         for model in page:
-            lines += _bring_home(client, model)
+            lines += _relocate(client, model)
         if not (token := page.token):
             return lines
 
 
-def _bring_home(client: MlflowClient, model: LoggedModel) -> list[str]:
+def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
     experiment = experiment_of_ours(client, model.source_run_id)
     versions = client.search_model_versions(f"source_path = 'models:/{model.model_id}'")
     if experiment is None or experiment == DEFAULT or not versions:

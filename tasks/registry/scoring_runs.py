@@ -11,7 +11,7 @@ from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 
 from modelling.data.loading import shown_name
-from modelling.data.reading.cells import Written
+from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source
 from modelling.declaration.refusals import DataRefused, UsageError
 from tasks.registry.champions import champion_of
@@ -23,7 +23,7 @@ from tasks.workers.processes import process_tag
 Answer = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-class Asked(NamedTuple):
+class ModelInterface(NamedTuple):
     """What is asked of a model: its ``answer``, the ``kinds`` of the columns that it takes, the
     types of the ``outputs`` that it gives, which share of rows may have labels unknown to it (by
     column), and how the text of numbers is ``written``."""
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     kinds: Mapping[str, str]
     outputs: Mapping[str, str]
     unknown_at_most: Mapping[str, float] = {}
-    written: Written = Written()
+    written: TextFormat = TextFormat()
 
 
 class LoadedModel(NamedTuple):
@@ -42,7 +42,7 @@ class LoadedModel(NamedTuple):
     name: str
     version: str
     model_id: str
-    asked: Asked
+    asked: ModelInterface
 
 
 def version_of(name: str, version: str | None = None) -> str:
@@ -71,12 +71,12 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
         except MlflowException as error:
             raise DataRefused(str(error.message)) from None
 
-    asked = Asked(
+    asked = ModelInterface(
         answer=answer,
         kinds={column["name"]: column["kind"] for column in columns},
         outputs={one.name: one.type.name for one in model.metadata.signature.outputs},
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
-        written=Written(**getattr(unwrapped, "written", {})),  # older models do not say
+        written=TextFormat(**getattr(unwrapped, "written", {})),  # older models do not say
     )
     return LoadedModel(name, wanted, str(model.model_id), asked)
 

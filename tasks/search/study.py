@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from modelling.declaration import UseCase
 from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import Choice, Dimension, Sampler
-from modelling.training.pruning import Bar, median_bar
+from modelling.training.pruning import PruningThresholds, median_thresholds
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import local_folder
 
@@ -90,11 +90,11 @@ class Study:
             for name, value in found.items()
         }
 
-    def bar(self, number: int) -> Bar:
+    def pruning_thresholds(self, number: int) -> PruningThresholds:
         """What trial ``number`` must clear, by epoch."""
         seen = self.told()[: max(number - self.lag + 1, 0)]
         curves = [one.user_attrs[OUTCOME]["curve"] for one in seen if one.state.name == "COMPLETE"]
-        return median_bar(curves)
+        return median_thresholds(curves)
 
     def told(self) -> list[FrozenTrial]:
         """The trials that are over, in the order of their numbers."""

@@ -24,20 +24,22 @@ from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed
 from modelling.learning_curve.attempt import kept_val_loss
 from modelling.training.fitting import Job
-from modelling.training.pruning import Bar
+from modelling.training.pruning import PruningThresholds
 from tasks.search.study import OUTCOME, Outcome, Study, remember
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.retrying import can_pass
 from tasks.tracking.runs import nested_run
 from tasks.training import record_curve
-from tasks.workers.executor import Place, PlaceLostError
+from tasks.workers.executor import Executor, ExecutorLostError
 
 log = logging.getLogger("finflows")
 DEATHS = 10  # of workers, before a trial counts as failed: most likely it needs too much memory
 
 
-def run_trials(study: Study, features: Preprocessed, parent: TrackedRun, place: Place) -> None:
-    """Run what is left of the study's trials, as many at a time as ``place`` has slots.
+def run_trials(
+    study: Study, features: Preprocessed, parent: TrackedRun, executor: Executor
+) -> None:
+    """Run what is left of the study's trials, as many at a time as ``executor`` has slots.
 
     They are asked and told in one order, whoever finishes first: trial n is asked once trial
     n - lag was told. One more than there are slots is under way, so that a slot never waits for
@@ -45,20 +47,20 @@ def run_trials(study: Study, features: Preprocessed, parent: TrackedRun, place: 
     """
     futures: dict[int, Any] = {}
     with (
-        ThreadPoolTaskRunner(max_workers=place.slots + 1) as runner,  # type: ignore[var-annotated]
+        ThreadPoolTaskRunner(max_workers=executor.slots + 1) as runner,  # type: ignore[var-annotated]
         _progress(study.trials) as show,
     ):
         try:
             asked = told = len(study.told())
             while told < study.trials:
                 while asked < min(told + study.lag, study.trials):
-                    futures[asked] = _start(study, asked, features, parent, place, runner)
+                    futures[asked] = _start(study, asked, features, parent, executor, runner)
                     asked += 1
                 _tell(study, told, futures.pop(told))
                 told += 1
                 show(study.outcomes())
         except BaseException:
-            place.abandon()
+            executor.abandon()
             raise
 
 
@@ -67,7 +69,7 @@ def _start(
     number: int,
     features: Preprocessed,
     parent: TrackedRun,
-    place: Place,
+    executor: Executor,
     runner: ThreadPoolTaskRunner[Outcome],
 ) -> Any:
     trial = study.ask(number)
@@ -78,9 +80,9 @@ def _start(
         "trial": trial,
         "use_case": override(study.use_case, study.settings(number)),
         "features": features,
-        "bar": study.bar(number),
+        "bar": study.pruning_thresholds(number),
         "parent": parent,
-        "place": place,
+        "place": executor,
     }
     return runner.submit(run_trial, parameters)
 
@@ -98,9 +100,9 @@ def run_trial(
     trial: Trial,
     use_case: UseCase,
     features: Preprocessed,
-    bar: Bar,
+    bar: PruningThresholds,
     parent: TrackedRun,
-    place: Place,
+    executor: Executor,
 ) -> Outcome:
     """Train one trial's settings, and write down what came of it.
 
@@ -109,7 +111,7 @@ def run_trial(
     """
     with nested_run(parent, "trial", str(number), use_case) as run:
         job = Job(use_case, features.train, features.validation, run.checkpoint_folder, None, bar)
-        fitted = place.run(job, [run.log_epoch])
+        fitted = executor.run(job, [run.log_epoch])
         diagnosis = record_curve(fitted, use_case, run)
         run.log_tags({"pruned": "yes" if fitted.pruned else "no"})
     val_loss = kept_val_loss(fitted.history, use_case)
@@ -136,7 +138,7 @@ def _tell(study: Study, number: int, future: Any) -> None:
         future.wait()
         if not future.state.is_completed():
             error = future.state.result(raise_on_failure=False)
-            if isinstance(error, PlaceLostError):
+            if isinstance(error, ExecutorLostError):
                 raise error
             remember(trial, Outcome("failed", math.inf, [], type(error).__name__, 0.0, ""))
     outcome = Outcome(**study.ask(number).user_attrs[OUTCOME])

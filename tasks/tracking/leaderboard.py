@@ -20,7 +20,7 @@ LOWER_IS_BETTER = ("log_loss", "brier", "rmse", "mae", "qlike", "expected_calibr
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Standing(NamedTuple):
+class LeaderboardEntry(NamedTuple):
     """One finished training as people compare it.
 
     ``low`` and ``high`` bound the 95 % interval of the headline metric on the test rows; ``skill``
@@ -65,7 +65,7 @@ def read_leaderboard(
     tags: Mapping[str, str] | None = None,
     since: str | None = None,
     run_ids: Sequence[str] = (),
-) -> list[Standing]:
+) -> list[LeaderboardEntry]:
     """The finished trainings that match all filters: by use case, the best first.
 
     Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
@@ -83,7 +83,7 @@ def read_leaderboard(
         and (not run_ids or run.info.run_id in run_ids)
     ]
     versions = {name: _versions(client, name) for name in {r.data.tags["use_case"] for r in runs}}
-    standings = [_standing(client, run, versions[run.data.tags["use_case"]]) for run in runs]
+    standings = [_entry(client, run, versions[run.data.tags["use_case"]]) for run in runs]
     return sorted(standings, key=_rank)
 
 
@@ -124,15 +124,15 @@ def _versions(client: MlflowClient, use_case: str) -> dict[str, tuple[str, tuple
     }
 
 
-def _standing(
+def _entry(
     client: MlflowClient, run: Run, versions: Mapping[str, tuple[str, tuple[str, ...]]]
-) -> Standing:
+) -> LeaderboardEntry:
     tags, metrics, info = run.data.tags, run.data.metrics, run.info
     metric = tags.get("headline") or HEADLINES[run.data.params["problem"]][0]
     version, aliases = versions.get(info.run_id, ("", ()))
     epoch = metrics.get("best_epoch")
     curve = sorted(client.get_metric_history(info.run_id, "val_loss"), key=lambda one: one.step)
-    return Standing(
+    return LeaderboardEntry(
         use_case=tags["use_case"],
         run_id=info.run_id,
         experiment_id=info.experiment_id,
@@ -154,7 +154,7 @@ def _standing(
     )
 
 
-def _rank(standing: Standing) -> tuple[str, float]:
+def _rank(standing: LeaderboardEntry) -> tuple[str, float]:
     value = float("-inf") if standing.value is None else standing.value
     if standing.value is not None and standing.metric in LOWER_IS_BETTER:
         value = -value

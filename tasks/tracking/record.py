@@ -17,7 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 from modelling.data.splitting import Parts
 from modelling.declaration.refusals import DataRefused
 from modelling.declaration.secrets import hide_secrets
-from modelling.judgement.evaluation import Verdict, gate_state
+from modelling.judgement.evaluation import RequirementResult, gate_state
 from modelling.judgement.judging import Judgement
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
@@ -28,7 +28,7 @@ LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.c
 REPORT = "report.md"
 
 
-def gate_tags(gate: Verdict) -> dict[str, str]:
+def gate_tags(gate: RequirementResult) -> dict[str, str]:
     """The verdict of the gate as tags of a run or a version."""
     return {"gate": gate_state(gate), "gate_reason": gate.reason}
 

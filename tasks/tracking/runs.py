@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase, names
-from modelling.declaration.references import refuse_lost, set_aside
+from modelling.declaration.references import reference_secrets, refuse_lost
 from modelling.declaration.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
@@ -48,7 +48,7 @@ def tracked_run(
     tags["mlflow.source.name"] = f"flows/{tags[FLOW]}.py"
     run = _run_to_resume(client, experiment, resume)
     if run is None:
-        tags[FLOW_PARAMETERS] = json.dumps(set_aside(parameters))
+        tags[FLOW_PARAMETERS] = json.dumps(reference_secrets(parameters))
         name = (
             f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"  # told apart beside other use cases
         )

@@ -13,7 +13,7 @@ from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
 from modelling.training.fitting import Job
-from tasks.workers.executor import AbandonedError, WorkersSeen, tell_epochs
+from tasks.workers.executor import AbandonedError, WorkerWatch, report_epochs
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
 log = logging.getLogger("finflows")
@@ -85,7 +85,7 @@ class DaskCluster:
         except (KilledWorker, CancelledError, FutureCancelledError) as error:
             self.rows = None
             raise WorkerDiedError(f"a Dask worker died: {type(error).__name__}") from None
-        tell_epochs(fitted, on_epoch)
+        report_epochs(fitted, on_epoch)
         return fitted
 
     def abandon(self) -> None:
@@ -94,7 +94,7 @@ class DaskCluster:
 
     def _wait_for(self, future: Any) -> Fitted:
         """Its result. Raises PlaceLostError where no worker is left: Dask would wait for one."""
-        seen = WorkersSeen("the Dask cluster")
+        seen = WorkerWatch("the Dask cluster")
         while True:
             try:
                 return future.result(timeout=LOOK_SECONDS)

@@ -17,11 +17,11 @@ class AbandonedError(BaseException):
     """Nobody waits for this training any more: no failure of its own, and none to try again."""
 
 
-class PlaceLostError(UsageError):
+class ExecutorLostError(UsageError):
     """No training can go on there, whatever its settings: the search stops, and can be resumed."""
 
 
-class WorkersSeen:
+class WorkerWatch:
     """When ``place`` last had a worker, for whoever waits there."""
 
     def __init__(self, place: str):
@@ -34,10 +34,10 @@ class WorkersSeen:
         if has_workers:
             self.last = now
         elif now - self.last > PATIENCE_SECONDS:
-            raise PlaceLostError(f"{self.place} has no worker left")
+            raise ExecutorLostError(f"{self.place} has no worker left")
 
 
-class Place(Protocol):
+class Executor(Protocol):
     """Where a training can run; ``slots`` is how many at a time."""
 
     slots: int
@@ -50,7 +50,7 @@ class Place(Protocol):
         """Stop all that trains: whoever waited for it has been interrupted."""
 
 
-def tell_epochs(fitted: Fitted, on_epoch: Sequence[OnEpoch]) -> None:
+def report_epochs(fitted: Fitted, on_epoch: Sequence[OnEpoch]) -> None:
     """What a training elsewhere could not tell while it ran."""
     for epoch in range(len(fitted.history.metrics["loss"])):
         for listener in on_epoch:

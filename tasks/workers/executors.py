@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
 from modelling.training.fitting import Job
-from tasks.workers.executor import AbandonedError, Place
+from tasks.workers.executor import AbandonedError, Executor
 from tasks.workers.training_workers import (
     TrainingWorker,
     WorkerDiedError,
@@ -97,9 +97,9 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def training_place(
+def open_executor(
     workers: int, dask: str | None = None, pool: str | None = None, shared: Path | None = None
-) -> Iterator[Place]:
+) -> Iterator[Executor]:
     """``workers`` processes of this machine; or, with ``dask``, the cluster at that address
     (``local``: a cluster of ``workers`` processes for the time being); or the Prefect work pool
     ``pool``, ``workers`` trainings at a time, which finds the rows in the folder ``shared``."""
@@ -109,8 +109,8 @@ def training_place(
         with dask_client(workers, dask) as client:
             yield DaskCluster.of(client)
         return
-    with closing(_processes(workers, pool, shared)) as place:
-        yield place
+    with closing(_processes(workers, pool, shared)) as executor:
+        yield executor
 
 
 def _processes(workers: int, pool: str | None, shared: Path | None) -> "LocalProcesses | WorkPool":

@@ -32,7 +32,7 @@ from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
 from modelling.training.fitting import Job
-from tasks.workers.executor import AbandonedError, PlaceLostError, WorkersSeen, tell_epochs
+from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatch, report_epochs
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
@@ -89,7 +89,7 @@ class WorkPool:
         fitted: Fitted | Exception = pickle.loads((folder / FITTED).read_bytes())
         if isinstance(fitted, Exception):
             raise fitted
-        tell_epochs(fitted, on_epoch)
+        report_epochs(fitted, on_epoch)
         return fitted
 
     def abandon(self) -> None:
@@ -111,7 +111,7 @@ class WorkPool:
         if state.is_crashed():
             raise WorkerDiedError(f"flow run {flow_run} of pool {self.name}: {state.message}")
         if not (folder / FITTED).exists():
-            raise PlaceLostError(f"flow run {flow_run} of pool {self.name}: {state.message}")
+            raise ExecutorLostError(f"flow run {flow_run} of pool {self.name}: {state.message}")
 
     def _started_before(self, folder: Path) -> UUID | None:
         """The flow run that still trains there, for a search that was killed meanwhile."""
@@ -133,7 +133,7 @@ class WorkPool:
 
     def _wait_for(self, flow_run: UUID) -> State:
         """How it ended. Raises PlaceLostError where no worker is left to begin it."""
-        seen = WorkersSeen(f"work pool {self.name}")
+        seen = WorkerWatch(f"work pool {self.name}")
         with get_client(sync_client=True) as client:
             while True:
                 state = client.read_flow_run(flow_run).state

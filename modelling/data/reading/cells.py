@@ -19,7 +19,7 @@ THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
 
 
 @dataclass(frozen=True)
-class Written:
+class TextFormat:
     """How the text of a source writes numbers and times, as far as that is declared."""
 
     decimal: str = "."
@@ -27,14 +27,14 @@ class Written:
     date_format: str | None = None
 
     @classmethod
-    def of(cls, source: object) -> "Written":
+    def of(cls, source: object) -> "TextFormat":
         if not isinstance(source, Source):
             return cls()
         return cls(source.decimal, source.thousands, source.date_format)
 
 
 def read_cells(
-    cells: pd.Series, kind: str, written: Written, known: Iterable[str] = ()
+    cells: pd.Series, kind: str, written: TextFormat, known: Iterable[str] = ()
 ) -> tuple[pd.Series, int]:
     """The column (n,) as its ``kind``, and how many cells are there but are not of that kind.
 
@@ -77,7 +77,7 @@ def _whole_numbers(labels: pd.Series) -> pd.Series:
     return pd.Series(numbers[codes], index=labels.index, name=labels.name)
 
 
-def _numbers(cells: pd.Series, written: Written) -> tuple[pd.Series, int]:
+def _numbers(cells: pd.Series, written: TextFormat) -> tuple[pd.Series, int]:
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return cells.astype("float64"), 0
     text = isinstance(cells.dtype, pd.StringDtype)
@@ -110,7 +110,7 @@ def zero_or_one(numbers: pd.Series) -> bool:
     return bool(len(known)) and bool(known.isin((0, 1)).all())
 
 
-def _number(cell: object, written: Written) -> float | None:
+def _number(cell: object, written: TextFormat) -> float | None:
     if isinstance(cell, str):
         if written.thousands:
             cell = cell.replace(written.thousands, "")
@@ -119,7 +119,7 @@ def _number(cell: object, written: Written) -> float | None:
     return number_of(cell)
 
 
-def plain_numbers(cells: pa.Array, written: Written) -> pa.Array:
+def plain_numbers(cells: pa.Array, written: TextFormat) -> pa.Array:
     """Text (n,) as it is written with a decimal point and without marks between thousands."""
     texts = pc.utf8_trim_whitespace(cells)
     if written.thousands:
@@ -129,7 +129,7 @@ def plain_numbers(cells: pa.Array, written: Written) -> pa.Array:
     return texts
 
 
-def numbers_in_text(cells: pa.Array, written: Written) -> np.ndarray:
+def numbers_in_text(cells: pa.Array, written: TextFormat) -> np.ndarray:
     """Text (n,) as float64, as ``scorer.scoring.number_of`` reads it, at the speed of Arrow.
 
     Raises ArrowInvalid where a cell is not a number, or one that only ``number_of`` can read.
@@ -146,7 +146,7 @@ def numbers_in_text(cells: pa.Array, written: Written) -> np.ndarray:
     return values.to_numpy(zero_copy_only=False)
 
 
-def refuse_commas(unread: pd.Series, written: Written) -> None:
+def refuse_commas(unread: pd.Series, written: TextFormat) -> None:
     """Raise DataRefused where cells would be numbers with another decimal or thousands mark."""
     texts = unread.astype("str").str.strip()
     for pattern, looks_like, add in (

@@ -10,7 +10,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.csv
 
-from modelling.data.reading.raw_tables import NOT_A_TABLE, RawTable, Wanted
+from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable
 from modelling.declaration.refusals import DataRefused
 
 BLOCK_BYTES = 16 << 20
@@ -18,7 +18,7 @@ HEAD_BYTES = 1 << 18
 DELIMITERS = (",", ";", "\t", "|")
 
 
-def open_delimited(stream: IO[bytes], wanted: Wanted) -> RawTable:
+def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     head = _peek(stream)
     if not head.strip():
         raise DataRefused(f"{wanted.shown} is empty")
@@ -92,7 +92,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _without_extra(
-    batches: Iterator[pa.RecordBatch], names: list[str], wanted: Wanted
+    batches: Iterator[pa.RecordBatch], names: list[str], wanted: ColumnSelection
 ) -> Iterator[pa.RecordBatch]:
     """Lines may end in delimiters that the header lacks, as long as nothing stands behind them."""
     for batch in batches:
@@ -113,7 +113,7 @@ BYTE_ORDER_MARKS = {
 }
 
 
-def _encoding(head: bytes, wanted: Wanted) -> str:
+def _encoding(head: bytes, wanted: ColumnSelection) -> str:
     """UTF-8, or what a byte order mark or the place of zero bytes makes certain."""
     for mark, name in BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
@@ -128,7 +128,7 @@ def _encoding(head: bytes, wanted: Wanted) -> str:
     return "utf-8-sig"
 
 
-def _delimiter(text: str, wanted: Wanted) -> str:
+def _delimiter(text: str, wanted: ColumnSelection) -> str:
     """The one under which the header names most of the declared columns, or has most cells."""
 
     def header(delimiter: str) -> list[str]:

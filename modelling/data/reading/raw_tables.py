@@ -32,7 +32,7 @@ class RawTable(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ColumnSelection:
     """The ``declared`` columns, and the ``rest`` too where that is true."""
 
     source: Source

@@ -23,7 +23,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 
 from modelling.data.reading.delimited import open_delimited
-from modelling.data.reading.raw_tables import RawTable, Wanted, in_plain_words, plain_error
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plain_words, plain_error
 from modelling.declaration import Source
 from modelling.declaration.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import label_text
@@ -40,7 +40,7 @@ def open_table(
     UsageError where nothing can be read there, DataRefused where it is not a table, or one that
     can be read in two ways.
     """
-    wanted = Wanted(source, shown, frozenset(declared), rest)
+    wanted = ColumnSelection(source, shown, frozenset(declared), rest)
     try:
         raw = _open(path, wanted)
         return raw._replace(batches=in_plain_words(raw.batches, shown))
@@ -48,7 +48,7 @@ def open_table(
         raise plain_error(error, shown) from None
 
 
-def _open(path: str, wanted: Wanted) -> RawTable:
+def _open(path: str, wanted: ColumnSelection) -> RawTable:
     if "://" not in path:
         if Path(path).is_dir():
             return _open_folder(Path(path), wanted)
@@ -68,7 +68,7 @@ def _stream(path: str) -> IO[bytes]:
         return io.BytesIO(remote.read())
 
 
-def _open_folder(folder: Path, wanted: Wanted) -> RawTable:
+def _open_folder(folder: Path, wanted: ColumnSelection) -> RawTable:
     """All files of a folder in the order of their paths; folders called NAME=VALUE are a column."""
     files = sorted(
         path
@@ -94,7 +94,7 @@ def _magic(path: Path) -> bytes:
         return file.read(4)
 
 
-def _open_all(files: list[Path], wanted: Wanted) -> RawTable:
+def _open_all(files: list[Path], wanted: ColumnSelection) -> RawTable:
     if not files:
         raise UsageError(f"{wanted.shown}: there is no file")
     tables = [_open_stream(path.open("rb"), wanted) for path in files]
@@ -106,7 +106,7 @@ def _open_all(files: list[Path], wanted: Wanted) -> RawTable:
     return RawTable(first.names, batches, first.found, first.is_text)
 
 
-def _open_stream(stream: IO[bytes], wanted: Wanted) -> RawTable:
+def _open_stream(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     """A table by its first bytes, unpacked as often as it is packed."""
     head = stream.read(8)
     stream.seek(0)
@@ -139,7 +139,7 @@ def _unpacked(stream: IO[bytes], head: bytes) -> IO[bytes] | None:
     return None
 
 
-def _only_member(archive: zipfile.ZipFile, wanted: Wanted) -> bytes:
+def _only_member(archive: zipfile.ZipFile, wanted: ColumnSelection) -> bytes:
     members = [
         name
         for name in archive.namelist()
@@ -153,7 +153,7 @@ def _only_member(archive: zipfile.ZipFile, wanted: Wanted) -> bytes:
         raise UsageError(f"{wanted.shown} is packed with a password: unpack it first") from None
 
 
-def _open_parquet(stream: IO[bytes], wanted: Wanted) -> RawTable:
+def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
     file = pyarrow.parquet.ParquetFile(stream)
@@ -164,7 +164,7 @@ def _open_parquet(stream: IO[bytes], wanted: Wanted) -> RawTable:
     return RawTable(taken, (batch.select(taken) for batch in batches if len(batch)))
 
 
-def _open_excel(stream: IO[bytes], wanted: Wanted) -> RawTable:
+def _open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     """The declared sheet, or the only one that names all declared columns."""
     sheets = pd.read_excel(
         stream,
