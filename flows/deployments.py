@@ -14,9 +14,9 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from modelling.declaration.refusals import UsageError
-from modelling.declaration.secrets import hide_secrets
 from modelling.declaration.use_case_files import find_use_case, use_case_names
+from modelling.refusals import UsageError
+from modelling.secrets import hide_secrets
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.ports import refuse_taken_port
 from tasks.workers.server_authentication import AUTH_STRING, kept_string

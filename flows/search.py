@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field
 from flows.train import TrainingResult, train
 from modelling.data.derived_columns import derive_columns
 from modelling.data.splitting import split_table
-from modelling.declaration.declared_data import Seed
 from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.search_space import Sampler, refuse_search
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import preprocess
+from modelling.schema import Seed
 from tasks.loading import load_table
 from tasks.search.study import open_study
 from tasks.search.trials import conclude_search, run_trials

@@ -3,7 +3,7 @@
 from prefect import flow
 from prefect.settings import PREFECT_API_URL
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.relocation import relocate_models
 from tasks.tracking.unfinished_files import remove_leftovers
 from tasks.upkeep.flow_runs import reap

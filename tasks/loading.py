@@ -14,7 +14,7 @@ from modelling.data.loading import (
     type_columns,
 )
 from modelling.declaration import SimulatedTransactions, Source, UseCase
-from modelling.declaration.secrets import hide_secrets
+from modelling.secrets import hide_secrets
 
 log = logging.getLogger("finflows")
 

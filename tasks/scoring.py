@@ -26,7 +26,7 @@ from modelling.data.reading.raw_tables import RawTable
 from modelling.data.reading.spreadsheets import as_it_was, as_text, cell_as_text
 from modelling.declaration import Source
 from modelling.declaration.references import ADDRESS, expand, refuse_unreadable
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.tracking.unfinished_files import unfinished_file
 

@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
 from modelling.declaration.references import reference_secrets
-from modelling.declaration.secrets import hide_secrets
+from modelling.secrets import hide_secrets
 from tasks.tracking.retrying import can_pass
 from tasks.workers.training_workers import WorkerDiedError
 

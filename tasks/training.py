@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
-from modelling.declaration.refusals import UsageError
 from modelling.features.preprocessing import Preprocessed
 from modelling.learning_curve.attempt import Attempt, Fitted
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.figures import draw_learning_curve
 from modelling.learning_curve.history import History, OnEpoch
+from modelling.refusals import UsageError
 from modelling.training.fitting import Job
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from modelling.data.loading import conform_table, convert_types, unreadable_cells
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import UseCase
-from modelling.declaration.refusals import BrokenRule, refuse_broken
+from modelling.refusals import BrokenRule, refuse_broken
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from small_models import small_model
 
-from modelling.declaration.refusals import UsageError
 from modelling.judgement.agreement import refuse_disagreement
+from modelling.refusals import UsageError
 from modelling.scorer.scoring import Scorer
 from use_cases import find_use_case
 

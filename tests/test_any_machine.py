@@ -15,7 +15,7 @@ import pytest
 from conftest import REPOSITORY
 
 from flows.command_line.terminal import configure_environment
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.tracking.identity import person
 from tasks.tracking.store import experiment_id, shown_at
 

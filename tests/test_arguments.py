@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 
 from flows.deployments import planned
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 PLANS = {
     "": "plans nothing",

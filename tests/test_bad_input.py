@@ -5,7 +5,7 @@ import pytest
 from conftest import trainings
 
 from flows.train import train
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from tasks.tracking.store import connect
 
 SECRET = 987654.25  # a cell that must never be quoted

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from modelling.data.reading.cells import TextFormat, numbers_in_text, read_cells
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Labels, label_text, number_of
 
 PLAIN = TextFormat()

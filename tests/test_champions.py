@@ -13,10 +13,10 @@ import pytest
 from conftest import REPOSITORY, last_json
 from small_models import loan_table, loans, register_and_judge, run_of, small_model
 
-from modelling.declaration.refusals import UsageError
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.intervals import Interval
 from modelling.judgement.promotion import Comparison, comparison_tags, decide, promotion_metric
+from modelling.refusals import UsageError
 from tasks.comparison import cells
 from tasks.registry import champions
 from tasks.registry.champions import history, promote_by_hand, registry_status, roll_back

@@ -20,7 +20,7 @@ from test_schedule import EVERY_MINUTE, plan
 
 from flows.command_line.terminal import exit_code
 from flows.deployments import prefect_server
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.upkeep.health import check_prefect
 from tasks.workers.server_authentication import AUTH_STRING, kept_string
 

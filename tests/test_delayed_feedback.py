@@ -17,7 +17,7 @@ from modelling.declaration import (
     number,
     time,
 )
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 
 DAY = pd.Timedelta(days=1)
 TEST_FROM = pd.Timestamp("2018-05-10")

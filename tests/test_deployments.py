@@ -10,7 +10,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.deployments import planned
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 ENTRIES = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
 DECLARED = {path.stem for path in (REPOSITORY / "use_cases").glob("[a-z]*.py")}

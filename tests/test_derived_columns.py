@@ -19,7 +19,7 @@ from modelling.declaration import (
     time,
 )
 from modelling.declaration.overrides import override
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from tasks.loading import source_name
 from use_cases import find_use_case
 

@@ -13,7 +13,7 @@ import mlflow
 import pytest
 from small_models import loan_table, register_and_judge
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.champions import promote_by_hand
 from tasks.registry.file_hashes import TAG
 from tasks.registry.locked_requirements import locked

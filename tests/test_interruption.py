@@ -30,7 +30,7 @@ try:
     finally:
         time.sleep(float(sys.argv[1]))  # what it has to close
 except BaseException:
-    interruption.leave_if_asked()
+    interruption.exit_if_interrupted()
 """
 
 

@@ -7,11 +7,11 @@ from sklearn import metrics as sk
 
 from modelling.data.independence import groups_of
 from modelling.declaration import OutOfTime
-from modelling.declaration.refusals import DataRefused
 from modelling.judgement.intervals import bootstrap, interval_of
 from modelling.judgement.metrics.alerts import card_precision, weighted_card_precision
 from modelling.judgement.metrics.volatility_metrics import qlike
 from modelling.judgement.metrics.weighted_metrics import WEIGHTED
+from modelling.refusals import DataRefused
 from use_cases import find_use_case
 
 

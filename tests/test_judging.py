@@ -10,7 +10,6 @@ from modelling.data.loading import conform_table, convert_types
 from modelling.data.splitting import Parts, split_table
 from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, category, number
 from modelling.declaration.overrides import override
-from modelling.declaration.refusals import UsageError
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.baselines import BaselineInputs, fit_baseline
 from modelling.judgement.calibration import fit_calibration
@@ -18,6 +17,7 @@ from modelling.judgement.deciding import amounts_of, choose_cut_off, cost_of, co
 from modelling.judgement.evaluation import RequirementResult, evaluate, expected_calibration_error
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Answers, Judgement
+from modelling.refusals import UsageError
 from modelling.scorer.scoring import calibrated, expected_cost_share
 from use_cases import find_use_case
 

@@ -15,7 +15,7 @@ from modelling.data.loading import (
     unreadable_cells,
 )
 from modelling.declaration import Source
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from use_cases import find_use_case
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 
 from modelling.declaration import Training
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 TRAIN = """
 import json, sys, tempfile

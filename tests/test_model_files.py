@@ -6,7 +6,7 @@ import pytest
 from conftest import last_json
 from small_models import loan_table, register_and_judge
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry import relocation
 from tasks.registry.champions import promote_by_hand, roll_back
 from tasks.registry.file_hashes import TAG

@@ -16,8 +16,8 @@ from flows.score import score
 from modelling.data.loading import read_table
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import override, parse_overrides
-from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import refuse_search
+from modelling.refusals import UsageError
 from tasks.separate_training import arguments
 from tasks.tracking.store import checkpoint_folder, refuse_unusable_store, scratch_folder
 from tasks.workers.work_pool import train_job_in

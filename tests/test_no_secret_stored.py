@@ -19,7 +19,7 @@ from flows.train import resume_run, train
 from modelling.data.loading import read_table
 from modelling.declaration import Source
 from modelling.declaration.overrides import override
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from tasks.separate_training import TrainingFailedError, train_apart
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import ui_address

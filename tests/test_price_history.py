@@ -15,7 +15,7 @@ from modelling.data.price_history import (
 from modelling.data.splitting import split_table
 from modelling.declaration import OutOfTime
 from modelling.declaration.overrides import override
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from tasks.validation import validate_table
 from use_cases import find_use_case
 

@@ -15,12 +15,12 @@ from small_models import loan_table, small_model
 from modelling.data.loading import read_table
 from modelling.data.splitting import Parts
 from modelling.declaration import OutOfTime, amount, category, number
-from modelling.declaration.refusals import DataRefused
 from modelling.features.preprocessing import fit_transformer, preprocess
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Answers, Judgement
+from modelling.refusals import DataRefused
 from modelling.scorer.contract import Model
 from use_cases import find_use_case
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.champions import registry_status, roll_back, warn_of_gaps
 from tasks.registry.promotion_history import CHAMPION_SINCE, NEWEST, append_entry, read_history
 from tasks.upkeep.health import check_history

@@ -5,7 +5,7 @@ from conftest import last_json
 
 from flows.reproduce import reproduce_run
 from flows.train import train
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.reproduction import compare_runs
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

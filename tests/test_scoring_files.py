@@ -13,7 +13,7 @@ from conftest import REPOSITORY, last_json
 from small_models import loan_table, register_and_judge, small_model
 
 from modelling.declaration import Source
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.contract import InputRefused, Model
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring import quarantine_of, score_file

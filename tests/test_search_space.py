@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from modelling.declaration.overrides import override, parse_overrides
-from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import Choice, Uniform, refuse_search
+from modelling.refusals import UsageError
 from modelling.training.pruning import STARTUP_TRIALS, WARM_UP_EPOCHS, Pruning, median_thresholds
 from use_cases import find_use_case, use_case_names
 

@@ -9,8 +9,8 @@ from modelling.declaration.references import (
     refuse_lost,
     unset_variables,
 )
-from modelling.declaration.refusals import DataRefused, UsageError
-from modelling.declaration.secrets import hide_secrets
+from modelling.refusals import DataRefused, UsageError
+from modelling.secrets import hide_secrets
 
 HOLDING_IT = [
     "postgresql://risk:{}@db/loans",

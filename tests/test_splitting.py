@@ -17,7 +17,7 @@ from modelling.declaration import (
     number,
     time,
 )
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 from tasks.validation import validate_table
 
 

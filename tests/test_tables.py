@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 from modelling.data.loading import fingerprint, kinds_of, read_source, type_columns
 from modelling.data.reading import delimited
 from modelling.declaration import Source, UseCase, amount, category, number, time
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 
 USE_CASE = UseCase(
     name="loans", title="Loans", problem="binary", source=Source(uri="none"), target="default",

@@ -17,7 +17,7 @@ from prefect.client.orchestration import get_client
 from servers import PATIENCE, wait_for
 
 from flows.train import train
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import Transformer, calibrated
 from use_cases import find_use_case
 

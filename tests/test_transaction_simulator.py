@@ -8,7 +8,7 @@ from scipy.stats import truncnorm
 from modelling.data.loading import read_table
 from modelling.data.transaction_simulator import simulate_transactions
 from modelling.declaration import SimulatedTransactions
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 
 @pytest.fixture(scope="module")

@@ -103,3 +103,12 @@ def test_a_terminal_that_shows_no_umlauts(team, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "sound" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_declaration_that_was_written_for_the_former_names_goes_on_working():
+    code = "from modelling.columns import amount, number; print(amount('loan').unit)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.stdout == "money\n"
+    assert "modelling.columns is called modelling.declaration now" in done.stderr

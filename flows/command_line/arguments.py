@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.tracking.store import can_be_written
 
 LONGEST_REASON = 2000  # what the registry keeps of it

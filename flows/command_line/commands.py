@@ -13,9 +13,9 @@ from flows.command_line.warm_up import warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.references import reference_secrets, refuse_unreadable
-from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import refuse_search
 from modelling.declaration.use_case_files import find_use_case, use_case_names
+from modelling.refusals import UsageError
 from tasks.workers.ports import refuse_taken_port
 
 app = typer.Typer(

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from modelling.declaration import names
-from modelling.declaration.refusals import DataRefused, MachineError, UsageError
-from modelling.declaration.secrets import hide_secrets
+from modelling.refusals import DataRefused, MachineError, UsageError
+from modelling.secrets import hide_secrets
 from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.declaration import DelayedFeedback, Grouped, OutOfTime, UseCase
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 
 
 def groups_of(rows: pd.DataFrame, use_case: UseCase) -> np.ndarray:

@@ -19,9 +19,9 @@ from modelling.data.reading.tables import open_table
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.declaration.names import openml_data
 from modelling.declaration.references import ADDRESS, expand, is_database
-from modelling.declaration.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
-from modelling.declaration.secrets import hide_secrets
+from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
 from modelling.scorer.scoring import label_text
+from modelling.secrets import hide_secrets
 
 AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)  # "str", over Arrow's own cells: no copy

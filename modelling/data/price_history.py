@@ -24,7 +24,7 @@ from modelling.declaration.price_names import (
     negative_return_name,
     target_name,
 )
-from modelling.declaration.refusals import BrokenRule, DataRefused, refuse_broken, refuse_taken
+from modelling.refusals import BrokenRule, DataRefused, refuse_broken, refuse_taken
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.

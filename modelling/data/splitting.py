@@ -10,7 +10,7 @@ from modelling.data.absurd_values import plausible_limit
 from modelling.data.delayed_feedback import split_delayed
 from modelling.data.independence import groups_of, refuse_single_group
 from modelling.declaration import DelayedFeedback, Grouped, OutOfTime, Stratified, UseCase
-from modelling.declaration.refusals import BrokenRule, DataRefused, refuse_broken
+from modelling.refusals import BrokenRule, DataRefused, refuse_broken
 
 LOPSIDED = 4  # times fewer rows than declared, and the part is not what was asked for
 

@@ -7,7 +7,7 @@ from modelling.data.absurd_values import plausible_limit
 from modelling.data.loading import read_columns
 from modelling.data.transaction_windows import transaction_windows
 from modelling.declaration import TransactionWindows
-from modelling.declaration.refusals import BrokenRule, refuse_broken, refuse_taken
+from modelling.refusals import BrokenRule, refuse_broken, refuse_taken
 from modelling.scorer.scoring import label_text
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.spatial import KDTree
 
 from modelling.declaration import SimulatedTransactions
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 GRID, RADIUS = 100.0, 5.0
 SECONDS_A_DAY, NOON, SPREAD_SECONDS = 86_400, 43_200, 20_000

@@ -1,27 +1,15 @@
 """The columns of a use case's table and the rules they must keep: declared, never computed here."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
+
+from modelling.schema import Declaration
 
 Severity = Literal["critical", "warning"]
 Kind = Literal["number", "category", "time", "identifier"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
 NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit")
-
-
-class Declaration(BaseModel):
-    """A frozen declaration that refuses fields it does not know.
-
-    ``kinds_of_named_columns``: which fields name columns, and the kinds that those may be of.
-    """
-
-    # JSON as Python reads it knows NaN, which is neither above nor below any bound.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
-    )
-    kinds_of_named_columns: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
 
 class Column(Declaration):

@@ -11,11 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
-from modelling.declaration.columns import Declaration
-
-Share = Annotated[float, Field(ge=0, lt=1)]
-Part = Annotated[float, Field(gt=0, lt=1)]  # of the rows: a part without any judges nothing
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Keras take
+from modelling.schema import Declaration, Part, Seed
 
 
 class Source(Declaration):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
 
-from modelling.declaration.columns import Declaration
+from modelling.schema import Declaration
 
 Problem = Literal["regression", "binary", "multiclass"]
 Headline = Literal[

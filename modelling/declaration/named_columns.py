@@ -4,7 +4,7 @@ that can be used so. Wrong ones are refused before anything is read."""
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from modelling.declaration.columns import Declaration
+from modelling.schema import Declaration
 
 
 class Named(NamedTuple):

@@ -7,7 +7,7 @@ parameters of a deployment, and what others write into a shared store. Each rais
 import re
 from urllib.parse import urlsplit
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 USE_CASE = r"[a-z][a-z0-9_]{0,99}"
 RUN_ID = r"[0-9a-f]{32}"

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from modelling.declaration.declared_data import SimulatedTransactions, Source
-from modelling.declaration.refusals import UsageError, nearest
 from modelling.declaration.use_case import UseCase
+from modelling.refusals import UsageError, nearest
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:

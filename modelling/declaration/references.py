@@ -15,8 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from modelling.declaration.refusals import UsageError
-from modelling.declaration.secrets import (
+from modelling.refusals import UsageError
+from modelling.secrets import (
     HIDDEN,
     KEYWORDS,
     PLACES,

@@ -17,9 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from modelling.declaration.columns import Declaration
 from modelling.declaration.names import dask_address, work_pool
-from modelling.declaration.refusals import UsageError, nearest
+from modelling.refusals import UsageError, nearest
+from modelling.schema import Declaration
 
 Sampler = Literal["tpe", "grid", "random"]
 SAMPLERS = ("tpe", "grid", "random")

@@ -11,15 +11,13 @@ from pydantic import (
     model_validator,
 )
 
-from modelling.declaration.columns import Column, Declaration, NotAbove, Rule, TargetRate, Transform
+from modelling.declaration.columns import Column, NotAbove, Rule, TargetRate, Transform
 from modelling.declaration.declared_data import (
     AnySource,
     DelayedFeedback,
     Derived,
     OutOfTime,
     PriceHistory,
-    Seed,
-    Share,
     Split,
     Stratified,
     TransactionWindows,
@@ -42,9 +40,10 @@ from modelling.declaration.declared_judgement import (
 from modelling.declaration.named_columns import check_named, named_columns
 from modelling.declaration.names import USE_CASE
 from modelling.declaration.price_names import columns_of, target_name
-from modelling.declaration.refusals import nearest
 from modelling.declaration.search_space import DEFAULT_SPACE, Space, check_space
-from modelling.declaration.secrets import hide_secrets
+from modelling.refusals import nearest
+from modelling.schema import Declaration, Seed, Share
+from modelling.secrets import hide_secrets
 
 Activation = Literal["relu", "tanh", "leaky_relu", "sigmoid", "elu"]
 

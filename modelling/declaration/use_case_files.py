@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from modelling.declaration.declared_data import Source
 from modelling.declaration.overrides import describe
-from modelling.declaration.refusals import UsageError, nearest
 from modelling.declaration.use_case import UseCase
+from modelling.refusals import UsageError, nearest
 
 PACKAGE = "use_cases"
 OURS = Path(__file__).resolve().parents[2] / PACKAGE

@@ -16,8 +16,8 @@ import pandas as pd
 from modelling.data.absurd_values import plausible_limit
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
-from modelling.declaration.refusals import DataRefused
 from modelling.features.numeric_features import fit_numbers
+from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Transformer, label_text
 
 log = logging.getLogger("finflows")

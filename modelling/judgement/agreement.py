@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.declaration import UseCase
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from modelling.scorer.scoring import Scorer
 
 # Half precision rounds at the third digit, and not in the same order in every library.

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from modelling.declaration import Training
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from modelling.training.compiled_training import Rows
 from modelling.training.ensemble_model import EnsembleModel
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.model_files import experiment_of_ours, load_version, read_or_refused
 from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
 from tasks.tracking.identity import person

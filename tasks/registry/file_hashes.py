@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 log = logging.getLogger("finflows")
 TAG = "files_sha256"

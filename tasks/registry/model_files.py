@@ -18,7 +18,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.file_hashes import is_hashed, refuse_changed
 from tasks.tracking.store import connect
 

@@ -12,13 +12,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
-from modelling.declaration.refusals import UsageError
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Judgement
 from modelling.judgement.packaging import Package
 from modelling.judgement.promotion import Comparison, Promotion, compare, decide, unmet_requirements
 from modelling.learning_curve.attempt import Attempt
+from modelling.refusals import UsageError
 from tasks.registry.champions import alias_lock, champion_of, history, set_champion
 from tasks.registry.model_files import load_version
 from tasks.tracking.prefect_pages import show_in_prefect
@@ -36,7 +36,7 @@ def judge_challenger(
     judgement: Judgement,
     otherwise: Sequence[str] = (),
 ) -> Promotion:
-    """Compare the registered ``version`` with the champion, and make it champion where it is better.
+    """Compare the registered ``version`` with the champion; a better one becomes champion.
 
     A doubtful one stays challenger, and so does one that was judged ``otherwise`` than is declared:
     these settings were set for the run. From comparing to crowning the aliases are locked, so that

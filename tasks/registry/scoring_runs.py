@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from modelling.data.loading import shown_name
 from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from tasks.registry.champions import champion_of
 from tasks.registry.model_files import load_version
 from tasks.registry.promotion_history import versions

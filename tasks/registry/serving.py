@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from filelock import FileLock
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.registry.file_hashes import refuse_difference
 from tasks.registry.model_files import files_of
 from tasks.registry.scoring_runs import load_registered

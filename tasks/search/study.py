@@ -23,8 +23,8 @@ from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from modelling.declaration import UseCase
-from modelling.declaration.refusals import UsageError
 from modelling.declaration.search_space import Choice, Dimension, Sampler
+from modelling.refusals import UsageError
 from modelling.training.pruning import PruningThresholds, median_thresholds
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import local_folder

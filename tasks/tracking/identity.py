@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 from mlflow.utils.credentials import read_mlflow_creds
 
-from modelling.declaration.secrets import without_login
+from modelling.secrets import without_login
 from tasks.tracking.store import tracking_uri
 
 

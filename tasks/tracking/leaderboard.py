@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from modelling.declaration.declared_judgement import HEADLINES
 from modelling.declaration.names import is_use_case_name, tag_filter
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.tracking.reaping import OURS
 from tasks.tracking.runs import FLOW_PARAMETERS
 from tasks.tracking.store import connect, experiment_id

@@ -15,12 +15,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
 from modelling.data.splitting import Parts
-from modelling.declaration.refusals import DataRefused
-from modelling.declaration.secrets import hide_secrets
 from modelling.judgement.evaluation import RequirementResult, gate_state
 from modelling.judgement.judging import Judgement
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
+from modelling.refusals import DataRefused
+from modelling.secrets import hide_secrets
 from tasks.tracking.store import checkpoint_folder, scratch_folder, tracking_uri
 from tasks.tracking.unfinished_files import unfinished_folder
 

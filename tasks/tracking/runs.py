@@ -15,7 +15,7 @@ from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase, names
 from modelling.declaration.references import reference_secrets, refuse_lost
-from modelling.declaration.refusals import DataRefused, MachineError, UsageError
+from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun

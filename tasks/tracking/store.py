@@ -17,8 +17,8 @@ from urllib.request import getproxies, proxy_bypass
 from filelock import BaseFileLock, FileLock
 
 from modelling.declaration import names
-from modelling.declaration.refusals import UsageError
-from modelling.declaration.secrets import without_login
+from modelling.refusals import UsageError
+from modelling.secrets import without_login
 from tasks.workers.processes import end, family
 
 if TYPE_CHECKING:  # the command line looks at the store's address before anything heavy is imported

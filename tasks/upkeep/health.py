@@ -23,8 +23,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 
-from modelling.declaration.refusals import UsageError
-from modelling.declaration.secrets import hide_secrets, without_login
+from modelling.refusals import UsageError
+from modelling.secrets import hide_secrets, without_login
 from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
 from tasks.tracking.leaderboard import newest_start

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlparse
 
-from modelling.declaration.refusals import UsageError
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
+from modelling.refusals import UsageError
 from modelling.training.fitting import Job
 from tasks.workers.executor import AbandonedError, WorkerWatch, report_epochs
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores

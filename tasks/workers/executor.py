@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from modelling.declaration.refusals import UsageError
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
+from modelling.refusals import UsageError
 from modelling.training.fitting import Job
 
 # Without any worker: longer than a nanny takes to start a new one, or Prefect to call one offline.

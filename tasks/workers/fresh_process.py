@@ -13,7 +13,7 @@ from typing import IO, cast
 
 import pandas as pd
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 CODE = """
 import gc, os, pickle, sys

@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 
 
 def refuse_taken_port(port: int) -> None:

@@ -17,7 +17,7 @@ import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from modelling.declaration.refusals import UsageError
+from modelling.refusals import UsageError
 from tasks.workers.server_authentication import closed_server, random_string, sign_in
 
 SERVE = "import sys; from tasks.workers.temporary_server import serve; serve(int(sys.argv[1]))"

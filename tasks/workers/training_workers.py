@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from modelling.declaration.refusals import MachineError
+from modelling.refusals import MachineError
 from tasks.workers.quick_imports import quick_imports
 
 if TYPE_CHECKING:  # a worker is started before anything heavy is imported

@@ -27,10 +27,10 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 
 from modelling.declaration import names
-from modelling.declaration.refusals import UsageError
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import Fitted
 from modelling.learning_curve.history import OnEpoch
+from modelling.refusals import UsageError
 from modelling.training.fitting import Job
 from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatch, report_epochs
 from tasks.workers.heartbeats import watch_heartbeats

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from modelling.data.reading.times import read_times
 from modelling.declaration import Source
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 from modelling.scorer.scoring import MISSING_NUMBERS, Labels, label_text, number_of, truth_of
 
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from modelling.data.reading.raw_tables import RawTable
 from modelling.data.reading.tables import batch_of
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 
 BLOCK_BYTES = 16 << 20
 HEAD_BYTES = 1 << 18

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from modelling.declaration import Source
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 
 DAMAGED = (
     pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,

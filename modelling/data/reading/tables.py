@@ -25,7 +25,7 @@ import pyarrow.parquet
 from modelling.data.reading.delimited import open_delimited
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plain_words, plain_error
 from modelling.declaration import Source
-from modelling.declaration.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import label_text
 
 ROWS_AT_ONCE = 131_072

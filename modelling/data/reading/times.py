@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from modelling.declaration.refusals import DataRefused
+from modelling.refusals import DataRefused
 from modelling.scorer.scoring import MISSING_NUMBERS, label_text
 
 DECLARE = "declare it with date_format in the source, as in date_format='%d.%m.%Y'"

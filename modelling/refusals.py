@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from modelling.declaration.secrets import hide_secrets
+from modelling.secrets import hide_secrets
 
 
 class UsageError(ValueError):
