@@ -92,9 +92,6 @@ def _of_one_file(name: str, imports: set[str]) -> Iterator[str]:
     for place, unwanted in WITHOUT.items():
         if name.startswith(place):
             yield from (f"{name}: imports {one}" for one in sorted(packages & unwanted))
-    if name.startswith("modelling/declaration/"):
-        elsewhere = {one for one in ours if not one.startswith("modelling.declaration")}
-        yield from (f"{name}: imports {one}" for one in sorted(elsewhere - {"modelling"}))
 
 
 def _within(imports: set[str], modules: set[str]) -> set[str]:

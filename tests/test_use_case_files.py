@@ -10,8 +10,7 @@ import pytest
 from conftest import REPOSITORY
 
 GOOD = """
-from modelling.declaration import number
-from modelling.declaration import Source, UseCase
+from modelling.declaration import Source, UseCase, number
 from use_cases.shared import TARGET
 
 USE_CASE = UseCase(
