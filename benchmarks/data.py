@@ -9,18 +9,17 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modelling.data.loading import conform_table, convert_types, read_table
-from modelling.data.splitting import split_table
+from modelling.data.loading import read_table
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed, preprocess
+from tasks.preparation import prepare_data
 from use_cases import find_use_case
 
 
 def load() -> tuple[UseCase, Preprocessed]:
     """The use case and its training and validation rows as its network sees them."""
     use_case = find_use_case("credit_scoring")
-    table = conform_table(convert_types(read_table(use_case.source), use_case), use_case)
-    return use_case, preprocess(split_table(table, use_case), use_case)
+    return use_case, preprocess(prepare_data.fn(use_case).parts, use_case)
 
 
 def write_arrays(path: Path, rows: int | None = None) -> None:
@@ -29,8 +28,7 @@ def write_arrays(path: Path, rows: int | None = None) -> None:
     120,000 and 30,000 rows of ten columns: medians for what is missing, standard scaling.
     """
     use_case = find_use_case("credit_scoring")
-    table = conform_table(convert_types(read_table(use_case.source), use_case), use_case)
-    parts = split_table(table, use_case)
+    parts = prepare_data.fn(use_case).parts
     names = [column.name for column in use_case.features]
     train = pd.concat([parts.train, parts.test])
     scale = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(train[names])

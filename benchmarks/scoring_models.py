@@ -12,20 +12,18 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modelling.data.loading import conform_table, convert_types, read_table
-from modelling.data.splitting import split_table
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
 from modelling.training.fitting import Job, fit
+from tasks.preparation import prepare_data
 from use_cases import find_use_case
 
 
 def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     """Callables by name, each loaded by MLflow from a folder, and raw rows to score."""
     use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
-    table = conform_table(convert_types(read_table(use_case.source), use_case), use_case)
-    parts = split_table(table, use_case)
+    parts = prepare_data.fn(use_case).parts
     features = preprocess(parts, use_case)
     job = Job(use_case, features.train, features.validation, scratch / "c", scratch / "network")
     fit(job)

@@ -1,48 +1,87 @@
 """The suites that a use case implies, in the order in which they can be judged."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
 from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
 from expectations import vocabulary
-from modelling.declaration import NotAbove, UseCase
+from modelling.declaration import Column, Finite, NotAbove, UseCase
+from modelling.declaration.columns import Rule
+
+OF_SIZES = (NotAbove, Finite)  # rules that mean numbers by their size, which special codes have not
 
 
-def schema_suite(use_case: UseCase) -> ExpectationSuite:
+class Expected(NamedTuple):
+    """What is expected of a table: its columns, the rules among them, and which setting needs a
+    column in every row. ``target_of`` is the use case whose target is among them."""
+
+    columns: Sequence[Column]
+    rules: Sequence[Rule]
+    needed: Mapping[str, str] = {}
+    target_of: UseCase | None = None
+
+    @property
+    def target(self) -> str:
+        return self.target_of.target if self.target_of else ""
+
+
+def expected_of_source(use_case: UseCase) -> Expected | None:
+    """What a derivation needs of the columns that it is computed from; None without one."""
+    derived = use_case.derived
+    return None if derived is None else Expected(derived.raw_columns, derived.raw_rules)
+
+
+def expected_of_table(use_case: UseCase) -> Expected:
+    """What a use case declares of its table, derived columns included."""
+    return Expected(use_case.columns, use_case.expectations, use_case.needed_columns, use_case)
+
+
+def schema_suite(expected: Expected) -> ExpectationSuite:
     """Every declared column and the target exist."""
-    names = [*(column.name for column in use_case.columns), use_case.target]
-    return _suite("schema", [vocabulary.exists(name) for name in names])
+    names = [column.name for column in expected.columns]
+    names += [expected.target] if expected.target_of else []
+    return _suite("schema", (vocabulary.exists(name) for name in names))
 
 
-def type_suite(use_case: UseCase) -> ExpectationSuite:
+def type_suite(expected: Expected) -> ExpectationSuite:
     """Numbers are numbers, times are times, and the target is usable."""
-    typed = [column for column in use_case.columns if column.kind in ("number", "time")]
-    expected = [vocabulary.has_type(column.name, column.kind) for column in typed]
-    return _suite("types", [*expected, *vocabulary.target_rules(use_case)])
+    typed = [column for column in expected.columns if column.kind in ("number", "time")]
+    rules = [vocabulary.has_type(column.name, column.kind) for column in typed]
+    rules += vocabulary.target_rules(expected.target_of) if expected.target_of else []
+    return _suite("types", rules)
 
 
-def content_suite(use_case: UseCase) -> ExpectationSuite:
+def content_suite(expected: Expected) -> ExpectationSuite:
     """Every column is known and labelled as declared, and the table keeps its own rules."""
-    needed = use_case.needed_columns
-    expected = [
+    rules = [
         rule
-        for column in use_case.columns
-        for rule in vocabulary.column_rules(column, needed.get(column.name))
+        for column in expected.columns
+        for rule in vocabulary.column_rules(column, expected.needed.get(column.name))
     ]
-    rules = [rule for rule in use_case.expectations if not isinstance(rule, NotAbove)]
-    expected += [vocabulary.table_rule(rule, use_case.target) for rule in rules]
-    return _suite("content", expected)
+    rules += [
+        vocabulary.table_rule(rule, expected.target)
+        for rule in expected.rules
+        if not isinstance(rule, OF_SIZES)
+    ]
+    return _suite("content", rules)
 
 
-def size_suite(use_case: UseCase) -> ExpectationSuite:
+def size_suite(expected: Expected) -> ExpectationSuite:
     """Every number keeps its range and its place among others: of a table without special codes."""
-    expected = [rule for column in use_case.columns for rule in vocabulary.range_rules(column)]
-    rules = [rule for rule in use_case.expectations if isinstance(rule, NotAbove)]
-    expected += [vocabulary.table_rule(rule, use_case.target) for rule in rules]
-    return _suite("size", expected)
+    rules = [rule for column in expected.columns for rule in vocabulary.range_rules(column)]
+    rules += [
+        vocabulary.table_rule(rule, expected.target)
+        for rule in expected.rules
+        if isinstance(rule, OF_SIZES)
+    ]
+    return _suite("size", rules)
 
 
-def _suite(name: str, expected: list[Expectation]) -> ExpectationSuite:
-    suite = ExpectationSuite(name, expectations=expected)
+def _suite(name: str, rules: Iterable[Expectation]) -> ExpectationSuite:
+    wanted = list(rules)
+    suite = ExpectationSuite(name, expectations=wanted)
     # Great Expectations drops what it can't read with a log line only.
-    assert len(suite.expectations) == len(expected), f"the suite '{name}' lost expectations"
+    assert len(suite.expectations) == len(wanted), f"the suite '{name}' lost expectations"
     return suite

@@ -1,5 +1,6 @@
 """Finance data rules as Great Expectations: what a declared column or rule expects of a table."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,12 +8,22 @@ import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
-from modelling.declaration import Column, NotAbove, RowCount, TargetRate, UniqueRows, UseCase
+from modelling.declaration import (
+    Column,
+    Finite,
+    InOrder,
+    NotAbove,
+    RowCount,
+    TargetRate,
+    UniqueRows,
+    UseCase,
+)
 from modelling.declaration.columns import Rule, Severity
 from modelling.scorer.scoring import label_text
 
 NUMBERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 NUMBERS += ["float32", "float64", "bool"]
+LARGEST = sys.float_info.max
 TIMES = ["datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"]
 
 
@@ -116,6 +127,22 @@ def table_rule(rule: Rule, target: str) -> Expectation:
                 or_equal=True,
                 ignore_row_if="either_value_is_missing",  # what is not known breaks no order
                 **said(words),
+            )
+        case InOrder(column=column):
+            words = "rows are in order, the lowest first"
+            return gxe.ExpectColumnValuesToBeIncreasing(column=column, **said(words))
+        case Finite(column=column, above=above):
+            words = "is a finite number" if above is None else f"is a finite number above {above:g}"
+            return gxe.ExpectColumnValuesToBeBetween(
+                column=column,
+                min_value=-LARGEST if above is None else above,
+                max_value=LARGEST,
+                strict_min=above is not None,
+                **said(words),
+            )
+        case UniqueRows(columns=(column,)):
+            return gxe.ExpectColumnValuesToBeUnique(
+                column=column, **said("no value is there twice")
             )
         case UniqueRows(columns=columns):
             words = f"rows are unique in {', '.join(columns)}"

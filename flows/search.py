@@ -5,21 +5,18 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import BaseModel, Field
 
-from flows.train import TrainingResult, train
-from modelling.data.derived_columns import derive_columns
-from modelling.data.splitting import split_table
+from flows.train import TrainingResult, train_on
 from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.search_space import Sampler, refuse_search
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import preprocess
 from modelling.schema import Seed
-from tasks.loading import load_table
+from tasks.preparation import prepare_data
 from tasks.search.study import open_study
 from tasks.search.trials import conclude_search, run_trials
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.runs import parameters_of, tracked_run
-from tasks.validation import validate_table
 from tasks.workers.executors import open_executor
 
 
@@ -64,18 +61,15 @@ def search(
     refuse_search(trials, workers, sampler, dask, pool)
     use_case = override(find_use_case(use_case_name), overrides)
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
-        table, data_hash, origin = load_table(use_case)
-        table = derive_columns(table, use_case)
-        table, report = validate_table(table, use_case)
-        parts = split_table(table, use_case)
-        run.log_data(parts, report.markdown(), data_hash, origin)
-        features = preprocess(parts, use_case)
+        data = prepare_data(use_case)
+        run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)
+        features = preprocess(data.parts, use_case)
 
         with open_executor(workers, dask, pool, scratch) as executor:
             study = open_study(run, use_case, trials, sampler, seed, executor.slots)
             run_trials(study, features, run, executor)
         settings = study.settings(study.best())
-        trained = train(use_case_name, {**overrides, **settings})
+        trained = train_on(data)(use_case_name, {**overrides, **settings})
         found = conclude_search(study, run, trained.run_id)
     return SearchResult(
         run_id=run.run_id, use_case=use_case.name, trained=trained, paths=run.paths, **found

@@ -1,5 +1,6 @@
 """The one flow: from a declared use case to a trained, judged and registered model."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,19 +8,17 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import BaseModel, Field
 
-from modelling.data.derived_columns import derive_columns
-from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
-from modelling.judgement.judging import judge
-from modelling.judgement.packaging import package_model
+from modelling.judgement.judging import Judgement, judge
+from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.attempt import Attempt, next_remedy
 from tasks.baselines import fit_baselines
-from tasks.loading import load_table
+from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
 from tasks.reporting import publish, record_judgement
@@ -27,7 +26,6 @@ from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
 from tasks.training import choose_attempt, refuse_diverged, train_and_read
-from tasks.validation import validate_table
 
 
 class TrainingResult(BaseModel):
@@ -40,6 +38,21 @@ class TrainingResult(BaseModel):
     gate: dict[str, bool | str]
     model: dict[str, str]
     paths: dict[str, str]
+
+    @classmethod
+    def of(
+        cls, run: TrackedRun, trained: Attempt, judgement: Judgement, model: dict[str, str]
+    ) -> "TrainingResult":
+        use_case, gate = judgement.use_case, judgement.gate
+        return cls(
+            run_id=run.run_id,
+            use_case=use_case.name,
+            metrics=judgement.metrics,
+            learning_curve=trained.summary(),
+            gate={**gate._asdict(), "declared": use_case.gate is not None},
+            model=model,
+            paths=run.paths,
+        )
 
 
 @without_secrets
@@ -58,48 +71,68 @@ def train(
     repeated with the remedy that the curve suggests, at most ``remedies`` times. The registry stays
     as it is without ``to_registry``. ``resume`` is the id of a killed MLflow run to go on with.
     """
-    overrides = reference_secrets(overrides or {})  # from here on there are references only
-    parameters = {
-        "use_case_name": use_case_name,
-        "overrides": overrides,
-        "remedies": remedies,
-        "to_registry": to_registry,
-    }
+    return run_training(use_case_name, overrides, remedies, to_registry, resume)
+
+
+def run_training(
+    use_case_name: str,
+    overrides: dict[str, Any] | None = None,
+    remedies: int = 0,
+    to_registry: bool = True,
+    resume: str | None = None,
+    data: PreparedData | None = None,
+) -> TrainingResult:
+    """The body of ``train``; ``data`` is the table of the use case where it is prepared already."""
+    parameters = {"use_case_name": use_case_name, "overrides": reference_secrets(overrides or {})}
+    parameters |= {"remedies": remedies, "to_registry": to_registry}
     declared = find_use_case(use_case_name)
-    use_case = override(declared, overrides)
+    use_case = override(declared, parameters["overrides"])
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
-        table, data_hash, origin = load_table(use_case)
-        table = derive_columns(table, use_case)
-        table, report = validate_table(table, use_case)
-        parts = split_table(table, use_case)
-        run.log_data(parts, report.markdown(), data_hash, origin)
-
-        features = preprocess(parts, use_case)
-        fitting = fit_baselines.submit(table, parts, features, use_case)  # meanwhile
+        data = data or prepare_data(use_case)
+        run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)
+        features = preprocess(data.parts, use_case)
+        fitting = fit_baselines.submit(data.table, data.parts, features, use_case)  # meanwhile
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
-        baselines = fitting.result()
-
-        folder = scratch / "scorer"
-        package = package_model(trained.network_folder, features, parts, use_case, folder)
-        judgement = judge(package, parts, use_case, baselines)
+        package = package_model(
+            trained.network_folder, features, data.parts, use_case, scratch / "scorer"
+        )
+        judgement = judge(package, data.parts, use_case, fitting.result())
         record_judgement(run, judgement)
-        publish(run, trained, report, judgement)  # registered is only what is whole
-        version, promotion = None, "not registered"
+        publish(run, trained, data.report, judgement)  # registered is only what is whole
+        model = {"promotion": "not registered"}
         if to_registry:
-            frozen, rows = comparison_tags(use_case, data_hash), parts.validation
-            version = register_model(run, package, judgement.gate, trained, rows, frozen)
-            otherwise = judgement_overrides(declared, use_case)
-            decision = judge_challenger(run, package, version, trained, judgement, otherwise)
-            promotion = decision.reason
-    return TrainingResult(
-        run_id=run.run_id,
-        use_case=use_case.name,
-        metrics=judgement.metrics,
-        learning_curve=trained.summary(),
-        gate={**judgement.gate._asdict(), "declared": use_case.gate is not None},
-        model={**package.address(version), "promotion": promotion},
-        paths=run.paths,
-    )
+            model = register_and_promote(run, package, trained, judgement, data, declared)
+    return TrainingResult.of(run, trained, judgement, model)
+
+
+def train_on(data: PreparedData) -> Callable[[str, dict[str, Any]], TrainingResult]:
+    """The flow ``train`` over a table that is prepared already, which is no parameter of it:
+    Prefect stores parameters."""
+
+    @without_secrets
+    @flow(name="train", flow_run_name="{use_case_name}", persist_result=False)
+    def train_prepared(use_case_name: str, overrides: dict[str, Any]) -> TrainingResult:
+        return run_training(use_case_name, overrides, data=data)
+
+    return train_prepared
+
+
+def register_and_promote(
+    run: TrackedRun,
+    package: Package,
+    trained: Attempt,
+    judgement: Judgement,
+    data: PreparedData,
+    declared: UseCase,
+) -> dict[str, str]:
+    """The registered version by name, number and address, and whether it became champion: one that
+    was not judged as is ``declared`` can't."""
+    use_case, rows = judgement.use_case, data.parts.validation
+    tags = comparison_tags(use_case, data.data_hash)
+    version = register_model(run, package, judgement.gate, trained, rows, tags)
+    otherwise = judgement_overrides(declared, use_case)
+    decision = judge_challenger(run, package, version, trained, judgement, otherwise)
+    return {**package.address(version), "promotion": decision.reason}
 
 
 def train_with_remedies(

@@ -12,8 +12,8 @@ import pandas as pd
 from onnx import helper
 from sklearn.linear_model import LogisticRegression
 
-from modelling.data.loading import conform_table, convert_types, fingerprint
-from modelling.data.splitting import Parts, split_table
+from modelling.data.fingerprint import fingerprint
+from modelling.data.splitting import Parts
 from modelling.declaration import Gate, Source, UseCase, amount, category, count, number
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.judging import Judgement, answer_baselines, judge
@@ -29,6 +29,15 @@ COLUMNS = (
     category("housing", "own", "rent", "free"),
     category("region", missing_at_most=0),
 )
+
+
+def prepared(use_case: UseCase, table: pd.DataFrame | None = None):
+    """The rows of ``use_case``, or of another ``table`` in its place, prepared as everywhere."""
+    from tasks.preparation import prepare_data
+
+    if table is not None:
+        use_case = use_case.model_copy(update={"source": lambda: table})
+    return prepare_data.fn(use_case)
 
 
 def loans(**declared) -> UseCase:
@@ -136,9 +145,7 @@ def small_model(
 ) -> Small:
     """A packaged model in the new folder ``folder``; the more ``noise``, the worse it is."""
     use_case = loans(**declared)
-    table = convert_types(loan_table() if table is None else table, use_case)
-    table = conform_table(table, use_case)
-    parts = split_table(table, use_case)
+    table, parts, *_ = prepared(use_case, loan_table() if table is None else table)
     features = preprocess(parts, use_case)
     folder.mkdir(exist_ok=True)
     network = write_network(folder / "network", features, noise)

@@ -13,9 +13,8 @@ from functools import partial
 import numpy as np
 import pytest
 from conftest import REPOSITORY, last_json
+from small_models import prepared
 
-from modelling.data.loading import conform_table, convert_types, read_table
-from modelling.data.splitting import split_table
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.training.checkpoints import Checkpoints, Progress
@@ -107,8 +106,7 @@ def job(tmp_path_factory, credit_file):
     use_case = override(
         find_use_case("credit_scoring"), {**SETTINGS, "source.uri": str(credit_file)}
     )
-    table = convert_types(read_table(use_case.source), use_case)
-    features = preprocess(split_table(conform_table(table, use_case), use_case), use_case)
+    features = preprocess(prepared(use_case).parts, use_case)
     folder = tmp_path_factory.mktemp("job") / "checkpoints"
     return Job(use_case, features.train, features.validation, folder, None)
 

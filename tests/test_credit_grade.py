@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 from sklearn.tree import DecisionTreeClassifier
+from small_models import prepared
 
-from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.loading import read_table
 from modelling.declaration.overrides import override
 from use_cases import find_use_case
 
@@ -52,7 +53,7 @@ def test_the_instalment_with_amount_and_term_is_the_interest_rate(raw):
 
 def test_the_rare_grades_are_one_class(raw):
     use_case = find_use_case("credit_grade")
-    codes = conform_table(convert_types(raw, use_case), use_case)["grade"]
+    codes = prepared(use_case, raw).table["grade"]
     assert (codes == 4).sum() == raw["grade"].isin(["E", "F", "G"]).sum()
     for code, grade in enumerate("ABCD"):
         assert ((codes == code) == (raw["grade"] == grade)).all()

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import prepared
 
 from modelling.data.derived_columns import derive_columns
-from modelling.data.loading import read_table, type_columns
+from modelling.data.loading import read_table
+from modelling.data.typed_columns import type_columns
 from modelling.declaration import (
     DelayedFeedback,
     SimulatedTransactions,
@@ -20,7 +22,7 @@ from modelling.declaration import (
 )
 from modelling.declaration.overrides import override
 from modelling.refusals import DataRefused, UsageError
-from tasks.loading import source_name
+from tasks.preparation import source_name
 from use_cases import find_use_case
 
 NAMES = {
@@ -94,16 +96,16 @@ def test_without_a_declaration_the_table_is_left_alone(credit_table):
          "is a number", 3),
         (lambda t: t.assign(booked=t["booked"].where(t.index > 0, "4711-77-77")), "booked",
          "is a time", 1),
-        (lambda t: t.assign(card=t["card"].where(t.index > 1)), "card", "is never missing", 2),
+        (lambda t: t.assign(card=t["card"].where(t.index > 1)), "card", "0% missing", 2),
         (lambda t: t.assign(eur=t["eur"].where(t.index > 1, np.inf)), "eur", "finite", 2),
         (lambda t: t.assign(chargeback=t["chargeback"].where(t.index > 3)), "chargeback",
-         "is never missing", 4),
+         "0% missing", 4),
         (lambda t: t.assign(is_night=4711), "is_night", "name is free", None),
     ],
 )  # fmt: skip
 def test_a_column_that_can_not_be_used_is_named(mine, spoil, column, rule, rows):
     with pytest.raises(DataRefused, match=f"{column}: .*{rule}") as refused:
-        derive_columns(spoil(mine), MINE)
+        prepared(MINE, spoil(mine))
     (broken,) = refused.value.broken
     assert (broken.column, broken.rows) == (column, rows)
     assert "4711" not in str(refused.value) + str(broken)

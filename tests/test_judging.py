@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from small_models import COLUMNS, loan_table, loans
+from small_models import COLUMNS, loan_table, loans, prepared
 
-from modelling.data.loading import conform_table, convert_types
-from modelling.data.splitting import Parts, split_table
+from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, category, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
@@ -204,8 +203,7 @@ def test_an_alert_budget_is_kept_in_proportion_to_the_cards_seen():
 
 @pytest.fixture(scope="module")
 def given(credit_file):
-    table = conform_table(convert_types(pd.read_csv(credit_file), CREDIT), CREDIT)
-    parts = split_table(table, CREDIT)
+    table, parts, *_ = prepared(CREDIT, pd.read_csv(credit_file))
     return BaselineInputs(table, parts, preprocess(parts, CREDIT), CREDIT)
 
 
@@ -222,8 +220,7 @@ def test_a_baseline_learns_and_sees_no_test_outcome(given, name):
 @pytest.mark.parametrize("name", ["iris", "wine", "diabetes"])
 def test_every_problem_has_its_naive_baseline(name):
     use_case = find_use_case(name)
-    table = conform_table(convert_types(use_case.source(), use_case), use_case)
-    parts = split_table(table, use_case)
+    table, parts, *_ = prepared(use_case)
     given = BaselineInputs(table, parts, preprocess(parts, use_case), use_case)
     outputs = {one: fit_baseline(one, given).test for one in ("constant", "linear", "boosting")}
     assert np.ptp(outputs["constant"], axis=0).max() == 0

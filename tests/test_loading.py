@@ -3,17 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import prepared
 from sqlalchemy import create_engine
 
-from modelling.data.loading import (
-    conform_table,
-    convert_types,
-    fingerprint,
-    read_columns,
-    read_table,
-    type_columns,
-    unreadable_cells,
-)
+from modelling.data.fingerprint import fingerprint
+from modelling.data.loading import read_table
+from modelling.data.reading.cells import TextFormat, read_cells
+from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from use_cases import find_use_case
@@ -31,9 +27,9 @@ def test_the_same_rows_from_csv_parquet_url_and_sql(tmp_path, credit_table):
         Source(uri=database, query="SELECT * FROM loans"),
     ]
     use_case = find_use_case("credit_scoring")
-    expected = type_columns(credit_table, use_case)
+    expected = type_columns(credit_table, use_case).table
     for source in sources:
-        typed = type_columns(read_table(source), use_case)
+        typed = type_columns(read_table(source), use_case).table
         pd.testing.assert_frame_equal(typed, expected)
         assert fingerprint(typed) == fingerprint(expected)
 
@@ -79,22 +75,23 @@ def test_the_fingerprint_knows_cells_order_and_names_but_not_types():
 
 def test_cells_that_are_no_numbers_are_counted():
     column = pd.Series(["1", "2.5", None, "n/a?", "many"])
-    assert unreadable_cells(column, "number") == 2
+    assert read_cells(column, "number", TextFormat())[1] == 2
 
 
 def test_times_with_a_zone_are_those_of_utc_in_summer_and_winter():
     zoned = pd.Series(["2018-03-25 00:30:00+01:00", "2018-03-25 03:30:00+02:00", "soon", None])
     plain = pd.Series(["2018-03-24 23:30:00", "2018-03-25 01:30:00"])
-    assert unreadable_cells(zoned, "time") == 1
-    read, expected = (read_columns(pd.DataFrame({"at": one}), {"at": "time"})["at"]
-                      for one in (zoned.head(2), plain))  # fmt: skip
+    assert read_cells(zoned, "time", TextFormat())[1] == 1
+    read, expected = (
+        read_cells(times, "time", TextFormat())[0] for times in (zoned.head(2), plain)
+    )
     pd.testing.assert_series_equal(read, expected)
 
 
 def test_duplicates_go_and_classes_become_codes(credit_table):
     use_case = find_use_case("credit_scoring")
     doubled = pd.concat([credit_table, credit_table.head(50)])
-    conformed = conform_table(convert_types(doubled, use_case), use_case)
+    conformed = prepared(use_case, doubled).table
     assert len(conformed) <= len(credit_table)
     assert not conformed.duplicated().any()
     assert conformed[use_case.target].dtype == np.int64
@@ -103,6 +100,6 @@ def test_duplicates_go_and_classes_become_codes(credit_table):
 def test_numbers_as_text_and_decimals_of_a_database_are_numbers(credit_table):
     use_case = find_use_case("credit_scoring")
     as_text = credit_table.astype("str").replace("nan", None)
-    read = convert_types(as_text, use_case)
+    read = type_columns(as_text, use_case).table
     assert read["MonthlyIncome"].dtype == np.float64
     assert read["MonthlyIncome"].isna().sum() == credit_table["MonthlyIncome"].isna().sum()

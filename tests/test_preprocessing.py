@@ -10,9 +10,9 @@ from sklearn.preprocessing import (
     QuantileTransformer,
     StandardScaler,
 )
+from small_models import prepared
 
-from modelling.data.loading import conform_table, convert_types
-from modelling.data.splitting import Parts, split_table
+from modelling.data.splitting import Parts
 from modelling.declaration import Preprocessing, Source, UseCase, amount, category, count, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import fit_transformer, preprocess
@@ -158,7 +158,7 @@ def test_new_numbers_stay_within_what_training_saw(numbers):
 @pytest.fixture
 def credit_parts(credit_table):
     use_case = find_use_case("credit_scoring")
-    return split_table(conform_table(convert_types(credit_table, use_case), use_case), use_case)
+    return prepared(use_case, credit_table).parts
 
 
 def test_statistics_are_those_of_the_training_rows_alone(credit_parts):

@@ -3,20 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import prepared
 
 from modelling.data.derived_columns import derive_columns
-from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.loading import read_table
 from modelling.data.price_history import (
     LEAST_VARIANCE_DAILY,
     derive_price_history,
     parkinson_variance,
     price_features,
 )
-from modelling.data.splitting import split_table
 from modelling.declaration import OutOfTime
 from modelling.declaration.overrides import override
 from modelling.refusals import DataRefused, UsageError
-from tasks.validation import validate_table
 from use_cases import find_use_case
 
 USE_CASE = find_use_case("market_volatility")
@@ -104,9 +103,8 @@ def test_a_day_without_a_range_has_a_finite_log_variance(prices):
     assert narrowest > 50 * LEAST_VARIANCE_DAILY  # so that no real day is touched
 
 
-def test_no_target_reaches_into_the_next_part(derived):
-    table = conform_table(convert_types(derived, USE_CASE), USE_CASE)
-    train, validation, test = split_table(table, USE_CASE)
+def test_no_target_reaches_into_the_next_part():
+    table, (train, validation, test), *_ = prepared(USE_CASE)
     assert train["target_known_on"].max() < validation["Date"].min()
     assert validation["target_known_on"].max() < test["Date"].min()
     assert len(train) + len(validation) + len(test) > len(table) - 25
@@ -143,8 +141,8 @@ def test_a_use_case_that_derives_nothing_keeps_its_table(prices):
     assert derive_columns(prices, find_use_case("credit_scoring")) is prices
 
 
-def test_the_shipped_data_keeps_every_rule(derived):
-    table, report = validate_table.fn(derived, USE_CASE)
+def test_the_shipped_data_keeps_every_rule():
+    table, _, report, *_ = prepared(USE_CASE)
     assert not report.broken
     assert len(table) == 5004
 
@@ -162,16 +160,16 @@ REFUSED = {
     "no such column": (lambda p: p.drop(columns="Low"), "Low", "column exists", None),
     "text": (spoil("High", [3, 4], f"about {SECRET}"), "High", "is a number", 2),
     "no date": (spoil("Date", [7], f"day {SECRET}"), "Date", "is a time", 1),
-    "a gap": (spoil("Close", [3, 4, 5], None), "Close", "never missing", 3),
-    "not positive": (spoil("Low", [9], -SECRET), "Low", "positive", 1),
+    "a gap": (spoil("Close", [3, 4, 5], None), "Close", "0% missing", 3),
+    "not positive": (spoil("Low", [9], -SECRET), "Low", "finite number above 0", 1),
     "not finite": (spoil("High", [9], np.inf), "High", "finite", 1),
-    "high below low": (spoil("Low", [8, 9], SECRET), "High", "is not below 'Low'", 2),
-    "newest first": (lambda p: p.iloc[::-1], "Date", "in time order", 99),
+    "high below low": (spoil("Low", [8, 9], SECRET), "(table)", "'Low' is not above 'High'", 2),
+    "newest first": (lambda p: p.iloc[::-1], "Date", "rows are in order", 99),
     "a day twice": (
         lambda p: pd.concat([p, p.tail(2)]).sort_index(),
         "Date",
-        "no date is there twice",
-        2,
+        "no value is there twice",
+        4,
     ),
 }
 
@@ -180,7 +178,7 @@ REFUSED = {
 def test_prices_that_can_not_be_used_are_refused_with_counts(case, prices):
     spoiled, column, rule, rows = REFUSED[case]
     with pytest.raises(DataRefused, match=f"{column}: .*{rule}") as refused:
-        derive_columns(spoiled(prices.head(100).copy()), USE_CASE)
+        prepared(USE_CASE, spoiled(prices.head(100).copy()))
     first = refused.value.broken[0]
     assert (first.column, first.rows) == (column, rows)
     assert "987654" not in str(refused.value) + str(refused.value.broken)

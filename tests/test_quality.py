@@ -11,9 +11,8 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import StandardScaler
+from small_models import prepared
 
-from modelling.data.derived_columns import derive_columns
-from modelling.data.loading import conform_table, convert_types, read_table
 from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
@@ -69,7 +68,7 @@ def _raw_columns(part: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
 def judged(name: str, folder, seeds=SEEDS) -> pd.DataFrame:
     """The mean test metrics over the splits of ``seeds``, one row a model."""
     declared = find_use_case(name)
-    table = conform_table(convert_types(read_table(declared.source), declared), declared)
+    table = prepared(declared).table
     rows = []
     for seed in seeds:
         use_case = override(declared, {"split.seed": seed, "training.seed": seed})
@@ -126,8 +125,7 @@ def test_fraud_detection_is_no_worse_than_forest_and_boosting(tmp_path):
     """The handbook's protocol, mean of five seeds: the paired intervals by customer include 0 or
     lie above it, and the textbook's network is beaten."""
     declared = find_use_case("fraud_detection")
-    table = derive_columns(read_table(declared.source), declared)
-    table = conform_table(convert_types(table, declared), declared)
+    table = prepared(declared).table
     rows, advantages = [], []
     for seed in SEEDS:
         use_case = override(declared, {"split.seed": seed, "training.seed": seed})

@@ -8,9 +8,11 @@ from small_models import loan_table, loans, small_model
 
 from modelling.data.derived_columns import derive_columns
 from modelling.data.independence import groups_of
-from modelling.data.loading import conform_table, convert_types, read_table
+from modelling.data.loading import read_table
 from modelling.data.special_codes import without_special_codes
 from modelling.data.splitting import Parts, split_table
+from modelling.data.target_codes import code_classes
+from modelling.data.typed_columns import type_columns
 from modelling.declaration import (
     AlertBudget,
     Costs,
@@ -117,9 +119,9 @@ def test_splits(table, relabel, method):
 def test_types_and_special_codes(table, relabel):
     use_case = declared()
     raw = table.assign(age=table["age"].astype(str), booked_on=table["booked_on"].astype(str))
-    expected, converted = convert_types(raw, use_case), convert_types(relabel(raw), use_case)
-    same(converted, expected)
-    same(conform_table(converted, use_case), conform_table(expected, use_case))
+    expected, typed = (type_columns(rows, use_case).table for rows in (raw, relabel(raw)))
+    same(typed, expected)
+    same(code_classes(typed, use_case), code_classes(expected, use_case))
     same(without_special_codes(relabel(table), COLUMNS), without_special_codes(table, COLUMNS))
 
 

@@ -4,10 +4,9 @@ import json
 
 import pandas as pd
 import pytest
+from small_models import prepared
 
 from flows.search import search
-from modelling.data.loading import conform_table, convert_types
-from modelling.data.splitting import split_table
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -119,8 +118,7 @@ def test_another_seed_tries_something_else(found, client):
 def test_the_test_rows_decide_nothing(found, client, tmp_path):
     """Their measurements are all made nonsense: same trials, same winner."""
     use_case = find_use_case("iris")
-    table = conform_table(convert_types(use_case.source(), use_case), use_case)
-    rows = split_table(table, use_case).test.index
+    rows = prepared(use_case).parts.test.index
     names = [column.name for column in use_case.features]
     spoiled = use_case.source()
     spoiled.loc[rows, names] = 19.0

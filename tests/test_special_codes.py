@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import loan_table, loans, small_model
+from small_models import loan_table, loans, prepared, small_model
 
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import Costs, LeastCost, NotAbove, amount, category, count
@@ -13,7 +13,6 @@ from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused
 from modelling.scorer import scoring
 from modelling.scorer.contract import Contract, Model
-from tasks.validation import validate_table
 
 COLUMNS = (
     count("age", maximum=120, missing_at_most=0),
@@ -38,14 +37,14 @@ def table():
 
 def test_no_range_and_no_order_applies_to_them(table):
     declared = loans(columns=COLUMNS, expectations=(RENT,))
-    conformed, report = validate_table.fn(table, declared)
+    conformed, _, report, *_ = prepared(declared, table)
     assert not report.broken
     assert (conformed["months_since"] == -7).any(), "the codes stay: each is a flag for the network"
 
 
 def test_a_missing_number_breaks_no_order(table):
     table.loc[::3, "income"] = np.nan
-    assert not validate_table.fn(table, loans(columns=COLUMNS, expectations=(RENT,)))[1].broken
+    assert not prepared(loans(columns=COLUMNS, expectations=(RENT,)), table).report.broken
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_other_numbers_keep_the_rules(table, column, value, rule):
     wide = table.assign(**{column: table[column].astype("float64")})
     wide.loc[wide.index[wide["months_since"] > 0][0], column] = value
     with pytest.raises(DataRefused, match=rule):
-        validate_table.fn(wide, loans(columns=COLUMNS, expectations=(RENT,)))
+        prepared(loans(columns=COLUMNS, expectations=(RENT,)), wide)
 
 
 def test_a_registered_contract_lets_them_pass_alone_and_among_others(table):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import loans
+from small_models import loans, prepared
 
 from modelling.data.splitting import split_table
 from modelling.declaration import (
@@ -18,7 +18,6 @@ from modelling.declaration import (
     time,
 )
 from modelling.refusals import DataRefused
-from tasks.validation import validate_table
 
 
 def declared(split, problem="binary"):
@@ -170,4 +169,4 @@ def test_a_row_without_what_it_is_split_by_is_refused(table, column, kind):
     table = table.assign(region=table["who"].astype(str) + " km")
     table.loc[:6, column] = None
     with pytest.raises(DataRefused, match=rf"{column}: is in every row, as split\.column needs"):
-        validate_table.fn(table, use_case)
+        prepared(use_case, table)

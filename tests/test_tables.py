@@ -13,8 +13,10 @@ import pytest
 import zstandard
 from sqlalchemy import create_engine
 
-from modelling.data.loading import fingerprint, kinds_of, read_source, type_columns
+from modelling.data.fingerprint import fingerprint
+from modelling.data.loading import read_source
 from modelling.data.reading import delimited
+from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import Source, UseCase, amount, category, number, time
 from modelling.refusals import DataRefused, UsageError
 
@@ -48,12 +50,12 @@ def typed(uri, **source):
     declared = Source(uri=str(uri), **source)
     use_case = USE_CASE.model_copy(update={"source": declared})
     raw, found = read_source(declared, kinds_of(use_case))
-    return type_columns(raw, use_case)[NAMES], found
+    return type_columns(raw, use_case).table[NAMES], found
 
 
 def same(read):
     """That this is ``table()``, to the last digit and character, and its fingerprint too."""
-    expected = type_columns(table(), USE_CASE)[NAMES]
+    expected = type_columns(table(), USE_CASE).table[NAMES]
     pd.testing.assert_frame_equal(read, expected, check_dtype=False)
     assert fingerprint(read) == fingerprint(expected)
 

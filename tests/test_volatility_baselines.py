@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.data.loading import read_table, type_columns
+from modelling.data.loading import read_table
 from modelling.data.price_history import derive_price_history
+from modelling.data.typed_columns import type_columns
 from modelling.declaration.price_names import target_name
 from modelling.judgement.volatility_baselines import (
     VOLATILITY_BASELINES,
@@ -25,7 +26,7 @@ TRAIN_ROWS = pd.RangeIndex(1500)
 
 @pytest.fixture(scope="module")
 def prices():
-    return type_columns(read_table(USE_CASE.source), USE_CASE).head(2600)
+    return type_columns(read_table(USE_CASE.source), USE_CASE).table.head(2600)
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_models import loans, write_network
+from small_models import loans, prepared, write_network
 
-from modelling.data.loading import conform_table, convert_types
-from modelling.data.splitting import split_table
 from modelling.declaration import Source, category, number
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
@@ -67,8 +65,7 @@ def trained(frame, numbers, labels, folder):
     """A packaged model of the table as a use case declares it."""
     columns = (*map(number, numbers), *(category(name) for name in labels))
     use_case = loans(columns=columns, target="the target", gate=None)
-    table = conform_table(convert_types(frame, use_case), use_case)
-    parts = split_table(table, use_case)
+    parts = prepared(use_case, frame).parts
     features = preprocess(parts, use_case)
     network = write_network(folder / "network", features, noise=0.0)
     return Model(package_model(network, features, parts, use_case, folder / "scorer").folder, "1")

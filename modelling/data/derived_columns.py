@@ -8,10 +8,9 @@ from modelling.declaration import PriceHistory, TransactionWindows, UseCase
 
 
 def derive_columns(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
-    """``table`` with the columns that ``use_case.derived`` declares; the same table without it.
-
-    Raises DataRefused where the columns that they are computed from can't be used.
-    """
+    """A typed ``table`` with the columns that ``use_case.derived`` declares; the same table without
+    it. Expects that the rules of the derivation are kept; raises DataRefused where a derived name
+    is taken, or no row is left."""
     match use_case.derived:
         case PriceHistory() as declared:
             return derive_price_history(table, declared)

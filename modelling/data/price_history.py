@@ -14,7 +14,7 @@ variances are those of a day's log price, as squares of shares.
 import numpy as np
 import pandas as pd
 
-from modelling.data.loading import read_columns
+from modelling.data.typed_columns import as_kinds
 from modelling.declaration import PriceHistory
 from modelling.declaration.price_names import (
     RETURN,
@@ -24,7 +24,7 @@ from modelling.declaration.price_names import (
     negative_return_name,
     target_name,
 )
-from modelling.refusals import BrokenRule, DataRefused, refuse_broken, refuse_taken
+from modelling.refusals import DataRefused, refuse_taken
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.
@@ -62,11 +62,11 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     negative return, the leverage terms of Corsi and Reno (2012), "Discrete-time volatility
     forecasting with persistent leverage effect", Journal of Business and Economic Statistics 30.
 
-    Raises DataRefused where a column is missing or has cells that can't be read, where a price is
-    not positive or a high below its low, and where dates are out of order or there twice.
+    Expects that ``declared.raw_rules`` are kept. Raises DataRefused where the table has a column of
+    a derived name.
     """
     table = table.reset_index(drop=True)  # what is computed has its rows by position
-    prices = _read_prices(table, declared)
+    prices = as_kinds(table, declared.raw_kinds)
     log_close = np.log(prices[declared.close])
     variance = parkinson_variance(prices[declared.high], prices[declared.low])
     computed = {RETURN: log_close.diff(), VARIANCE: variance}
@@ -86,21 +86,3 @@ def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:
     least ``LEAST_VARIANCE_DAILY``. NaN where a price is.
     """
     return (np.log(high / low) ** 2 / (4 * np.log(2))).clip(lower=LEAST_VARIANCE_DAILY)
-
-
-def _read_prices(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
-    names = (declared.high, declared.low, declared.close)
-    prices = read_columns(table, declared.raw_kinds)
-    times, high, low = (prices[name] for name in (declared.time, declared.high, declared.low))
-    rules = [
-        (declared.time, "no date is there twice", times.duplicated()),
-        (declared.time, "rows are in time order, the oldest first", times < times.shift()),
-        *(
-            (name, "is a positive, finite price", ~prices[name].between(0, np.inf, "neither"))
-            for name in names
-        ),
-        (declared.high, f"is not below '{declared.low}'", high < low),
-    ]
-    broken = [BrokenRule(name, rule, int(rows.sum())) for name, rule, rows in rules]
-    refuse_broken([one for one in broken if one.rows])
-    return prices

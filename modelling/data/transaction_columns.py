@@ -1,13 +1,13 @@
-"""Check a raw table of card transactions and add what its windows tell."""
+"""What the windows over a table of card transactions tell, as columns of it."""
 
 import numpy as np
 import pandas as pd
 
 from modelling.data.absurd_values import plausible_limit
-from modelling.data.loading import read_columns
 from modelling.data.transaction_windows import transaction_windows
+from modelling.data.typed_columns import as_kinds
 from modelling.declaration import TransactionWindows
-from modelling.refusals import BrokenRule, refuse_broken, refuse_taken
+from modelling.refusals import refuse_taken
 from modelling.scorer.scoring import label_text
 
 
@@ -17,13 +17,10 @@ def derive_transaction_windows(
     """``table`` with the columns of ``transaction_windows``, under their names.
 
     ``fraud_label`` is what the fraud column holds for a fraud, however it is written (1, 1.0, "1").
-    Raises DataRefused, by column, where one that is needed is missing, can't be read or has gaps,
-    and where the table already has a column of a derived name.
+    Expects that ``derived.raw_rules`` are kept. Raises DataRefused where the table already has a
+    column of a derived name.
     """
-    raw = read_columns(table, derived.raw_kinds)
-    endless = int((~np.isfinite(raw[derived.amount])).sum())
-    if endless:
-        refuse_broken([BrokenRule(derived.amount, "is a finite number", endless)])
+    raw = as_kinds(table, derived.raw_kinds)
     amounts = raw[derived.amount].to_numpy(dtype=np.float64)
     limit = plausible_limit(amounts)  # beside 1e20, everybody else's amounts add up to nothing
     columns = transaction_windows(

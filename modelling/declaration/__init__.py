@@ -1,7 +1,13 @@
 """What a use case may say: its source and columns, how it is split, trained and judged."""
 
+from modelling.data.splits.delayed_feedback import DelayedFeedback
+from modelling.data.splits.grouped import Grouped
+from modelling.data.splits.out_of_time import OutOfTime
+from modelling.data.splits.stratified import Stratified
 from modelling.declaration.columns import (
     Column,
+    Finite,
+    InOrder,
     NotAbove,
     RowCount,
     TargetRate,
@@ -15,13 +21,9 @@ from modelling.declaration.columns import (
     time,
 )
 from modelling.declaration.declared_data import (
-    DelayedFeedback,
-    Grouped,
-    OutOfTime,
     PriceHistory,
     SimulatedTransactions,
     Source,
-    Stratified,
     TransactionWindows,
 )
 from modelling.declaration.declared_judgement import AlertBudget, Costs, CutOff, Gate, LeastCost
@@ -35,8 +37,10 @@ __all__ = [
     "Costs",
     "CutOff",
     "DelayedFeedback",
+    "Finite",
     "Gate",
     "Grouped",
+    "InOrder",
     "LeastCost",
     "Network",
     "NotAbove",

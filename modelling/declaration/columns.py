@@ -146,4 +146,27 @@ class UniqueRows(Declaration):
     because: str
 
 
-Rule = Annotated[RowCount | TargetRate | NotAbove | UniqueRows, Field(discriminator="rule")]
+class InOrder(Declaration):
+    """From row to row, ``column`` does not fall: the oldest row comes first."""
+
+    kinds_of_named_columns = {"column": ("time", "number")}
+    rule: Literal["in_order"] = "in_order"
+    column: str
+    severity: Severity = "critical"
+    because: str
+
+
+class Finite(Declaration):
+    """Every number of ``column`` is finite, and larger than ``above`` where that is given."""
+
+    kinds_of_named_columns = {"column": ("number",)}
+    rule: Literal["finite"] = "finite"
+    column: str
+    above: FiniteFloat | None = None
+    severity: Severity = "critical"
+    because: str
+
+
+Rule = Annotated[
+    RowCount | TargetRate | NotAbove | UniqueRows | InOrder | Finite, Field(discriminator="rule")
+]

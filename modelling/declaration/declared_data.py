@@ -1,4 +1,4 @@
-"""What a use case may declare of its data: the source, how it is split, what is derived from it.
+"""What a use case may declare of its data: the source, and what is derived from it.
 
 Import these from ``modelling.declaration``.
 """
@@ -11,7 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
-from modelling.schema import Declaration, Part, Seed
+from modelling.data.splits.delayed_feedback import DelayedFeedback
+from modelling.data.splits.grouped import Grouped
+from modelling.data.splits.out_of_time import OutOfTime
+from modelling.data.splits.stratified import Stratified
+from modelling.declaration.columns import Column, Finite, InOrder, NotAbove, Rule, UniqueRows
+from modelling.schema import Declaration, Seed
 
 
 class Source(Declaration):
@@ -76,63 +81,6 @@ AnySource = Annotated[
 ]
 
 
-class Stratified(Declaration):
-    """Random rows, with the same share of each class (or of target deciles) in every part."""
-
-    method: Literal["stratified"] = "stratified"
-    validation: Part = 0.2
-    test: Part = 0.2
-    seed: Seed = 42
-
-
-class OutOfTime(Declaration):
-    """Train on the past, validate on what came next, test on what came last.
-
-    ``gap_days`` are left out before validation and before test, as long as an outcome takes to be
-    known. The cut dates follow from the shares of rows.
-    """
-
-    method: Literal["out_of_time"] = "out_of_time"
-    kinds_of_named_columns = {"column": ("time",)}
-    column: str
-    validation: Part = 0.2
-    test: Part = 0.2
-    gap_days: Annotated[float, Field(ge=0)] = 0
-
-
-class Grouped(Declaration):
-    """Random groups: nobody named by ``column`` is in two parts."""
-
-    method: Literal["grouped"] = "grouped"
-    kinds_of_named_columns = {"column": ("identifier", "category")}
-    column: str
-    validation: Part = 0.2
-    test: Part = 0.2
-    seed: Seed = 42
-
-
-class DelayedFeedback(Declaration):
-    """Train on a few days, wait until their frauds are known, test on the days that follow.
-
-    The protocol of chapter 5 of the Fraud Detection Handbook. Test begins at ``test_from`` (without
-    it, ``test_days`` before the table's last day ends) and training ``train_days + delay_days``
-    earlier. Customers of whom a fraud is known leave the test period: known are the frauds since
-    training began that are more than ``delay_days`` old on the day. A random ``validation`` share
-    of the training period's customers is the validation part.
-    """
-
-    method: Literal["delayed_feedback"] = "delayed_feedback"
-    kinds_of_named_columns = {"column": ("time",), "customer": ("identifier",)}
-    column: str
-    customer: str
-    test_from: date | None = None
-    train_days: PositiveInt = 7
-    delay_days: Annotated[int, Field(ge=0)] = 7
-    test_days: PositiveInt = 7
-    validation: Part = 0.2
-    seed: Seed = 42
-
-
 class _Derivation(Declaration):
     """Columns that are computed from those of the raw table that it names."""
 
@@ -141,6 +89,19 @@ class _Derivation(Declaration):
         """The columns of the raw table that it is computed from, and the kinds as which they are
         read."""
         return {getattr(self, field): of[0] for field, of in self.kinds_of_named_columns.items()}
+
+    @property
+    def raw_columns(self) -> tuple[Column, ...]:
+        """What these columns must be: without a gap, or other rows' values would be wrong."""
+        return tuple(
+            Column(name=name, kind=kind, role="context", missing_at_most=0)  # type: ignore[arg-type]
+            for name, kind in self.raw_kinds.items()
+        )
+
+    @property
+    def raw_rules(self) -> tuple[Rule, ...]:
+        """What else the raw rows must keep, for the derived columns to mean something."""
+        return ()
 
 
 class TransactionWindows(_Derivation):
@@ -168,6 +129,10 @@ class TransactionWindows(_Derivation):
     windows_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 7, 30)
     delay_days: Annotated[int, Field(ge=0)] = 7
 
+    @property
+    def raw_rules(self) -> tuple[Rule, ...]:
+        return (Finite(column=self.amount, because="amounts are added up"),)
+
 
 class PriceHistory(_Derivation):
     """Features and target of a volatility forecast, from one row of prices a trading day.
@@ -190,6 +155,16 @@ class PriceHistory(_Derivation):
     close: str
     horizon_days: PositiveInt = 5
     lags_days: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 5, 22)
+
+    @property
+    def raw_rules(self) -> tuple[Rule, ...]:
+        prices = (self.high, self.low, self.close)
+        return (
+            UniqueRows(columns=(self.time,), severity="critical", because="one row is one day"),
+            InOrder(column=self.time, because="each day looks back"),
+            *(Finite(column=name, above=0, because="a price has a logarithm") for name in prices),
+            NotAbove(low=self.low, high=self.high, because="their ratio measures variance"),
+        )
 
     def refuse_overlap(self, split: Declaration) -> None:
         """Raise ValueError where a training row's target could reach into a later part.

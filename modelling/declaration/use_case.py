@@ -11,15 +11,15 @@ from pydantic import (
     model_validator,
 )
 
+from modelling.data.splits.delayed_feedback import DelayedFeedback
+from modelling.data.splits.out_of_time import OutOfTime
+from modelling.data.splits.stratified import Stratified
 from modelling.declaration.columns import Column, NotAbove, Rule, TargetRate, Transform
 from modelling.declaration.declared_data import (
     AnySource,
-    DelayedFeedback,
     Derived,
-    OutOfTime,
     PriceHistory,
     Split,
-    Stratified,
     TransactionWindows,
 )
 from modelling.declaration.declared_judgement import (

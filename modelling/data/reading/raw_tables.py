@@ -33,7 +33,8 @@ class RawTable(NamedTuple):
 
 @dataclass(frozen=True)
 class ColumnSelection:
-    """The ``declared`` columns, and the ``rest`` too where that is true."""
+    """What is wanted of a table: the ``declared`` columns that are there, and the ``rest`` too
+    where that is true. ``shown`` is the address as people may see it, without secrets."""
 
     source: Source
     shown: str

@@ -11,7 +11,6 @@ import gzip
 import io
 import lzma
 import zipfile
-from collections.abc import Collection
 from glob import glob, has_magic
 from pathlib import Path
 from typing import IO, Any
@@ -24,28 +23,23 @@ import pyarrow.parquet
 
 from modelling.data.reading.delimited import open_delimited
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plain_words, plain_error
-from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import label_text
 
 ROWS_AT_ONCE = 131_072
 
 
-def open_table(
-    path: str, shown: str, source: Source, declared: Collection[str] = (), rest: bool = False
-) -> RawTable:
-    """The table of the file, URL, folder or glob ``path``, called ``shown`` to people.
+def open_table(path: str, wanted: ColumnSelection) -> RawTable:
+    """What is ``wanted`` of the table of the file, URL, folder or glob ``path``.
 
-    Only the ``declared`` columns that are there, unless the ``rest`` is wanted too. Raises
-    UsageError where nothing can be read there, DataRefused where it is not a table, or one that
-    can be read in two ways.
+    Raises UsageError where nothing can be read there, DataRefused where it is not a table, or one
+    that can be read in two ways.
     """
-    wanted = ColumnSelection(source, shown, frozenset(declared), rest)
     try:
         raw = _open(path, wanted)
-        return raw._replace(batches=in_plain_words(raw.batches, shown))
+        return raw._replace(batches=in_plain_words(raw.batches, wanted.shown))
     except Exception as error:
-        raise plain_error(error, shown) from None
+        raise plain_error(error, wanted.shown) from None
 
 
 def _open(path: str, wanted: ColumnSelection) -> RawTable:

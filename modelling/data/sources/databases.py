@@ -1,10 +1,11 @@
 """Read the answer to a query from whatever database SQLAlchemy has a dialect for."""
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from modelling.data.reading.raw_tables import RawTable
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable
 from modelling.data.reading.tables import batch_of
+from modelling.data.sources.source import SourceKind
+from modelling.declaration.references import expand, is_database
 from modelling.refusals import DataRefused, UsageError
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ REASONS = (
 )
 
 
-def read_query(uri: str, query: str, shown: str, declared: Collection[str], rest: bool) -> RawTable:
-    """The ``declared`` columns of what ``query`` answers, and the ``rest``.
+def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
+    """The answer to the source's ``query``.
 
-    ``shown`` is the address as people may see it. Raises UsageError, without the driver's words,
-    where the database can't be asked, and DataRefused where it answers no table.
+    Raises UsageError, without the driver's words, where the database can't be asked, and
+    DataRefused where it answers no table.
     """
+    shown = wanted.shown
+    query = expand(wanted.source.query or "", "source.query")
     engine = _engine(uri, shown)
     if not query:
         raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
@@ -56,9 +59,8 @@ def read_query(uri: str, query: str, shown: str, declared: Collection[str], rest
         engine.dispose()
     if not rows:
         raise DataRefused(f"{shown}: the query returned no rows")
-    if twice := sorted(name for name in {*declared} if names.count(name) > 1):
-        raise DataRefused(f"{shown}: columns named twice: {', '.join(twice)}")
-    taken = {name: at for at, name in enumerate(names) if rest or name in declared}
+    wanted.refuse_doubles(names)
+    taken = {name: at for at, name in enumerate(names) if wanted.takes(name)}
     columns = {name: [row[at] for row in rows] for name, at in taken.items()}
     return RawTable(list(columns), iter([batch_of(columns)]))
 
@@ -92,3 +94,6 @@ def _reason(error: BaseException) -> str:
     said = str(cause).lower()
     words = next((f": {reason}" for reason in REASONS if reason in said), "")
     return type(cause).__name__ + words
+
+
+DATABASES = SourceKind(is_database, read_query)

@@ -1,0 +1,1 @@
+"""Where tables come from: one module per kind of source."""

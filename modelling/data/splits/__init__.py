@@ -1,0 +1,1 @@
+"""How a table is cut into training, validation and test rows: one module per split."""

@@ -1,0 +1,69 @@
+"""From the source of a use case to rows that can be learnt from: read, typed, validated, derived,
+validated again, and split. The one preparation, for trainings, searches, tests and benchmarks."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from modelling.data.derived_columns import derive_columns
+from modelling.data.fingerprint import fingerprint
+from modelling.data.loading import read_source
+from modelling.data.splitting import Parts, split_table
+from modelling.data.target_codes import code_classes, merge_classes
+from modelling.data.typed_columns import kinds_of, type_columns
+from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.secrets import hide_secrets
+from tasks.validation import ValidationReport, Validator
+
+log = logging.getLogger("finflows")
+
+
+class PreparedData(NamedTuple):
+    """The validated ``table`` and the ``parts`` that it is split into, what the validation found,
+    the fingerprint of what was read, and where it came from."""
+
+    table: pd.DataFrame
+    parts: Parts
+    report: ValidationReport
+    data_hash: str
+    origin: str
+
+
+@task(name="prepare", cache_policy=NO_CACHE, persist_result=False)
+def prepare_data(use_case: UseCase) -> PreparedData:
+    """Prepare the table of ``use_case``; the same table gives the same rows.
+
+    Raises UsageError where the source can't be reached, and DataRefused where it holds no table,
+    breaks a critical rule or can't be split as declared. Both name columns and count rows.
+    """
+    raw, found = read_source(use_case.source, kinds_of(use_case))
+    typed = type_columns(raw, use_case)
+    data_hash, origin = fingerprint(typed.table), source_name(use_case, found)
+    log.info("%-11s %s rows from %s", "data", f"{len(raw):,}", origin)
+
+    validator = Validator(use_case, typed.unreadable)
+    validator.check_source(typed.table)
+    derived = merge_classes(derive_columns(typed.table, use_case), use_case)
+    validator.check_types(derived)
+    table = code_classes(derived, use_case)
+    report = validator.check_content(table)
+    log.info("%-11s %s", "validated", report.summary(duplicates=len(derived) - len(table)))
+    return PreparedData(table, split_table(table, use_case), report, data_hash, origin)
+
+
+def source_name(use_case: UseCase, found: tuple[str, ...] = ()) -> str:
+    """The source as it may be shown: without secrets and without folders of this machine; and what
+    was ``found`` out of the file that is not declared."""
+    if isinstance(use_case.source, SimulatedTransactions):
+        settings = (f"{name}={value}" for name, value in use_case.source)
+        return f"a simulation with {', '.join(settings)}"
+    if not isinstance(use_case.source, Source):
+        return f"{use_case.source.__module__}.{use_case.source.__qualname__}"
+    uri = use_case.source.uri
+    is_address = "://" in uri or uri.startswith("package:")
+    shown = hide_secrets(uri if is_address else Path(uri).name)
+    return shown + (f" ({', '.join(found)})" if found else "")
