@@ -102,14 +102,17 @@ def test_infinite_and_unknown_amounts_are_counted_like_missing_ones():
 
 
 def test_the_example_of_a_model_keeps_its_contract(table, tmp_path):
-    """Also of columns that training knows nothing of."""
+    """Also of columns that are empty in all training rows."""
     columns = (
         *COLUMNS,
         count("score", minimum=300, maximum=850, missing_at_most=1),
         category("channel", "web", "app", missing_at_most=1),
         count("coded", minimum=5, special_codes=(-9,), missing_at_most=0),
     )
-    table = table.assign(score=np.nan, channel=None, coded=-9.0)
+    unseen = prepared(loans(columns=COLUMNS), table).parts.test.index[0]
+    alone = table.index == unseen
+    table = table.assign(coded=-9.0, score=np.where(alone, 500, np.nan))
+    table["channel"] = np.where(alone, "web", None)
     small = small_model(tmp_path / "model", table=table, columns=columns)
     answers = Model(small.package.folder, "1").answer(small.package.example)
     assert answers["broken_rules"].tolist() == [""]
