@@ -83,10 +83,11 @@ def run_training(
     data: PreparedData | None = None,
 ) -> TrainingResult:
     """The body of ``train``; ``data`` is the table of the use case where it is prepared already."""
-    parameters = {"use_case_name": use_case_name, "overrides": reference_secrets(overrides or {})}
+    overrides = reference_secrets(overrides or {})  # from here on there are references only
+    parameters = {"use_case_name": use_case_name, "overrides": overrides}
     parameters |= {"remedies": remedies, "to_registry": to_registry}
     declared = find_use_case(use_case_name)
-    use_case = override(declared, parameters["overrides"])
+    use_case = override(declared, overrides)
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         data = data or prepare_data(use_case)
         run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)

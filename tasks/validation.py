@@ -46,9 +46,9 @@ class ValidationReport:
         if not self.broken:
             return head
         lines = ["", "| column | rule | rows | severity |", "|---|---|---:|---|"]
-        for one in self.broken:
-            rows = "-" if one.rows is None else f"{one.rows:,}"
-            lines.append(f"| {one.column} | {one.rule} | {rows} | {one.severity} |")
+        for rule in self.broken:
+            rows = "-" if rule.rows is None else f"{rule.rows:,}"
+            lines.append(f"| {rule.column} | {rule.rule} | {rows} | {rule.severity} |")
         return head + "\n".join(lines) + "\n"
 
 
@@ -103,7 +103,7 @@ class Validator:
             suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0}
         )
         self.rules += len(result.results)
-        broken = [self._broken(one, table) for one in result.results if not one.success]
+        broken = [self._broken(rule, table) for rule in result.results if not rule.success]
         self.broken += broken
         refuse_broken(self.broken)
 

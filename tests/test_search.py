@@ -46,6 +46,15 @@ def tried(client, run_id):
 
 
 @pytest.mark.services
+def test_the_table_is_prepared_once_for_all_trials_and_the_final_training(caplog):
+    with caplog.at_level("INFO", logger="finflows"):
+        search("iris", trials=1, overrides={"training.epochs": 2, "search": SPACE})
+    stages = [record.getMessage().split()[0] for record in caplog.records if record.getMessage()]
+    assert stages.count("data") == stages.count("validated") == 1
+    assert stages.count("trained") == 1
+
+
+@pytest.mark.services
 def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, client):
     runs = trials_of(client, found.run_id)
     assert sorted(runs) == list(range(9))

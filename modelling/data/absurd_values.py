@@ -12,10 +12,20 @@ LARGEST = 1e100  # squares of it can still be added up
 
 
 def plausible_limit(values: np.ndarray) -> float:
-    """The magnitude beyond which numbers among ``values`` (n,) are absurd; NaN counts as nothing.
+    """The magnitude beyond which numbers are absurd.
 
     A million times what nine in ten of the magnitudes above zero keep, rounded up to a power of
-    ten: a model may hold the limit, and a customer's value is not to be read off it.
+    ten: a model may hold the limit, and no customer's value can be read from it.
+
+    Parameters
+    ----------
+    values : float array (n,)
+        In any unit. NaN, infinite values and zeros are left out.
+
+    Returns
+    -------
+    float
+        In the unit of ``values``; ``LARGEST`` where no value is left.
     """
     sizes = np.abs(values)
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]

@@ -8,9 +8,25 @@ from modelling.declaration import PriceHistory, TransactionWindows, UseCase
 
 
 def derive_columns(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
-    """A typed ``table`` with the columns that ``use_case.derived`` declares; the same table without
-    it. Expects that the rules of the derivation are kept; raises DataRefused where a derived name
-    is taken, or no row is left."""
+    """A typed table with the columns that ``use_case.derived`` declares.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        Keeps the rules of the derivation (``raw_columns`` and ``raw_rules``).
+    use_case : UseCase
+        Without ``derived``, the same table comes back.
+
+    Returns
+    -------
+    DataFrame of at most n rows
+        A price history loses the days without a full history or horizon.
+
+    Raises
+    ------
+    DataRefused
+        Where the table has a column of a derived name already, or no row is left.
+    """
     match use_case.derived:
         case PriceHistory() as declared:
             return derive_price_history(table, declared)

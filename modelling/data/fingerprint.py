@@ -11,8 +11,13 @@ from modelling.scorer.scoring import label_text
 def fingerprint(table: pd.DataFrame) -> str:
     """SHA-256 (first 32 hex digits) of the table's column names, cells and row order.
 
-    Numbers count by their value and times by their instant, whatever type they are kept in, so
-    that the same content has one fingerprint, be it read from CSV, Parquet or a database.
+    Numbers count by their value and times by their instant, whatever type they are kept in, so that
+    the same content has one fingerprint, whether it was read from CSV, Parquet or a database.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        Row labels do not count. Missing cells are equal to each other.
     """
     digest = hashlib.sha256(repr([str(name) for name in table]).encode())
     for _, column in table.items():

@@ -32,10 +32,25 @@ LEAST_VARIANCE_DAILY = 1e-8
 
 
 def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
-    """One row per day that has a full history and a full horizon, in time order, labels from 0.
+    """One row for each day that has a full history and a full horizon, in time order.
 
-    ``price_features``'s columns, the target, and the date on which its last day has passed
-    (``target_known_on``). Raises DataRefused as ``price_features`` does, and where no row is left.
+    Parameters
+    ----------
+    table : DataFrame of n days
+        Positive, finite prices without a gap, each day once, the oldest first.
+    declared : PriceHistory
+        Names the columns, the lags and the horizon.
+
+    Returns
+    -------
+    DataFrame of fewer rows, labels from 0
+        The columns of ``price_features``; the target, the log of the mean variance a day over the
+        horizon; and ``target_known_on``, the date on which the horizon's last day has passed.
+
+    Raises
+    ------
+    DataRefused
+        Where a derived name is taken, or no row is left.
     """
     derived = price_features(table, declared)
     ahead = declared.horizon_days
@@ -53,17 +68,36 @@ def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.Data
 
 
 def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
-    """The raw columns and all that is known at each day's close; days without a full history go.
+    """The raw columns and all that is known at each day's close.
 
     Includes the last days, whose target is still to come: these are the rows to score. Added are
     the day's return and realised variance; over each lag (and the horizon) the log of the mean
-    realised variance, the heterogeneous terms of Corsi (2009), "A simple approximate long-memory
-    model of realized volatility", Journal of Financial Econometrics 7; and over each lag the
-    negative return, the leverage terms of Corsi and Reno (2012), "Discrete-time volatility
-    forecasting with persistent leverage effect", Journal of Business and Economic Statistics 30.
+    realised variance, the heterogeneous terms of Corsi (2009); and over each lag the negative
+    return, the leverage terms of Corsi and Reno (2012).
 
-    Expects that ``declared.raw_rules`` are kept. Raises DataRefused where the table has a column of
-    a derived name.
+    Parameters
+    ----------
+    table : DataFrame of n days
+        Positive, finite prices without a gap, each day once, the oldest first.
+    declared : PriceHistory
+        Names the columns and the lags.
+
+    Returns
+    -------
+    DataFrame of fewer rows, labels from 0
+        Returns as shares (0.01 is about 1 %), variances as squared shares a day. Days without a
+        full history are left out.
+
+    Raises
+    ------
+    DataRefused
+        Where the table has a column of a derived name already.
+
+    References
+    ----------
+    Corsi (2009), "A simple approximate long-memory model of realized volatility", Journal of
+    Financial Econometrics 7. Corsi and Reno (2012), "Discrete-time volatility forecasting with
+    persistent leverage effect", Journal of Business and Economic Statistics 30.
     """
     table = table.reset_index(drop=True)  # what is computed has its rows by position
     prices = as_kinds(table, declared.raw_kinds)
@@ -80,9 +114,23 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
 
 
 def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:
-    """Parkinson's estimate of a day's variance: log(high / low)^2 / (4 log 2), shape (n,).
+    """Parkinson's estimate of a day's variance: log(high / low)^2 / (4 log 2).
 
-    Unbiased for a driftless random walk that is seen all day; jumps over night are not in it. At
-    least ``LEAST_VARIANCE_DAILY``. NaN where a price is.
+    Unbiased for a driftless random walk that is observed all day; overnight jumps are not in it.
+
+    Parameters
+    ----------
+    high, low : float series (n,)
+        Prices in one unit, positive, ``high`` not below ``low``.
+
+    Returns
+    -------
+    float series (n,)
+        Squared shares a day, at least ``LEAST_VARIANCE_DAILY``; NaN where a price is NaN.
+
+    References
+    ----------
+    Parkinson (1980), "The extreme value method for estimating the variance of the rate of return",
+    Journal of Business 53.
     """
     return (np.log(high / low) ** 2 / (4 * np.log(2))).clip(lower=LEAST_VARIANCE_DAILY)

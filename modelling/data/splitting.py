@@ -24,7 +24,27 @@ class Parts(NamedTuple):
 
 
 def split_table(table: pd.DataFrame, use_case: UseCase) -> Parts:
-    """Cut ``table`` as the use case declares. Raises DataRefused where a part would be unusable."""
+    """Cut a table into training, validation and test rows, as the use case declares.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        Prepared up to here: the target holds int64 codes (of a regression: numbers), and the
+        columns that the split names have no missing cell.
+    use_case : UseCase
+        Its ``split`` decides which rows go where.
+
+    Returns
+    -------
+    Parts
+        Rows in the order of the table. A row may be in no part (gaps, known frauds).
+
+    Raises
+    ------
+    DataRefused
+        Where a part would be empty or have a single class, where a class has no training row, where
+        all test rows belong together, or a regression's target is not finite.
+    """
     table = table.reset_index(drop=True)
     if use_case.problem == "regression":
         _refuse_absurd_targets(table[use_case.target])

@@ -7,7 +7,20 @@ from modelling.scorer.scoring import label_text
 
 
 def merge_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
-    """A typed ``table`` in which the labels of ``merge_classes`` have become their classes."""
+    """A typed table in which the labels of ``merge_classes`` have become their classes.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        The target as text; a missing target stays missing. Without ``merge_classes`` (or without a
+        target, which the validation reports) the same table comes back.
+    use_case : UseCase
+        Names the target and the classes.
+
+    Returns
+    -------
+    DataFrame of n rows
+    """
     merged = {
         label_text(label): label_text(into)
         for into, labels in use_case.merge_classes.items()
@@ -19,11 +32,20 @@ def merge_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
 
 
 def code_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
-    """The declared columns of ``table`` and the target, as int64 codes where it is classes; without
-    duplicates where that is declared.
+    """The declared columns and the target, coded; without duplicates where that is declared.
 
-    A regression's target stays float64; row order is kept, labels run from 0. Expects that every
-    type could be read and that every label is declared.
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        Typed, every label of the target declared and none missing.
+    use_case : UseCase
+        ``classes`` in the order of their codes; ``duplicates`` is "keep" or "drop".
+
+    Returns
+    -------
+    DataFrame of at most n rows
+        Classes as int64 codes, a regression's target as float64. Row order is kept, row labels run
+        from 0.
     """
     names = [*(column.name for column in use_case.columns), use_case.target]
     coded = table[names]

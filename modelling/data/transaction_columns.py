@@ -14,11 +14,26 @@ from modelling.scorer.scoring import label_text
 def derive_transaction_windows(
     table: pd.DataFrame, derived: TransactionWindows, fraud_label: int | str
 ) -> pd.DataFrame:
-    """``table`` with the columns of ``transaction_windows``, under their names.
+    """A typed table with the columns of ``transaction_windows``, under their names.
 
-    ``fraud_label`` is what the fraud column holds for a fraud, however it is written (1, 1.0, "1").
-    Expects that ``derived.raw_rules`` are kept. Raises DataRefused where the table already has a
-    column of a derived name.
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        Keeps ``derived.raw_columns`` and ``derived.raw_rules``: nothing missing, amounts finite.
+    derived : TransactionWindows
+        Names the columns, the windows and the delay.
+    fraud_label : int or str
+        What the fraud column holds for a fraud, however it is written (1, 1.0, "1").
+
+    Returns
+    -------
+    DataFrame of n rows
+        In the order of ``table``, row labels kept.
+
+    Raises
+    ------
+    DataRefused
+        Where the table has a column of a derived name already.
     """
     raw = as_kinds(table, derived.raw_kinds)
     amounts = raw[derived.amount].to_numpy(dtype=np.float64)

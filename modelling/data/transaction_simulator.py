@@ -21,9 +21,21 @@ CUSTOMERS_A_DAY, CUSTOMER_DAYS = 3, 14
 def simulate_transactions(declared: SimulatedTransactions) -> pd.DataFrame:
     """One row per transaction, in order of time, with known frauds.
 
-    Columns: ``transaction_id`` (0 to n - 1), ``transacted_at`` (whole seconds), ``customer_id``,
-    ``terminal_id``, ``amount_usd`` (cents), ``fraud`` (0 or 1). The seed decides every number.
-    Raises UsageError where so few customers and terminals make no transaction at all.
+    Parameters
+    ----------
+    declared : SimulatedTransactions
+        How many customers, terminals and days; the seed decides every number.
+
+    Returns
+    -------
+    DataFrame of n rows
+        ``transaction_id`` (0 to n - 1), ``transacted_at`` (whole seconds), ``customer_id``,
+        ``terminal_id``, ``amount_usd`` (whole cents), ``fraud`` (0 or 1); nothing is missing.
+
+    Raises
+    ------
+    UsageError
+        Where so few customers and terminals make no transaction at all.
     """
     rng = np.random.default_rng(declared.seed)
     customer, day, second, amount, terminal = _genuine(declared, rng)
@@ -98,7 +110,7 @@ def _commit_frauds(
     rows_of_customer = _rows_by_key(customer, declared.customers)
     for today in range(declared.days - 1):
         struck = _some(rng, declared.customers, CUSTOMERS_A_DAY)
-        rows = np.concatenate([rows_of_customer[one] for one in struck])
+        rows = np.concatenate([rows_of_customer[customer] for customer in struck])
         leaked = _within(rows, day, today, CUSTOMER_DAYS)
         stolen = rng.choice(leaked, len(leaked) // 3, replace=False)
         amount[stolen] = (5 * amount[stolen]).round(2)

@@ -25,20 +25,44 @@ def transaction_windows(
     windows_days: tuple[int, ...] = (1, 7, 30),
     delay_days: int = 7,
 ) -> dict[str, np.ndarray]:
-    """The features of each row by name, float64 of shape (n,), in the order of the rows given.
+    """What a customer did and what happened at a terminal before each transaction.
 
-    ``times`` is datetime64, ``amounts`` finite, ``frauds`` bool; nothing is missing; all (n,), in
-    any order. For a row at time t and a window of d days:
+    For a row at time t and a window of d days:
 
     - ``customer_transactions_{d}d`` and ``customer_mean_amount_{d}d`` are over the customer's rows
-      in (t - d, t], so the row itself counts. Rows of the same instant see each other, whichever
-      stands first in the table.
+      in (t - d, t], so the row itself counts. Rows of the same instant see each other, in whichever
+      order they stand in the table.
     - ``terminal_transactions_{d}d`` and ``terminal_fraud_share_{d}d`` are over the terminal's rows
       in (t - delay - d, t - delay]: whether a younger row is a fraud is not yet known at t. Without
       such rows the share is 0.
     - ``is_weekend`` is 1 on Saturdays and Sundays, ``is_night`` until 06:59.
 
     No row sees a later one.
+
+    Parameters
+    ----------
+    times : datetime64 array (n,)
+        In any order.
+    customers, terminals : array (n,)
+        Identifiers.
+    amounts : float array (n,)
+        Finite, in one currency.
+    frauds : bool array (n,)
+    windows_days : tuple of int
+    delay_days : int
+        Days until a fraud is known.
+
+    Nothing may be missing in the arrays; n may be 0.
+
+    Returns
+    -------
+    dict of float64 arrays (n,)
+        By name, in the order of the rows given; means in the unit of ``amounts``.
+
+    References
+    ----------
+    Le Borgne, Siblini, Lebichot and Bontempi (2022), "Reproducible machine learning for credit card
+    fraud detection", chapter 3.
     """
     with ThreadPoolExecutor(2) as pool:  # numpy lets go of the interpreter while it computes
         customer = pool.submit(_of_customers, customers, times, amounts, windows_days)

@@ -27,10 +27,25 @@ def kinds_of(use_case: UseCase) -> dict[str, str]:
 
 
 def type_columns(table: pd.DataFrame, use_case: UseCase) -> TypedTable:
-    """What is declared of ``table``, in declared order and kinds.
+    """What is declared of a table, in declared order and kinds.
 
-    Numbers become float64, times UTC without a zone, labels text; what is missing stays missing.
-    Raises DataRefused where cells can be read in two ways, or a declared column is there twice.
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        As it was read; columns that are not declared are left out, missing ones too.
+    use_case : UseCase
+        Declares the columns, and how its source writes numbers and times.
+
+    Returns
+    -------
+    TypedTable
+        Numbers as float64 (missing: NaN), times in UTC without a zone (NaT), labels as text,
+        identifiers as int64 or text; row order and row labels are kept.
+
+    Raises
+    ------
+    DataRefused
+        Where cells can be read in two ways, or a declared column is there twice.
     """
     kinds, text_format = kinds_of(use_case), TextFormat.of(use_case.source)
     doubled = table.columns[table.columns.duplicated()].unique()

@@ -34,22 +34,41 @@ class TextFormat:
 
 
 def read_cells(
-    cells: pd.Series, kind: str, written: TextFormat, known: Iterable[str] = ()
+    cells: pd.Series, kind: str, text_format: TextFormat, known: Iterable[str] = ()
 ) -> tuple[pd.Series, int]:
-    """The column (n,) as its ``kind``, and how many cells are there but are not of that kind.
+    """One column as its kind.
 
-    A number becomes float64 (missing: NaN), a time a time in UTC without a zone, a category the
-    text of its label, one of the ``known`` ones where it means one. An identifier is text, or
-    int64 where all are whole numbers without zeros in front. Where a cell can't be read the column
-    stays as it is. Raises DataRefused where cells can be read in two ways.
+    Parameters
+    ----------
+    cells : Series (n,)
+        As they were read, of any type.
+    kind : str
+        "number" becomes float64 (missing: NaN), "time" a time in UTC without a zone, "category" the
+        text of its label, "identifier" text, or int64 where all are whole numbers without zeros in
+        front.
+    text_format : TextFormat
+        How text writes numbers and times.
+    known : iterable of str
+        Labels that a category's cells are read as where they mean one of them.
+
+    Returns
+    -------
+    Series (n,), int
+        The column, and how many cells are there but are not of that kind. Where there are any, the
+        column comes back as it was.
+
+    Raises
+    ------
+    DataRefused
+        Where cells can be read in two ways.
     """
     if kind == "number":
-        return _numbers(cells, written)
+        return _numbers(cells, text_format)
     whole = pd.api.types.is_signed_integer_dtype(cells.dtype) and not cells.hasnans
     if kind == "identifier" and whole:
         return cells.astype("int64"), 0
     if kind == "time":
-        return read_times(cells, written.date_format)
+        return read_times(cells, text_format.date_format)
     labels = texts_of(cells, Labels(known).find if known else label_text)
     return (_whole_numbers(labels) if kind == "identifier" else labels), 0
 
@@ -71,26 +90,26 @@ def _factorize(cells: pd.Series) -> tuple[np.ndarray, pd.Index]:
 def _whole_numbers(labels: pd.Series) -> pd.Series:
     """Identifiers that are whole numbers, as numbers: their order is that of their size."""
     codes, unique = pd.factorize(labels)
-    if (codes < 0).any() or not all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", one) for one in unique):
+    if (codes < 0).any() or not all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) for text in unique):
         return labels
-    numbers = np.array([int(one) for one in unique], dtype=np.int64)
+    numbers = np.array([int(text) for text in unique], dtype=np.int64)
     return pd.Series(numbers[codes], index=labels.index, name=labels.name)
 
 
-def _numbers(cells: pd.Series, written: TextFormat) -> tuple[pd.Series, int]:
+def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]:
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return cells.astype("float64"), 0
     text = isinstance(cells.dtype, pd.StringDtype)
     try:
-        values = numbers_in_text(pa.array(cells), written) if text else None
+        values = numbers_in_text(pa.array(cells), text_format) if text else None
     except pa.ArrowInvalid:
         values = None
     if values is None:
-        values = np.array([_number(cell, written) for cell in cells], dtype=object)
+        values = np.array([_number(cell, text_format) for cell in cells], dtype=object)
         values = _with_truths(values, cells)
     unread = np.array([value is None for value in values]) if values.dtype == object else None
     if unread is not None and unread.any():
-        refuse_commas(cells[unread], written)
+        refuse_commas(cells[unread], text_format)
         return cells, int(unread.sum())
     return pd.Series(values.astype(np.float64), index=cells.index, name=cells.name), 0
 
@@ -110,31 +129,33 @@ def zero_or_one(numbers: pd.Series) -> bool:
     return bool(len(known)) and bool(known.isin((0, 1)).all())
 
 
-def _number(cell: object, written: TextFormat) -> float | None:
+def _number(cell: object, text_format: TextFormat) -> float | None:
     if isinstance(cell, str):
-        if written.thousands:
-            cell = cell.replace(written.thousands, "")
-        if written.decimal != ".":
-            cell = cell.replace(".", "?").replace(written.decimal, ".")
+        if text_format.thousands:
+            cell = cell.replace(text_format.thousands, "")
+        if text_format.decimal != ".":
+            cell = cell.replace(".", "?").replace(text_format.decimal, ".")
     return number_of(cell)
 
 
-def plain_numbers(cells: pa.Array, written: TextFormat) -> pa.Array:
+def plain_numbers(cells: pa.Array, text_format: TextFormat) -> pa.Array:
     """Text (n,) as it is written with a decimal point and without marks between thousands."""
     texts = pc.utf8_trim_whitespace(cells)
-    if written.thousands:
-        texts = pc.replace_substring(texts, written.thousands, "")
-    if written.decimal != ".":
-        texts = pc.replace_substring(pc.replace_substring(texts, ".", "?"), written.decimal, ".")
+    if text_format.thousands:
+        texts = pc.replace_substring(texts, text_format.thousands, "")
+    if text_format.decimal != ".":
+        texts = pc.replace_substring(
+            pc.replace_substring(texts, ".", "?"), text_format.decimal, "."
+        )
     return texts
 
 
-def numbers_in_text(cells: pa.Array, written: TextFormat) -> np.ndarray:
+def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
     """Text (n,) as float64, as ``scorer.scoring.number_of`` reads it, at the speed of Arrow.
 
     Raises ArrowInvalid where a cell is not a number, or one that only ``number_of`` can read.
     """
-    texts = plain_numbers(cells, written)
+    texts = plain_numbers(cells, text_format)
     try:
         values = pc.cast(texts, pa.float64())
     except pa.ArrowInvalid:
@@ -146,7 +167,7 @@ def numbers_in_text(cells: pa.Array, written: TextFormat) -> np.ndarray:
     return values.to_numpy(zero_copy_only=False)
 
 
-def refuse_commas(unread: pd.Series, written: TextFormat) -> None:
+def refuse_commas(unread: pd.Series, text_format: TextFormat) -> None:
     """Raise DataRefused where cells would be numbers with another decimal or thousands mark."""
     texts = unread.astype("str").str.strip()
     for pattern, looks_like, add in (
@@ -155,7 +176,7 @@ def refuse_commas(unread: pd.Series, written: TextFormat) -> None:
     ):
         count = int(texts.str.fullmatch(pattern).sum())
         only = pattern is DECIMAL_COMMA or count == len(texts)
-        if count and only and (written.decimal == "." or pattern is THOUSANDS):
+        if count and only and (text_format.decimal == "." or pattern is THOUSANDS):
             raise DataRefused(
                 f"{count:,} cells of {unread.name} look like {looks_like}: add {add} to the source "
                 "(finflows score: --source)"

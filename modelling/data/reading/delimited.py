@@ -96,8 +96,8 @@ def _without_extra(
 ) -> Iterator[pa.RecordBatch]:
     """Lines may end in delimiters that the header lacks, as long as nothing stands behind them."""
     for batch in batches:
-        behind = [one for one in batch.schema.names if one[:1] == "\0"]
-        if any(batch.column(one).null_count < len(batch) for one in behind):
+        behind = [name for name in batch.schema.names if name[:1] == "\0"]
+        if any(batch.column(name).null_count < len(batch) for name in behind):
             raise DataRefused(
                 f"{wanted.shown}: lines have {len(behind)} more cells than the header has names: "
                 "correct the header"

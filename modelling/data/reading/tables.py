@@ -181,7 +181,7 @@ def _open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
             f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source"
         )
     cells = full[chosen[0]]
-    names = [wanted.name(label_text(one) or "") for one in cells.iloc[0]]
+    names = [wanted.name(label_text(cell) or "") for cell in cells.iloc[0]]
     wanted.refuse_doubles(names)
     columns = {
         name: cells.iloc[1:, position].tolist()

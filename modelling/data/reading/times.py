@@ -13,12 +13,29 @@ EPOCHS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a time since 1970,
 
 
 def read_times(cells: pd.Series, date_format: str | None = None) -> tuple[pd.Series, int]:
-    """Times (n,) in UTC without a zone, NaT where there is none; and how many cells are no time.
+    """A column as points in time, where its writing is certain.
 
-    Where a cell is no time the column stays as it is. Certain are ISO 8601, dates with the month
-    in letters, whole numbers that are all dates (20190713, 201907) or all times since 1970 (in
-    seconds, milliseconds ...), and days and months in an order that only one reading bears. Raises
-    DataRefused where the column can be read in two ways.
+    Certain are ISO 8601, dates with the month in letters, whole numbers that are all dates
+    (20190713, 201907) or all times since 1970 (in seconds, milliseconds ...), and days and months
+    in an order that allows one reading only.
+
+    Parameters
+    ----------
+    cells : Series (n,)
+        Text, numbers, dates or times; what is missing stays missing.
+    date_format : str, optional
+        Of ``strptime``, where it is declared.
+
+    Returns
+    -------
+    Series (n,), int
+        Times in UTC without a zone, NaT where there is none; and how many cells are there but are
+        no time. Where there are any, the column comes back as it was.
+
+    Raises
+    ------
+    DataRefused
+        Where the column can be read in two ways.
     """
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
         return cells.dt.tz_convert("UTC").dt.tz_localize(None), 0
@@ -45,7 +62,7 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
         _of_days_and_months: texts.str.match(DAY_MONTH_YEAR),
         _in_utc: texts.str.match(ISO) | texts.str.contains(r"[A-Za-z]{3}"),
     }
-    reading, fitting = max(readings.items(), key=lambda one: one[1].sum())
+    reading, fitting = max(readings.items(), key=lambda item: item[1].sum())
     if fitting.mean() < 0.5:
         raise DataRefused(f"{name}: the times are written in a way that is not certain: {DECLARE}")
     return reading(texts[fitting], name).reindex(texts.index)

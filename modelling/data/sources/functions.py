@@ -19,6 +19,8 @@ def call_source(source: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         raise
     except Exception as error:
         file = inspect.getfile(inspect.unwrap(source))
-        lines = [one.lineno for one in extract_tb(error.__traceback__) if one.filename == file]
+        lines = [
+            frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file
+        ]
         where = f"{source.__qualname__} of {Path(file).name}, line {lines[-1] if lines else '?'}"
         raise UsageError(f"the source failed: {type(error).__name__} in {where}") from None

@@ -1,0 +1,60 @@
+"""From a table to rows that can be learnt from: one way, and one vocabulary of rules."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_models import COLUMNS, loan_table, loans, prepared
+
+from modelling.declaration import Finite, InOrder, OutOfTime, UniqueRows, time
+from modelling.refusals import DataRefused
+
+BECAUSE = {"because": "a test asks for it"}
+
+
+def dated(**declared):
+    return loans(columns=(*COLUMNS, time("opened_on")), **declared)
+
+
+@pytest.fixture
+def table():
+    days = pd.date_range("2020-01-01", periods=600, freq="D")
+    return loan_table(600).assign(opened_on=days, balance=np.linspace(1, 2, 600))
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "value", "said", "rows"),
+    [
+        (InOrder(column="opened_on", **BECAUSE), "opened_on", pd.Timestamp("2019-01-01"),
+         "opened_on: rows are in order", 1),
+        (Finite(column="balance", **BECAUSE), "balance", np.inf, "balance: is a finite number", 1),
+        (Finite(column="balance", above=0, **BECAUSE), "balance", 0.0,
+         "balance: is a finite number above 0", 1),
+        (UniqueRows(columns=("opened_on",), severity="critical", **BECAUSE), "opened_on",
+         pd.Timestamp("2020-01-01"), "opened_on: no value is there twice", 2),
+    ],
+)  # fmt: skip
+def test_a_rule_is_kept_or_named_with_its_rows(table, rule, column, value, said, rows):
+    use_case = dated(expectations=(rule,))
+    assert prepared(use_case, table).report.rules > prepared(dated(), table).report.rules
+    table.loc[5, column] = value
+    with pytest.raises(DataRefused, match=said) as refused:
+        prepared(use_case, table)
+    (broken,) = [one for one in refused.value.broken if one.column == column]
+    assert broken.rows == rows
+
+
+def test_a_warning_is_counted_and_the_rows_stay(table):
+    rule = Finite(column="balance", above=1.5, severity="warning", **BECAUSE)
+    data = prepared(dated(expectations=(rule,)), table)
+    (broken,) = data.report.warnings
+    assert broken.rows == (table["balance"] <= 1.5).sum()
+    assert len(data.table) == len(table)
+
+
+def test_the_same_table_is_prepared_the_same(table):
+    use_case = dated(split=OutOfTime(column="opened_on"))
+    first, again = prepared(use_case, table), prepared(use_case, table.copy())
+    assert first.data_hash == again.data_hash
+    for part, same in zip(first.parts, again.parts, strict=True):
+        pd.testing.assert_frame_equal(part, same)
+    assert sum(map(len, first.parts)) == len(first.table)
