@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import subprocess
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import pytest
 import typer
 from conftest import REPOSITORY
+from typer.testing import CliRunner
 
 from flows.command_line import app
 from modelling import declaration
@@ -157,6 +159,12 @@ def test_every_relative_link_leads_to_a_file(name):
     page = REPOSITORY / name
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_version_stands_in_one_place():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    said = CliRunner().invoke(app, ["--version"])
+    assert (said.exit_code, said.stdout) == (0, f"finflows {project['version']}\n")
 
 
 def test_every_page_is_in_the_index():

@@ -58,7 +58,9 @@ def test_what_travels_with_a_model_imports_nothing_of_the_project():
         assert not packages(ROOT / name) & {*ROOMS, "sklearn", "keras", "tensorflow"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["train", "--help"], ["show", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["list"], ["train", "--help"], ["show", "x"]]
+)
 def test_light_commands_load_no_heavy_library(arguments):
     code = f"""
 import sys
