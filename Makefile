@@ -10,6 +10,8 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 AUDIT_VENV := .venv-audit
 AUDIT_READY := $(AUDIT_VENV)/.ready
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
 FINFLOWS := $(VENV)/bin/finflows
 USE_CASE ?= credit_scoring
 PORT ?= 5000
@@ -122,16 +124,31 @@ $(AUDIT_READY): $(READY) requirements-audit.lock
 		--require-hashes --disable-pip-version-check -r requirements-audit.lock
 	@touch $@
 
+# Warnings are errors: a link that leads nowhere fails the build.
+.PHONY: docs
+docs: $(DOCS_READY) ## build README and docs/ as HTML, into build/docs
+	@$(DOCS_VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env \
+		--doctree-dir build/doctrees -c docs . build/docs
+	@echo "build/docs/docs/index.html"
+
+$(DOCS_READY): $(READY) requirements-docs.lock
+	@$(VENV)/bin/python -m venv --clear --without-pip $(DOCS_VENV)
+	@$(VENV)/bin/python -m pip --python $(DOCS_VENV)/bin/python install --quiet --no-deps \
+		--require-hashes --disable-pip-version-check -r requirements-docs.lock
+	@touch $@
+
 .PHONY: lock
-lock: ## resolve requirements.lock and those of bench and audit anew (needs uv)
+lock: ## resolve requirements.lock and those of bench, audit and docs anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--extra dask --extra postgresql --group samples --group dev pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--constraints requirements.lock --group bench -o requirements-bench.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 		--constraints requirements.lock --group audit -o requirements-audit.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+		--constraints requirements.lock --group docs -o requirements-docs.lock
 
 .PHONY: clean
 clean: ## remove the environment and caches; mlruns/ stays
-	rm -rf $(VENV) $(AUDIT_VENV) .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(VENV) $(AUDIT_VENV) $(DOCS_VENV) .pytest_cache .mypy_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,21 @@ def credit_file(tmp_path_factory):
 def credit_table(credit_file):
     """The rows of ``credit_file``."""
     return pd.read_csv(credit_file)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the checkout, set up with this environment; without runs and history."""
+    left_out = shutil.ignore_patterns(".?*", "build", "mlruns", "tests", "__pycache__")
+    folder = shutil.copytree(REPOSITORY, tmp_path / "checkout", ignore=left_out)
+    environment = folder / ".venv"
+    for new in (folder / "mlruns", environment):
+        new.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name != ".ready":
+            (environment / part.name).symlink_to(part)
+    (environment / ".ready").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")

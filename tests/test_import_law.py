@@ -87,7 +87,9 @@ def test_a_crowded_or_unnamed_room_is_reported(copy):
     assert any("tasks/search/__init__.py" in one for one in breaches)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["train", "--help"], ["show", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["list"], ["train", "--help"], ["show", "x"]]
+)
 def test_light_commands_load_no_heavy_library(arguments):
     code = f"""
 import sys

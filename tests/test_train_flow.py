@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -49,6 +50,7 @@ def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
     tags = run.data.tags
     for tag in ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed", "prefect_flow_run"):
         assert tags[tag] not in ("", "none"), tag
+    assert tags["finflows_version"] == version("finance-flows")
     assert "Give Me Some Credit" in tags["mlflow.note.content"]
     contexts = {one.tags[0].value for one in run.inputs.dataset_inputs}
     assert contexts == {"train", "validation", "test"}

@@ -16,14 +16,32 @@ from modelling.declaration.references import reference_secrets, refuse_unreadabl
 from modelling.declaration.search_space import refuse_search
 from modelling.declaration.use_case_files import find_use_case, use_case_names
 from modelling.refusals import UsageError
+from tasks.tracking.provenance import installed_version
 from tasks.workers.ports import refuse_taken_port
 
 app = typer.Typer(
-    help="From a declared financial use case to a trained, judged and registered Keras model.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"finflows {installed_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def finflows(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """From a declared financial use case to a trained, judged and registered Keras model."""
+
 
 UseCaseName = Annotated[str, typer.Argument(help="A declared use case; see `finflows list`.")]
 Set = Annotated[

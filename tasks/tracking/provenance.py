@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+from importlib.metadata import PackageNotFoundError, version
 
 from modelling.declaration import UseCase
 from tasks.tracking.store import ROOT
@@ -10,11 +11,13 @@ from tasks.workers.processes import process_tag
 
 
 def provenance(use_case: UseCase) -> dict[str, str]:
-    """Tags: git commit and dirtiness, hash of the lock, seed, and the process that trains."""
+    """Tags: version, git commit and dirtiness, hash of the lock, seed, and the process that
+    trains."""
     code = code_and_lock()
     commit = code["git_commit"].replace("none", "")
     return {
         "use_case": use_case.name,
+        "finflows_version": installed_version(),
         **code,
         "seed": str(use_case.training.seed),
         "process": process_tag(os.getpid()),
@@ -22,6 +25,14 @@ def provenance(use_case: UseCase) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
     }
+
+
+def installed_version() -> str:
+    """The version in pyproject.toml, as it was when this environment was set up."""
+    try:
+        return version("finance-flows")
+    except PackageNotFoundError:  # a checkout on PYTHONPATH, in an environment of others
+        return "unknown"
 
 
 def code_and_lock() -> dict[str, str]:
