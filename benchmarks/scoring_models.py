@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
-from modelling.training.fitting import Job, fit
+from modelling.training.fitting import TrainingJob, fit
 from tasks.preparation import prepare_data
 from use_cases import find_use_case
 
@@ -25,7 +25,9 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
     parts = prepare_data.fn(use_case).parts
     features = preprocess(parts, use_case)
-    job = Job(use_case, features.train, features.validation, scratch / "c", scratch / "network")
+    job = TrainingJob(
+        use_case, features.train, features.validation, scratch / "c", scratch / "network"
+    )
     fit(job)
     assert job.network_folder is not None
     package = package_model(job.network_folder, features, parts, use_case, scratch / "scorer")

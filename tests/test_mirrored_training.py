@@ -72,6 +72,6 @@ def test_tf_config_of_several_machines_is_refused(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     with (
         pytest.raises(UsageError, match="keras issue 20585"),
-        mirrored_training.over_declared_devices(Training(devices="all")),
+        mirrored_training.on_declared_devices(Training(devices="all")),
     ):
         pass

@@ -6,7 +6,7 @@ import pytest
 from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.search_space import Choice, Uniform, refuse_search
 from modelling.refusals import UsageError
-from modelling.training.pruning import STARTUP_TRIALS, WARM_UP_EPOCHS, Pruning, median_thresholds
+from modelling.training.pruning import MINIMUM_TRIALS, WARM_UP_EPOCHS, Pruning, median_thresholds
 from use_cases import find_use_case, use_case_names
 
 
@@ -76,7 +76,7 @@ def test_the_bar_is_optunas_median():
 
     rng = np.random.default_rng(0)
     curves = rng.random((9, 12)).cumsum(axis=1)[:, ::-1]
-    pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, n_warmup_steps=WARM_UP_EPOCHS)
+    pruner = optuna.pruners.MedianPruner(MINIMUM_TRIALS, n_warmup_steps=WARM_UP_EPOCHS)
     study = optuna.create_study(pruner=pruner)
     for curve in curves[:7]:
         values = dict(enumerate(map(float, curve)))
@@ -93,7 +93,7 @@ def test_the_bar_is_optunas_median():
 
 
 def test_a_bar_of_few_trials_prunes_nothing_and_one_that_diverged_counts_as_bad():
-    assert median_thresholds([[1.0, 2.0]] * (STARTUP_TRIALS - 1)) == ()
+    assert median_thresholds([[1.0, 2.0]] * (MINIMUM_TRIALS - 1)) == ()
     assert median_thresholds([[1.0], [2.0], [3.0], [float("nan")]]) == (2.5,)
     pruning = Pruning((0.5,) * 10)
     assert not any(pruning(epoch, {"val_loss": 9.0}) for epoch in range(WARM_UP_EPOCHS))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from modelling.training.checkpoints import Checkpoints, Progress
+from modelling.training.checkpoints import Checkpoints, TrainingState
 from tasks.tracking.unfinished_files import remove_leftovers, unfinished_file, unfinished_folder
 
 WRITING = """
@@ -89,7 +89,7 @@ def test_folders_and_checkpoints_are_their_owners_whatever_the_umask(own_store):
             modes = [folder.stat().st_mode, folder.parent.stat().st_mode]
         checkpoints = own_store / "checkpoints" / "run"
         arrays = {"weights_0": np.zeros(3)}
-        Checkpoints(checkpoints).save(Progress(arrays, {"epochs_done": 1, "metrics": {}}))
+        Checkpoints(checkpoints).save(TrainingState(arrays, {"epochs_done": 1, "metrics": {}}))
         files = [path.stat().st_mode & 0o777 for path in checkpoints.iterdir()]
         modes.append(checkpoints.stat().st_mode)
     finally:

@@ -22,8 +22,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed
-from modelling.learning_curve.attempt import kept_val_loss
-from modelling.training.fitting import Job
+from modelling.learning_curve.attempt import val_loss_of_kept_weights
+from modelling.training.fitting import TrainingJob
 from modelling.training.pruning import PruningThresholds
 from tasks.search.study import OUTCOME, Outcome, Study, remember
 from tasks.tracking.record import TrackedRun
@@ -110,11 +110,13 @@ def run_trial(
     pruned trial's run is FINISHED, with the tag ``pruned``: it did what it should.
     """
     with nested_run(parent, "trial", str(number), use_case) as run:
-        job = Job(use_case, features.train, features.validation, run.checkpoint_folder, None, bar)
+        job = TrainingJob(
+            use_case, features.train, features.validation, run.checkpoint_folder, None, bar
+        )
         fitted = executor.run(job, [run.log_epoch])
         diagnosis = record_curve(fitted, use_case, run)
         run.log_tags({"pruned": "yes" if fitted.pruned else "no"})
-    val_loss = kept_val_loss(fitted.history, use_case)
+    val_loss = val_loss_of_kept_weights(fitted.history, use_case)
     outcome = Outcome(
         state="pruned" if fitted.pruned else "finished",
         val_loss=val_loss if math.isfinite(val_loss) else math.inf,

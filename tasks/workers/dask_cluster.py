@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlparse
 
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainingResult
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, WorkerWatch, report_epochs
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
@@ -63,7 +63,7 @@ class DaskCluster:
             )
         return cls(client, {GPU: 1} if gpus else {}, max(neighbours.values()), slots)
 
-    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
         from distributed import CancelledError, KilledWorker
         from distributed.client import FutureCancelledError
 
@@ -92,7 +92,7 @@ class DaskCluster:
         self.abandoned = True
         self.client.cancel(list(self.client.futures), force=True)
 
-    def _wait_for(self, future: Any) -> Fitted:
+    def _wait_for(self, future: Any) -> TrainingResult:
         """Its result. Raises PlaceLostError where no worker is left: Dask would wait for one."""
         seen = WorkerWatch("the Dask cluster")
         while True:
@@ -103,13 +103,15 @@ class DaskCluster:
                     raise
                 seen.look(bool(self.client.scheduler_info(n_workers=-1)["workers"]))
 
-    def _rows_of(self, job: Job) -> Any:
+    def _rows_of(self, job: TrainingJob) -> Any:
         if self.rows is None:
             self.rows = self.client.submit(tuple, [job.train, job.validation], pure=False)
         return self.rows
 
 
-def train_there(job: Job, rows: tuple[Examples, Examples], neighbours: int) -> Fitted:
+def train_there(
+    job: TrainingJob, rows: tuple[Examples, Examples], neighbours: int
+) -> TrainingResult:
     """On a Dask worker: train in a process beside it, which sees the GPUs that it sees.
 
     Checkpoints are found again where the workers share a folder with the flow, as on one machine.

@@ -13,9 +13,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainingResult
 from modelling.learning_curve.history import OnEpoch
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, Executor
 from tasks.workers.training_workers import (
     TrainingWorker,
@@ -41,7 +41,7 @@ class LocalProcesses:
         self.busy: set[TrainingWorker] = set()
         self.abandoned = False
 
-    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
         environment = self.free.get()
         try:
             if self.abandoned:

@@ -21,9 +21,9 @@ from modelling.refusals import MachineError
 from tasks.workers.quick_imports import quick_imports
 
 if TYPE_CHECKING:  # a worker is started before anything heavy is imported
-    from modelling.learning_curve.attempt import Fitted
+    from modelling.learning_curve.attempt import TrainingResult
     from modelling.learning_curve.history import OnEpoch
-    from modelling.training.fitting import Job
+    from modelling.training.fitting import TrainingJob
 
 GROWN_BYTES = 400 << 20  # beyond its size after the first training: about a dozen trainings
 SERVE = "import sys; from tasks.workers.training_workers import serve; serve(int(sys.argv[1]))"
@@ -55,7 +55,7 @@ class TrainingWorker:
         far_end.close()
         self.first_size: int | None = None
 
-    def run(self, job: "Job", on_epoch: Sequence["OnEpoch"]) -> "Fitted":
+    def run(self, job: "TrainingJob", on_epoch: Sequence["OnEpoch"]) -> "TrainingResult":
         """Train, and pass each epoch on as it ends. Raises what the training raised."""
         try:
             self.connection.send(job)

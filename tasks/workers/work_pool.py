@@ -28,10 +28,10 @@ from prefect.states import Cancelling
 
 from modelling.declaration import names
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainingResult
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatch, report_epochs
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
@@ -74,7 +74,7 @@ class WorkPool:
         shared_by = math.ceil(slots / workers)
         return cls(name, slots, folder, deployed, shared_by, Semaphore(slots))
 
-    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
         folder = job.checkpoint_folder
         rows = self.folder / ROWS
         with self.writing:
@@ -86,7 +86,7 @@ class WorkPool:
             if self.abandoned:
                 raise AbandonedError
             self._train(folder)
-        fitted: Fitted | Exception = pickle.loads((folder / FITTED).read_bytes())
+        fitted: TrainingResult | Exception = pickle.loads((folder / FITTED).read_bytes())
         if isinstance(fitted, Exception):
             raise fitted
         report_epochs(fitted, on_epoch)
