@@ -7,7 +7,7 @@ from small_models import loan_table, loans, prepared, small_model
 
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import Costs, LeastCost, NotAbove, amount, category, count
-from modelling.features.microaggregation import kept_median
+from modelling.features.microaggregation import microaggregated_median
 from modelling.judgement.deciding import amounts_of
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused
@@ -80,7 +80,7 @@ def test_a_code_is_no_amount_at_stake(table, tmp_path):
         tmp_path / "model", table=table, columns=COLUMNS, costs=costs, decision=LeastCost()
     )
     use_case, train = small.trained.use_case, small.parts.train
-    known = kept_median(without_special_codes(train, COLUMNS)["income"].to_numpy(), 20)
+    known = microaggregated_median(without_special_codes(train, COLUMNS)["income"].to_numpy(), 20)
     coded = small.parts.test[small.parts.test["income"].isin([-1, 99_999_999])]
     assert set(amounts_of(coded, use_case, known=train)) == {known}
     answers = Model(small.package.folder, "1").answer(coded)

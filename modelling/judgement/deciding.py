@@ -7,7 +7,7 @@ import pandas as pd
 
 from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, Column, CutOff, UseCase
-from modelling.features.microaggregation import kept_median
+from modelling.features.microaggregation import microaggregated_median
 from modelling.scorer.scoring import expected_cost_share
 
 
@@ -68,7 +68,7 @@ def amounts_of(
     median = amounts.median()
     if known is not None:
         least = use_case.minimum_rows_per_value
-        median = kept_median(_amounts_in(known, column).to_numpy(), least)
+        median = microaggregated_median(_amounts_in(known, column).to_numpy(), least)
     filled = amounts.fillna(0.0 if np.isnan(median) else median).to_numpy()
     return filled if costs.amount_at_most is None else np.minimum(filled, costs.amount_at_most)
 

@@ -13,7 +13,7 @@ from modelling.declaration import Network, UseCase
 from modelling.training import features_first
 from modelling.training.dropout import CounterDropout
 
-ROWS_AT_ONCE = 65_536
+ROWS_PER_BATCH = 65_536
 MEAN_OF_MEMBERS = "mean_of_members"
 # He et al. (2015) for rectifiers, Glorot and Bengio (2010) for saturating and output units.
 HE = {"scale": 2.0, "mode": "fan_in", "distribution": "truncated_normal"}
@@ -166,8 +166,10 @@ def network_outputs(network: keras.Model, features: np.ndarray) -> np.ndarray:
     ValueError
         Where ``features`` has no row.
     """
-    starts = range(0, len(features), ROWS_AT_ONCE)
-    parts = [network([features[first : first + ROWS_AT_ONCE]], training=False) for first in starts]
+    starts = range(0, len(features), ROWS_PER_BATCH)
+    parts = [
+        network([features[first : first + ROWS_PER_BATCH]], training=False) for first in starts
+    ]
     return np.concatenate([np.asarray(part) for part in parts])
 
 
