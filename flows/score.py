@@ -48,7 +48,7 @@ def score(
     ``source`` are further fields of ``Source``: how the input is written where it can't be told
     from it, or the query of a database.
     """
-    names.use_case_name(use_case_name)
+    names.check_use_case_name(use_case_name)
     table, output = declare_source(input_path, source or {}), Path(output_path)
     model = load_registered(use_case_name, version)
     asked = model.asked._replace(written=_written(model.asked.written, table))

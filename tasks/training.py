@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
-from modelling.learning_curve.attempt import Attempt, TrainingResult
+from modelling.learning_curve.attempt import Attempt, TrainedNetwork
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.figures import draw_learning_curve
 from modelling.learning_curve.history import History, OnEpoch
@@ -59,7 +59,7 @@ def train_and_read(
     return Attempt(use_case, folder, fitted, diagnosis)
 
 
-def record_curve(fitted: TrainingResult, use_case: UseCase, run: TrackedRun) -> Diagnosis:
+def record_curve(fitted: TrainedNetwork, use_case: UseCase, run: TrackedRun) -> Diagnosis:
     """Read the learning curve, and record it in the run with its picture and verdict."""
     diagnosis = read_learning_curve(fitted.history, use_case, fitted.dead_unit_share)
     run.log_curve(

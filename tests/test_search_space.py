@@ -14,7 +14,7 @@ from use_cases import find_use_case, use_case_names
 def test_every_use_case_has_a_space_whose_every_corner_it_accepts(name):
     use_case = find_use_case(name)
     for end in (0, -1):
-        settings = {key: one.points()[end] for key, one in use_case.search.items()}
+        settings = {key: one.grid_values()[end] for key, one in use_case.search.items()}
         changed = override(use_case, settings)
         assert changed.training.learning_rate == settings["training.learning_rate"]
 
@@ -65,9 +65,9 @@ def test_one_model_over_several_machines_is_refused_with_the_reason(devices):
 
 
 def test_a_grid_takes_the_ends_and_the_middle_of_a_range():
-    assert Uniform(low=1e-4, high=1e-2, log=True).points() == pytest.approx((1e-4, 1e-3, 1e-2))
-    assert Uniform(low=1, high=2, whole=True).points() == (1, 2)
-    assert Choice(values=((8,), (8, 4))).points() == ((8,), (8, 4))
+    assert Uniform(low=1e-4, high=1e-2, log=True).grid_values() == pytest.approx((1e-4, 1e-3, 1e-2))
+    assert Uniform(low=1, high=2, whole=True).grid_values() == (1, 2)
+    assert Choice(values=((8,), (8, 4))).grid_values() == ((8,), (8, 4))
 
 
 def test_the_bar_is_optunas_median():

@@ -75,7 +75,7 @@ def test_a_registered_contract_lets_them_pass_alone_and_among_others(table):
 
 def test_a_code_is_no_amount_at_stake(table, tmp_path):
     """The median of training, as for a missing amount: in choosing, deciding and counting alike."""
-    costs = Costs(amount="income", missed_share=1.0, false_alarm_share=0.2)
+    costs = Costs(amount="income", false_negative_share=1.0, false_positive_share=0.2)
     small = small_model(
         tmp_path / "model", table=table, columns=COLUMNS, costs=costs, decision=LeastCost()
     )
@@ -95,7 +95,7 @@ def test_a_code_is_no_amount_at_stake(table, tmp_path):
 
 
 def test_infinite_and_unknown_amounts_are_counted_like_missing_ones():
-    use_case = loans(costs=Costs(amount="income", missed_share=1.0))
+    use_case = loans(costs=Costs(amount="income", false_negative_share=1.0))
     rows = pd.DataFrame({"income": [10.0, np.inf, np.nan, 30.0]})
     assert amounts_of(rows, use_case).tolist() == [10, 20, 20, 30]
     assert amounts_of(rows.assign(income=np.nan), use_case).tolist() == [0, 0, 0, 0]

@@ -79,7 +79,10 @@ USE_CASE = UseCase(
     # Assumed, as the data holds no loans: a credit line of three monthly incomes, up to 25,000, of
     # which 75 % is lost in a default (Bahnsen et al. 2014); one repaid earns 10 % of it.
     costs=Costs(
-        amount="MonthlyIncome", amount_at_most=8333, missed_share=2.25, false_alarm_share=0.3
+        amount="MonthlyIncome",
+        amount_at_most=8333,
+        false_negative_share=2.25,
+        false_positive_share=0.3,
     ),
     decision=LeastCost(),
     expectations=(

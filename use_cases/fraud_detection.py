@@ -86,7 +86,7 @@ USE_CASE = UseCase(
     baselines=("constant", "linear", "boosting", "random_forest"),
     decision=AlertBudget(alerts_a_day=100, time="transacted_at", card="customer_id"),
     # A fraud that passes costs its amount; each card that is looked at, half an hour of work.
-    costs=Costs(amount="amount_usd", missed_share=1.0, false_alarm=20.0),
+    costs=Costs(amount="amount_usd", false_negative_share=1.0, false_positive=20.0),
     expectations=(
         RowCount(at_least=1000, because="fewer rows hold too few frauds to learn from"),
         TargetRate(

@@ -109,7 +109,9 @@ def search(
 def resume(
     run_id: Annotated[
         str,
-        typer.Argument(help="The MLflow run that was killed or failed.", callback=names.run_id),
+        typer.Argument(
+            help="The MLflow run that was killed or failed.", callback=names.check_run_id
+        ),
     ],
     as_json: Json = False,
     verbose: Verbose = False,

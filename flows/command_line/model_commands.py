@@ -15,7 +15,7 @@ from tasks.workers.ports import refuse_taken_port
 
 Name = Annotated[
     str,
-    typer.Argument(help="A use case with a registered model.", callback=names.use_case_name),
+    typer.Argument(help="A use case with a registered model.", callback=names.check_use_case_name),
 ]
 Reason = Annotated[
     str, typer.Option(help="Why; it is kept in the registry.", callback=arguments.reason)
@@ -116,7 +116,8 @@ def rollback(use_case: Name, reason: Reason) -> None:
 
 def reproduce(
     run_id: Annotated[
-        str, typer.Argument(help="The MLflow run of a finished training.", callback=names.run_id)
+        str,
+        typer.Argument(help="The MLflow run of a finished training.", callback=names.check_run_id),
     ],
     as_json: Json = False,
     verbose: Verbose = False,

@@ -56,7 +56,7 @@ def configure_environment(verbose: bool) -> None:
     """Settle the libraries before they are imported; what the user has set wins. Raises UsageError
     for an address that is none."""
     if url := os.environ.get("PREFECT_API_URL"):
-        names.server_address(url, "PREFECT_API_URL")
+        names.check_server_address(url, "PREFECT_API_URL")
     for name, value in {**SETTINGS, **({} if verbose else QUIET)}.items():
         os.environ.setdefault(name, value)
     # A proxy is for the world outside: the servers of this machine are reached without it.

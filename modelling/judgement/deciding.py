@@ -105,6 +105,6 @@ def _costs_of_mistakes(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarra
     assert costs is not None
     amounts = amounts_of(rows, use_case)
     positive = rows[use_case.target].to_numpy() == 1
-    missed = np.where(positive, costs.missed + costs.missed_share * amounts, 0.0)
-    alarm = np.where(positive, 0.0, costs.false_alarm + costs.false_alarm_share * amounts)
-    return missed, alarm
+    accepted = np.where(positive, costs.false_negative + costs.false_negative_share * amounts, 0.0)
+    refused = np.where(positive, 0.0, costs.false_positive + costs.false_positive_share * amounts)
+    return accepted, refused

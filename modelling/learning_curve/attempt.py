@@ -12,7 +12,7 @@ from modelling.learning_curve.history import History
 
 
 @dataclass(frozen=True)
-class TrainingResult:
+class TrainedNetwork:
     """The result of a training, beside its files.
 
     ``dead_unit_share`` is from 0 to 1, None without ReLU layers. ``validation_outputs``
@@ -37,7 +37,7 @@ class Attempt:
 
     use_case: UseCase
     network_folder: Path
-    fitted: TrainingResult
+    fitted: TrainedNetwork
     diagnosis: Diagnosis
     applied: dict[str, Any] = field(default_factory=dict)
 

@@ -359,6 +359,15 @@ def calibrated(outputs: np.ndarray, calibration: dict[str, Any]) -> np.ndarray:
     return outputs + calibration["offset"] if method == "level" else outputs
 
 
+# The names of costs in this release, and in the models and declarations of earlier ones.
+FORMER_COST_NAMES = {
+    "false_negative": "missed",
+    "false_negative_share": "missed_share",
+    "false_positive": "false_alarm",
+    "false_positive_share": "false_alarm_share",
+}
+
+
 def expected_cost_share(
     probabilities: np.ndarray, amounts: np.ndarray, costs: dict[str, Any]
 ) -> np.ndarray:
@@ -371,7 +380,7 @@ def expected_cost_share(
     amounts : (n,)
         The amount at stake in each row, in the unit of the costs.
     costs : dict
-        The fields of a declared ``Costs``.
+        The fields of a declared ``Costs``, by their present or former names.
 
     Returns
     -------
@@ -384,8 +393,14 @@ def expected_cost_share(
     Elkan (2001), "The foundations of cost-sensitive learning"; Bahnsen, Aouada and Ottersten
     (2014), "Example-dependent cost-sensitive logistic regression", for costs that differ by row.
     """
-    accepted = probabilities * (costs["missed"] + costs["missed_share"] * amounts)
-    refused = (1 - probabilities) * (costs["false_alarm"] + costs["false_alarm_share"] * amounts)
+    of_error = {
+        name: costs[name] if name in costs else costs[former]
+        for name, former in FORMER_COST_NAMES.items()
+    }
+    false_negative = of_error["false_negative"] + of_error["false_negative_share"] * amounts
+    false_positive = of_error["false_positive"] + of_error["false_positive_share"] * amounts
+    accepted = probabilities * false_negative
+    refused = (1 - probabilities) * false_positive
     return accepted / np.maximum(accepted + refused, 1e-300)
 
 

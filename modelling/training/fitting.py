@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import TrainingResult
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.training.pruning import Pruning, PruningThresholds
 
@@ -28,7 +28,7 @@ class TrainingJob:
     pruning_thresholds: PruningThresholds = ()
 
 
-def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
+def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
     """Build, train and save the declared network. TensorFlow is imported in this call.
 
     Parameters
@@ -72,7 +72,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
         )
     if job.network_folder is not None:
         save_network(network, job.network_folder, features[:1])
-    return TrainingResult(
+    return TrainedNetwork(
         history=history,
         dead_unit_share=dead_unit_share(network, features),
         weights_hash=weights_hash(network),

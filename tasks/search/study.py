@@ -167,7 +167,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 def grid(use_case: UseCase) -> dict[str, list[Any]]:
     """Every choice, and both ends and the middle of every range."""
     return {
-        name: [json.dumps(v) if isinstance(one, Choice) else v for v in one.points()]
+        name: [json.dumps(v) if isinstance(one, Choice) else v for v in one.grid_values()]
         for name, one in use_case.search.items()
     }
 
@@ -177,7 +177,7 @@ def _declared_settings(use_case: UseCase) -> dict[str, Any]:
     for name, dimension in use_case.search.items():
         part, _, setting = name.partition(".")
         value = getattr(getattr(use_case, part), setting)
-        if dimension.holds(value):
+        if dimension.contains(value):
             settings[name] = json.dumps(value) if isinstance(dimension, Choice) else value
     return settings
 

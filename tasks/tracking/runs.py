@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase, names
-from modelling.declaration.references import reference_secrets, refuse_lost
+from modelling.declaration.references import reference_secrets, refuse_missing_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
@@ -142,7 +142,7 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
             else f"run {run_id} was not made by a flow of this project"
         )
     parameters: dict[str, Any] = json.loads(run.data.tags[FLOW_PARAMETERS])
-    refuse_lost(run_id, parameters, "repeated" if finished else "resumed")
+    refuse_missing_secrets(run_id, parameters, "repeated" if finished else "resumed")
     return parameters
 
 
@@ -157,7 +157,7 @@ def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) ->
 
 def _find(client: MlflowClient, run_id: str) -> Run:
     try:
-        return client.get_run(names.run_id(run_id))
+        return client.get_run(names.check_run_id(run_id))
     except MlflowException:
         raise UsageError(f"there is no run {run_id} in this store") from None
 

@@ -52,7 +52,7 @@ def refuse_unusable_store() -> None:
     """Raises UsageError for an address that nothing here can work with, without asking anybody."""
     uri = tracking_uri()
     if uri.startswith(("http:", "https:")):
-        names.server_address(uri, "MLFLOW_TRACKING_URI")
+        names.check_server_address(uri, "MLFLOW_TRACKING_URI")
     scheme = uri.partition(":")[0].partition("+")[0]
     if is_file_store(uri):
         raise UsageError(
@@ -162,12 +162,12 @@ def local_folder() -> Path:
 
 def scratch_folder(run_id: str) -> Path:
     """Where a run of this machine keeps files while it runs; it goes when the run is closed."""
-    return local_folder() / "scratch" / names.run_id(run_id)
+    return local_folder() / "scratch" / names.check_run_id(run_id)
 
 
 def checkpoint_folder(run_id: str) -> Path:
     """Where a run of this machine keeps its checkpoints; it goes when the run is finished."""
-    return local_folder() / "checkpoints" / names.run_id(run_id)
+    return local_folder() / "checkpoints" / names.check_run_id(run_id)
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:

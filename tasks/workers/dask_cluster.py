@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import TrainingResult
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
@@ -63,7 +63,7 @@ class DaskCluster:
             )
         return cls(client, {GPU: 1} if gpus else {}, max(neighbours.values()), slots)
 
-    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         from distributed import CancelledError, KilledWorker
         from distributed.client import FutureCancelledError
 
@@ -92,7 +92,7 @@ class DaskCluster:
         self.abandoned = True
         self.client.cancel(list(self.client.futures), force=True)
 
-    def _wait_for(self, future: Any) -> TrainingResult:
+    def _wait_for(self, future: Any) -> TrainedNetwork:
         """Its result. Raises PlaceLostError where no worker is left: Dask would wait for one."""
         seen = WorkerWatch("the Dask cluster")
         while True:
@@ -111,7 +111,7 @@ class DaskCluster:
 
 def train_there(
     job: TrainingJob, rows: tuple[Examples, Examples], neighbours: int
-) -> TrainingResult:
+) -> TrainedNetwork:
     """On a Dask worker: train in a process beside it, which sees the GPUs that it sees.
 
     Checkpoints are found again where the workers share a folder with the flow, as on one machine.

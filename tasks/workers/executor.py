@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from modelling.learning_curve.attempt import TrainingResult
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
@@ -42,7 +42,7 @@ class Executor(Protocol):
 
     slots: int
 
-    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         """Train, once a slot is free. Raises WorkerDiedError where its process was killed, and
         PlaceLostError where no other could take its place."""
 
@@ -50,7 +50,7 @@ class Executor(Protocol):
         """Stop all that trains: whoever waited for it has been interrupted."""
 
 
-def report_epochs(fitted: TrainingResult, on_epoch: Sequence[OnEpoch]) -> None:
+def report_epochs(fitted: TrainedNetwork, on_epoch: Sequence[OnEpoch]) -> None:
     """What a training elsewhere could not tell while it ran."""
     for epoch in range(len(fitted.history.metrics["loss"])):
         for listener in on_epoch:

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from modelling.learning_curve.attempt import TrainingResult
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, Executor
@@ -41,7 +41,7 @@ class LocalProcesses:
         self.busy: set[TrainingWorker] = set()
         self.abandoned = False
 
-    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         environment = self.free.get()
         try:
             if self.abandoned:

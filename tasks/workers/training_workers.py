@@ -21,7 +21,7 @@ from modelling.refusals import MachineError
 from tasks.workers.quick_imports import quick_imports
 
 if TYPE_CHECKING:  # a worker is started before anything heavy is imported
-    from modelling.learning_curve.attempt import TrainingResult
+    from modelling.learning_curve.attempt import TrainedNetwork
     from modelling.learning_curve.history import OnEpoch
     from modelling.training.fitting import TrainingJob
 
@@ -55,7 +55,7 @@ class TrainingWorker:
         far_end.close()
         self.first_size: int | None = None
 
-    def run(self, job: "TrainingJob", on_epoch: Sequence["OnEpoch"]) -> "TrainingResult":
+    def run(self, job: "TrainingJob", on_epoch: Sequence["OnEpoch"]) -> "TrainedNetwork":
         """Train, and pass each epoch on as it ends. Raises what the training raised."""
         try:
             self.connection.send(job)
@@ -163,9 +163,9 @@ def serve(descriptor: int) -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with quick_imports():
         import modelling.training.training_loop  # noqa: F401
-        from modelling.declaration.use_case_files import open_folders
+        from modelling.declaration.use_case_files import extend_use_case_package
         from modelling.training.fitting import fit
-    open_folders()  # a declaration may name functions of its own module
+    extend_use_case_package()  # a declaration may name functions of its own module
 
     connection: Connection = Connection(descriptor)
 

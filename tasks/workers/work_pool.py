@@ -28,7 +28,7 @@ from prefect.states import Cancelling
 
 from modelling.declaration import names
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import TrainingResult
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
@@ -74,7 +74,7 @@ class WorkPool:
         shared_by = math.ceil(slots / workers)
         return cls(name, slots, folder, deployed, shared_by, Semaphore(slots))
 
-    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainingResult:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         folder = job.checkpoint_folder
         rows = self.folder / ROWS
         with self.writing:
@@ -86,7 +86,7 @@ class WorkPool:
             if self.abandoned:
                 raise AbandonedError
             self._train(folder)
-        fitted: TrainingResult | Exception = pickle.loads((folder / FITTED).read_bytes())
+        fitted: TrainedNetwork | Exception = pickle.loads((folder / FITTED).read_bytes())
         if isinstance(fitted, Exception):
             raise fitted
         report_epochs(fitted, on_epoch)
@@ -175,7 +175,7 @@ def _refuse_foreign(folder: Path) -> None:
     """
     if folder.parent.name != "checkpoints" or ".." in folder.parts:
         raise UsageError(f"{folder} is no folder of a run's checkpoints")
-    names.run_id(folder.name)
+    names.check_run_id(folder.name)
     try:
         job = os.lstat(folder / JOB)
     except OSError:
