@@ -19,7 +19,7 @@ from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.ports import refuse_taken_port
-from tasks.workers.server_authentication import AUTH_STRING, kept_string
+from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
 from tasks.workers.temporary_server import TemporaryServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,7 +137,7 @@ def prefect_server(port: int) -> Iterator[str]:
     except UsageError as error:
         raise UsageError(f"{error}, or export PREFECT_API_URL={url} if it is your server") from None
     file = Path(PREFECT_HOME.value()) / f"schedule-{port}.env"
-    server = TemporaryServer(port, kept_string(file, url), with_pages=True)
+    server = TemporaryServer(port, stored_auth_string(file, url), with_ui=True)
     try:
         server.wait()
         print(f"Prefect's pages: http://127.0.0.1:{port}; they ask once for the {AUTH_STRING} in")

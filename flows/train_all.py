@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from flows.compare import compare
 from modelling.declaration.use_case_files import use_case_names
-from tasks.separate_training import TrainingFailedError, end_trainings, train_apart
+from tasks.separate_training import TrainingFailedError, end_trainings, train_in_own_process
 from tasks.stored_parameters import without_secrets
 from tasks.workers.executors import share_of_machine
 from tasks.workers.training_workers import usable_cores
@@ -40,7 +40,7 @@ def train_all(
     with side_by_side as runner:
         waiting = {
             name: runner.submit(
-                train_apart,
+                train_in_own_process,
                 {
                     "use_case_name": name,
                     "settings": settings or [],

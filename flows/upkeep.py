@@ -7,7 +7,7 @@ from modelling.refusals import UsageError
 from tasks.registry.relocation import relocate_models
 from tasks.tracking.unfinished_files import remove_leftovers
 from tasks.upkeep.flow_runs import reap
-from tasks.upkeep.health import Check, examine
+from tasks.upkeep.health import Check, run_checks
 from tasks.workers.heartbeats import watch_heartbeats
 
 
@@ -17,7 +17,7 @@ def run_upkeep() -> tuple[list[Check], list[str]]:
 
     Where a Prefect server is configured, it is also told to watch the heartbeats of flow runs.
     """
-    checks = examine()
+    checks = run_checks()
     reachable = {one.name for one in checks if one.passed}
     if PREFECT_API_URL.value() and "prefect" in reachable:
         watch_heartbeats()

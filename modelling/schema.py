@@ -30,7 +30,7 @@ class Declaration(BaseModel):
     def _read_former_names(cls, declared: Any) -> Any:
         if not isinstance(declared, Mapping):
             return declared
-        for former in cls.renamed_fields.keys() & declared.keys():
+        for former in [name for name in cls.renamed_fields if name in declared]:
             # Not a DeprecationWarning: whoever wrote the declaration should see it.
             warnings.warn(
                 f"{cls.__name__}: {former} is called {cls.renamed_fields[former]} now",

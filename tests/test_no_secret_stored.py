@@ -20,7 +20,7 @@ from modelling.data.loading import read_table
 from modelling.declaration import Source
 from modelling.declaration.overrides import override
 from modelling.refusals import DataRefused, UsageError
-from tasks.separate_training import TrainingFailedError, train_apart
+from tasks.separate_training import TrainingFailedError, train_in_own_process
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import ui_address
 from use_cases import find_use_case
@@ -135,7 +135,7 @@ def test_processes_that_are_started_get_references_on_their_command_lines(store,
     watching = threading.Thread(target=watch)
     watching.start()
     with pytest.raises(TrainingFailedError, match="unknown use case"):
-        train_apart("nothing", [f"source.uri=postgresql://risk:{MARK}c@db/loans"], {})
+        train_in_own_process("nothing", [f"source.uri=postgresql://risk:{MARK}c@db/loans"], {})
     over.set()
     watching.join()
     assert any("source.uri=postgresql://risk:$FINFLOWS_SECRET" in line for line in seen)

@@ -106,8 +106,8 @@ def _at_most(seconds: float, action: Callable[[], None]) -> None:
 
 
 def _end_processes() -> None:
-    from tasks.workers.processes import end, family
-    from tasks.workers.temporary_server import release_servers
+    from tasks.workers.processes import end_processes, process_tree
+    from tasks.workers.temporary_server import stop_restarting_servers
 
-    release_servers()
-    end(family(os.getpid())[:-1], patience=1)
+    stop_restarting_servers()
+    end_processes(process_tree(os.getpid())[:-1], timeout_seconds=1)

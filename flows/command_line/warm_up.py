@@ -25,4 +25,4 @@ def warm_up(flow: str = "flows.train") -> None:
 
         start_worker()
     if booting:
-        booting.take()
+        booting.use()

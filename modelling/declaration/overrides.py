@@ -114,8 +114,9 @@ def _merged(declared: Declaration, changes: Mapping[str, Any], prefix: str = "")
     """The declaration as a dictionary with the changes; inner declarations that do not change stay
     as they are."""
     fields = {name: getattr(declared, name) for name in type(declared).model_fields}
-    for former in declared.renamed_fields.keys() & changes.keys():
-        _warn_of_former_name(prefix + former, prefix + declared.renamed_fields[former])
+    for former, present in declared.renamed_fields.items():
+        if former in changes:
+            _warn_of_former_name(prefix + former, prefix + present)
     for name, change in declared.with_present_names(changes).items():
         inner = fields.get(name)
         if isinstance(change, dict) and isinstance(inner, Declaration):

@@ -28,7 +28,7 @@ from tasks.registry.locked_requirements import locked
 from tasks.registry.model_files import fetched
 from tasks.tracking.record import TrackedRun, gate_tags
 from tasks.tracking.retrying import can_pass
-from tasks.workers.fresh_process import answers_elsewhere
+from tasks.workers.fresh_process import score_in_fresh_process
 
 log = logging.getLogger("finflows")
 TRAVELLING_MODEL = Path(__file__).with_name("registered_model.py")
@@ -61,7 +61,7 @@ def register_model(
     model_uri = str(made.source if made else _log_model(run, package).model_uri)
     with fetched(model_uri) as folder:
         tags = hash_tag(folder)
-        answers = answers_elsewhere(folder, validation[list(package.inputs)])
+        answers = score_in_fresh_process(folder, validation[list(package.inputs)])
     difference = refuse_disagreement(
         package.folder, trained.validation_outputs, answers, trained.use_case
     )

@@ -47,10 +47,10 @@ class Served:
 
     def run(self, port: int) -> NoReturn:
         """Become the server, on 127.0.0.1. Raises UsageError where the port is taken."""
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             try:
-                tried.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 raise UsageError(f"port {port} is taken: choose another with --port") from None
         settings = {name: one for name, one in os.environ.items() if name != "PYTHONPATH"}

@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tasks.tracking.store import connect, scratch_folder
-from tasks.workers.processes import died
+from tasks.workers.processes import has_died
 
 OURS = "tags.process LIKE '% % %'"  # host, number and start: other teams' runs have none
 
@@ -23,7 +23,7 @@ def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
     dead = []
     for run in running_runs(client, experiments):
         owner = run.data.tags.get("process", "")
-        if owner and died(owner):
+        if owner and has_died(owner):
             close_run(client, run, f"process {owner.split()[1]} was killed")
             dead.append(run)
     return dead
@@ -41,7 +41,7 @@ def close_all_dead() -> tuple[list[Run], dict[str, Run]]:
     rest = {
         run.data.tags.get("prefect_flow_run", "none"): run
         for run in running_runs(client, experiments)
-        if died(run.data.tags.get("process", " 0")) is None
+        if has_died(run.data.tags.get("process", " 0")) is None
     }
     rest.pop("none", None)
     return dead, rest

@@ -25,7 +25,7 @@ from tasks.tracking.store import (
     connect_patiently,
     experiment_id,
 )
-from tasks.workers.processes import died
+from tasks.workers.processes import has_died
 
 # The flow and its parameters, with which a killed run can be resumed.
 FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
@@ -164,7 +164,7 @@ def _find(client: MlflowClient, run_id: str) -> Run:
 
 def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
     owner = run.data.tags.get("process", "")
-    if run.info.status == "RUNNING" and died(owner) is False:
+    if run.info.status == "RUNNING" and has_died(owner) is False:
         raise UsageError(f"run {run.info.run_id} is still running, in process {owner.split()[1]}")
     for name, value in tags.items():
         client.set_tag(run.info.run_id, name, value)

@@ -19,7 +19,7 @@ from filelock import BaseFileLock, FileLock
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
-from tasks.workers.processes import end, family
+from tasks.workers.processes import end_processes, process_tree
 
 if TYPE_CHECKING:  # the command line looks at the store's address before anything heavy is imported
     from mlflow import MlflowClient
@@ -210,4 +210,4 @@ def serve_ui(port: int) -> None:
         try:
             server.wait()
         finally:
-            end(family(server.pid), patience=2)
+            end_processes(process_tree(server.pid), timeout_seconds=2)
