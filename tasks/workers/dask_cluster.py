@@ -166,7 +166,7 @@ def _refuse_unusable_address(address: str) -> None:
     if scheme not in ("tcp", "tls", "ws", "wss", "ucx"):
         raise UsageError(f"--dask {address}: write 'local' or an address as tls://HOST:8786")
     if scheme not in ("tls", "wss"):
-        log.warning("%-11s %s is open to everybody on its network: use tls://", "dask", address)
+        log.warning("%-11s %s is open to anybody on its network: use tls://", "dask", address)
         return
     try:
         ssl_context = Security().get_connection_args("client")["ssl_context"]
