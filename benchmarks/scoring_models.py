@@ -43,11 +43,11 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def _ours(package, folder: Path) -> Any:
-    from tasks.registry.registration import TRAVELLING_MODEL, signature_of
+    from tasks.registry.registration import MODEL_CODE, signature_of
 
     mlflow.pyfunc.save_model(
         folder,
-        python_model=str(TRAVELLING_MODEL),
+        python_model=str(MODEL_CODE),
         artifacts={"scorer": str(package.folder)},
         signature=signature_of(package),
         pip_requirements=list(package.requirements),

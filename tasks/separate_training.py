@@ -18,7 +18,7 @@ from prefect.client.orchestration import get_client
 
 from modelling.declaration.references import reference_secrets
 from modelling.secrets import hide_secrets
-from tasks.tracking.retrying import can_pass
+from tasks.tracking.retrying import is_transient
 from tasks.workers.training_workers import WorkerDiedError
 
 log = logging.getLogger("finflows")
@@ -37,7 +37,7 @@ class TrainingKilledError(TrainingFailedError, WorkerDiedError):
     name="train-apart",
     task_run_name="{use_case_name}",
     retries=2,
-    retry_condition_fn=can_pass,
+    retry_condition_fn=is_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -23,7 +23,7 @@ from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.retrying import can_pass
+from tasks.tracking.retrying import is_transient
 from tasks.workers.fresh_process import start_fresh_process
 from tasks.workers.training_workers import borrowed_worker
 
@@ -33,7 +33,7 @@ log = logging.getLogger("finflows")
 @task(
     name="train",
     retries=3,
-    retry_condition_fn=can_pass,
+    retry_condition_fn=is_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )

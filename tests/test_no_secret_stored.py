@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from servers import mlflow_ui
 from sqlalchemy import create_engine
 
-from flows.deployments import planned
+from flows.deployments import planned_deployments
 from flows.train import resume_run, train
 from modelling.data.loading import read_table
 from modelling.declaration import Source
@@ -241,8 +241,8 @@ deployments:
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
 """
     (tmp_path / "prefect.yaml").write_text(plan % MARK)
-    with pytest.raises(UsageError, match=r"nightly: its parameters hold a secret") as refused:
-        planned(tmp_path / "prefect.yaml")
+    with pytest.raises(UsageError, match=r"nightly: its parameters contain a secret") as refused:
+        planned_deployments(tmp_path / "prefect.yaml")
     assert MARK not in str(refused.value)
     (tmp_path / "prefect.yaml").write_text(plan % "$LOANS_PASSWORD")
-    assert planned(tmp_path / "prefect.yaml")
+    assert planned_deployments(tmp_path / "prefect.yaml")

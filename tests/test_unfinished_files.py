@@ -58,8 +58,8 @@ def test_the_doctor_removes_what_a_kill_left_wherever_it_is_and_nothing_else(own
     killed.wait()
     lines = remove_leftovers()
     assert lines == [
-        f"{left} removed: whoever wrote it was killed",
-        f"{own_store / 'scratch' / 'one'} removed: whoever used it was killed",
+        f"{left} removed: the process that wrote it was killed",
+        f"{own_store / 'scratch' / 'one'} removed: the process that used it was killed",
     ]
     assert not left.exists()
     assert written.exists()

@@ -27,7 +27,7 @@ from modelling.training.fitting import TrainingJob
 from modelling.training.pruning import PruningThresholds
 from tasks.search.study import OUTCOME, Outcome, Study, store_outcome
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.retrying import can_pass
+from tasks.tracking.retrying import is_transient
 from tasks.tracking.runs import nested_run
 from tasks.training import record_curve
 from tasks.workers.executor import Executor, ExecutorLostError
@@ -91,7 +91,7 @@ def _start(
     name="trial",
     task_run_name="trial {number}",
     retries=MAXIMUM_DEATHS,
-    retry_condition_fn=can_pass,
+    retry_condition_fn=is_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
