@@ -21,7 +21,7 @@ from use_cases import find_use_case
 
 
 def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Callables by name, each loaded by MLflow from a folder, and raw rows to score."""
+    """The models by name, each loaded by MLflow from a folder, and raw rows to score."""
     use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
     parts = prepare_data.fn(use_case).parts
     features = preprocess(parts, use_case)
@@ -56,9 +56,9 @@ def _ours(package, folder: Path) -> Any:
 
 
 def _keras(network_folder: Path, train: pd.DataFrame, folder: Path) -> Any:
-    """Keras's flavour takes features only: a scikit-learn pipeline stands before it, in memory.
+    """Keras's flavour takes features only, so a scikit-learn pipeline in memory precedes it.
 
-    Its features are as many as the network's, so that the network does the same work.
+    The pipeline gives as many features as the network needs, so that it does the same work.
     """
     import keras
 
