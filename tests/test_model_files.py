@@ -56,7 +56,7 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     assert files_of(client, "homeless", version) == astray
 
     (line,) = [one for one in relocate_models() if "homeless" in one]
-    assert line.startswith(f"version {version} of homeless: copied beside")
+    assert line.startswith(f"version {version} of homeless: copied to the artifacts of its run")
     assert str(astray) in line
     shutil.rmtree(tmp_path / "working copy")
     assert files_of(client, "homeless", version) == home

@@ -51,7 +51,7 @@ def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
     except OSError as error:
         return [f"{names}: its files can't be copied to {new} ({type(error).__name__})"]
     _update_location(model.model_id, experiment, location)
-    return [f"{names}: copied beside the artifacts of its run, from {old} to {new}"]
+    return [f"{names}: copied to the artifacts of its run, from {old} to {new}"]
 
 
 def _copy(old: Path, new: Path) -> None:

@@ -49,9 +49,8 @@ def tracked_run(
     run = _run_to_resume(client, experiment, resume)
     if run is None:
         tags[FLOW_PARAMETERS] = json.dumps(reference_secrets(parameters))
-        name = (
-            f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"  # told apart beside other use cases
-        )
+        # With the use case, so that runs of several experiments can be told apart in one list.
+        name = f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"
         run = client.create_run(experiment, tags=tags, run_name=name)
         _log_declaration(client, run.info.run_id, use_case)
         resumed = False
