@@ -273,9 +273,8 @@ def _overfitting(curves: _Curves) -> _Reading | None:
     if rise <= tolerated or last - best < 2:
         return None
     tau, p = trend(curves.val_loss[best:])
-    by_chance = (
-        p > P_VALUE and last - best > TOO_SHORT_EPOCHS
-    )  # four points never reach this p-value
+    # Four points never reach this p-value.
+    by_chance = p > P_VALUE and last - best > TOO_SHORT_EPOCHS
     if tau <= 0 or by_chance or trend(curves.loss[best:])[0] >= 0:
         return None
     evidence = (

@@ -11,9 +11,8 @@ module. Use ``with_stock_layers`` of ``modelling.training.network`` before savin
 import keras
 import tensorflow as tf
 
-FEATURES_FIRST_ROWS = (
-    256  # in smaller batches of narrow networks, transposing costs more than it saves
-)
+# In smaller batches of narrow networks, transposing costs more than it saves.
+FEATURES_FIRST_ROWS = 256
 
 
 def to_features_first(inputs: tf.Tensor) -> tf.Tensor:

@@ -17,9 +17,8 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-CHAMPION_SINCE = (
-    "champion_at."  # followed by the time: one tag for each time that a version became champion
-)
+# Followed by the time: one tag for each time that a version became champion.
+CHAMPION_SINCE = "champion_at."
 NEWEST_TAG = "champion_history"  # of the registered model: SHA-256 of the newest entry
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 

@@ -73,9 +73,8 @@ def prepare_serving(name: str, version: str | None = None) -> PreparedServer:
         verified_files(name, loaded.version) as fetched,
     ):
         if not folder.exists():
-            partial = folder.with_suffix(
-                ".partial"
-            )  # so that a killed copy leaves no incomplete model
+            # Copied under another name, so that a killed process leaves no incomplete model.
+            partial = folder.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(fetched, partial)
             os.replace(partial, folder)

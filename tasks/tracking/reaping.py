@@ -8,9 +8,8 @@ from mlflow.entities import Run
 from tasks.tracking.store import connect, scratch_folder
 from tasks.workers.processes import has_died
 
-PROJECT_RUNS = (
-    "tags.process LIKE '% % %'"  # host, number and start; only runs of this project have it
-)
+# The tag has host, number and start of the process; only runs of this project have it.
+PROJECT_RUNS = "tags.process LIKE '% % %'"
 
 
 def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
