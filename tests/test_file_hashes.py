@@ -15,7 +15,7 @@ from small_models import loan_table, register_and_judge
 
 from modelling.refusals import UsageError
 from tasks.registry.champions import promote_manually
-from tasks.registry.file_hashes import TAG
+from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import folder_of, load_version, verified_files
 from tasks.registry.reproduction import compare_runs
@@ -122,15 +122,15 @@ def test_compiled_code_that_somebody_laid_beside_the_model_does_not_run(files):
 
 
 def test_a_version_of_old_without_hashes_loads_and_says_so(files, client, caplog):
-    tag = client.get_model_version(NAME, "1").tags[TAG]
-    client.delete_model_version_tag(NAME, "1", TAG)
+    tag = client.get_model_version(NAME, "1").tags[HASHES_TAG]
+    client.delete_model_version_tag(NAME, "1", HASHES_TAG)
     try:
         assert len(load_version(NAME, "1").predict(loan_table(3))) == 3
         load_version(NAME, "1")
         assert caplog.text.count(f"{NAME} version 1 was registered without hashes") == 1
         assert "1 registered without hashes" in check_models().finding
     finally:
-        client.set_model_version_tag(NAME, "1", TAG, tag)
+        client.set_model_version_tag(NAME, "1", HASHES_TAG, tag)
 
 
 def test_a_gap_in_the_history_of_a_champion_is_found_by_doctor(registered, client):

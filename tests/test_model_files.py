@@ -9,7 +9,7 @@ from small_models import loan_table, register_and_judge
 from modelling.refusals import UsageError
 from tasks.registry import relocation
 from tasks.registry.champions import promote_manually, roll_back
-from tasks.registry.file_hashes import TAG
+from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.model_files import folder_of, load_version
 from tasks.registry.relocation import relocate_models
 from tasks.registry.scoring_runs import load_registered
@@ -77,7 +77,9 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
 
     (network,) = files_of(client, two_versions, "1").rglob("network.onnx")
     network.write_bytes(network.read_bytes()[:100])
-    client.delete_model_version_tag(two_versions, "1", TAG)  # as those of old, which had none
+    client.delete_model_version_tag(
+        two_versions, "1", HASHES_TAG
+    )  # as those of old, which had none
     refused_everywhere("can't be read at")
     shutil.rmtree(files_of(client, two_versions, "1"))
     refused_everywhere("has no files any more at")

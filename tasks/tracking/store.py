@@ -66,7 +66,7 @@ def refuse_unusable_store() -> None:
         )
     if scheme == "sqlite" and not is_writable(local_folder()):
         raise UsageError(
-            f"{local_folder()}, the folder of the tracking database, can't be written: set "
+            f"{local_folder()} can't be written, the folder of the tracking database: set "
             "MLFLOW_TRACKING_URI to another store"
         )
 
