@@ -112,7 +112,7 @@ def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_
     with run_of(later.trained.use_case) as run:
         decision = later.judge(run, later.register(run))
     assert decision.promoted
-    assert "the test rows changed, so it was scored anew" in decision.reason
+    assert "the test rows changed, so it was scored again" in decision.reason
 
 
 def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):

@@ -79,7 +79,7 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
     network.write_bytes(network.read_bytes()[:100])
     client.delete_model_version_tag(
         two_versions, "1", HASHES_TAG
-    )  # as those of old, which had none
+    )  # as in older models
     refused_everywhere("can't be read at")
     shutil.rmtree(files_of(client, two_versions, "1"))
     refused_everywhere("has no files any more at")
