@@ -138,7 +138,7 @@ def test_a_gap_in_the_history_of_a_champion_is_found_by_doctor(registered, clien
         one for one in client.get_model_version(NAME, "1").tags.items() if "champion_at" in one[0]
     ]
     client.delete_model_version_tag(NAME, "1", key)
-    assert f"{NAME}: all entries are gone" in check_history().finding
+    assert f"{NAME}: all entries are missing" in check_history().finding
     client.set_model_version_tag(NAME, "1", key, text)
     assert NAME not in check_history().finding
 
