@@ -1,1 +1,1 @@
-"""What is installed and shipped: its licences, and its known vulnerabilities."""
+"""Audit the installed packages: licences, known vulnerabilities, and the bill of materials."""

@@ -1,7 +1,7 @@
-"""The bill of materials in CycloneDX's JSON: ``python -m audit.sbom LOCK FILE``.
+"""The bill of materials as CycloneDX JSON: ``python -m audit.sbom LOCK FILE``.
 
-Written here, since it is a list: the tools for it take a minute and fifty packages more. It holds
-no time and no path, so that the same lock gives the same file.
+Written without a tool, since it is a simple list: the tools need fifty more packages and a minute.
+It contains no time and no path, so the same lock gives the same file.
 """
 
 import json
@@ -13,20 +13,21 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from audit.licences import ELSEWHERE, Licensed, licences_of, locked
+from audit.licences import NOT_INSTALLED, PackageLicence, licences_of, locked_packages
 
 
-def bill(found: list[Licensed]) -> dict[str, Any]:
+def bill_of_materials(found: list[PackageLicence]) -> dict[str, Any]:
     """All packages as components, with their licences and what each depends on."""
-    known = {canonicalize_name(one.package): _address(one) for one in found}
+    known = {canonicalize_name(package.package): _address(package) for package in found}
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": _project()},
-        "components": [_component(one) for one in found],
+        "components": [_component(package) for package in found],
         "dependencies": [
-            {"ref": _address(one), "dependsOn": sorted(_needs(one.package, known))} for one in found
+            {"ref": _address(package), "dependsOn": sorted(_needs(package.package, known))}
+            for package in found
         ],
     }
 
@@ -40,18 +41,18 @@ def _project() -> dict[str, Any]:
     }
 
 
-def _component(one: Licensed) -> dict[str, Any]:
-    address = _address(one)
-    component = {"type": "library", "bom-ref": address, "name": one.package, "purl": address}
-    component["version"] = one.version
-    if one.licence == ELSEWHERE:
+def _component(package: PackageLicence) -> dict[str, Any]:
+    address = _address(package)
+    component = {"type": "library", "bom-ref": address, "name": package.package, "purl": address}
+    component["version"] = package.version
+    if package.licence == NOT_INSTALLED:
         return component
-    # By name: of "BSD" nobody has said which, and such an expression would be none.
-    return {**component, "licenses": [{"license": {"name": one.licence}}]}
+    # By name, since "BSD" is no valid SPDX expression.
+    return {**component, "licenses": [{"license": {"name": package.licence}}]}
 
 
-def _address(one: Licensed) -> str:
-    return f"pkg:pypi/{canonicalize_name(one.package)}@{one.version}"
+def _address(package: PackageLicence) -> str:
+    return f"pkg:pypi/{canonicalize_name(package.package)}@{package.version}"
 
 
 def _needs(package: str, known: dict[Any, str]) -> set[str]:
@@ -59,15 +60,20 @@ def _needs(package: str, known: dict[Any, str]) -> set[str]:
         needed = [Requirement(text) for text in requires(package) or ()]
     except PackageNotFoundError:
         return set()
-    here = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
-    return {known[name] for one in here if (name := canonicalize_name(one.name)) in known}
+    without_extras = [
+        requirement
+        for requirement in needed
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    ]
+    names = {canonicalize_name(requirement.name) for requirement in without_extras}
+    return {known[name] for name in names if name in known}
 
 
 def main(lock: Path, file: Path) -> None:
-    """Write the file, and say so."""
-    whole = bill(licences_of(locked(lock.read_text(encoding="utf-8"))))
-    file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    print(f"SBOM             CycloneDX 1.6, {len(whole['components'])} packages: {file}")
+    """Write the file, and print a summary."""
+    content = bill_of_materials(licences_of(locked_packages(lock.read_text(encoding="utf-8"))))
+    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(f"SBOM             CycloneDX 1.6, {len(content['components'])} packages: {file}")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""How fast this project trains, beside what one would write without it. Start: ``make bench``."""
+"""How fast this project trains, compared with what one would otherwise write: ``make bench``."""

@@ -17,15 +17,15 @@ from use_cases import find_use_case
 
 
 def load() -> tuple[UseCase, Preprocessed]:
-    """The use case and its training and validation rows as its network sees them."""
+    """The use case with its preprocessed training and validation rows."""
     use_case = find_use_case("credit_scoring")
     return use_case, preprocess(prepare_data.fn(use_case).parts, use_case)
 
 
 def write_arrays(path: Path, rows: int | None = None) -> None:
-    """Write training and validation rows (the first ``rows``) for the peers, as a tutorial would.
+    """Write training and validation rows (at most ``rows``), preprocessed as in a tutorial.
 
-    120,000 and 30,000 rows of ten columns: medians for what is missing, standard scaling.
+    120,000 and 30,000 rows of ten columns: medians for missing values, standard scaling.
     """
     use_case = find_use_case("credit_scoring")
     parts = prepare_data.fn(use_case).parts
@@ -46,7 +46,7 @@ def write_table(path: Path) -> None:
     read_table(find_use_case("credit_scoring").source).to_csv(path, index=False)
 
 
-def one_cpu_for_all() -> dict[str, str]:
-    """An environment in which every library computes on the CPU and keeps quiet about it."""
+def cpu_environment() -> dict[str, str]:
+    """An environment in which all libraries use the CPU and log little."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
     return {**os.environ, **quiet}

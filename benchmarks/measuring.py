@@ -1,4 +1,4 @@
-"""Run peers in processes of their own, one at a time, and make numbers of what they print."""
+"""Run the compared programs one at a time, each in a process, and evaluate what they print."""
 
 import json
 import subprocess
@@ -9,16 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from benchmarks.data import one_cpu_for_all
+from benchmarks.data import cpu_environment
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to train. ``targets``: how many times faster we want to be, by batch size.
+    """One way to train. ``targets``: how many times faster this project should be, by batch size.
 
-    ``epochs`` by batch size: as many as it takes for a steady median in about 15 seconds.
+    ``epochs`` by batch size: enough for a stable median, in about 15 seconds.
     """
 
     module: str
@@ -28,13 +28,14 @@ class Peer:
     needs: str = "keras"
 
     @property
-    def installed(self) -> bool:
+    def is_installed(self) -> bool:
         return find_spec(self.needs) is not None
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What one process took: a steady epoch, what the first took beyond one, rows a second."""
+    """The times of one process: a later epoch, the extra time of the first one (``once_seconds``),
+    and rows per second."""
 
     epoch_seconds: float
     once_seconds: float
@@ -62,7 +63,7 @@ def run(*command: str, cwd: Path = REPOSITORY, **environment: str) -> tuple[dict
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**one_cpu_for_all(), "PYTHONPATH": str(REPOSITORY), **environment},
+        env={**cpu_environment(), "PYTHONPATH": str(REPOSITORY), **environment},
     )
     seconds = time.perf_counter() - start
     if done.returncode:
@@ -89,8 +90,10 @@ def measure(peer: Peer, batch_size: int, data: Path, quick: bool) -> Speed:
 
 
 def summary(speeds: list[Speed], ours: list[Speed]) -> dict[str, float]:
-    """Medians over the rounds. Ratios are taken within a round: the machine may drift between."""
-    medians = {name: median(asdict(one)[name] for one in speeds) for name in asdict(speeds[0])}
+    """Medians over the rounds. Ratios are taken within a round, since the machine's speed may
+    change between rounds."""
+    rounds = [asdict(speed) for speed in speeds]
+    medians = {name: median(values[name] for values in rounds) for name in rounds[0]}
     pairs = list(zip(speeds, ours, strict=True))
     steady = median(peer.epoch_seconds / our.epoch_seconds for peer, our in pairs)
     whole = median(peer.twenty_epochs / our.twenty_epochs for peer, our in pairs)

@@ -1,4 +1,4 @@
-"""Train ``credit_scoring`` with all of the project's defaults; when was which loss reached?
+"""Train ``credit_scoring`` with the project's defaults, and print when each loss was reached.
 
 ``python -m benchmarks.project_defaults`` prints one JSON line. The clock starts after the imports
 and the preprocessing and before the network is built, as in ``textbook_script.py``.

@@ -15,17 +15,19 @@ from sklearn.preprocessing import StandardScaler
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
-from modelling.training.fitting import Job, fit
+from modelling.training.fitting import TrainingJob, fit
 from tasks.preparation import prepare_data
 from use_cases import find_use_case
 
 
 def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Callables by name, each loaded by MLflow from a folder, and raw rows to score."""
+    """The models by name, each loaded by MLflow from a folder, and raw rows to score."""
     use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
     parts = prepare_data.fn(use_case).parts
     features = preprocess(parts, use_case)
-    job = Job(use_case, features.train, features.validation, scratch / "c", scratch / "network")
+    job = TrainingJob(
+        use_case, features.train, features.validation, scratch / "c", scratch / "network"
+    )
     fit(job)
     assert job.network_folder is not None
     package = package_model(job.network_folder, features, parts, use_case, scratch / "scorer")
@@ -41,11 +43,11 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def _ours(package, folder: Path) -> Any:
-    from tasks.registry.registration import TRAVELLING_MODEL, signature_of
+    from tasks.registry.registration import MODEL_CODE, signature_of
 
     mlflow.pyfunc.save_model(
         folder,
-        python_model=str(TRAVELLING_MODEL),
+        python_model=str(MODEL_CODE),
         artifacts={"scorer": str(package.folder)},
         signature=signature_of(package),
         pip_requirements=list(package.requirements),
@@ -54,9 +56,9 @@ def _ours(package, folder: Path) -> Any:
 
 
 def _keras(network_folder: Path, train: pd.DataFrame, folder: Path) -> Any:
-    """Keras's flavour takes features only: a scikit-learn pipeline stands before it, in memory.
+    """Keras's flavour takes features only, so a scikit-learn pipeline in memory precedes it.
 
-    Its features are as many as the network's, so that the network does the same work.
+    The pipeline gives as many features as the network needs, so that it does the same work.
     """
     import keras
 

@@ -1,8 +1,8 @@
-"""``make bench``: one row and a million rows through the registered model, beside Keras's own
-MLflow model behind a scikit-learn pipeline and scikit-learn's boosting.
+"""``make bench``: score one row and a million rows with the registered model, with Keras's own
+MLflow model after a scikit-learn pipeline, and with scikit-learn's boosting.
 
-All models are loaded by MLflow from disk and called in turns, in one process on one core, so that a
-machine that slows down meanwhile changes no ratio.
+All models are loaded by MLflow from disk and called in turns, in one process on one core, so that
+the ratios do not change if the machine slows down.
 """
 
 import argparse
@@ -31,18 +31,18 @@ console = Console(highlight=False, width=None if Console().is_terminal else 120)
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring_speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer calls, fewer rows")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     configure_environment(verbose=False)
     cores = os.sched_getaffinity(0)
     with TemporaryDirectory() as scratch:
         from benchmarks.scoring_models import load_models
 
         models, raw = load_models(Path(scratch))
-        served = measure_server(Path(scratch) / "ours", raw, calls=200 if given.quick else 4000)
+        served = measure_server(Path(scratch) / "ours", raw, calls=200 if arguments.quick else 4000)
         os.sched_setaffinity(0, {min(cores)})
         calls = one_row_calls(models, raw)
-        latencies = measure_in_turns(calls, rounds=20 if given.quick else 500)
-        bulk = measure_bulk(models, raw, rows=100_000 if given.quick else 1_000_000)
+        latencies = measure_in_turns(calls, rounds=20 if arguments.quick else 500)
+        bulk = measure_bulk(models, raw, rows=100_000 if arguments.quick else 1_000_000)
     results: dict[str, dict] = {"one_row_ms": latencies, "rows_per_second": bulk, "server": served}
     show(results)
     RESULTS.parent.mkdir(exist_ok=True)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def one_row_calls(models: dict[str, Any], raw: pd.DataFrame) -> dict[str, Callable[[], Any]]:
-    """One row in each of the ways in which a caller has it."""
+    """Calls that score one row, given as a dictionary or a frame."""
     frame = raw.iloc[[0]]
     row = {name: float(value) for name, value in raw.iloc[0].items()}
     inside = models["ours"].unwrap_python_model().model
@@ -69,8 +69,8 @@ def measure_in_turns(
 ) -> dict[str, dict[str, float]]:
     """Median and 99th percentile of each call's milliseconds.
 
-    A turn is ten calls in a row after one that doesn't count: it finds the processor's caches full
-    of the model before it, which no caller of one model does.
+    A turn is ten calls after one that is not counted: that one finds the processor's caches filled
+    by the previous model, which does not happen to a caller of one model.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds // 10):
@@ -81,13 +81,13 @@ def measure_in_turns(
                 call()
                 seconds[name].append(time.perf_counter() - start)
     return {
-        name: dict(zip(("p50", "p99"), np.quantile(those, [0.5, 0.99]) * 1000, strict=True))
-        for name, those in seconds.items()
+        name: dict(zip(("p50", "p99"), np.quantile(values, [0.5, 0.99]) * 1000, strict=True))
+        for name, values in seconds.items()
     }
 
 
 def measure_bulk(models: dict[str, Any], raw: pd.DataFrame, rows: int) -> dict[str, float]:
-    """Rows a second from a frame of many rows, on one core."""
+    """Rows per second for a frame of many rows, on one core."""
     many = pd.concat([raw] * (rows // len(raw) + 1), ignore_index=True).head(rows)
     calls = {
         "our pyfunc": (models["ours"].predict, many),
@@ -103,21 +103,22 @@ def measure_bulk(models: dict[str, Any], raw: pd.DataFrame, rows: int) -> dict[s
 
 
 def show(results: dict[str, dict]) -> None:
-    """Tables with the targets beside the figures."""
+    """Print tables with the results and their targets."""
     table = Table(title="One row", title_justify="left")
     for name in ("", "p50 ms", "p99 ms", "ours (a frame) is", "target"):
         table.add_column(name, justify="left" if not name else "right")
     latencies = results["one_row_ms"]
     ours = latencies["our pyfunc, a frame"]["p50"]
-    for name, one in latencies.items():
-        ratio, target = one["p50"] / ours, ""
+    for name, latency in latencies.items():
+        ratio, target = latency["p50"] / ours, ""
         if name.startswith("our"):
             limit = SCORER_MS if "scorer" in name else ONE_ROW_MS
-            target = f"{limit:g} ms {'met' if one['p50'] < limit else 'MISSED'}"
+            target = f"{limit:g} ms {'met' if latency['p50'] < limit else 'MISSED'}"
         elif name.startswith("Keras"):
             verdict = "met" if ratio >= FASTER_THAN_KERAS else "MISSED"
             target = f"{FASTER_THAN_KERAS}x {verdict}"
-        table.add_row(name, f"{one['p50']:.3f}", f"{one['p99']:.3f}", f"{ratio:.1f}x", target)
+        milliseconds = (f"{latency['p50']:.3f}", f"{latency['p99']:.3f}")
+        table.add_row(name, *milliseconds, f"{ratio:.1f}x", target)
     console.print(table)
     table = Table(title="Many rows, one core", title_justify="left")
     for name in ("", "rows/s", "target"):
@@ -129,9 +130,9 @@ def show(results: dict[str, dict]) -> None:
     table = Table(title="MLflow's scoring server, one row a request", title_justify="left")
     for name in ("", "requests/s", "p50 ms", "p99 ms"):
         table.add_column(name, justify="left" if not name else "right")
-    for name, one in results["server"].items():
-        numbers = (f"{one['requests_per_second']:,.0f}", f"{one['p50']:.2f}", f"{one['p99']:.2f}")
-        table.add_row(name, *numbers)
+    for name, server in results["server"].items():
+        requests = f"{server['requests_per_second']:,.0f}"
+        table.add_row(name, requests, f"{server['p50']:.2f}", f"{server['p99']:.2f}")
     console.print(table)
 
 

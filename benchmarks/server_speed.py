@@ -1,4 +1,4 @@
-"""The scoring server over HTTP on loopback: one client after itself, and eight together."""
+"""Measure the scoring server over HTTP on loopback, with one client and with eight in parallel."""
 
 import socket
 import subprocess
@@ -17,9 +17,9 @@ CLIENTS = 8
 
 
 def measure_server(model_folder: Path, raw: pd.DataFrame, calls: int) -> dict[str, dict]:
-    """Requests a second, and the median and 99th percentile of a request's milliseconds.
+    """Requests per second, and the median and 99th percentile of a request's milliseconds.
 
-    Each request brings one row and waits for its answer. Server and clients share the machine.
+    Each request has one row and waits for the response. Server and clients share the machine.
     """
     body = raw.head(1).to_json(orient="split", index=False)
     body = f'{{"dataframe_split": {body}}}'

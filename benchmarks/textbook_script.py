@@ -1,7 +1,7 @@
-"""Give Me Some Credit as a tutorial does it: one script from a CSV file to a judged network.
+"""Give Me Some Credit as in a tutorial: one script from a CSV file to an evaluated network.
 
 ``python benchmarks/textbook_script.py FILE.csv`` prints one JSON line. It splits the rows as the
-use case does, so that both validate on the same ones.
+use case does, so that both use the same validation rows.
 """
 
 import json

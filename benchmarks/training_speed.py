@@ -1,8 +1,8 @@
-"""``make bench``: our training beside Keras, scikit-learn, PyTorch and JAX, on this machine.
+"""``make bench``: compare our training with Keras, scikit-learn, PyTorch and JAX on this machine.
 
-Every number of the report comes from one run. Each peer trains in a process of its own, one at a
-time; the rounds are interleaved (A B C, A B C) and ratios taken within a round, so that a machine
-that slows down meanwhile changes no ratio.
+All numbers of the report come from one run. Each program trains in a process of its own, one at a
+time; the rounds are interleaved (A B C, A B C) and ratios taken within a round, so that the ratios
+do not change if the machine slows down.
 """
 
 import argparse
@@ -29,33 +29,33 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round, no whole scripts")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 512], choices=[32, 512])
-    given = parser.parse_args()
-    rounds = 1 if given.quick else given.rounds
+    arguments = parser.parse_args()
+    rounds = 1 if arguments.quick else arguments.rounds
     results: dict = {"cores": os.cpu_count(), "rounds": rounds}
     with TemporaryDirectory() as scratch:
         arrays = Path(scratch) / "rows.npz"
         write_arrays(arrays)
-        for batch_size in given.batch_sizes:
-            speeds = compare_peers(batch_size, arrays, rounds, given.quick)
+        for batch_size in arguments.batch_sizes:
+            speeds = compare_peers(batch_size, arrays, rounds, arguments.quick)
             results[f"batch_size_{batch_size}"] = speeds
             show_peers(batch_size, speeds)
             RESULTS.write_text(json.dumps(results, indent=1))
-        if not given.quick:
-            results["whole"] = compare_wholes(Path(scratch), rounds)
-            show_wholes(results["whole"])
+        if not arguments.quick:
+            results["whole"] = compare_complete_runs(Path(scratch), rounds)
+            show_complete_runs(results["whole"])
             RESULTS.write_text(json.dumps(results, indent=1))
     console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
 
 
 def compare_peers(batch_size: int, arrays: Path, rounds: int, quick: bool) -> dict[str, dict]:
     """The summary of each installed peer."""
-    speeds: dict[str, list[Speed]] = {peer.module: [] for peer in PEERS if peer.installed}
+    speeds: dict[str, list[Speed]] = {peer.module: [] for peer in PEERS if peer.is_installed}
     for number in range(1, rounds + 1):
         for peer in PEERS:
-            if peer.installed:
+            if peer.is_installed:
                 with console.status(f"batch size {batch_size}, round {number}: {peer.title}"):
                     speeds[peer.module].append(measure(peer, batch_size, arrays, quick))
-    return {module: summary(those, speeds["ours"]) for module, those in speeds.items()}
+    return {module: summary(rounds, speeds["ours"]) for module, rounds in speeds.items()}
 
 
 def show_peers(batch_size: int, speeds: dict[str, dict]) -> None:
@@ -69,36 +69,39 @@ def show_peers(batch_size: int, speeds: dict[str, dict]) -> None:
         if peer.module not in speeds:
             table.add_row(peer.title, f"not installed: pip install {peer.needs}")
             continue
-        one = speeds[peer.module]
+        speed = speeds[peer.module]
         numbers = (
-            f"{one['rows_per_second']:,.0f}",
-            f"{one['epoch_seconds']:.3f}",
-            f"{one['once_seconds']:.2f}",
-            f"{one['twenty_epochs']:.2f}",
-            f"{one['val_loss']:.4f}",
+            f"{speed['rows_per_second']:,.0f}",
+            f"{speed['epoch_seconds']:.3f}",
+            f"{speed['once_seconds']:.2f}",
+            f"{speed['twenty_epochs']:.2f}",
+            f"{speed['val_loss']:.4f}",
         )
-        table.add_row(peer.title, *numbers, *_ratios(peer.module, one, peer.targets, batch_size))
+        table.add_row(peer.title, *numbers, *_ratios(peer.module, speed, peer.targets, batch_size))
     console.print(table)
-    console.print("once: what the first epoch takes beyond a steady one, mostly compiling\n")
+    console.print("once: the extra time of the first epoch, mostly compiling\n")
 
 
-def _ratios(module: str, one: dict, targets: dict[int, float], batch_size: int) -> tuple[str, ...]:
+def _ratios(
+    module: str, speed: dict, targets: dict[int, float], batch_size: int
+) -> tuple[str, ...]:
     if module == "ours":
         return "", "", ""
     target = targets.get(batch_size)
     return (
-        f"{one['ratio']:.2f}x",
-        "" if target is None else _verdict(one["ratio"], target),
-        f"{one['ratio_twenty_epochs']:.2f}x",
+        f"{speed['ratio']:.2f}x",
+        "" if target is None else _met_or_missed(speed["ratio"], target),
+        f"{speed['ratio_twenty_epochs']:.2f}x",
     )
 
 
-def _verdict(ratio: float, target: float) -> str:
+def _met_or_missed(ratio: float, target: float) -> str:
     return f"{target:g}x {'met' if ratio >= target else 'MISSED'}"
 
 
-def compare_wholes(scratch: Path, rounds: int) -> dict[str, float]:
-    """Time to the textbook's loss, and the whole command beside the whole textbook script."""
+def compare_complete_runs(scratch: Path, rounds: int) -> dict[str, float]:
+    """The time to the textbook's loss, and the complete command compared with the complete textbook
+    script."""
     table = scratch / "table.csv"
     write_table(table)
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{scratch}/mlflow.db"}
@@ -128,11 +131,11 @@ def compare_wholes(scratch: Path, rounds: int) -> dict[str, float]:
                 "registration_seconds": _registration_seconds(trained["run_id"], **store),
             }
         )
-    return {name: median(one[name] for one in measured) for name in measured[0]}
+    return {name: median(values[name] for values in measured) for name in measured[0]}
 
 
 def _seconds_to(loss: float, reached: list[list[float]]) -> float:
-    """When a training first validated at ``loss`` or below; never is infinite."""
+    """The time until the validation loss was at most ``loss``; infinite if it never was."""
     return min((seconds for seconds, val_loss in reached if val_loss <= loss), default=float("inf"))
 
 
@@ -141,7 +144,7 @@ def _registration_seconds(run_id: str, **store: str) -> float:
     return client.get_run(run_id).data.metrics["registration_seconds"]
 
 
-def show_wholes(whole: dict[str, float]) -> None:
+def show_complete_runs(whole: dict[str, float]) -> None:
     table = Table("", title="Whole trainings", title_justify="left")
     for name in ("textbook s", "ours s", "ours is", "target"):
         table.add_column(name, justify="right")
@@ -153,7 +156,7 @@ def show_wholes(whole: dict[str, float]) -> None:
     )  # fmt: skip
     for title, textbook, ours, ratio, target in rows:
         seconds = (f"{whole[textbook]:.1f}", f"{whole[ours]:.1f}")
-        ratios = (f"{whole[ratio]:.1f}x", _verdict(whole[ratio], target))
+        ratios = (f"{whole[ratio]:.1f}x", _met_or_missed(whole[ratio], target))
         table.add_row(title, *seconds, *ratios)
     console.print(table)
     took = whole["registration_seconds"]

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.trials_per_hour``: our search beside Optuna around Keras, and KerasTuner.
+"""``python -m benchmarks.trials_per_hour``: compare our search with Optuna + Keras and KerasTuner.
 
-Same rows, space, budget and seed; each in a process of its own, one at a time. Ours also records
-every trial in MLflow and Prefect, with curve and verdict, and that is on the clock.
+Same rows, space, budget and seed; each in a process of its own, one at a time. Our time includes
+recording every trial in MLflow and Prefect, with its learning curve and verdict.
 """
 
 import argparse
@@ -49,9 +49,9 @@ def main() -> None:
 
 
 def measure(module: str, workers: int, trials: int, arrays: Path, quick: bool) -> dict:
-    """Trials per hour of one search; fewer trials for the slow ones.
+    """Trials per hour of one search; slow searches run fewer trials.
 
-    A trial that ended early counts as the share of its epochs: skipping work is no speed.
+    A trial that ended early counts as the share of epochs that it ran.
     """
     epochs = 3 if quick else EPOCHS
     store = f"sqlite:///{arrays.parent}/{module}{workers}/mlflow.db"
@@ -67,25 +67,24 @@ def measure(module: str, workers: int, trials: int, arrays: Path, quick: bool) -
 def show(results: dict[str, dict]) -> None:
     textbook = results["Optuna around Keras fit"]["per_hour"]
     table = Table(title="Trials per hour", title_justify="left")
-    for name in ("", "trials/hour", "s/trial", "epochs", "best val_loss", "beside textbook"):
+    for name in ("", "trials/hour", "s/trial", "epochs", "best val_loss", "against textbook"):
         table.add_column(name, justify="left" if not name else "right")
-    for title, one in results.items():
+    for title, result in results.items():
         table.add_row(
             title,
-            f"{one['per_hour']:,.0f}",
-            f"{3600 / one['per_hour']:.1f}",
-            f"{one['epochs']}",
-            f"{one['val_loss']:.4f}",
-            f"{one['per_hour'] / textbook:.1f}x",
+            f"{result['per_hour']:,.0f}",
+            f"{3600 / result['per_hour']:.1f}",
+            f"{result['epochs']}",
+            f"{result['val_loss']:.4f}",
+            f"{result['per_hour'] / textbook:.1f}x",
         )
     console.print(table)
-    one, two = (results[f"ours, {n}"]["per_hour"] for n in ("1 worker", "2 workers"))
-    alone = results["ours, 1 worker"]
-    overhead = (alone["seconds"] - alone["training_seconds"]) / alone["trials"]
+    single, two = results["ours, 1 worker"], results["ours, 2 workers"]["per_hour"]
+    overhead = (single["seconds"] - single["training_seconds"]) / single["trials"]
     console.print(
-        f"2 workers beside the textbook: {two / textbook:.1f}x (target {TEXTBOOK_TARGET}x); "
-        f"beside 1 worker: {two / one:.2f}x (target {WORKERS_TARGET}x)\n"
-        f"a trial on one warm worker, beyond compiling and training: {overhead:.2f} s "
+        f"2 workers against the textbook: {two / textbook:.1f}x (target {TEXTBOOK_TARGET}x); "
+        f"against 1 worker: {two / single['per_hour']:.2f}x (target {WORKERS_TARGET}x)\n"
+        f"a trial on one warm worker, without compiling and training: {overhead:.2f} s "
         f"(target {OVERHEAD_TARGET_SECONDS} s)"
     )
 

@@ -1,8 +1,9 @@
-"""``make bench``: the windows of customer and terminal beside pandas, on 1.75 million transactions.
+"""``make bench``: compare our time windows of customers and terminals with pandas, on 1.75 million
+transactions.
 
-Both sides turn the same table into the same twelve columns, in its row order; pandas computes on
-one core, ours on two. Ours runs twice before and twice after pandas, and the median counts, so that
-a machine that slows down meanwhile flatters nobody. The columns must agree, or the benchmark fails.
+Both compute the same twelve columns from the same table, in its row order; pandas uses one core,
+ours two. Ours runs twice before and twice after pandas, and the median counts, in case the machine
+slows down. The benchmark fails where the columns differ.
 """
 
 import argparse
@@ -33,33 +34,35 @@ def main() -> None:
     customers = 200 if parser.parse_args().quick else SimulatedTransactions().customers
     transactions = simulate_transactions(SimulatedTransactions(customers=customers))
     with console.status("windows of customers and terminals: ours, pandas, ours"):
-        before = [timed(our_route, transactions)[1] for _ in range(2)]
-        theirs, pandas_seconds = timed(pandas_route, transactions)
-        after = [timed(our_route, transactions)[1] for _ in range(2)]
-        settle_ties(theirs, transactions)
+        before = [timed(our_windows, transactions)[1] for _ in range(2)]
+        theirs, pandas_seconds = timed(pandas_windows, transactions)
+        after = [timed(our_windows, transactions)[1] for _ in range(2)]
+        align_ties(theirs, transactions)
     seconds = median(before + after)
-    apart = largest_difference(our_route(transactions), theirs)
+    largest = largest_difference(our_windows(transactions), theirs)
     results = {
         "rows": len(transactions),
         "our_seconds": seconds,
         "pandas_seconds": pandas_seconds,
         "ratio": pandas_seconds / seconds,
-        "largest_difference": apart,
+        "largest_difference": largest,
     }
     show(results)
-    if apart > 1e-6:
-        raise SystemExit(f"the two routes differ by up to {apart:.3g}")
+    if largest > 1e-6:
+        raise SystemExit(f"the two routes differ by up to {largest:.3g}")
     RESULTS.write_text(json.dumps(results, indent=1))
     console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
 
 
-def timed(route: Callable[[pd.DataFrame], dict], transactions: pd.DataFrame) -> tuple[dict, float]:
+def timed(
+    function: Callable[[pd.DataFrame], dict], transactions: pd.DataFrame
+) -> tuple[dict, float]:
     start = time.perf_counter()
-    columns = route(transactions)
+    columns = function(transactions)
     return columns, time.perf_counter() - start
 
 
-def our_route(transactions: pd.DataFrame) -> dict[str, np.ndarray]:
+def our_windows(transactions: pd.DataFrame) -> dict[str, np.ndarray]:
     return transaction_windows(
         transactions["transacted_at"].to_numpy(),
         transactions["customer_id"].to_numpy(),
@@ -71,7 +74,7 @@ def our_route(transactions: pd.DataFrame) -> dict[str, np.ndarray]:
     )
 
 
-def pandas_route(transactions: pd.DataFrame) -> dict[str, pd.Series]:
+def pandas_windows(transactions: pd.DataFrame) -> dict[str, pd.Series]:
     """The handbook's recipe with ``groupby().rolling()``: counts, means, and differences of sums.
 
     Expects rows in order of time.
@@ -98,11 +101,9 @@ def pandas_route(transactions: pd.DataFrame) -> dict[str, pd.Series]:
     return columns
 
 
-def settle_ties(columns: dict[str, pd.Series], transactions: pd.DataFrame) -> None:
-    """What each of a customer's rows of one second would see, were it the last of them.
-
-    pandas lets such rows see those that stand before them in the table; ours see each other.
-    """
+def align_ties(columns: dict[str, pd.Series], transactions: pd.DataFrame) -> None:
+    """Let rows of a customer with the same time all count each other, as ours do: each gets the
+    value of the last one. In pandas such a row counts only those before it in the table."""
     instants = transactions.groupby(["customer_id", "transacted_at"]).ngroup()
     tied = instants.duplicated(keep=False)
     for name, column in columns.items():
@@ -111,7 +112,7 @@ def settle_ties(columns: dict[str, pd.Series], transactions: pd.DataFrame) -> No
 
 
 def largest_difference(ours: dict[str, np.ndarray], theirs: dict[str, pd.Series]) -> float:
-    return max(float(np.abs(ours[name] - one.to_numpy()).max()) for name, one in theirs.items())
+    return max(float(np.abs(ours[name] - cells.to_numpy()).max()) for name, cells in theirs.items())
 
 
 def show(results: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Put trainings side by side, for people: a page in MLflow, a table in Prefect."""
+"""Publish a comparison of trainings: a page in MLflow, a table in Prefect."""
 
 from prefect import flow
 
@@ -13,8 +13,8 @@ def compare(
     since: str | None = None,
     run_ids: list[str] | None = None,
 ) -> str:
-    """Publish the comparison of the finished trainings that match; the id of its MLflow run.
+    """Publish the comparison of the finished trainings that match; returns its MLflow run id.
 
-    ``since`` is how far to look back, as in ``7d`` or ``12h``.
+    ``since`` is how far to look back, such as ``7d`` or ``12h``.
     """
     return publish_comparison(read_leaderboard(use_cases or (), tags, since, run_ids or ()))

@@ -1,4 +1,4 @@
-"""Repeat a finished training, and say what came out differently."""
+"""Repeat a finished training, and report what differs."""
 
 import logging
 
@@ -12,7 +12,7 @@ log = logging.getLogger("finflows")
 
 
 class Reproduced(BaseModel):
-    """The run, its repetition, and each thing that differs, in the order in which it matters."""
+    """The run, its repetition, and each difference, causes before effects."""
 
     run_id: str
     repeated_as: str
@@ -32,11 +32,10 @@ class Reproduced(BaseModel):
 
 
 def reproduce_run(run_id: str) -> Reproduced:
-    """Train again with the parameters of a finished run, in a new run that is judged as any is but
-    registers nothing.
+    """Train again with the parameters of a finished run, in a new run that registers nothing.
 
-    Commit, lock and data must be the same for the same bits: what changed is said first. Raises
-    UsageError where the run is not a finished training.
+    The results are identical only with the same commit, lock and data: what has changed is logged
+    first. Raises UsageError where the run is not a finished training.
     """
     parameters = parameters_of(run_id, finished=True)
     for name, was, now in what_changed(run_id):

@@ -1,4 +1,4 @@
-"""Score a file with the champion of a use case: its own flow, on a schedule or by hand."""
+"""Score a file with the champion of a use case: a flow of its own, scheduled or run manually."""
 
 import json
 import logging
@@ -43,17 +43,18 @@ def score(
     version: str | None = None,
     source: dict[str, Any] | None = None,
 ) -> ScoringResult:
-    """Answer every row of a table with the champion, or with ``version``.
+    """Score every row of a table with the champion, or with ``version``.
 
-    ``source`` are further fields of ``Source``: how the input is written where it can't be told
-    from it, or the query of a database.
+    ``source`` has further fields of ``Source``: the format of the input where it can't be detected,
+    or the query of a database.
     """
-    names.use_case_name(use_case_name)
+    names.check_use_case_name(use_case_name)
     table, output = declare_source(input_path, source or {}), Path(output_path)
     model = load_registered(use_case_name, version)
-    asked = model.asked._replace(written=_written(model.asked.written, table))
+    text_format = _text_format(model.interface.text_format, table)
+    interface = model.interface._replace(text_format=text_format)
     with scoring_run(model, table) as record, row_progress() as on_rows:
-        scored = score_file(asked, table, output, on_rows)
+        scored = score_file(interface, table, output, on_rows)
         record(
             {
                 "rows": scored.rows,
@@ -65,11 +66,11 @@ def score(
         )
     log.info("%-11s %s rows by version %s", "scored", f"{scored.rows:,}", model.version)
     for name, rows in scored.unknown.items():
-        told = f"{name}: {rows:,} rows have a label that the model does not know"
-        log.info("%-11s %s", "unknown", told)
+        message = f"{name}: {rows:,} rows have a label that the model does not know"
+        log.info("%-11s %s", "unknown", message)
     if scored.quarantined:
-        aside = f"{scored.quarantined:,} rows in {quarantine_of(output).name}"
-        log.info("%-11s %s, with the rules that they break", "quarantine", aside)
+        message = f"{scored.quarantined:,} rows in {quarantine_of(output).name}"
+        log.info("%-11s %s, with the rules that they break", "quarantine", message)
     return ScoringResult(
         use_case=use_case_name,
         model_version=model.version,
@@ -80,7 +81,7 @@ def score(
     )
 
 
-def _written(trained: TextFormat, table: Source) -> TextFormat:
-    """As the training source was written, but for what is said of this table."""
-    said = table.model_fields_set & {"decimal", "thousands", "date_format"}
-    return replace(trained, **{name: getattr(table, name) for name in said})
+def _text_format(trained: TextFormat, table: Source) -> TextFormat:
+    """The text format of the training source, except for what is declared for this table."""
+    declared = table.model_fields_set & {"decimal", "thousands", "date_format"}
+    return replace(trained, **{name: getattr(table, name) for name in declared})

@@ -1,4 +1,4 @@
-"""Train every declared use case, side by side, and put the results in one table."""
+"""Train all declared use cases in parallel, and compare the results."""
 
 from typing import Annotated, Any
 
@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 
 from flows.compare import compare
 from modelling.declaration.use_case_files import use_case_names
-from tasks.separate_training import TrainingFailedError, end_trainings, train_apart
+from tasks.separate_training import TrainingFailedError, end_trainings, train_in_own_process
 from tasks.stored_parameters import without_secrets
 from tasks.workers.executors import share_of_machine
 from tasks.workers.training_workers import usable_cores
 
 
 class AllTrained(BaseModel):
-    """The MLflow run of each use case that was trained, and why the others were not."""
+    """The MLflow run of each trained use case, and why the others failed."""
 
     run_ids: dict[str, str]
     failures: dict[str, str]
@@ -28,10 +28,11 @@ def train_all(
     workers: Annotated[int, Field(ge=1)] | None = None,
     settings: list[str] | None = None,
 ) -> AllTrained:
-    """Train all use cases (or those named), ``workers`` at a time, each in processes of its own.
+    """Train all use cases, or those in ``use_cases``, ``workers`` at a time, each in processes of
+    its own.
 
-    Cores and GPUs are divided among the workers. One that fails stops no other. ``settings`` are
-    written as for ``--set``; ``workers`` defaults to one for each core.
+    Cores and GPUs are divided among the workers. A failed training does not stop the others.
+    ``settings`` are written as for ``--set``; ``workers`` defaults to one per core.
     """
     names = use_cases or use_case_names()
     workers = min(workers or usable_cores(), len(names))
@@ -40,7 +41,7 @@ def train_all(
     with side_by_side as runner:
         waiting = {
             name: runner.submit(
-                train_apart,
+                train_in_own_process,
                 {
                     "use_case_name": name,
                     "settings": settings or [],

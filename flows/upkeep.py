@@ -1,4 +1,4 @@
-"""What keeps a box or a team's server in order: dead runs are ended, the usual traps looked for."""
+"""Upkeep of a machine or a team's server: end dead runs, and check for the usual problems."""
 
 from prefect import flow
 from prefect.settings import PREFECT_API_URL
@@ -7,18 +7,18 @@ from modelling.refusals import UsageError
 from tasks.registry.relocation import relocate_models
 from tasks.tracking.unfinished_files import remove_leftovers
 from tasks.upkeep.flow_runs import reap
-from tasks.upkeep.health import Check, examine
+from tasks.upkeep.health import Check, run_checks
 from tasks.workers.heartbeats import watch_heartbeats
 
 
 def run_upkeep() -> tuple[list[Check], list[str]]:
-    """The checks, and one line for each run that was ended because nobody runs it any more, for
-    each model that was brought home, and for each file that a killed process left.
+    """Returns the checks, and one line for each dead run that was ended, each model that was copied
+    to the artifact store, and each leftover of a killed process that was removed.
 
-    Where a Prefect server is configured, it is also told to watch the heartbeats of flow runs.
+    A configured Prefect server is also set up to watch the heartbeats of flow runs.
     """
-    checks = examine()
-    reachable = {one.name for one in checks if one.passed}
+    checks = run_checks()
+    reachable = {check.name for check in checks if check.passed}
     if PREFECT_API_URL.value() and "prefect" in reachable:
         watch_heartbeats()
     reaped = reap() if {"tracking", "prefect"} <= reachable else []
@@ -30,6 +30,6 @@ def run_upkeep() -> tuple[list[Check], list[str]]:
 def upkeep() -> list[str]:
     """End dead runs. Raises UsageError with the findings of the checks that fail."""
     checks, reaped = run_upkeep()
-    if failed := [one for one in checks if not one.passed]:
-        raise UsageError("; ".join(f"{one.name}: {one.finding}" for one in failed))
+    if failed := [check for check in checks if not check.passed]:
+        raise UsageError("; ".join(f"{check.name}: {check.finding}" for check in failed))
     return reaped

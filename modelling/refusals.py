@@ -1,6 +1,6 @@
-"""The ways of saying no to a user: each is one clear line, and an exit code.
+"""The errors that a user can correct: each is one clear line, and an exit code.
 
-What they say is shown, logged and stored by many: so no secret gets into it.
+Their messages are shown, logged and stored, so they never contain a secret.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -11,19 +11,19 @@ from modelling.secrets import hide_secrets
 
 
 class UsageError(ValueError):
-    """The command, a flag, a declaration or a server is not as it must be (exit code 2)."""
+    """A command, flag, declaration or server is wrong (exit code 2)."""
 
     def __init__(self, message: str):
         super().__init__(hide_secrets(message))
 
 
 class MachineError(RuntimeError):
-    """The machine gave out: a process killed, no memory, a full disk (exit code 1)."""
+    """The machine failed: a killed process, no memory, a full disk (exit code 1)."""
 
 
 @dataclass(frozen=True)
 class BrokenRule:
-    """One rule that the data broke: counts only, never a value."""
+    """A rule that the data break, with the number of rows, never with a value."""
 
     column: str
     rule: str
@@ -32,7 +32,7 @@ class BrokenRule:
 
 
 class DataRefused(ValueError):
-    """The data can't be used (exit code 3); ``broken`` says which rules, in how many rows."""
+    """The data can't be used (exit code 3); ``broken`` has the broken rules, with counts."""
 
     def __init__(self, message: str, broken: tuple[BrokenRule, ...] = ()):
         super().__init__(hide_secrets(message))
@@ -40,22 +40,23 @@ class DataRefused(ValueError):
 
 
 def refuse_broken(broken: Sequence[BrokenRule]) -> None:
-    """Raise DataRefused, in the words of the first critical rule, where one is among ``broken``."""
+    """Raise DataRefused where a critical rule is among ``broken``; the message names the first."""
     critical = [rule for rule in broken if rule.severity == "critical"]
     if critical:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
-        said = f"{critical[0].column}: {critical[0].rule}{more}"
-        raise DataRefused(f"the data breaks a critical rule: {said}", tuple(broken))
+        message = f"{critical[0].column}: {critical[0].rule}{more}"
+        raise DataRefused(f"the data breaks a critical rule: {message}", tuple(broken))
 
 
-def refuse_taken(names: Iterable[str], columns: Container[str]) -> None:
-    """Raise DataRefused where a table's ``columns`` have one of the ``names`` of derived ones."""
-    rule = "its name is free for the derived column"
+def refuse_taken_names(names: Iterable[str], columns: Container[str]) -> None:
+    """Raise DataRefused where a table's ``columns`` already have one of the ``names`` of derived
+    columns."""
+    rule = "must not have the name of a derived column"
     refuse_broken([BrokenRule(name, rule, None) for name in names if name in columns])
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The words ``; did you mean 'x'?`` for the nearest valid name, or the list of all."""
+    """The text ``; did you mean 'x'?`` with the nearest valid name, or the list of all."""
     valid = sorted(valid)
     close = get_close_matches(name, valid, n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else f"; valid: {', '.join(valid)}"

@@ -165,12 +165,12 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
         cells = batch.column(name)
         if asked.kinds[name] == "number" and pa.types.is_string(cells.type):
             try:
-                frame[name] = numbers_in_text(cells, asked.written)
+                frame[name] = numbers_in_text(cells, asked.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
-                plain = plain_numbers(cells, asked.written).to_pandas()
+                plain = plain_numbers(cells, asked.text_format).to_pandas()
                 unread = plain[pd.to_numeric(plain, errors="coerce").isna() & plain.notna()]
                 if len(unread) > len(plain) / 2:
-                    refuse_commas(unread.rename(name), asked.written)
+                    refuse_commas(unread.rename(name), asked.text_format)
                 frame[name] = plain
     return frame
 

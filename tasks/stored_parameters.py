@@ -1,4 +1,4 @@
-"""What Prefect stores of a flow's parameters, for everybody who may open its pages."""
+"""The parameters of a flow as Prefect stores them, for everybody who may open its pages."""
 
 from typing import Any, ParamSpec, TypeVar
 
@@ -11,9 +11,9 @@ R = TypeVar("R")
 
 
 def without_secrets(flow: Flow[P, R]) -> Flow[P, R]:
-    """``flow``, of which Prefect stores references in the place of secrets.
+    """``flow``, for which Prefect stores references instead of secrets.
 
-    The flow itself gets its parameters as they are.
+    The flow itself gets its parameters unchanged.
     """
     serialized = flow.serialize_parameters
 

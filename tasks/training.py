@@ -15,15 +15,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
-from modelling.learning_curve.attempt import Attempt, Fitted
+from modelling.learning_curve.attempt import Attempt, TrainedNetwork
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.figures import draw_learning_curve
 from modelling.learning_curve.history import History, OnEpoch
 from modelling.refusals import UsageError
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.retrying import can_pass
+from tasks.tracking.retrying import is_transient
 from tasks.workers.fresh_process import start_fresh_process
 from tasks.workers.training_workers import borrowed_worker
 
@@ -33,7 +33,7 @@ log = logging.getLogger("finflows")
 @task(
     name="train",
     retries=3,
-    retry_condition_fn=can_pass,
+    retry_condition_fn=is_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -46,7 +46,7 @@ def train_and_read(
     killed. Shows a progress line on a terminal.
     """
     folder = scratch / f"network-{run.run_id}"
-    job = Job(use_case, features.train, features.validation, run.checkpoint_folder, folder)
+    job = TrainingJob(use_case, features.train, features.validation, run.checkpoint_folder, folder)
     start_fresh_process()
     with (
         borrowed_worker() as worker,
@@ -59,9 +59,9 @@ def train_and_read(
     return Attempt(use_case, folder, fitted, diagnosis)
 
 
-def record_curve(fitted: Fitted, use_case: UseCase, run: TrackedRun) -> Diagnosis:
+def record_curve(fitted: TrainedNetwork, use_case: UseCase, run: TrackedRun) -> Diagnosis:
     """Read the learning curve, and record it in the run with its picture and verdict."""
-    diagnosis = read_learning_curve(fitted.history, use_case, fitted.dead_units)
+    diagnosis = read_learning_curve(fitted.history, use_case, fitted.dead_unit_share)
     run.log_curve(
         fitted.history, diagnosis, draw_learning_curve(fitted.history, use_case.title, diagnosis)
     )

@@ -28,7 +28,7 @@ def three_classes(tmp_path):
 
 def answered(folder, outputs):
     scorer = Scorer(folder)
-    return pd.DataFrame(scorer.named(scorer.read(outputs))).assign(broken_rules="")
+    return pd.DataFrame(scorer.by_name(scorer.calibrated_outputs(outputs))).assign(broken_rules="")
 
 
 def test_outputs_that_differ_by_rounding_agree_however_steep_the_calibration(three_classes):

@@ -16,8 +16,8 @@ from conftest import REPOSITORY
 
 from flows.command_line.terminal import configure_environment
 from modelling.refusals import UsageError
-from tasks.tracking.identity import person
-from tasks.tracking.store import experiment_id, shown_at
+from tasks.tracking.identity import current_user
+from tasks.tracking.store import experiment_id, how_to_open
 
 
 @pytest.mark.parametrize("given", [{}, {"NO_PROXY": "bank"}, {"no_proxy": "bank,localhost"}])
@@ -130,21 +130,21 @@ def test_a_name_is_of_the_operating_system_and_of_a_server_that_asks_for_one(gua
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "mallory")
     own = pwd.getpwuid(os.getuid()).pw_name
-    assert person() == own != "mallory"
+    assert current_user() == own != "mallory"
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "team")
-    assert person() == own, "a file asks nobody who it is"
+    assert current_user() == own, "a file asks nobody who it is"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", guarded)
-    assert person() == f"{own}, as team on 127.0.0.1"
+    assert current_user() == f"{own}, as team on 127.0.0.1"
     monkeypatch.setattr(Guarded, "login", "")  # it lets in everybody
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
-    assert person() == f"uid-{os.getuid()}"
+    assert current_user() == f"uid-{os.getuid()}"
 
 
 def test_a_link_names_the_server_that_is_there_and_no_password(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://team:word@mlflow.bank:8443/risk/")
-    assert shown_at("/#/runs/1") == "https://mlflow.bank:8443/risk/#/runs/1"
+    assert how_to_open("/#/runs/1") == "https://mlflow.bank:8443/risk/#/runs/1"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://db/mlflow")
-    assert shown_at("/#/runs/1") == "make ui, then http://127.0.0.1:5000/#/runs/1"
+    assert how_to_open("/#/runs/1") == "make ui, then http://127.0.0.1:5000/#/runs/1"
 
 
 def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(client):

@@ -8,13 +8,13 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-from flows.deployments import planned
+from flows.deployments import planned_deployments
 from modelling.refusals import UsageError
 
 PLANS = {
-    "": "plans nothing",
-    "deployments: [": "can't be read as a plan",
-    "[1, 2]": "plans nothing",
+    "": "has no deployments",
+    "deployments: [": "can't be read as YAML",
+    "[1, 2]": "has no deployments",
     "deployments: [{name: x}]": "deployment 1 has no entrypoint, schedules",
 }
 NOWHERE = """deployments:
@@ -68,7 +68,7 @@ def finflows(tmp_path):
         (["rollback", "credit_scoring", "--reason", ""], "--reason is empty"),
         (["rollback", "credit_scoring", "--reason", "x" * 2001], "at most 2,000"),
         (["rollback", "credit_scoring", "--reason", "\u200b"], "--reason is empty"),
-        (["rollback", "credit_scoring", "--reason", "x\n  version 9"], "--reason is one line"),
+        (["rollback", "credit_scoring", "--reason", "x\n  version 9"], "--reason must be one line"),
         (["train", "credit_scoring", "--set", "name=fraud_detection"], "name can't be set"),
         (["train", "credit_scoring", "--set", "training.seed=-1"], "training.seed"),
         (["train", "credit_scoring", "--set", "split.seed=4294967296"], "split.seed"),
@@ -87,7 +87,7 @@ def test_a_wrong_argument_is_refused_by_name(arguments, said, finflows):
 def test_a_plan_that_is_none_is_refused(content, tmp_path):
     (tmp_path / "plan.yaml").write_text(content)
     with pytest.raises(UsageError, match=PLANS[content]):
-        planned(tmp_path / "plan.yaml")
+        planned_deployments(tmp_path / "plan.yaml")
 
 
 def test_a_plan_of_flows_that_are_not_there_is_refused(finflows, tmp_path):

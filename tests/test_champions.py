@@ -19,7 +19,7 @@ from modelling.judgement.promotion import Comparison, comparison_tags, decide, p
 from modelling.refusals import UsageError
 from tasks.comparison import cells
 from tasks.registry import champions
-from tasks.registry.champions import history, promote_by_hand, registry_status, roll_back
+from tasks.registry.champions import history, promote_manually, registry_status, roll_back
 from tasks.tracking.leaderboard import read_leaderboard
 from tasks.tracking.prefect_pages import show_in_prefect
 
@@ -112,7 +112,7 @@ def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_
     with run_of(later.trained.use_case) as run:
         decision = later.judge(run, later.register(run))
     assert decision.promoted
-    assert "the test rows changed, so it was scored anew" in decision.reason
+    assert "the test rows changed, so it was scored again" in decision.reason
 
 
 def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):
@@ -139,8 +139,8 @@ def test_a_doubtful_version_stays_challenger_until_a_person_promotes_it(client):
     (row,) = read_leaderboard(["doubted"])
     assert cells(row)["doubts"] == "no gate is declared"
 
-    assert promote_by_hand("doubted", version, "a person looked at it")
-    assert not promote_by_hand("doubted", version, "once more")
+    assert promote_manually("doubted", version, "a person looked at it")
+    assert not promote_manually("doubted", version, "once more")
     assert [one.reason for one in history(client, "doubted")] == ["a person looked at it"]
 
 
@@ -159,18 +159,18 @@ def test_by_hand_and_back_again_with_reasons_that_are_kept(client):
         register_and_judge(noise=noise, name="handed")
     assert version_of(client, "handed") == "1"
     with pytest.raises(UsageError, match="has no version 9; versions: 1, 2, 3"):
-        promote_by_hand("handed", "9", "typo")
-    promote_by_hand("handed", "2", "regulator asked")
-    promote_by_hand("handed", "3", "campaign")
+        promote_manually("handed", "9", "typo")
+    promote_manually("handed", "2", "regulator asked")
+    promote_manually("handed", "3", "campaign")
     assert roll_back("handed", "complaints") == ("3", "2")
     assert roll_back("handed", "more complaints") == ("2", "1")
-    with pytest.raises(UsageError, match="nothing before it"):
+    with pytest.raises(UsageError, match="there is no other"):
         roll_back("handed", "once more")
     told = [(one.version, one.previous, one.how) for one in history(client, "handed")]
     assert told == [
         ("1", None, "compared"),
-        ("2", "1", "by hand"),
-        ("3", "2", "by hand"),
+        ("2", "1", "manual"),
+        ("3", "2", "manual"),
         ("2", "3", "rollback"),
         ("1", "2", "rollback"),
     ]
@@ -187,7 +187,7 @@ def test_a_version_that_does_not_load_is_never_champion(client):
     (network,) = folder.rglob("network.onnx")
     network.write_bytes(network.read_bytes()[:100])
     with pytest.raises(UsageError, match=f"network.onnx of broken version {version} is not what"):
-        promote_by_hand("broken", version, "anyway")
+        promote_manually("broken", version, "anyway")
     assert version_of(client, "broken") == "1"
     client.delete_registered_model("broken")  # doctor looks at all that are in use
 

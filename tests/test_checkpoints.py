@@ -17,14 +17,14 @@ from small_models import prepared
 
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
-from modelling.training.checkpoints import Checkpoints, Progress
-from modelling.training.fitting import Job
+from modelling.training.checkpoints import Checkpoints, TrainingState
+from modelling.training.fitting import TrainingJob
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker
 from use_cases import find_use_case
 
 
 def progress(epoch):
-    return Progress({"weights_0": np.full(3, epoch)}, {"epochs_done": epoch, "metrics": {}})
+    return TrainingState({"weights_0": np.full(3, epoch)}, {"epochs_done": epoch, "metrics": {}})
 
 
 def test_the_newest_of_two_is_found(tmp_path):
@@ -62,7 +62,7 @@ def save_without_end(folder):
         while True:
             epoch += 1
             arrays["weights_0"][:] = epoch
-            Checkpoints(folder).save(Progress(arrays, {"epochs_done": epoch, "metrics": {}}))
+            Checkpoints(folder).save(TrainingState(arrays, {"epochs_done": epoch, "metrics": {}}))
             os.write(write, f"{epoch}\n".encode())
     finally:
         os._exit(1)  # whatever went wrong, it must not go on as the test
@@ -108,7 +108,7 @@ def job(tmp_path_factory, credit_file):
     )
     features = preprocess(prepared(use_case).parts, use_case)
     folder = tmp_path_factory.mktemp("job") / "checkpoints"
-    return Job(use_case, features.train, features.validation, folder, None)
+    return TrainingJob(use_case, features.train, features.validation, folder, None)
 
 
 def fitted(job, kill=None):

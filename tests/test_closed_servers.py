@@ -22,7 +22,7 @@ from flows.command_line.terminal import exit_code
 from flows.deployments import prefect_server
 from modelling.refusals import UsageError
 from tasks.upkeep.health import check_prefect
-from tasks.workers.server_authentication import AUTH_STRING, kept_string
+from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
 
 FOREIGN = {"Origin": "https://evil.example"}
 FLOW = {"Content-Type": "application/json"}
@@ -187,9 +187,9 @@ def test_who_sits_at_the_port_already_is_told_nothing():
 
 def test_the_string_is_the_owners_alone_and_stays_the_same(tmp_path):
     file = tmp_path / "prefect" / "schedule-4200.env"
-    string = kept_string(file, "http://127.0.0.1:4200/api")
+    string = stored_auth_string(file, "http://127.0.0.1:4200/api")
     assert len(string) > 40
-    assert kept_string(file, "http://127.0.0.1:4200/api") == string
+    assert stored_auth_string(file, "http://127.0.0.1:4200/api") == string
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
     assert list(file.parent.iterdir()) == [file]
@@ -198,7 +198,7 @@ def test_the_string_is_the_owners_alone_and_stays_the_same(tmp_path):
 @pytest.mark.parametrize("spoiled", ["readable", "link", "empty"])
 def test_a_string_that_others_could_know_is_not_used_again(spoiled, tmp_path):
     file = tmp_path / "schedule-4200.env"
-    string = kept_string(file, "http://127.0.0.1:4200/api")
+    string = stored_auth_string(file, "http://127.0.0.1:4200/api")
     if spoiled == "readable":
         file.chmod(0o644)
     elif spoiled == "link":
@@ -206,7 +206,7 @@ def test_a_string_that_others_could_know_is_not_used_again(spoiled, tmp_path):
         file.symlink_to(tmp_path / "elsewhere")
     else:
         file.write_text("")
-    another = kept_string(file, "http://127.0.0.1:4200/api")
+    another = stored_auth_string(file, "http://127.0.0.1:4200/api")
     assert another != string
     assert len(another) > 40
     assert file.stat(follow_symlinks=False).st_mode & 0o777 == 0o600

@@ -219,7 +219,7 @@ def test_a_column_is_of_the_kind_as_which_it_is_named(case):
         (lambda: category("c", minimum=3), "minimum is a setting of a number, not of a category"),
         (lambda: time("t", special_codes=(1,)), "special_codes is a setting of a number"),
         (lambda: number("n", categories=("a",)), "categories is a setting of a category"),
-        (lambda: number("n", usual=(9, 3)), "usual goes from low to high"),
+        (lambda: number("n", usual=(9, 3)), r"usual must be \(low, high\)"),
         (lambda: number("n", maximum=float("nan")), "finite number"),
         (lambda: number(""), "at least 1 character"),
         (lambda: TargetRate(at_least=0.3, at_most=0.1, **BECAUSE), "at_least is above at_most"),
@@ -227,9 +227,12 @@ def test_a_column_is_of_the_kind_as_which_it_is_named(case):
         (lambda: Gate(metric="roc_auc"), "say what roc_auc must reach"),
         (lambda: Stratified(validation=0), "greater than 0"),
         (lambda: Stratified(seed=-1), "greater than or equal to 0"),
-        (lambda: loans(classes=(0, "0")), "'0' is there twice"),
+        (lambda: loans(classes=(0, "0")), "'0' is declared twice"),
         (lambda: loans(problem="regression", classes=(0, 1)), "a regression has no classes"),
-        (lambda: loans(problem="regression", costs=Costs(missed=1)), "only of two classes"),
+        (
+            lambda: loans(problem="regression", costs=Costs(false_negative=1)),
+            "costs: only a binary problem has one",
+        ),
     ],
 )  # fmt: skip
 def test_a_setting_that_nothing_can_keep_is_refused(declare, said):
@@ -246,3 +249,29 @@ def test_a_baseline_of_prices_finds_its_columns(baseline):
         override(whole, {"columns": features, "expectations": (), "baselines": (baseline,)})
     with pytest.raises(UsageError, match="which is not the target"):
         override(whole, {"derived.horizon_days": 3, "baselines": (baseline,)})
+
+
+FORMER_COSTS = {"missed": 9, "missed_share": 0.5, "false_alarm": 1, "false_alarm_share": 0.2}
+
+
+def test_former_names_of_costs_are_read_and_say_what_they_are_called_now():
+    with pytest.warns(FutureWarning, match="Costs: missed_share is called false_negative_share"):
+        costs = Costs(missed_share=0.5)
+    assert costs == Costs(false_negative_share=0.5)
+
+
+def test_former_names_of_costs_are_read_in_overrides_as_in_the_parameters_of_older_runs(caplog):
+    use_case = loans(costs=Costs(false_negative=3, false_positive=2))
+    former = {f"costs.{name}": value for name, value in FORMER_COSTS.items()}
+    changed = [override(use_case, former) for _ in range(2)]
+    present = Costs(
+        false_negative=9, false_negative_share=0.5, false_positive=1, false_positive_share=0.2
+    )
+    assert [use_case.costs for use_case in changed] == [present, present]
+    assert caplog.text.count("costs.missed is called costs.false_negative now") == 1
+
+
+def test_a_cost_under_both_names_is_refused():
+    use_case = loans(costs=Costs(false_negative=3))
+    with pytest.raises(UsageError, match="missed is called false_negative now: set one of them"):
+        override(use_case, {"costs.missed": 1, "costs.false_negative": 2})

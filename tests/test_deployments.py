@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import load_flow_from_entrypoint
 
-from flows.deployments import planned
+from flows.deployments import planned_deployments
 from modelling.refusals import UsageError
 
 ENTRIES = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
@@ -30,7 +30,7 @@ def test_every_declared_use_case_is_trained_and_searched(flow):
     entrypoint = f"flows/{flow}.py:{flow}"
     planned_for = {
         entry["parameters"]["use_case_name"]
-        for entry in planned(REPOSITORY / "prefect.yaml")
+        for entry in planned_deployments(REPOSITORY / "prefect.yaml")
         if entry["entrypoint"] == entrypoint
     }
     assert planned_for >= DECLARED
@@ -73,16 +73,16 @@ def plan(tmp_path) -> Path:
 
 
 def test_a_new_use_case_file_is_scheduled_without_an_entry(plan):
-    by_name = {entry["name"]: entry for entry in planned(plan)}
+    by_name = {entry["name"]: entry for entry in planned_deployments(plan)}
     wine = by_name["nightly-wine"]
     assert wine["parameters"] == {"use_case_name": "wine", "remedies": 1}
     assert wine["tags"] == ["use-case:wine"]
     assert wine["schedules"] == by_name["nightly-iris"]["schedules"]
     assert set(by_name) >= {f"nightly-{name}" for name in DECLARED}
-    assert len(by_name) == len(planned(plan))
+    assert len(by_name) == len(planned_deployments(plan))
 
 
 def test_an_entry_for_a_use_case_that_is_not_declared_is_refused(plan):
     plan.write_text(PLAN.replace("name: iris", "name: irs"))
     with pytest.raises(UsageError, match="did you mean 'iris'"):
-        planned(plan)
+        planned_deployments(plan)

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from modelling.declaration import Network, Source, Training, UseCase, number
 from modelling.training.dropout import CounterDropout
 from modelling.training.ensemble_model import EnsembleModel
-from modelling.training.features_first import WORTHWHILE_ROWS
+from modelling.training.features_first import FEATURES_FIRST_ROWS
 from modelling.training.network import build_network, outputs_to_train
 
 NETWORKS = {
@@ -91,7 +91,7 @@ def test_so_they_are_in_mixed_precision_but_for_its_digits():
 
 
 def test_small_batches_are_not_turned():
-    model, rows = model_of("dropout", 3), WORTHWHILE_ROWS - 1
+    model, rows = model_of("dropout", 3), FEATURES_FIRST_ROWS - 1
     (small, often), (stock, seldom) = (
         gradients(model, rows, known_rows=known) for known in (True, False)
     )

@@ -14,10 +14,10 @@ import pytest
 from small_models import loan_table, register_and_judge
 
 from modelling.refusals import UsageError
-from tasks.registry.champions import promote_by_hand
-from tasks.registry.file_hashes import TAG
-from tasks.registry.locked_requirements import locked
-from tasks.registry.model_files import files_of, folder_of, load_version
+from tasks.registry.champions import promote_manually
+from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.locked_requirements import locked_requirements
+from tasks.registry.model_files import folder_of, load_version, verified_files
 from tasks.registry.reproduction import compare_runs
 from tasks.registry.scoring_runs import load_registered
 from tasks.registry.serving import READY, _environment, prepare_serving
@@ -98,7 +98,7 @@ def test_whatever_changed_is_named_and_nothing_of_it_runs(attack, files, client)
         with pytest.raises(UsageError, match=said):
             use(NAME, "1")
     with pytest.raises(UsageError, match=said):
-        promote_by_hand(NAME, "1", "anyway")
+        promote_manually(NAME, "1", "anyway")
     assert not owned()
     assert said in check_models().finding
     run_id = client.get_model_version(NAME, "1").run_id
@@ -122,15 +122,15 @@ def test_compiled_code_that_somebody_laid_beside_the_model_does_not_run(files):
 
 
 def test_a_version_of_old_without_hashes_loads_and_says_so(files, client, caplog):
-    tag = client.get_model_version(NAME, "1").tags[TAG]
-    client.delete_model_version_tag(NAME, "1", TAG)
+    tag = client.get_model_version(NAME, "1").tags[HASHES_TAG]
+    client.delete_model_version_tag(NAME, "1", HASHES_TAG)
     try:
         assert len(load_version(NAME, "1").predict(loan_table(3))) == 3
         load_version(NAME, "1")
         assert caplog.text.count(f"{NAME} version 1 was registered without hashes") == 1
         assert "1 registered without hashes" in check_models().finding
     finally:
-        client.set_model_version_tag(NAME, "1", TAG, tag)
+        client.set_model_version_tag(NAME, "1", HASHES_TAG, tag)
 
 
 def test_a_gap_in_the_history_of_a_champion_is_found_by_doctor(registered, client):
@@ -138,7 +138,7 @@ def test_a_gap_in_the_history_of_a_champion_is_found_by_doctor(registered, clien
         one for one in client.get_model_version(NAME, "1").tags.items() if "champion_at" in one[0]
     ]
     client.delete_model_version_tag(NAME, "1", key)
-    assert f"{NAME}: all entries are gone" in check_history().finding
+    assert f"{NAME}: all entries are missing" in check_history().finding
     client.set_model_version_tag(NAME, "1", key, text)
     assert NAME not in check_history().finding
 
@@ -146,7 +146,7 @@ def test_a_gap_in_the_history_of_a_champion_is_found_by_doctor(registered, clien
 def with_an_environment(name):
     """The interpreter of the tests in the place of the one that would take a minute to build."""
     home = local_folder() / "serving"
-    with files_of(name, "1") as folder:
+    with verified_files(name, "1") as folder:
         digest = hashlib.sha256((folder / "requirements.txt").read_bytes()).hexdigest()[:12]
     environment = home / f"environment-{digest}"
     environment.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def test_the_copy_that_is_served_is_looked_at_too(registered):
 
 
 def test_the_requirements_are_those_of_the_lock_with_all_that_they_need(registered):
-    with files_of(NAME, "1") as folder:
+    with verified_files(NAME, "1") as folder:
         lines = (folder / "requirements.txt").read_text().splitlines()
     assert all("==" in line and " --hash=sha256:" in line for line in lines)
     named = {line.partition("==")[0] for line in lines}
@@ -189,7 +189,7 @@ def test_the_requirements_are_those_of_the_lock_with_all_that_they_need(register
 
 
 def test_requirements_that_the_lock_does_not_know_are_said(caplog):
-    assert locked(["numpy==0.0.1"]) == []
+    assert locked_requirements(["numpy==0.0.1"]) == []
     assert "numpy==0.0.1 is not in the lock" in caplog.text
 
 

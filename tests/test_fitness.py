@@ -13,7 +13,7 @@ from modelling.judgement.judging import Answers
 from modelling.judgement.promotion import decide, unmet_requirements
 from use_cases import find_use_case
 
-LEAK = "does a column tell the outcome?"
+LEAK = "does a column contain the outcome?"
 
 
 @pytest.fixture(scope="module")

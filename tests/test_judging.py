@@ -126,7 +126,14 @@ def one_amount(rows: int) -> pd.DataFrame:
 
 def test_cost_by_hand():
     use_case = CREDIT.model_copy(
-        update={"costs": Costs(missed=10, missed_share=0.5, false_alarm=3, amount="MonthlyIncome")}
+        update={
+            "costs": Costs(
+                false_negative=10,
+                false_negative_share=0.5,
+                false_positive=3,
+                amount="MonthlyIncome",
+            )
+        }
     )
     rows = one_amount(4).assign(SeriousDlqin2yrs=[1, 1, 0, 0])
     assert cost_of(rows, np.array([False, True, True, False]), use_case) == 10 + 50 + 3
@@ -139,7 +146,9 @@ def test_cost_by_hand():
 
 def test_the_costs_at_many_cut_offs_are_those_of_each(outcomes):
     truth, happened = outcomes
-    costs = Costs(missed=10, missed_share=0.5, false_alarm=3, amount="MonthlyIncome")
+    costs = Costs(
+        false_negative=10, false_negative_share=0.5, false_positive=3, amount="MonthlyIncome"
+    )
     use_case = CREDIT.model_copy(update={"costs": costs})
     rows = pd.DataFrame({"MonthlyIncome": np.arange(len(truth)), "SeriousDlqin2yrs": happened})
     compared = truth.round(1)  # with ties, some of them at a cut-off
@@ -149,15 +158,22 @@ def test_the_costs_at_many_cut_offs_are_those_of_each(outcomes):
 
 
 def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
-    """With costs 9 to 1 refuse from a probability of 0.1 on: a stake of one half."""
+    """With costs 9 to 1 refuse from a probability of 0.1 on: an expected cost share of one half."""
     truth, happened = outcomes
-    costs = Costs(missed=9, false_alarm=1)
+    costs = Costs(false_negative=9, false_positive=1)
     use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
     rows = one_amount(len(truth)).assign(SeriousDlqin2yrs=happened)
     parts = Parts(rows, rows, rows)
     assert expected_cost_share(np.array([0.1]), np.zeros(1), costs.model_dump()) == pytest.approx(
         0.5
     )
+    former = {
+        "missed": 9,
+        "missed_share": 0,
+        "false_alarm": 1,
+        "false_alarm_share": 0,
+    }  # older models
+    assert expected_cost_share(np.array([0.1]), np.zeros(1), former) == pytest.approx(0.5)
     chosen = choose_cut_off(parts, truth, use_case)
     shares = expected_cost_share(truth, np.zeros(len(truth)), costs.model_dump())
     at = {cut: cost_of(rows, shares >= cut, use_case) for cut in (chosen, 0.5, 0.2, 0.8)}
@@ -166,7 +182,9 @@ def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
 
 
 def test_a_missing_amount_is_the_median_of_training_whatever_else_is_judged():
-    costs = Costs(missed=0, missed_share=0.5, false_alarm=1, amount="MonthlyIncome")
+    costs = Costs(
+        false_negative=0, false_negative_share=0.5, false_positive=1, amount="MonthlyIncome"
+    )
     use_case = CREDIT.model_copy(update={"costs": costs, "minimum_rows_per_value": 1})
     train = pd.DataFrame({"MonthlyIncome": [1.0, np.nan, 2.0, 6.0]})
     for other in (10.0, 10_000.0):
@@ -177,7 +195,7 @@ def test_a_missing_amount_is_the_median_of_training_whatever_else_is_judged():
 def test_to_accept_everybody_may_cost_least():
     """A model that knows nothing, of a default that costs as much as a good customer refused."""
     rows = one_amount(50).assign(SeriousDlqin2yrs=[1] * 3 + [0] * 47)
-    costs = Costs(missed=1, false_alarm=1)
+    costs = Costs(false_negative=1, false_positive=1)
     use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
     cut_off = choose_cut_off(Parts(rows, rows, rows), np.full(len(rows), 0.06), use_case)
     assert cut_off > 1

@@ -29,10 +29,10 @@ EPOCHS = np.arange(60)
 FALL = 0.2 + np.exp(-EPOCHS / 6)
 
 
-def read(loss, val_loss=None, dead_units=None, **more) -> Diagnosis:
+def read(loss, val_loss=None, dead_unit_share=None, **more) -> Diagnosis:
     history = as_history(loss, loss if val_loss is None else val_loss)
     history.metrics.update(more)
-    return read_learning_curve(history, USE_CASE, dead_units)
+    return read_learning_curve(history, USE_CASE, dead_unit_share)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_network_that_learnt_all_in_its_first_epoch_is_not_stuck():
 
 
 def test_dead_units_ask_for_a_smaller_rate_and_a_leak():
-    diagnosis = read(np.full(30, 0.7), dead_units=0.97)
+    diagnosis = read(np.full(30, 0.7), dead_unit_share=0.97)
     assert "97%" in diagnosis.evidence
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
     assert diagnosis.remedies[1].overrides == {"network.activation": "leaky_relu"}
@@ -158,7 +158,7 @@ def test_a_first_epoch_that_still_moved_hides_no_stuck_network():
     loss = [0.9447, 0.8722, 0.8752, *np.tile([0.8715, 0.8714, 0.8714], 3)]
     val_loss = [0.2891, 0.2891, 0.2917, 0.2883, 0.2873, 0.2872, 0.2908, 0.2945, 0.2914, 0.2905,
                 0.2893, 0.2895]  # fmt: skip
-    diagnosis = read(loss, val_loss, dead_units=0.2)
+    diagnosis = read(loss, val_loss, dead_unit_share=0.2)
     assert diagnosis.verdict == "stuck"
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from modelling.features.microaggregation import kept_median, microaggregated
+from modelling.features.microaggregation import microaggregate, microaggregated_median
 
 
 def grouped(values, least):
-    return microaggregated(np.array(values, dtype=float)[:, None], least)[:, 0]
+    return microaggregate(np.array(values, dtype=float)[:, None], least)[:, 0]
 
 
 @pytest.mark.parametrize("least", [1, 2, 5, 20])
@@ -44,5 +44,5 @@ def test_numbers_at_the_end_of_the_scale_overflow_nothing():
 
 def test_of_fewer_values_than_that_nothing_is_kept():
     assert np.isnan(grouped([1.0, 2.0, np.nan], 3)).all()
-    assert np.isnan(kept_median(np.array([1.0, 2.0]), 3))
-    assert kept_median(np.array([1.0, 2.0, 40.0]), 1) == 2.0
+    assert np.isnan(microaggregated_median(np.array([1.0, 2.0]), 3))
+    assert microaggregated_median(np.array([1.0, 2.0, 40.0]), 1) == 2.0

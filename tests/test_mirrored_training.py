@@ -19,7 +19,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 parts = [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1])
 tf.config.set_logical_device_configuration(cpu, parts)
-from modelling.training.fitting import Job, fit
+from modelling.training.fitting import TrainingJob, fit
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Examples
 from use_cases import find_use_case
@@ -31,7 +31,7 @@ features = rng.normal(size=(3073, 10)).astype(np.float32)
 target = (features[:, 0] + rng.normal(size=3073) > 0).astype(np.int64)
 train, validation = (Examples(features[p], target[p]) for p in (slice(2048), slice(2048, None)))
 with tempfile.TemporaryDirectory() as folder:
-    job = Job(use_case, train, validation, Path(folder) / "c", Path(folder) / "n")
+    job = TrainingJob(use_case, train, validation, Path(folder) / "c", Path(folder) / "n")
     fitted = fit(job)
     assert (job.network_folder / "network.onnx").exists()
 print(json.dumps({**fitted.history.metrics, "not_compiled": fitted.history.not_compiled}))
@@ -67,11 +67,11 @@ def test_a_batch_that_does_not_divide_over_the_devices_is_refused():
 def test_tf_config_of_several_machines_is_refused(monkeypatch):
     from modelling.training import mirrored_training
 
-    monkeypatch.setattr(mirrored_training, "_devices", lambda: ["CPU:0", "CPU:1"])
+    monkeypatch.setattr(mirrored_training, "_logical_devices", lambda: ["CPU:0", "CPU:1"])
     cluster = {"cluster": {"worker": ["host1:2222", "host2:2222"]}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     with (
         pytest.raises(UsageError, match="keras issue 20585"),
-        mirrored_training.over_declared_devices(Training(devices="all")),
+        mirrored_training.on_declared_devices(Training(devices="all")),
     ):
         pass

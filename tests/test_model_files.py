@@ -8,8 +8,8 @@ from small_models import loan_table, register_and_judge
 
 from modelling.refusals import UsageError
 from tasks.registry import relocation
-from tasks.registry.champions import promote_by_hand, roll_back
-from tasks.registry.file_hashes import TAG
+from tasks.registry.champions import promote_manually, roll_back
+from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.model_files import folder_of, load_version
 from tasks.registry.relocation import relocate_models
 from tasks.registry.scoring_runs import load_registered
@@ -41,7 +41,7 @@ def test_a_model_lies_beside_the_artifacts_of_its_run_wherever_the_database_was_
     version, _ = register_and_judge(name="settled")
     model = model_of(client, "settled", version)
     run = client.get_run(model.source_run_id)
-    assert model.experiment_id == run.info.experiment_id != relocation.DEFAULT
+    assert model.experiment_id == run.info.experiment_id != relocation.DEFAULT_EXPERIMENT
     assert files_of(client, "settled", version).is_relative_to(store / "artifacts")
     assert model.params == run.data.params
     assert model.status == "READY"
@@ -52,11 +52,11 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     home, model = files_of(client, "homeless", version), model_of(client, "homeless", version)
     astray = tmp_path / "working copy" / "mlruns" / "0" / "models" / model.model_id / "artifacts"
     shutil.move(home, astray)
-    relocation._enter(model.model_id, relocation.DEFAULT, str(astray))
+    relocation._update_location(model.model_id, relocation.DEFAULT_EXPERIMENT, str(astray))
     assert files_of(client, "homeless", version) == astray
 
     (line,) = [one for one in relocate_models() if "homeless" in one]
-    assert line.startswith(f"version {version} of homeless: copied beside")
+    assert line.startswith(f"version {version} of homeless: copied to the artifacts of its run")
     assert str(astray) in line
     shutil.rmtree(tmp_path / "working copy")
     assert files_of(client, "homeless", version) == home
@@ -73,17 +73,17 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
             with pytest.raises(UsageError, match=wanted):
                 refused(two_versions, "1")
         with pytest.raises(UsageError, match=wanted):
-            promote_by_hand(two_versions, "1", "anyway")
+            promote_manually(two_versions, "1", "anyway")
 
     (network,) = files_of(client, two_versions, "1").rglob("network.onnx")
     network.write_bytes(network.read_bytes()[:100])
-    client.delete_model_version_tag(two_versions, "1", TAG)  # as those of old, which had none
+    client.delete_model_version_tag(two_versions, "1", HASHES_TAG)  # as in older models
     refused_everywhere("can't be read at")
     shutil.rmtree(files_of(client, two_versions, "1"))
     refused_everywhere("has no files any more at")
     assert "version 1 of fragile has no files" in check_models().finding
 
-    assert promote_by_hand(two_versions, "2", "the first is gone")
+    assert promote_manually(two_versions, "2", "the first is gone")
     with pytest.raises(UsageError, match="has no files any more"):
         roll_back(two_versions, "anyway")
     assert load_registered(two_versions).version == "2"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from small_models import loans
 
 from flows.command_line.terminal import configure_environment
-from flows.deployments import planned
+from flows.deployments import planned_deployments
 from flows.score import score
 from modelling.data.loading import read_table
 from modelling.declaration import Source, names
@@ -148,7 +148,7 @@ def test_a_plan_names_things_by_text(wrong, tmp_path):
     entry = {"name": "x", "entrypoint": "x.py:x", "schedules": [1], "concurrency_limit": 1, **wrong}
     (tmp_path / "plan.yaml").write_text(json.dumps({"deployments": [entry]}))
     with pytest.raises(UsageError, match=f"{next(iter(wrong))} of deployment 1 is no"):
-        planned(tmp_path / "plan.yaml")
+        planned_deployments(tmp_path / "plan.yaml")
 
 
 class Evil:

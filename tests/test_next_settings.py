@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelling.learning_curve.attempt import Attempt, Fitted, next_remedy
+from modelling.learning_curve.attempt import Attempt, TrainedNetwork, next_remedy
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 from modelling.learning_curve.remedies import Remedy
@@ -19,7 +19,7 @@ def attempt(*remedies, applied=None):
     history = History({"loss": [1.0], "val_loss": [1.0]}, 1.0, 1.0, 1.0)
     diagnosis = Diagnosis("stuck", "flat", remedies, (0, 0), None)
     use_case = find_use_case("iris")
-    fitted = Fitted(history, None, "", "", np.zeros((1, 3)))
+    fitted = TrainedNetwork(history, None, "", "", np.zeros((1, 3)))
     return Attempt(use_case, Path("-"), fitted, diagnosis, applied or {})
 
 

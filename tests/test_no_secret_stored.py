@@ -14,13 +14,13 @@ from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from servers import mlflow_ui
 from sqlalchemy import create_engine
 
-from flows.deployments import planned
+from flows.deployments import planned_deployments
 from flows.train import resume_run, train
 from modelling.data.loading import read_table
 from modelling.declaration import Source
 from modelling.declaration.overrides import override
 from modelling.refusals import DataRefused, UsageError
-from tasks.separate_training import TrainingFailedError, train_apart
+from tasks.separate_training import TrainingFailedError, train_in_own_process
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import ui_address
 from use_cases import find_use_case
@@ -135,7 +135,7 @@ def test_processes_that_are_started_get_references_on_their_command_lines(store,
     watching = threading.Thread(target=watch)
     watching.start()
     with pytest.raises(TrainingFailedError, match="unknown use case"):
-        train_apart("nothing", [f"source.uri=postgresql://risk:{MARK}c@db/loans"], {})
+        train_in_own_process("nothing", [f"source.uri=postgresql://risk:{MARK}c@db/loans"], {})
     over.set()
     watching.join()
     assert any("source.uri=postgresql://risk:$FINFLOWS_SECRET" in line for line in seen)
@@ -241,8 +241,8 @@ deployments:
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
 """
     (tmp_path / "prefect.yaml").write_text(plan % MARK)
-    with pytest.raises(UsageError, match=r"nightly: its parameters hold a secret") as refused:
-        planned(tmp_path / "prefect.yaml")
+    with pytest.raises(UsageError, match=r"nightly: its parameters contain a secret") as refused:
+        planned_deployments(tmp_path / "prefect.yaml")
     assert MARK not in str(refused.value)
     (tmp_path / "prefect.yaml").write_text(plan % "$LOANS_PASSWORD")
-    assert planned(tmp_path / "prefect.yaml")
+    assert planned_deployments(tmp_path / "prefect.yaml")

@@ -12,7 +12,7 @@ import pytest
 from small_models import loan_table
 
 from modelling.scorer.contract import Model
-from tasks.registry.champions import promote_by_hand, roll_back
+from tasks.registry.champions import promote_manually, roll_back
 from tasks.registry.scoring_runs import load_registered
 
 FOLDER = Path(__file__).parent / "data" / "registered_model"
@@ -33,24 +33,24 @@ def registered(store, table):
     client.create_registered_model(NAME)
     for _ in range(2):
         client.create_model_version(NAME, source=str(FOLDER))
-    promote_by_hand(NAME, "1", "it was champion before")
+    promote_manually(NAME, "1", "it was champion before")
     return client
 
 
 def test_it_answers_as_it_did(registered, table):
-    answers = load_registered(NAME).asked.answer(table)
+    answers = load_registered(NAME).interface.answer(table)
     expected = json.loads((FOLDER.parent / "registered_model_answers.json").read_text())
     np.testing.assert_allclose(answers["probability"], expected["probability"], rtol=1e-5)
     assert answers["decision"].tolist() == expected["decision"]
 
 
 def test_its_own_code_and_todays_give_the_same_bits(registered, table):
-    answers = load_registered(NAME).asked.answer(table)
+    answers = load_registered(NAME).interface.answer(table)
     today = Model(FOLDER / "artifacts" / "scorer", "1").answer(table)
     assert answers["probability"].tolist() == today["probability"].tolist()
 
 
 def test_it_is_promoted_and_rolled_back(registered):
-    assert promote_by_hand(NAME, "2", "the same once more")
+    assert promote_manually(NAME, "2", "the same once more")
     assert roll_back(NAME, "and back") == ("2", "1")
     assert load_registered(NAME).version == "1"

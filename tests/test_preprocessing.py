@@ -369,7 +369,7 @@ def test_absurd_numbers_are_told_without_being_quoted(numbers, caplog):
     table = numbers.assign(y=0)
     table.loc[[3, 4], "b"] = 1e300
     preprocess(Parts(table, table, table), declared(number("a"), number("b")))
-    assert "b: 2 training rows hold more than a million times what is usual" in caplog.text
+    assert "b: 2 training rows have more than a million times the usual size" in caplog.text
     assert "a:" not in caplog.text
     assert "e+300" not in caplog.text
     caplog.clear()

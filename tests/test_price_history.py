@@ -194,5 +194,5 @@ def test_too_few_days_are_refused(prices):
 
 @pytest.mark.parametrize("name", ["return_1_day", "target_known_on", TARGET])
 def test_a_column_of_the_tables_own_is_not_written_over(name, prices):
-    with pytest.raises(DataRefused, match=f"{name}: its name is free"):
+    with pytest.raises(DataRefused, match=f"{name}: must not have the name of a derived column"):
         derive_columns(prices.head(100).assign(**{name: 1.0}), USE_CASE)

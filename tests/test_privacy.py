@@ -168,7 +168,7 @@ def test_a_table_of_fewer_rows_than_one_value_needs_is_refused():
     use_case = find_use_case("credit_scoring").model_copy(
         update={"columns": (number("balance"),), "target": "default"}
     )
-    with pytest.raises(DataRefused, match="19 training rows: a model keeps nothing of fewer than"):
+    with pytest.raises(DataRefused, match="19 training rows, fewer than minimum_rows_per_value 20"):
         preprocess(Parts(few, few, few), use_case)
 
 

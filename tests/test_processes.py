@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.workers.processes import BOOT_ID, died, process_tag
+from tasks.workers.processes import BOOT_ID, has_died, process_tag
 
 ME = f"{socket.gethostname()} {os.getpid()}"
 linux = pytest.mark.skipif(not BOOT_ID.exists(), reason="only Linux tells boot and ticks")
@@ -37,25 +37,25 @@ def test_a_step_of_the_clock_kills_nobody(request):
     request.getfixturevalue("stepped_clock")
     assert psutil.Process().create_time() == pytest.approx(began + 2), "the step is there"
     assert process_tag(os.getpid()) == tag
-    assert died(tag) is False
+    assert has_died(tag) is False
 
 
 def test_records_from_before_are_understood():
     began = psutil.Process().create_time()
-    assert died(f"{ME} {began:.0f}") is False
-    assert died(f"{ME} {began + 2:.0f}") is False, "the clock was set since"
-    assert died(f"{ME} {began - 3600:.0f}") is True, "its number was given anew"
+    assert has_died(f"{ME} {began:.0f}") is False
+    assert has_died(f"{ME} {began + 2:.0f}") is False, "the clock was set since"
+    assert has_died(f"{ME} {began - 3600:.0f}") is True, "its number was given anew"
 
 
 def test_a_process_that_ended_died_and_its_successor_is_another():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         tag = process_tag(process.pid)
-        assert died(tag) is False
-    assert died(tag) is True
-    assert died(f"{ME} another-boot:1") is True
-    assert died(process_tag(process.pid)) is True, "it was gone before it was recorded"
+        assert has_died(tag) is False
+    assert has_died(tag) is True
+    assert has_died(f"{ME} another-boot:1") is True
+    assert has_died(process_tag(process.pid)) is True, "it was gone before it was recorded"
 
 
 @pytest.mark.parametrize("tag", ["elsewhere 1 2", "", "one two", "ME", "ME 1 2"])
 def test_of_others_nothing_is_known(tag):
-    assert died(tag.replace("ME", ME)) is None
+    assert has_died(tag.replace("ME", ME)) is None

@@ -6,7 +6,7 @@ import pytest
 
 from modelling.refusals import UsageError
 from tasks.registry.champions import registry_status, roll_back, warn_of_gaps
-from tasks.registry.promotion_history import CHAMPION_SINCE, NEWEST, append_entry, read_history
+from tasks.registry.promotion_history import CHAMPION_SINCE, NEWEST_TAG, append_entry, read_history
 from tasks.upkeep.health import check_history
 
 SERVICES = pytest.mark.services  # the many of one kind
@@ -103,7 +103,7 @@ def forget_the_link(told):
 
 
 def remove_what_is_known_of_the_newest(told):
-    told.client.delete_registered_model_tag(told.name, NEWEST)
+    told.client.delete_registered_model_tag(told.name, NEWEST_TAG)
 
 
 def move_the_alias(told):
@@ -116,20 +116,20 @@ def remove_the_alias(told):
 
 ATTACKS = {
     remove_the_first: "what was before",
-    remove_one_between: "an entry is gone or was changed",
-    remove_the_last: "an entry is gone, or that one was changed",
-    remove_the_last_and_go_back: "an entry is gone, or that one was changed",
-    remove_all: "all entries are gone",
-    remove_a_version: "an entry is gone or was changed",
-    change_a_reason: "an entry is gone or was changed",
-    change_the_last: "an entry is gone, or that one was changed",
+    remove_one_between: "an entry is missing or was changed",
+    remove_the_last: "an entry is missing, or that one was changed",
+    remove_the_last_and_go_back: "an entry is missing, or that one was changed",
+    remove_all: "all entries are missing",
+    remove_a_version: "an entry is missing or was changed",
+    change_a_reason: "an entry is missing or was changed",
+    change_the_last: "an entry is missing, or that one was changed",
     change_the_time: "of version 2 was changed",
     write_nonsense: "of version 2 was changed",
-    invent_one: "an entry is gone or was changed",
-    forget_the_link: "is linked to none",
-    remove_what_is_known_of_the_newest: "an entry is gone, or that one was changed",
-    move_the_alias: "the champion is version 1, though no entry says so",
-    remove_the_alias: "the champion is none, though no entry says so",
+    invent_one: "an entry is missing or was changed",
+    forget_the_link: "has no hash of the previous one",
+    remove_what_is_known_of_the_newest: "an entry is missing, or that one was changed",
+    move_the_alias: "the champion is version 1, but no entry says so",
+    remove_the_alias: "the champion is none, but no entry says so",
 }
 
 
@@ -158,24 +158,24 @@ def test_whoever_tampers_with_the_history_is_found_out(told, attack, caplog):
     assert f"THE HISTORY IS BROKEN: {shown.gaps[0]}" in shown.text()
     assert shown.as_dict()["gaps"] == shown.gaps
     if attack is not remove_the_alias:
-        with pytest.raises(UsageError, match="is broken, so it can't tell who was champion before"):
+        with pytest.raises(UsageError, match="is broken, so the previous champion is not certain"):
             roll_back(told.name, "complaints")
     warn_of_gaps(told.client, told.name)
     assert f"the history of {told.name} is broken: {shown.gaps[0]}" in caplog.text
     told.set_champion("3" if attack is move_the_alias else "1")
     newest = read_history(told.client, told.name).entries[-1]
     assert list(newest.gaps) == shown.gaps, "who promotes all the same leaves it on record"
-    assert f"the history was broken already: {shown.gaps[0]}" in registry_status(told.name).text()
+    assert f"the history was already broken: {shown.gaps[0]}" in registry_status(told.name).text()
 
 
 def test_an_entry_that_is_gone_is_missed_after_the_next_one_too(told):
     told.remove("3")
     told.set_champion("1")
-    assert any("an entry is gone" in gap for gap in told.gaps)
+    assert any("an entry is missing" in gap for gap in told.gaps)
 
 
 def test_interrupted_before_it_took_effect_is_no_gap(told):
-    append_entry(told.client, told.name, "1", "killed then", "by hand", "root")
+    append_entry(told.client, told.name, "1", "killed then", "manual", "root")
     assert told.gaps == []
     assert "interrupted before it took effect" in registry_status(told.name).text()
     told.set_champion("2")
@@ -190,7 +190,7 @@ def test_a_clock_that_is_behind_breaks_nothing(told):
     facts = json.loads(text) | {"at": later}
     told.client.set_model_version_tag(told.name, "3", CHAMPION_SINCE + later, json.dumps(facts))
     told.client.set_registered_model_tag(
-        told.name, NEWEST, read_history(told.client, told.name).newest
+        told.name, NEWEST_TAG, read_history(told.client, told.name).newest
     )
     told.client.set_registered_model_alias(told.name, "champion", "3")
     told.set_champion("1")
@@ -201,13 +201,13 @@ def test_a_clock_that_is_behind_breaks_nothing(told):
 def test_entries_from_before_they_were_linked_are_told_apart(told):
     for version in ("1", "2", "3"):
         told.write(version, told.entry(version)[0], before=None)
-    told.client.delete_registered_model_tag(told.name, NEWEST)
+    told.client.delete_registered_model_tag(told.name, NEWEST_TAG)
     assert told.gaps == []
     told.set_champion("1")
     assert told.gaps == []
-    assert registry_status(told.name).text().count("from before entries were linked") == 3
+    assert registry_status(told.name).text().count("an older entry, without a hash") == 3
     told.write("3", told.entry("3")[0], reason="another")
-    assert any("an entry is gone or was changed" in gap for gap in told.gaps)
+    assert any("an entry is missing or was changed" in gap for gap in told.gaps)
 
 
 def test_two_machines_that_write_at_the_same_moment_are_told(told, monkeypatch):
@@ -217,11 +217,11 @@ def test_two_machines_that_write_at_the_same_moment_are_told(told, monkeypatch):
     def after_another(client, name, version, key, text):
         if not other:
             other.append(key)
-            append_entry(client, name, "1", "the other machine", "by hand", "root")
+            append_entry(client, name, "1", "the other machine", "manual", "root")
         write(client, name, version, key, text)
 
     monkeypatch.setattr(type(told.client), "set_model_version_tag", after_another)
-    assert not append_entry(told.client, told.name, "2", "this one", "by hand", "root")
+    assert not append_entry(told.client, told.name, "2", "this one", "manual", "root")
     assert told.gaps == []
     assert read_history(told.client, told.name).entries[-1].reason == "the other machine"
 

@@ -21,7 +21,7 @@ from modelling.judgement.evaluation import evaluate
 from modelling.judgement.judging import answer_baselines, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.scorer.scoring import Scorer
-from modelling.training.fitting import Job, fit
+from modelling.training.fitting import TrainingJob, fit
 from use_cases import find_use_case
 
 SEEDS = range(1, 6)
@@ -29,7 +29,7 @@ SEEDS = range(1, 6)
 
 def packaged(parts: Parts, features: Preprocessed, use_case: UseCase, folder) -> Package:
     """The trained model as it would be registered."""
-    job = Job(
+    job = TrainingJob(
         use_case, features.train, features.validation, folder / "checkpoints", folder / "network"
     )
     fit(job)

@@ -43,7 +43,7 @@ COLUMNS = (
     time("booked_on"),
     identifier("card"),
 )
-COSTS = Costs(amount="income", missed_share=1.0, false_alarm=50)
+COSTS = Costs(amount="income", false_negative_share=1.0, false_positive=50)
 VOLATILITY = find_use_case("market_volatility")
 SPLITS = {
     "stratified": Stratified(),

@@ -3,10 +3,10 @@
 import pytest
 
 from modelling.declaration.references import (
-    LISTED,
+    ALLOWED_VARIABLES,
     expand,
     reference_secrets,
-    refuse_lost,
+    refuse_missing_secrets,
     unset_variables,
 )
 from modelling.refusals import DataRefused, UsageError
@@ -117,14 +117,14 @@ def test_a_variable_that_is_not_set_is_named():
 def test_a_run_without_its_secret_says_what_it_needs():
     parameters = {"overrides": {"source.uri": "postgresql://r:$FINFLOWS_SECRET_77@db/loans"}}
     with pytest.raises(UsageError, match=r"can't be resumed without \$FINFLOWS_SECRET_77"):
-        refuse_lost("abc", parameters, "resumed")
-    refuse_lost("abc", {"overrides": None, "remedies": 0}, "resumed")
+        refuse_missing_secrets("abc", parameters, "resumed")
+    refuse_missing_secrets("abc", {"overrides": None, "remedies": 0}, "resumed")
 
 
 @pytest.fixture
 def held(monkeypatch):
     """A machine with variables that a source may ask for, and none that is listed."""
-    monkeypatch.delenv(LISTED, raising=False)
+    monkeypatch.delenv(ALLOWED_VARIABLES, raising=False)
     for name in ("LOANS_USER", "LOANS_PASSWORD", "LOANS_URL", "AWS_SECRET"):
         monkeypatch.setenv(name, f"value-of-{name}")
 
@@ -188,9 +188,9 @@ def test_a_query_sends_none_to_the_database(held):
 
 @pytest.mark.parametrize("uri", [one for one in ELSEWHERE if "LOANS_URL" not in one])
 def test_whoever_runs_the_machine_can_allow_a_variable(uri, held, monkeypatch):
-    monkeypatch.setenv(LISTED, "LOANS_USER, AWS_SECRET")
+    monkeypatch.setenv(ALLOWED_VARIABLES, "LOANS_USER, AWS_SECRET")
     assert "value-of-AWS_SECRET" in expand(uri, "source.uri")
-    with pytest.raises(UsageError, match=r"\$LOANS_PASSWORD .* does not name it"):
+    with pytest.raises(UsageError, match=r"\$LOANS_PASSWORD .* is not in FINFLOWS_VARIABLES"):
         expand("postgresql://risk:$LOANS_PASSWORD@db/loans", "source.uri")
 
 

@@ -7,7 +7,7 @@ from small_models import loan_table, loans, prepared, small_model
 
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import Costs, LeastCost, NotAbove, amount, category, count
-from modelling.features.microaggregation import kept_median
+from modelling.features.microaggregation import microaggregated_median
 from modelling.judgement.deciding import amounts_of
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused
@@ -75,12 +75,12 @@ def test_a_registered_contract_lets_them_pass_alone_and_among_others(table):
 
 def test_a_code_is_no_amount_at_stake(table, tmp_path):
     """The median of training, as for a missing amount: in choosing, deciding and counting alike."""
-    costs = Costs(amount="income", missed_share=1.0, false_alarm_share=0.2)
+    costs = Costs(amount="income", false_negative_share=1.0, false_positive_share=0.2)
     small = small_model(
         tmp_path / "model", table=table, columns=COLUMNS, costs=costs, decision=LeastCost()
     )
     use_case, train = small.trained.use_case, small.parts.train
-    known = kept_median(without_special_codes(train, COLUMNS)["income"].to_numpy(), 20)
+    known = microaggregated_median(without_special_codes(train, COLUMNS)["income"].to_numpy(), 20)
     coded = small.parts.test[small.parts.test["income"].isin([-1, 99_999_999])]
     assert set(amounts_of(coded, use_case, known=train)) == {known}
     answers = Model(small.package.folder, "1").answer(coded)
@@ -95,7 +95,7 @@ def test_a_code_is_no_amount_at_stake(table, tmp_path):
 
 
 def test_infinite_and_unknown_amounts_are_counted_like_missing_ones():
-    use_case = loans(costs=Costs(amount="income", missed_share=1.0))
+    use_case = loans(costs=Costs(amount="income", false_negative_share=1.0))
     rows = pd.DataFrame({"income": [10.0, np.inf, np.nan, 30.0]})
     assert amounts_of(rows, use_case).tolist() == [10, 20, 20, 30]
     assert amounts_of(rows.assign(income=np.nan), use_case).tolist() == [0, 0, 0, 0]

@@ -25,7 +25,7 @@ with socket.create_server(("127.0.0.1", 0)) as free:
     port = free.getsockname()[1]
 import os
 os.environ["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{port}"
-store.PAUSES_SECONDS = (0.5,) * 60
+store.RETRY_AFTER_SECONDS = (0.5,) * 60
 tried = []
 def serve():
     while not tried:
@@ -36,12 +36,12 @@ try:
     store.connect()
 except store.UnreachableError:
     tried.append(1)
-print(store.connect_patiently().search_experiments())
+print(store.connect_with_retries().search_experiments())
 """
 A_STORE_OF_FILES = """
 from tasks.tracking import store
-store.PAUSES_SECONDS = (10_000,)
-store.connect_patiently()
+store.RETRY_AFTER_SECONDS = (10_000,)
+store.connect_with_retries()
 """
 
 

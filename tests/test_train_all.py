@@ -3,7 +3,7 @@
 import pytest
 from conftest import REPOSITORY, trainings
 
-from tasks.separate_training import TrainingFailedError, train_apart
+from tasks.separate_training import TrainingFailedError, train_in_own_process
 
 BROKEN = '''"""A use case whose data breaks its rules."""
 
@@ -52,4 +52,4 @@ def test_a_typo_trains_nothing(finflows):
 
 def test_the_reason_of_a_failure_is_its_last_line(store, prefect_server):
     with pytest.raises(TrainingFailedError, match="unknown use case 'nothing'"):
-        train_apart("nothing", [], {})
+        train_in_own_process("nothing", [], {})

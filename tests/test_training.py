@@ -11,7 +11,12 @@ from modelling.declaration import Network, Source, Training, UseCase, number
 from modelling.features.preprocessing import Examples
 from modelling.training.compiled_training import CompiledModel, Rows
 from modelling.training.dropout import CounterDropout
-from modelling.training.network import build_network, dead_units, weights_hash, with_stock_layers
+from modelling.training.network import (
+    build_network,
+    dead_unit_share,
+    weights_hash,
+    with_stock_layers,
+)
 from modelling.training.training_loop import (
     LOSSES,
     _callbacks,
@@ -337,8 +342,8 @@ def test_dead_units_are_counted(members):
     use_case = declared("binary", Network(hidden_units=(10,), dropout=0.0), members=members)
     network = build_network(use_case, 5, np.array([0, 1]))
     rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
-    assert dead_units(network, rows) < 0.2
+    assert dead_unit_share(network, rows) < 0.2
     kernel, bias = network.get_layer("hidden_1").get_weights()
     bias[..., :7] = -1000
     network.get_layer("hidden_1").set_weights([kernel, bias])
-    assert dead_units(network, rows) == pytest.approx(0.7, abs=0.11)
+    assert dead_unit_share(network, rows) == pytest.approx(0.7, abs=0.11)

@@ -96,7 +96,7 @@ def test_what_a_training_raises_reaches_the_flow():
 @pytest.mark.evidence
 def test_thirty_trainings_in_a_row_keep_memory_flat(small, monkeypatch):
     """The sum over this process and its workers, after each training."""
-    monkeypatch.setattr(training_workers, "GROWN_BYTES", 150 << 20)
+    monkeypatch.setattr(training_workers, "MAXIMUM_GROWTH_BYTES", 150 << 20)
     sizes = []
     for seed in range(30):
         train("credit_scoring", {**small, "training.epochs": 2, "training.seed": seed})
@@ -111,7 +111,7 @@ def test_thirty_trainings_in_a_row_keep_memory_flat(small, monkeypatch):
 def test_a_worker_that_grew_is_replaced(monkeypatch):
     worker = TrainingWorker()
     assert not worker.has_grown()
-    monkeypatch.setattr(training_workers, "GROWN_BYTES", -1)
+    monkeypatch.setattr(training_workers, "MAXIMUM_GROWTH_BYTES", -1)
     assert worker.has_grown()
     worker.stop()
     assert not worker.is_alive()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from modelling.training.checkpoints import Checkpoints, Progress
+from modelling.training.checkpoints import Checkpoints, TrainingState
 from tasks.tracking.unfinished_files import remove_leftovers, unfinished_file, unfinished_folder
 
 WRITING = """
@@ -58,8 +58,8 @@ def test_the_doctor_removes_what_a_kill_left_wherever_it_is_and_nothing_else(own
     killed.wait()
     lines = remove_leftovers()
     assert lines == [
-        f"{left} removed: whoever wrote it was killed",
-        f"{own_store / 'scratch' / 'one'} removed: whoever used it was killed",
+        f"{left} removed: the process that wrote it was killed",
+        f"{own_store / 'scratch' / 'one'} removed: the process that used it was killed",
     ]
     assert not left.exists()
     assert written.exists()
@@ -89,7 +89,7 @@ def test_folders_and_checkpoints_are_their_owners_whatever_the_umask(own_store):
             modes = [folder.stat().st_mode, folder.parent.stat().st_mode]
         checkpoints = own_store / "checkpoints" / "run"
         arrays = {"weights_0": np.zeros(3)}
-        Checkpoints(checkpoints).save(Progress(arrays, {"epochs_done": 1, "metrics": {}}))
+        Checkpoints(checkpoints).save(TrainingState(arrays, {"epochs_done": 1, "metrics": {}}))
         files = [path.stat().st_mode & 0o777 for path in checkpoints.iterdir()]
         modes.append(checkpoints.stat().st_mode)
     finally:

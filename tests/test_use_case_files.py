@@ -26,7 +26,10 @@ BROKEN = {
     "unclosed": ("USE_CASE = UseCase(\n    name='unclosed',", "unclosed.py, line 1: '(' was never"),
     "imports": ("import no_such_package\nUSE_CASE = None", "No module named 'no_such_package'"),
     "typo": (GOOD.replace("title=", "titel="), "title: Field required"),
-    "misspelt": (GOOD.replace("{name}", "mispelt"), "its name is 'mispelt'; make it 'misspelt'"),
+    "misspelt": (
+        GOOD.replace("{name}", "mispelt"),
+        "its name is 'mispelt'; change it to 'misspelt'",
+    ),
     "nothing": ("USE_CASE = 5", "it must define USE_CASE = UseCase(...)"),
     "leaves": ("import sys\nsys.exit('no licence')\nUSE_CASE = 1", "SystemExit: no licence"),
 }

@@ -57,7 +57,7 @@ def test_a_pool_that_can_not_train_is_refused_in_one_line(team):
     _, environment = team
     refused = search(environment, "--pool", "gpu")
     assert refused.returncode == 2
-    assert "there is no such pool: 'prefect work-pool create gpu" in refused.stderr
+    assert "does not exist: create it with 'prefect work-pool create gpu" in refused.stderr
     subprocess.run(
         prefect("work-pool", "create", "gpu", "--type", "process"), env=environment, check=True
     )

@@ -1,16 +1,16 @@
 """Credit grading: which grade does an analyst of Lending Club give this application?
 
-10,000 loans that Lending Club granted in the first quarter of 2018, five ordered classes. Grades E,
-F and G are rare (3.4, 0.6 and 0.1 %) and stand together. The sample holds granted loans only: what
-is learnt here says nothing of applications that were refused.
+10,000 loans that Lending Club granted in the first quarter of 2018, in five ordered classes. Grades
+E, F and G are rare (3.4, 0.6 and 0.1 %) and form one class. The sample has granted loans only, so
+the model does not apply to applications that were refused.
 
 What is known only after grading, or because of it, is not a feature:
 
-- ``interest_rate`` and ``sub_grade`` are the grade: each sub-grade has one rate a month. With
+- ``interest_rate`` and ``sub_grade`` reveal the grade: each sub-grade has one rate per month. With
   ``loan_amount`` and ``term``, ``installment`` gives the rate.
-- ``balance``, ``paid_*`` and ``loan_status`` are what happened afterwards.
+- ``balance``, ``paid_*`` and ``loan_status`` are known only afterwards.
 - ``initial_listing_status`` and ``disbursement_method`` are decided when the graded loan is listed
-  and paid out. ``issue_month`` is when.
+  and paid out, in ``issue_month``.
 """
 
 from modelling.declaration import (
@@ -29,8 +29,8 @@ from modelling.declaration import (
 
 
 def months_since(name: str, event: str) -> Column:
-    """Months since an event; a missing value says that there was none on file, so it is flagged."""
-    return count(name, missing_at_most=0.9, note=f"Missing where {event}: the flag says so.")
+    """Months since an event; missing where there was none on file, which becomes a flag."""
+    return count(name, missing_at_most=0.9, note=f"Missing where {event}: the flag tells.")
 
 
 USE_CASE = UseCase(
@@ -47,11 +47,11 @@ USE_CASE = UseCase(
         category("loan_purpose"),
         category("application_type", "individual", "joint"),
         category("homeownership", "MORTGAGE", "RENT", "OWN"),
-        category("state", note="Rare states share a column: none of 50 is fitted on a few rows."),
+        category("state", note="Rare states share a column: no weight is fitted on a few rows."),
         count(
             "emp_length",
             maximum=10,
-            note="Years in the job; 10 means ten or more. Missing (8 %) where no job is named.",
+            note="Years in the job; 10 means ten or more. Missing (8 %) where no job is given.",
         ),
         amount(
             "annual_income",
@@ -62,8 +62,8 @@ USE_CASE = UseCase(
         ratio(
             "debt_to_income",
             usual=(0, 100),
-            note="Percent. Of the first applicant alone: up to 469 where that one earns little "
-            "in a joint application, missing where nothing.",
+            note="Percent, of the first applicant only: up to 469 in a joint application of an "
+            "applicant with a small income, missing for one without income.",
         ),
         amount(
             "annual_income_joint",
@@ -95,7 +95,7 @@ USE_CASE = UseCase(
             minimum=1900,
             maximum=2100,
             transform="none",
-            note="A year. Its logarithm would say nothing more.",
+            note="A year, so a logarithm adds nothing.",
         ),
         count("inquiries_last_12m", usual=(0, 40)),
         count("total_credit_lines"),
@@ -115,7 +115,7 @@ USE_CASE = UseCase(
         count(
             "num_accounts_120d_past_due",
             role="context",
-            note="0 wherever it is known: nothing to learn from.",
+            note="0 in all rows where it is known, so it is not a feature.",
         ),
         count("num_accounts_30d_past_due"),
         count("num_active_debit_accounts"),
@@ -131,10 +131,11 @@ USE_CASE = UseCase(
     ),
     split=Stratified(validation=0.2, test=0.2, seed=42),
     expectations=(
-        RowCount(at_least=2000, because="fewer rows hold too few loans of grade E to G"),
+        RowCount(at_least=2000, because="fewer rows have too few loans of grade E to G"),
     ),
     ordered=True,
     headline=("log_loss", "quadratic_weighted_kappa"),
-    # 4 % are E to G, and look like D: their probability says something, the likeliest grade never.
+    # 4 % are E to G, and similar to D: E to G is never the likeliest grade, so only its probability
+    # is of use.
     gate=Gate(metric="log_loss", at_most=1.25, need_not_predict=("E-G",)),
 )

@@ -1,7 +1,7 @@
 """Credit scoring: will this borrower be 90 days past due within two years?
 
-Give Me Some Credit: 150,000 real borrowers, 6.7 % of them defaulted. The data is dirty, as real
-data is; what is wrong with each column, and what is done about it, stands beside the column.
+Give Me Some Credit: 150,000 real borrowers, of whom 6.7 % defaulted. The data have errors, as real
+data do; the note of a column says what is wrong with it, and how it is treated.
 """
 
 from modelling.declaration import (
@@ -22,14 +22,14 @@ from modelling.declaration import (
 
 
 def past_due(name: str) -> Column:
-    """How often the borrower was late. 96 and 98 are codes of the bureau, not counts."""
+    """How often the borrower was late. 96 and 98 are codes of the credit bureau, not counts."""
     return count(
         name,
         maximum=98,
         usual=(0, 20),
         special_codes=(96, 98),
-        note="96 and 98 stand in all three columns at once, in 269 rows of which over half "
-        "defaulted: they become missing with a flag, so that the flag keeps what they tell.",
+        note="96 and 98 occur in all three columns at once, in 269 rows, of which over half "
+        "defaulted: they become missing, with a flag that keeps their information.",
     )
 
 
@@ -43,22 +43,22 @@ USE_CASE = UseCase(
         ratio(
             "RevolvingUtilizationOfUnsecuredLines",
             usual=(0, 2),
-            note="A share, yet up to 50,708: amounts where the limit is unknown. The log beside "
-            "the plain value keeps both ranges readable.",
+            note="A share, but up to 50,708: an amount where the limit is unknown. The log in "
+            "addition to the plain value makes both ranges usable.",
         ),
         count(
             "age",
             maximum=120,
             usual=(18, 100),
             special_codes=(0,),
-            note="One borrower of age 0: not known, so it is treated as missing.",
+            note="One borrower has age 0, which means unknown: it is treated as missing.",
         ),
         past_due("NumberOfTime30-59DaysPastDueNotWorse"),
         ratio(
             "DebtRatio",
             usual=(0, 10),
-            note="Where income is missing this is the monthly debt itself, an amount up to "
-            "329,664, and not a ratio. The flag for missing income tells the network which.",
+            note="Where income is missing, this is the monthly debt itself, an amount up to "
+            "329,664, not a ratio. The flag for missing income tells them apart.",
         ),
         amount(
             "MonthlyIncome",
@@ -71,23 +71,26 @@ USE_CASE = UseCase(
         past_due("NumberOfTime60-89DaysPastDueNotWorse"),
         count("NumberOfDependents", maximum=50, usual=(0, 15), missing_at_most=0.1),
     ),
-    # Exact duplicates (about 0.4 %) would stand on both sides of the split and flatter the test.
+    # Exact duplicates (about 0.4 %) in both training and test rows would make the test optimistic.
     duplicates="drop",
     split=Stratified(validation=0.2, test=0.2, seed=42),
     # 90,000 rows: val_loss is lowest after about eight epochs.
     training=Training(epochs=12, batch_size=512),
-    # Assumed, as the data holds no loans: a credit line of three monthly incomes, up to 25,000, of
-    # which 75 % is lost in a default (Bahnsen et al. 2014); one repaid earns 10 % of it.
+    # Assumed, since the data have no loan amounts: a credit line of three monthly incomes, up to
+    # 25,000; a default loses 75 % of it (Bahnsen et al. 2014), a repaid loan earns 10 %.
     costs=Costs(
-        amount="MonthlyIncome", amount_at_most=8333, missed_share=2.25, false_alarm_share=0.3
+        amount="MonthlyIncome",
+        amount_at_most=8333,
+        false_negative_share=2.25,
+        false_positive_share=0.3,
     ),
     decision=LeastCost(),
     expectations=(
-        RowCount(at_least=1000, because="fewer rows hold too few defaults to learn from"),
+        RowCount(at_least=1000, because="fewer rows have too few defaults to learn from"),
         TargetRate(
             at_least=0.01,
             at_most=0.30,
-            because="6.7 % defaulted; a rate far from that is another population or a wrong label",
+            because="6.7 % defaulted; a very different rate is another population or a wrong label",
         ),
     ),
     gate=Gate(metric="roc_auc", at_least=0.85),

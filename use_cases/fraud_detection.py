@@ -1,13 +1,13 @@
 """Fraud detection: is this card transaction a fraud?
 
-The open standard of the field, the transaction simulator of the Fraud Detection Handbook: 5,000
-customers at 10,000 terminals over 183 days, about 1.75 million transactions of which 0.8 % are
-frauds. Split and test week are those that the handbook publishes. A file of your own
-(``--data transactions.csv``) is read with the columns ``transacted_at``, ``customer_id``,
-``terminal_id``, ``amount_usd`` and ``fraud``; other names are mapped in ``derived``. Give
-``split.test_from`` a date of your own, or null for the last week.
+The data are those of an open standard, the transaction simulator of the Fraud Detection Handbook:
+5,000 customers at 10,000 terminals over 183 days, about 1.75 million transactions, of which 0.8 %
+are frauds. Split and test week are those of the handbook. A file of your own
+(``--data transactions.csv``) needs the columns ``transacted_at``, ``customer_id``,
+``terminal_id``, ``amount_usd`` and ``fraud``; other names are declared in ``derived``. Set
+``split.test_from`` to a date of your own, or to null for the last week.
 
-Where columns are ready-made, as in the card frauds of Université Libre de Bruxelles, a declaration
+Where the columns are ready, as in the card frauds of Université Libre de Bruxelles, a declaration
 needs no ``derived``: ``source=Source(uri="openml:1597"), target="Class", columns=(amount("Amount"),
 *(number(f"V{i}") for i in range(1, 29)))``.
 """
@@ -36,7 +36,7 @@ from modelling.declaration import (
 
 
 def windows(days: int) -> tuple[Column, ...]:
-    """What the customer did in the last days, and what befell the terminal in those before."""
+    """The customer's transactions of the last days, and the terminal's of the days before."""
     return (
         count(f"customer_transactions_{days}d", minimum=1),
         amount(f"customer_mean_amount_{days}d"),
@@ -44,7 +44,7 @@ def windows(days: int) -> tuple[Column, ...]:
         ratio(
             f"terminal_fraud_share_{days}d",
             maximum=1,
-            note="Delayed by a week: younger frauds are not known yet.",
+            note="Delayed by a week: more recent frauds are not known yet.",
         ),
     )
 
@@ -61,8 +61,8 @@ USE_CASE = UseCase(
         identifier("customer_id"),
         amount(
             "amount_usd",
-            note="Above 220 dollars every transaction is a fraud, so the plain scale must stay: "
-            "a logarithm alone would blur the limit.",
+            note="Above 220 dollars every transaction is a fraud, so the plain value is kept: "
+            "with a logarithm alone this limit is hard to learn.",
         ),
         number("is_weekend", minimum=0, maximum=1, transform="none"),
         number("is_night", minimum=0, maximum=1, transform="none"),
@@ -79,20 +79,20 @@ USE_CASE = UseCase(
         delay_days=7,
         test_days=7,
     ),
-    # A terminal with nothing but frauds lies 14 standard deviations out, an amount times five up to
-    # 24: cut off at the usual 8, they look like lesser cases.
+    # A terminal with frauds only is at 14 standard deviations, an amount times five at up to 24:
+    # clipped at the usual 8, they would look like milder cases.
     preprocessing=Preprocessing(clip=20),
     headline=("average_precision", "card_precision", "roc_auc"),
     baselines=("constant", "linear", "boosting", "random_forest"),
     decision=AlertBudget(alerts_a_day=100, time="transacted_at", card="customer_id"),
-    # A fraud that passes costs its amount; each card that is looked at, half an hour of work.
-    costs=Costs(amount="amount_usd", missed_share=1.0, false_alarm=20.0),
+    # A missed fraud costs its amount; each card that is checked costs half an hour of work.
+    costs=Costs(amount="amount_usd", false_negative_share=1.0, false_positive=20.0),
     expectations=(
-        RowCount(at_least=1000, because="fewer rows hold too few frauds to learn from"),
+        RowCount(at_least=1000, because="fewer rows have too few frauds to learn from"),
         TargetRate(
             at_least=0.001,
             at_most=0.03,
-            because="0.8 % are frauds; a rate far from that is another population or a wrong label",
+            because="0.8 % are frauds; a very different rate is another population or wrong label",
         ),
     ),
     gate=Gate(metric="average_precision", at_least=0.6),

@@ -1,7 +1,7 @@
 """Market volatility: how much will the S&P 500 move over the next five trading days?
 
-Daily prices from 1999 to 2018. Volatility is persistent and its log is nearly normal, so that a
-linear model of past logs (HAR) is already hard to beat: a network that wins by far has seen the
+Daily prices from 1999 to 2018. Volatility is persistent and its log is nearly normal, so a linear
+model of past logs (HAR) is hard to beat: a network that is much better has probably seen the
 future.
 """
 
@@ -25,18 +25,18 @@ from modelling.declaration import (
 
 
 def log_variance(name: str) -> Column:
-    """The log of a variance a day. Already a log: another transform would only bend it."""
+    """The log of a daily variance, which needs no other transform."""
     return number(
         name,
         usual=(-15, -5),
         missing_at_most=0,
         transform="none",
-        note="-15 is a day that moves by 0.06 %, -5 one that moves by 8 %.",
+        note="-15 is a daily move of 0.06 %, -5 one of 8 %.",
     )
 
 
 def negative_return(name: str) -> Column:
-    """The leverage effect: losses stir a market up more than gains of the same size."""
+    """The leverage effect: losses raise volatility more than gains of the same size."""
     return number(name, maximum=0, usual=(-0.4, 0), missing_at_most=0, transform="none")
 
 
@@ -65,27 +65,34 @@ USE_CASE = UseCase(
         negative_return("negative_return_5_days"),
         negative_return("negative_return_22_days"),
     ),
-    # Five trading days spanned up to 13 calendar days, in September 2001 when the exchange was shut
-    # for four: with 14 days of gap no target of one part reaches into the next.
+    # Five trading days spanned up to 13 calendar days, in September 2001, when the exchange was
+    # closed for four: with a gap of 14 days no target of one part reaches into the next.
     split=OutOfTime(column="Date", validation=0.2, test=0.2, gap_days=14),
-    # No bins: what a crash brings lies beyond the last one, learnt from a handful of rows.
+    # No bins: values in a crash are beyond the last bin, which has only a few rows.
     preprocessing=Preprocessing(piecewise_bins=0),
-    # Prices of an index are nobody's, and its few crashes are what there is to learn.
+    # Prices of an index are not personal data, and the few crashes are what matters.
     minimum_rows_per_value=1,
-    # Three thousand rows that overlap: one smooth, well damped layer is all they carry.
+    # Three thousand overlapping rows allow only one smooth, strongly regularised layer.
     network=Network(hidden_units=(64,), activation="elu", dropout=0.3, l2=1e-2),
     training=Training(epochs=60, batch_size=64, learning_rate=1e-3),
     headline=("qlike", "rmse"),
     baselines=("random_walk", "riskmetrics_ewma", "log_har", "garch", "linear", "boosting"),
     expectations=(
-        RowCount(at_least=1000, because="four years hold hardly one crash to learn from"),
+        RowCount(at_least=1000, because="four years have hardly one crash to learn from"),
         TargetRate(
             at_least=-13,
             at_most=-7,
-            because="a mean log variance outside means prices that stand still or are no prices",
+            because="a mean log variance outside means constant prices, or no prices at all",
         ),
-        NotAbove(low="Low", high="Close", severity="warning", because="a close lies in the range"),
-        NotAbove(low="Close", high="High", severity="warning", because="a close lies in the range"),
+        NotAbove(
+            low="Low", high="Close", severity="warning", because="a close is within the day's range"
+        ),
+        NotAbove(
+            low="Close",
+            high="High",
+            severity="warning",
+            because="a close is within the day's range",
+        ),
     ),
     gate=Gate(metric="r2", at_least=0.4),
 )

@@ -1,4 +1,4 @@
-"""What all peers share: the job, the clock, and the JSON line at the end."""
+"""What all compared programs share: the job, the timing, and the JSON line at the end."""
 
 import argparse
 import json
@@ -30,16 +30,16 @@ class Job:
         return np.random.default_rng([0, epoch]).permutation(rows) if self.shuffle else rows
 
 
-# Trains the job, calls its second argument after each epoch, whose loss and val_loss are then known
-# as in Keras's history, and returns the last val_loss.
+# Trains the job, calls its second argument after each epoch, when loss and val_loss of the epoch
+# must be known as in Keras's history, and returns the last val_loss.
 Train = Callable[[Job, Callable[[], None]], float]
 
 
 def main(train: Train) -> None:
-    """Run ``train`` on the command line's job and print what it took.
+    """Run ``train`` on the job of the command line and print the times.
 
-    The clock starts after the imports and before the network is built, so that the first epoch
-    holds everything that a peer does once: build, trace, compile, copy to the device.
+    The timing starts after the imports and before the network is built, so that the first epoch
+    includes what is done once: build, trace, compile, copy to the device.
     """
     job = _job()
     marks = [time.perf_counter()]
@@ -54,8 +54,11 @@ def _job() -> Job:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--in-order", action="store_true", help="do not shuffle the rows")
-    given = parser.parse_args()
-    arrays = dict(np.load(given.data))
+    arguments = parser.parse_args()
+    arrays = dict(np.load(arguments.data))
     return Job(
-        **arrays, batch_size=given.batch_size, epochs=given.epochs, shuffle=not given.in_order
+        **arrays,
+        batch_size=arguments.batch_size,
+        epochs=arguments.epochs,
+        shuffle=not arguments.in_order,
     )

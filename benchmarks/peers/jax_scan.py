@@ -14,7 +14,7 @@ from benchmarks.peers.contract import HIDDEN_UNITS, LEARNING_RATE, Job, main
 
 
 def _weights(features: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Glorot uniform and zeros, as Keras starts."""
+    """Glorot uniform and zeros, as in Keras."""
     random, widths = np.random.default_rng(0), (features, *HIDDEN_UNITS, 1)
     layers = []
     for wide, narrow in pairwise(widths):
@@ -51,7 +51,7 @@ def _adam_step(state, batch):
 def _epoch(state, x, y, order, batch_size):
     batches, tail = divmod(len(order), batch_size)
     rows = order[: batches * batch_size].reshape(batches, batch_size)
-    state, _ = lax.scan(lambda one, index: _adam_step(one, (x[index], y[index])), state, rows)
+    state, _ = lax.scan(lambda carry, index: _adam_step(carry, (x[index], y[index])), state, rows)
     if tail:
         last = order[batches * batch_size :]
         state, _ = _adam_step(state, (x[last], y[last]))
@@ -64,7 +64,7 @@ def train(
     """``order`` of the rows in an epoch: by default the job's own, which NumPy draws."""
     order = order or job.order
     arrays = (job.x, job.y, job.x_validation, job.y_validation)
-    x, y, *validation = (jnp.asarray(one, jnp.float32) for one in arrays)
+    x, y, *validation = (jnp.asarray(array, jnp.float32) for array in arrays)
     weights = jax.tree.map(jnp.asarray, _weights(x.shape[1]))
     zeros = partial(jax.tree.map, jnp.zeros_like)
     state = [weights, zeros(weights), zeros(weights), jnp.float32(0)]

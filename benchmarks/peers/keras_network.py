@@ -1,4 +1,4 @@
-"""The benchmark's network in Keras, with weights that start the same in every process."""
+"""The benchmark's network in Keras, with the same initial weights in every process."""
 
 from collections.abc import Callable
 

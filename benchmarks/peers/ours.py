@@ -12,7 +12,7 @@ with quick_imports():
     from modelling.features.preprocessing import Examples
     from modelling.training.compiled_training import CompiledModel, Rows
     from modelling.training.features_first import Activation, Dense
-    from modelling.training.training_loop import in_large_batches
+    from modelling.training.training_loop import validation_batches
 
 
 def build(features: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -32,7 +32,7 @@ def train(job: Job, epoch_done: Callable[[], None]) -> float:
     fitted = model.fit_rows(
         rows,
         epochs=job.epochs,
-        **in_large_batches(Examples(job.x_validation, job.y_validation)),
+        **validation_batches(Examples(job.x_validation, job.y_validation)),
         verbose=0,
         callbacks=[start, EpochDone(epoch_done)],
     )

@@ -1,7 +1,7 @@
-"""``run_trials`` as the flow calls it: nested MLflow runs, curves, verdicts and all.
+"""``run_trials`` as the flow calls it, with nested MLflow runs, learning curves and verdicts.
 
-The number of workers is read from WORKERS. A few tiny trials in the same workers come before the
-clock starts, as the others import TensorFlow before it.
+The number of workers is read from WORKERS. A few tiny trials run in the same workers before the
+timing starts, since the other programs import TensorFlow before it.
 """
 
 import os
@@ -32,9 +32,9 @@ WORKERS = int(os.environ.get("WORKERS", "1"))
 
 
 def declared(epochs: int) -> UseCase:
-    """The same space, network and optimizer as the others'."""
+    """The same space, network and optimizer as in the other programs."""
     low, high = LEARNING_RATE
-    units = [[int(one) for one in text.split("-")] for text in HIDDEN_UNITS]
+    units = [[int(width) for width in text.split("-")] for text in HIDDEN_UNITS]
     space = {
         "network.hidden_units": {"values": units},
         "network.dropout": {"low": DROPOUT[0], "high": DROPOUT[1]},
@@ -60,16 +60,16 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, f
         validation=Examples(rows["x_validation"], rows["y_validation"].astype(np.int64)),
     )
     with tracked_run(use_case, {}) as run:
-        study = open_study(run, use_case, trials, "tpe", SEED, PLACE.slots)
-        run_trials(study, features, run, PLACE)
+        study = open_study(run, use_case, trials, "tpe", SEED, EXECUTOR.slots)
+        run_trials(study, features, run, EXECUTOR)
     outcomes = study.outcomes()
     return {
-        "val_loss": min(one.val_loss for one in outcomes if one.state == "finished"),
-        "epochs": sum(len(one.curve) for one in outcomes),
-        "training_seconds": sum(one.seconds for one in outcomes),
+        "val_loss": min(trial.val_loss for trial in outcomes if trial.state == "finished"),
+        "epochs": sum(len(trial.curve) for trial in outcomes),
+        "training_seconds": sum(trial.seconds for trial in outcomes),
     }
 
 
 if __name__ == "__main__":
-    with open_executor(WORKERS) as PLACE:
+    with open_executor(WORKERS) as EXECUTOR:
         main(search, warm_up=search)

@@ -1,4 +1,4 @@
-"""What all searches of the benchmark share: rows, space, budget, and how a trial is judged."""
+"""What all searches of the benchmark share: rows, search space, budget, and the textbook model."""
 
 import argparse
 import json
@@ -24,21 +24,21 @@ Search = Callable[[dict[str, np.ndarray], int, int], dict[str, float]]
 def main(search: Search, warm_up: Search | None = None) -> None:
     """Run ``search(rows, trials, epochs)`` and print trials per hour and the lowest val_loss.
 
-    The clock starts after the imports and after the rows were read; ``warm_up`` is for a search
-    that imports TensorFlow in processes of its own.
+    The timing starts after the imports and after the rows were read; ``warm_up`` is for a search
+    that imports TensorFlow in other processes.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--trials", type=int, required=True)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    given = parser.parse_args()
-    rows = dict(np.load(given.data))
+    arguments = parser.parse_args()
+    rows = dict(np.load(arguments.data))
     if warm_up is not None:
         warm_up({name: array[:2000] for name, array in rows.items()}, 4, 1)
     start = time.perf_counter()
-    found = search(rows, given.trials, given.epochs)
+    found = search(rows, arguments.trials, arguments.epochs)
     seconds = time.perf_counter() - start
-    print(json.dumps({"trials": given.trials, "seconds": seconds, **found}))
+    print(json.dumps({"trials": arguments.trials, "seconds": seconds, **found}))
 
 
 def textbook_model(

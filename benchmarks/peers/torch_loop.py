@@ -19,7 +19,7 @@ def _network(features: int) -> nn.Module:
 
 def train(job: Job, epoch_done: Callable[[], None]) -> float:
     arrays = (job.x, job.y, job.x_validation, job.y_validation)
-    x, y, x_validation, y_validation = (torch.as_tensor(one).float() for one in arrays)
+    x, y, x_validation, y_validation = (torch.as_tensor(array).float() for array in arrays)
     network, loss_of = _network(x.shape[1]), nn.BCELoss()
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     history = []

@@ -1,1 +1,1 @@
-"""What people type, and what they read on the terminal."""
+"""The command line ``finflows``, and what it prints."""

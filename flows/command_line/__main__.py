@@ -1,10 +1,10 @@
-"""Where ``finflows`` starts: signals are watched first, since all other imports take a while."""
+"""The entry point of ``finflows``: it handles signals first, since the other imports take long."""
 
 from flows.command_line import interruption
 
 
 def main() -> None:
-    """The command line, interrupted in good order even while it is still being imported."""
+    """Run the command line; an interruption during the imports also ends it properly."""
     interruption.watch()
     try:
         from flows.command_line.commands import main as run

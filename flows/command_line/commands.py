@@ -57,7 +57,7 @@ Data = Annotated[
     typer.Option(help="CSV or Parquet file, URL, SQLAlchemy URL or openml:NAME, for source.uri."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the libraries log.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of the libraries.")]
 
 
 @app.command()
@@ -68,7 +68,9 @@ def train(
     remedy: Annotated[
         int,
         typer.Option(
-            min=0, help="Train again with the remedy of a bad learning curve, at most N times."
+            min=0,
+            help="While the learning curve is not healthy, train again with its remedy, at most N "
+            "times.",
         ),
     ] = 0,
     as_json: Json = False,
@@ -76,7 +78,7 @@ def train(
 ) -> None:
     """Train, judge and register one use case."""
     overrides = _overrides(set_, data)
-    declared = override(find_use_case(use_case), overrides)  # a typo costs no import
+    declared = override(find_use_case(use_case), overrides)  # fails before the imports
     refuse_unreadable(declared.source)
     typer.echo(f"{declared.name}: {declared.title}", err=as_json)
     _prepare(verbose, as_json)
@@ -90,11 +92,13 @@ def train(
 def search(
     use_case: UseCaseName,
     trials: Annotated[int, typer.Option(help="How many settings to try.")] = 20,
-    workers: Annotated[int, typer.Option(help="Trials at a time, each in its own process.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="How many trials run in parallel, each in its own process.")
+    ] = 1,
     sampler: Annotated[str, typer.Option(help="tpe, grid or random.")] = "tpe",
     dask: Annotated[
         str | None,
-        typer.Option(help="Train on a Dask cluster: its address, tls://HOST:8786, or 'local'."),
+        typer.Option(help="Train on a Dask cluster: an address like tls://HOST:8786, or 'local'."),
     ] = None,
     pool: Annotated[
         str | None, typer.Option(help="Train on the workers of this Prefect work pool.")
@@ -109,8 +113,8 @@ def search(
     verbose: Verbose = False,
 ) -> None:
     """Search the declared space for better settings, then train with the best."""
-    asked: dict[str, Any] = {"trials": trials, "workers": workers, "sampler": sampler}
-    asked |= {"dask": dask, "pool": pool, "seed": seed}
+    settings: dict[str, Any] = {"trials": trials, "workers": workers, "sampler": sampler}
+    settings |= {"dask": dask, "pool": pool, "seed": seed}
     refuse_search(trials, workers, sampler, dask, pool)
     overrides = _overrides(set_, data)
     declared = override(find_use_case(use_case), overrides)
@@ -119,7 +123,7 @@ def search(
     _prepare(verbose, as_json)
     from flows.search import search as search_flow
 
-    result = search_flow(use_case, overrides=overrides, **asked)
+    result = search_flow(use_case, overrides=overrides, **settings)
     terminal.show_search(result, overrides, as_json)
 
 
@@ -127,12 +131,14 @@ def search(
 def resume(
     run_id: Annotated[
         str,
-        typer.Argument(help="The MLflow run that was killed or failed.", callback=names.run_id),
+        typer.Argument(
+            help="The MLflow run that was killed or failed.", callback=names.check_run_id
+        ),
     ],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Go on with a killed training or search where it was, in the same MLflow run."""
+    """Continue a killed training or search in the same MLflow run."""
     terminal.prepare(verbose, as_json)
     from tasks.tracking.runs import parameters_of, recorded_flow
 
@@ -150,17 +156,17 @@ def resume(
 @app.command("train-all")
 def train_all(
     use_cases: Annotated[
-        list[str] | None, typer.Argument(help="Only these; default: all that are declared.")
+        list[str] | None, typer.Argument(help="Use cases to train; default: all declared ones.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="How many at a time; default: one for each core.")
+        int | None, typer.Option(min=1, help="How many run in parallel; default: one per core.")
     ] = None,
     set_: Set = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train every use case, side by side, and print the leaderboard."""
-    for name in use_cases or []:  # a typo costs no import
+    """Train all use cases in parallel, and print the leaderboard."""
+    for name in use_cases or []:  # fails before the imports
         find_use_case(name)
     parse_overrides(set_ or [])
     set_ = reference_secrets(set_)
@@ -168,9 +174,7 @@ def train_all(
     from flows.train_all import train_all as train_all_flow
     from tasks.tracking.leaderboard import read_leaderboard
 
-    interruption.tell_what_is_kept(
-        "what was trained before is kept, what was running has been stopped"
-    )
+    interruption.set_last_line("finished trainings are kept, running ones were stopped")
     trained = train_all_flow(use_cases, workers, set_)
     if as_json:
         typer.echo(trained.model_dump_json())
@@ -195,27 +199,27 @@ def compare(
         str | None, typer.Option(metavar="7d", help="How far to look back: 30m, 12h, 7d, 2w.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write the comparison to this file, as a page.")
+        Path | None, typer.Option(help="Write the comparison to this HTML file.")
     ] = None,
     publish: Annotated[
-        bool, typer.Option(help="Keep it as a page in MLflow and a table in Prefect, too.")
+        bool, typer.Option(help="Publish it as a page in MLflow and a table in Prefect, too.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Put finished trainings side by side: all, or those that match the filters."""
+    """Compare finished trainings: all, or those that match the filters."""
     for name in use_case or []:
         find_use_case(name)
-    tags = arguments.tags(tag or [])
+    tags = arguments.parse_tags(tag or [])
     if html:
         arguments.refuse_output(html, "--html")
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks import comparison
     from tasks.tracking.leaderboard import read_leaderboard
 
-    standings = read_leaderboard(use_case or (), tags, since)
+    entries = read_leaderboard(use_case or (), tags, since)
     if html:
-        html.write_text(comparison.as_html(standings), encoding="utf-8")
+        html.write_text(comparison.as_html(entries), encoding="utf-8")
         typer.echo(f"wrote {html}", err=True)
     if publish:
         warm_up("flows.compare")
@@ -224,30 +228,31 @@ def compare(
         run_id = compare_flow(use_case, tags, since)
         typer.echo(f"published as run {run_id} of the experiment comparison", err=True)
     if as_csv or as_json:
-        text = comparison.as_csv(standings) if as_csv else comparison.as_json(standings)
+        text = comparison.as_csv(entries) if as_csv else comparison.as_json(entries)
         typer.echo(text.rstrip())
     elif not html:
-        terminal.show_leaderboard(standings)
+        terminal.show_leaderboard(entries)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """End runs whose process died, and check the usual traps; exit code 1 where one is found."""
+    """End runs whose process died, and check for usual problems; exit code 1 if there is one."""
     terminal.configure_environment(verbose=False)
     from flows.upkeep import run_upkeep
 
     checks, reaped = run_upkeep()
     if as_json:
-        typer.echo(json.dumps({"checks": [one._asdict() for one in checks], "reaped": reaped}))
+        found = {"checks": [check._asdict() for check in checks], "reaped": reaped}
+        typer.echo(json.dumps(found))
     else:
         terminal.show_checks(checks, reaped)
-    if not all(one.passed for one in checks):
+    if not all(check.passed for check in checks):
         raise typer.Exit(1)
 
 
 @app.command()
 def schedule(
-    workers: Annotated[int, typer.Option(min=1, help="Flow runs at a time.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="How many flow runs run in parallel.")] = 1,
     port: Annotated[
         int,
         typer.Option(
@@ -260,21 +265,21 @@ def schedule(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="What to run; default: prefect.yaml of this checkout.",
+            help="The file with the schedule; default: prefect.yaml of this checkout.",
         ),
     ] = None,
 ) -> None:
-    """Run what prefect.yaml plans when it is due, on this machine, until interrupted."""
+    """Run the schedule in prefect.yaml on this machine, until interrupted."""
     terminal.configure_environment(verbose=False)
     terminal.refuse_unwritable_home()
-    from flows.deployments import PLAN, serve_all
+    from flows.deployments import PLAN, serve_schedule
 
-    interruption.tell_what_is_kept("nothing is run by the schedule until it is started again")
-    serve_all(workers, port, file or PLAN)
+    interruption.set_last_line("nothing runs by the schedule until it is started again")
+    serve_schedule(workers, port, file or PLAN)
 
 
 def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any]:
-    """The settings that were typed, with references in the place of secrets from here on."""
+    """The settings from the command line, with references instead of secrets."""
     overrides = parse_overrides(assignments or [])
     if data is not None:
         overrides["source.uri"] = data
@@ -293,19 +298,20 @@ def list_use_cases(as_json: Json = False) -> None:
     for name in use_case_names():
         try:
             declared.append(find_use_case(name))
-        except UsageError as error:  # the others are none the worse for it
-            terminal.refuse(error)
+        except UsageError as error:  # list the others nevertheless
+            terminal.show_error(error)
     if as_json:
-        rows = [{"name": one.name, "problem": one.problem, "title": one.title} for one in declared]
+        fields = ("name", "problem", "title")
+        rows = [{field: getattr(use_case, field) for field in fields} for use_case in declared]
         typer.echo(json.dumps(rows))
         return
-    for one in declared:
-        typer.echo(f"{one.name:20} {one.problem:12} {one.title}")
+    for use_case in declared:
+        typer.echo(f"{use_case.name:20} {use_case.problem:12} {use_case.title}")
 
 
 @app.command()
 def show(use_case: UseCaseName, set_: Set = None) -> None:
-    """Print the resolved declaration of a use case: all settings that --set can change."""
+    """Print the complete declaration of a use case: all settings that --set can change."""
     declared = override(find_use_case(use_case), parse_overrides(set_ or []))
     typer.echo(declared.model_dump_json(indent=2))
 
@@ -316,21 +322,21 @@ def ui(
         int, typer.Option(min=1, max=arguments.LAST_PORT, help="Port on 127.0.0.1.")
     ] = 5000,
 ) -> None:
-    """Open the MLflow UI over the local store, on 127.0.0.1."""
+    """Run the MLflow UI for the local store, on 127.0.0.1."""
     terminal.configure_environment(verbose=False)
     refuse_taken_port(port)
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
-    interruption.tell_what_is_kept("the MLflow UI has ended")
+    interruption.set_last_line("the MLflow UI has ended")
     serve_ui(port)
 
 
-model_commands.add_to(app)
+model_commands.add_commands(app)
 
 
 def main() -> None:
-    """Exit code 2 for wrong usage, 3 for refused data, 1 where the machine gave out, 128 and its
+    """Exit code 2 for wrong usage, 3 for refused data, 1 where the machine failed, 128 plus its
     number after a signal."""
     sys.excepthook = terminal.show_traceback
     interruption.watch()
@@ -340,14 +346,14 @@ def main() -> None:
         interruption.exit_if_interrupted()
         if (code := terminal.exit_code(error)) is None:
             raise
-        terminal.refuse(error)
+        terminal.show_error(error)
         sys.exit(code)
     except BaseException:
         interruption.exit_if_interrupted()
         raise
     finally:
-        interruption.let_finish()
-        gc.freeze()  # or Python looks through all that was imported once more, for seconds
+        interruption.ignore_signals()
+        gc.freeze()  # or garbage collection at the exit takes seconds
 
 
 if __name__ == "__main__":

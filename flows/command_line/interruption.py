@@ -1,8 +1,7 @@
 """Ctrl-C, SIGTERM and a closed terminal: end within seconds, whatever this process is doing.
 
-What is under way gets a moment to close what it has open, in the order in which it opened it. What
-has not ended by then is closed and ended from outside: the moment is watched by a thread, which a
-main thread deep in a library can't hold up.
+The main thread gets a grace period to close what it has open. After that a second thread closes the
+runs and ends the processes, since the main thread may be blocked in a library.
 """
 
 import os
@@ -15,16 +14,16 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
-MOMENT_SECONDS = 2.5
+GRACE_SECONDS = 2.5
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 _received: list[int] = []
 _raised: list[int] = []
-_leaving = threading.Lock()
-_kept = ["nothing was begun or registered: start it again"]
+_exit_lock = threading.Lock()
+_last_line = ["nothing was started or registered: run the command again"]
 
 
 class Interrupted(BaseException):
-    """This process is asked to end. No Exception: nobody may take it for one that can be mended."""
+    """This process must end. Not an Exception, so that no handler of errors catches it."""
 
     def __init__(self, number: int):
         super().__init__(f"interrupted by {signal.Signals(number).name}")
@@ -32,32 +31,32 @@ class Interrupted(BaseException):
 
 
 def watch() -> None:
-    """Raise Interrupted in the main thread at the first signal, and see to it that it ends."""
+    """Raise Interrupted in the main thread at the first signal, and make sure that it ends."""
     if signal.getsignal(signal.SIGTERM) == _interrupt:
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    # Python itself would tell only the main thread, once that comes back from what it calls.
+    # Python's own handler runs in the main thread only, after the current call has returned.
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and a shell's & ask for
+        if signal.getsignal(number) != signal.SIG_IGN:  # ignored by nohup, or by a shell's &
             signal.signal(number, _interrupt)
-    threading.Thread(target=_insist, args=(reading,), daemon=True).start()
+    threading.Thread(target=_exit_after_grace_period, args=(reading,), daemon=True).start()
 
 
-def tell_what_is_kept(text: str) -> None:
-    """What the last line says, where this process has no run of its own to be resumed."""
-    _kept[:] = [text]
+def set_last_line(text: str) -> None:
+    """Set the last line of an interrupted command that has no run to resume."""
+    _last_line[:] = [text]
 
 
 def exit_if_interrupted() -> None:
-    """End here, where a signal was received: whatever error this is, it comes from ending."""
+    """End the process if a signal was received: the present error is then a consequence of it."""
     if _received:
-        _leave()
+        _exit()
 
 
-def let_finish() -> None:
-    """All is done but for the exit itself, in which nothing may be raised any more."""
+def ignore_signals() -> None:
+    """Ignore signals from now on: only the exit itself is left, in which nothing may be raised."""
     for number in SIGNALS:
         if signal.getsignal(number) == _interrupt:
             signal.signal(number, lambda *_: None)
@@ -65,39 +64,39 @@ def let_finish() -> None:
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     _received.append(number)
-    if not _raised:  # an impatient second Ctrl-C does not cut what is being closed
+    if not _raised:  # a second Ctrl-C does not interrupt the closing
         _raised.append(number)
         raise Interrupted(number)
 
 
-def _insist(reading: int) -> None:
+def _exit_after_grace_period(reading: int) -> None:
     while (number := os.read(reading, 1)[0]) not in SIGNALS:
         pass
     _received.append(number)
-    time.sleep(MOMENT_SECONDS)
-    _leave()
+    time.sleep(GRACE_SECONDS)
+    _exit()
 
 
-def _leave() -> NoReturn:
-    """Close what is open, end what this process started, say one line, and go."""
-    _leaving.acquire()  # never released: who comes second waits for the end
+def _exit() -> NoReturn:
+    """Close the runs, end the processes that this one started, print one line, and exit."""
+    _exit_lock.acquire()  # never released: a second thread waits for the end
     number = signal.Signals(_received[0])
-    # What never came to tracking runs has not loaded it either.
+    # A process that has not imported this module has no run.
     runs = sys.modules.get("tasks.tracking.runs")
     run_id = runs.interrupted_run() if runs else None
     if runs and run_id:
-        _at_most(1.5, lambda: runs.close_interrupted(f"interrupted by {number.name}"))
-    _at_most(3, _end_processes)
-    kept = f"run {run_id} is kept: finflows resume {run_id}" if run_id else _kept[0]
+        _run_with_timeout(1.5, lambda: runs.close_interrupted(f"interrupted by {number.name}"))
+    _run_with_timeout(3, _end_processes)
+    last_line = f"run {run_id} is kept: finflows resume {run_id}" if run_id else _last_line[0]
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-        print(f"finflows: {SIGNALS[number]}; {kept}", file=sys.stderr, flush=True)
+        print(f"finflows: {SIGNALS[number]}; {last_line}", file=sys.stderr, flush=True)
     os._exit(128 + number)
 
 
-def _at_most(seconds: float, action: Callable[[], None]) -> None:
+def _run_with_timeout(seconds: float, action: Callable[[], None]) -> None:
     def act() -> None:
-        with suppress(Exception):  # this process ends, whatever becomes of it
+        with suppress(Exception):  # this process ends in any case
             action()
 
     thread = threading.Thread(target=act, daemon=True)
@@ -106,8 +105,8 @@ def _at_most(seconds: float, action: Callable[[], None]) -> None:
 
 
 def _end_processes() -> None:
-    from tasks.workers.processes import end, family
-    from tasks.workers.temporary_server import release_servers
+    from tasks.workers.processes import end_processes, process_tree
+    from tasks.workers.temporary_server import stop_restarting_servers
 
-    release_servers()
-    end(family(os.getpid())[:-1], patience=1)
+    stop_restarting_servers()
+    end_processes(process_tree(os.getpid())[:-1], timeout_seconds=1)

@@ -13,52 +13,53 @@ from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
 from tasks.workers.ports import refuse_taken_port
 
-Name = Annotated[
+ModelName = Annotated[
     str,
-    typer.Argument(help="A use case with a registered model.", callback=names.use_case_name),
+    typer.Argument(help="A use case with a registered model.", callback=names.check_use_case_name),
 ]
 Reason = Annotated[
-    str, typer.Option(help="Why; it is kept in the registry.", callback=arguments.reason)
+    str,
+    typer.Option(help="The reason, stored in the registry.", callback=arguments.check_reason),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the libraries log.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of the libraries.")]
 
 
 def score(
-    use_case: Name,
+    use_case: ModelName,
     input_: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Any table that training reads, of any size.")
+        str, typer.Argument(metavar="INPUT", help="A table from any source, of any size.")
     ],
-    output: Annotated[str, typer.Argument(help="CSV or Parquet file, written at the end.")],
+    output: Annotated[str, typer.Argument(help="CSV or Parquet file for the answers.")],
     version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="How INPUT is written (delimiter, decimal, thousands, encoding, sheet), or the "
+            help="The format of INPUT (delimiter, decimal, thousands, encoding, sheet), or the "
             "query of a database. Repeatable.",
         ),
     ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Score a file of any size with the champion; rows that it refuses are set aside."""
+    """Score a file of any size with the champion; refused rows go to a quarantine file."""
     written = parse_fields(source or [], "--source")
-    table = declare_source(input_, written)  # a typo costs no import
+    table = declare_source(input_, written)  # fails before the imports
     arguments.refuse_output(Path(output), "OUTPUT")
     refuse_unreadable(table)
     terminal.prepare(verbose, as_json)
     warm_up("flows.score")
     from flows.score import score as score_flow
 
-    interruption.tell_what_is_kept("no answers were written")
+    interruption.set_last_line("no answers were written")
     result = score_flow(use_case, input_, output, version, written)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
 
 
 def serve(
-    use_case: Name,
+    use_case: ModelName,
     port: Annotated[
         int, typer.Option(min=1, max=arguments.LAST_PORT, help="Port on 127.0.0.1.")
     ] = 5001,
@@ -70,17 +71,17 @@ def serve(
     from tasks.registry.scoring_runs import version_of
     from tasks.registry.serving import prepare_serving
 
-    wanted = version_of(use_case, version)
+    requested = version_of(use_case, version)
     typer.echo("Preparing the model's own environment (once for each set of requirements)")
-    interruption.tell_what_is_kept("no server was started")
-    served = prepare_serving(use_case, wanted)
-    typer.echo(f"{use_case} version {served.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
-    served.run(port)
+    interruption.set_last_line("no server was started")
+    server = prepare_serving(use_case, requested)
+    typer.echo(f"{use_case} version {server.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
+    server.run(port)
 
 
-def champion(use_case: Name, as_json: Json = False) -> None:
-    """Show who is champion, since when and why, and who was before; exit code 2 where the
-    champion does not load any more."""
+def champion(use_case: ModelName, as_json: Json = False) -> None:
+    """Show the champion, since when and why, and earlier champions; exit code 2 if the champion
+    can't be loaded."""
     terminal.configure_environment(verbose=False)
     from tasks.registry.champions import registry_status
     from tasks.registry.model_files import load_version
@@ -92,21 +93,21 @@ def champion(use_case: Name, as_json: Json = False) -> None:
 
 
 def promote(
-    use_case: Name,
+    use_case: ModelName,
     version: Annotated[str, typer.Option(help="The version that becomes champion.")],
     reason: Reason,
 ) -> None:
-    """Make a version champion because you say so."""
+    """Make a version champion manually."""
     terminal.configure_environment(verbose=False)
-    from tasks.registry.champions import promote_by_hand
+    from tasks.registry.champions import promote_manually
 
-    changed = promote_by_hand(use_case, version, reason)
+    changed = promote_manually(use_case, version, reason)
     already = "" if changed else " already: nothing was changed"
     typer.echo(f"{use_case}: version {version} is champion{already}")
 
 
-def rollback(use_case: Name, reason: Reason) -> None:
-    """Make the champion before the present one champion again."""
+def rollback(use_case: ModelName, reason: Reason) -> None:
+    """Make the previous champion champion again."""
     terminal.configure_environment(verbose=False)
     from tasks.registry.champions import roll_back
 
@@ -116,14 +117,15 @@ def rollback(use_case: Name, reason: Reason) -> None:
 
 def reproduce(
     run_id: Annotated[
-        str, typer.Argument(help="The MLflow run of a finished training.", callback=names.run_id)
+        str,
+        typer.Argument(help="The MLflow run of a finished training.", callback=names.check_run_id),
     ],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train again as a run did, and compare: identical, or the first thing that differs.
+    """Repeat the training of a run, and compare: identical, or the first difference.
 
-    Exit code 1 where something differs.
+    Exit code 1 if something differs.
     """
     terminal.prepare(verbose, as_json)
     from tasks.tracking.runs import parameters_of
@@ -138,7 +140,7 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def add_to(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Register the commands."""
     for command in (score, serve, champion, promote, rollback, reproduce):
         app.command()(command)

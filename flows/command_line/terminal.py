@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: stages, results, one clear line when something is wrong."""
+"""What is printed on the terminal: stages, results, and one line for an error."""
 
 import errno
 import getpass
@@ -21,7 +21,7 @@ from rich.table import Table
 from modelling.declaration import names
 from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
-from tasks.tracking.store import can_be_written, refuse_unusable_store, shown_at
+from tasks.tracking.store import how_to_open, is_writable, refuse_unusable_store
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tasks.tracking.leaderboard import LeaderboardEntry
     from tasks.upkeep.health import Check
 
-QUIET = {
+QUIET_SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
-    # Prefect's console handler hangs on the root logger, so it speaks for all libraries.
+    # Prefect's console handler is on the root logger, so it prints the logs of all libraries.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -53,25 +53,28 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def configure_environment(verbose: bool) -> None:
-    """Settle the libraries before they are imported; what the user has set wins. Raises UsageError
-    for an address that is none."""
+    """Configure the libraries before they are imported; settings of the user take precedence.
+    Raises UsageError for an invalid address."""
     if url := os.environ.get("PREFECT_API_URL"):
-        names.server_address(url, "PREFECT_API_URL")
-    for name, value in {**SETTINGS, **({} if verbose else QUIET)}.items():
+        names.check_server_address(url, "PREFECT_API_URL")
+    for name, value in {**SETTINGS, **({} if verbose else QUIET_SETTINGS)}.items():
         os.environ.setdefault(name, value)
-    # A proxy is for the world outside: the servers of this machine are reached without it.
-    beside = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
-    beside = ",".join(dict.fromkeys([*filter(None, beside.split(",")), *LOCAL_HOSTS]))
-    os.environ |= {"no_proxy": beside, "NO_PROXY": beside}
+    # The servers of this machine are reached without a proxy.
+    no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    no_proxy = ",".join(dict.fromkeys([*filter(None, no_proxy.split(",")), *LOCAL_HOSTS]))
+    os.environ |= {"no_proxy": no_proxy, "NO_PROXY": no_proxy}
     configure_user()
-    for stream in (sys.stdout, sys.stderr):  # a title may hold what a terminal can't show
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a title may contain characters that a terminal can't show
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def configure_user() -> None:
-    """A name for a user id without one, as in a container; libraries ask for it. Raises UsageError
-    where there is no home."""
+    """Set a name for a user id without one, as in a container, since libraries need one. Raises
+    UsageError where the user has no home folder."""
     try:
         getpass.getuser()
     except (KeyError, OSError):
@@ -80,12 +83,12 @@ def configure_user() -> None:
         Path.home()
     except RuntimeError:
         raise UsageError(
-            "this user has no home: set HOME to a folder that can be written"
+            "this user has no home folder: set HOME to a folder that can be written"
         ) from None
 
 
 def show_stages(to_stderr: bool) -> None:
-    """Print what the stages say as they pass."""
+    """Print the log lines of the stages."""
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
     handler.setFormatter(logging.Formatter("  %(message)s"))
     log = logging.getLogger("finflows")
@@ -95,34 +98,32 @@ def show_stages(to_stderr: bool) -> None:
 
 
 def refuse_unwritable_home() -> None:
-    """Raises UsageError where Prefect can't keep what it needs."""
+    """Raises UsageError where Prefect can't write to its folder."""
     named = os.environ.get("PREFECT_HOME")
     home = Path(named).expanduser() if named else Path.home() / ".prefect"
-    with suppress(OSError):  # what Prefect keeps there, settings of runs too, is nobody else's
+    with suppress(OSError):  # its owner's only: settings of runs are stored there, too
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not can_be_written(home):
+    if not is_writable(home):
         setting = "PREFECT_HOME" if named else "HOME"
-        raise UsageError(
-            f"{home} can't be written ({setting}): set PREFECT_HOME to a folder that can"
-        )
+        raise UsageError(f"{home} can't be written ({setting}): set PREFECT_HOME to another folder")
 
 
 def prepare(verbose: bool, as_json: bool) -> None:
-    """All of the above and below, for a command that runs a flow. Raises UsageError at once, where
-    it would have nowhere to write."""
+    """Prepare a command that runs a flow: settings, logs, and a check of the folders and the store.
+    Raises UsageError where they can't be used."""
     configure_environment(verbose)
     refuse_unwritable_home()
     refuse_unusable_store()
     if not verbose:
-        hide_native_stderr()  # before anything holds on to the stream that goes
+        hide_native_stderr()  # before anything keeps a reference to the old stream
     show_stages(to_stderr=as_json)
 
 
 def hide_native_stderr() -> None:
-    """Leave file descriptor 2 to native libraries and nobody; ``sys.stderr`` stays visible.
+    """Hide what is written to file descriptor 2; ``sys.stderr`` stays visible.
 
-    TensorFlow's first lines, and the servers that Prefect starts, write to the descriptor
-    whatever their log level says.
+    TensorFlow's first lines, and the servers that Prefect starts, write to the descriptor whatever
+    the log level is.
     """
     sys.stderr.flush()
     encoding = sys.stderr.encoding
@@ -132,49 +133,49 @@ def hide_native_stderr() -> None:
 
 
 def exit_code(error: Exception) -> int | None:
-    """That of an error which one line explains; None for one that is a fault of the program."""
+    """The exit code for an error that one line explains; None for a fault of the program."""
     codes = {UsageError: 2, DataRefused: 3, MachineError: 1}
     known = next((code for kind, code in codes.items() if isinstance(error, kind)), None)
-    if known is None and _is_stranger(error):
+    if known is None and _is_unauthenticated(error):
         return 2
-    return 1 if known is None and _fills_disk(error) else known
+    return 1 if known is None and _is_disk_full(error) else known
 
 
-def _is_stranger(error: Exception) -> bool:
-    """Whether Prefect's client, which not every command imports, was not let in by its server."""
+def _is_unauthenticated(error: Exception) -> bool:
+    """Whether a Prefect server refused the login; without an import of Prefect."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return type(error).__module__ == "prefect.exceptions" and status == 401
 
 
-def _fills_disk(error: Exception) -> bool:
+def _is_disk_full(error: Exception) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
-def refuse(error: Exception) -> None:
-    """One line on stderr; for refused data also a table of the broken rules, with counts only."""
+def show_error(error: Exception) -> None:
+    """Print one line on stderr; for refused data also a table of the broken rules, with counts."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    said = "the disk is full: free some room" if _fills_disk(error) else str(error)
-    if _is_stranger(error):
-        said = "the Prefect server does not know this user: export PREFECT_API_AUTH_STRING=..."
-    how_to_go_on = getattr(error, "__notes__", ())
-    console.print("; ".join([f"finflows: {said}", *how_to_go_on]), markup=False)
+    message = "the disk is full: free some space" if _is_disk_full(error) else str(error)
+    if _is_unauthenticated(error):
+        message = "the Prefect server does not know this user: export PREFECT_API_AUTH_STRING=..."
+    notes = getattr(error, "__notes__", ())
+    console.print("; ".join([f"finflows: {message}", *notes]), markup=False)
     if isinstance(error, DataRefused) and error.broken:
         table = Table("column", "rule", "rows", "severity", box=None, padding=(0, 2))
-        for one in error.broken:
-            rows = "-" if one.rows is None else f"{one.rows:,}"
-            table.add_row(one.column, one.rule, rows, one.severity)
+        for broken in error.broken:
+            rows = "-" if broken.rows is None else f"{broken.rows:,}"
+            table.add_row(broken.column, broken.rule, rows, broken.severity)
         console.print(table, markup=False)
 
 
 def show_traceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """A fault of the program, as Python shows it, but for the secrets that it quotes."""
+    """Print the traceback of a fault of the program, without secrets."""
     print(hide_secrets("".join(format_exception(kind, error, trace))), file=sys.stderr, end="")
 
 
 def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json: bool) -> None:
-    """The last lines of a training: how good it is, what the gate says, what to do next."""
+    """Print the last lines of a training: test metrics, gate, and what to try next."""
     if as_json:
         print(json.dumps(result.model_dump()))
         return
@@ -182,43 +183,43 @@ def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json:
     for first in range(0, len(shown), 5):
         print(f"  {'' if first else 'test rows':11} {'  '.join(shown[first : first + 5])}")
     verdict = "passed" if result.gate["passed"] else "FAILED"
-    said = f"{verdict}: {result.gate['reason']}" if result.gate["declared"] else "none declared"
-    print(f"  {'gate':11} {said}")
+    message = f"{verdict}: {result.gate['reason']}" if result.gate["declared"] else "none declared"
+    print(f"  {'gate':11} {message}")
     print(f"  {'run':11} {result.run_id}")
     print()
     if remedy := result.learning_curve["remedy"]:
         settings = {**overrides, **remedy}
         flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
         print(f"Try next:     .venv/bin/finflows train {result.use_case} {' '.join(flags)}")
-    print(f"Compare runs: {shown_at(result.paths['ui'])}")
+    print(f"Compare runs: {how_to_open(result.paths['ui'])}")
 
 
 def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
-    """The comparison as a table; where it is too wide for the terminal, its cells fold."""
+    """Print the comparison as a table; cells wrap where it is too wide for the terminal."""
     from tasks.comparison import NUMBERS, cells
 
     if not entries:
-        print("no finished training matches: run one, or widen the filters")
+        print("no finished training matches: train a use case, or change the filters")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in cells(entries[0]):
         table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
-    for one in entries:
-        table.add_row(*cells(one).values())
-    # What a pipe or a log keeps should not depend on the width of a window.
+    for entry in entries:
+        table.add_row(*cells(entry).values())
+    # In a pipe or a log the table does not depend on the width of a window.
     Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table, markup=False)
 
 
 def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:
-    """One line for each check, and for each thing that was put right."""
-    for one in checks:
-        print(f"{'ok' if one.passed else 'FAILED':8}{one.name:12}{one.finding}")
-    for line in reaped or ["nothing: no run has lost its process, no model or file lies astray"]:
-        print(f"{'put right':20}{line}")
+    """Print one line for each check, and for each repair."""
+    for check in checks:
+        print(f"{'ok' if check.passed else 'FAILED':8}{check.name:12}{check.finding}")
+    for line in reaped or ["nothing: no dead run, misplaced model or leftover file was found"]:
+        print(f"{'repaired':20}{line}")
 
 
 def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: bool) -> None:
-    """The last lines of a search: the best settings, and how good they are on the test rows."""
+    """Print the last lines of a search: the best settings, and their test metrics."""
     if as_json:
         print(json.dumps(result.model_dump()))
         return
@@ -228,4 +229,4 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     print(f"val_loss {result.best_val_loss:.5g}")
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")
-    print(f"All trials:   {shown_at(result.paths['ui'])}")
+    print(f"All trials:   {how_to_open(result.paths['ui'])}")

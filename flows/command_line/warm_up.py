@@ -1,4 +1,4 @@
-"""What a training waits for, side by side: other processes boot while this one imports."""
+"""Start what a training needs in parallel: other processes start while this one imports."""
 
 from importlib import import_module
 
@@ -7,22 +7,22 @@ from tasks.workers.temporary_server import TemporaryServer
 
 
 def warm_up(flow: str = "flows.train") -> None:
-    """Import the module of a flow while, where no Prefect server is configured, a temporary one
-    boots; then have a worker import TensorFlow, where it is to train.
+    """Import the module of a flow while a temporary Prefect server starts, if none is configured;
+    then start a worker that imports TensorFlow, if the flow trains.
 
-    The flow would start both by itself, but one after the other, and wait. The worker is the last
-    to be needed, and would take the others' cores.
+    The flow would start both by itself, but one after the other. The worker is needed last, and
+    started earlier it would compete for the cores.
     """
     with quick_imports():
         from prefect.settings import PREFECT_API_URL
 
-        booting = None if PREFECT_API_URL.value() else TemporaryServer()
+        server = None if PREFECT_API_URL.value() else TemporaryServer()
         import_module(flow)
-        if booting:  # what a flow imports as soon as it asks for its server
+        if server:  # a flow imports it when it needs its server
             import_module("prefect.server.api.server")
     if flow == "flows.train":
         from tasks.workers.training_workers import start_worker
 
         start_worker()
-    if booting:
-        booting.take()
+    if server:
+        server.use()

@@ -1,4 +1,4 @@
-"""The former home of the kinds of columns: declarations written for it go on working."""
+"""The former module of the kinds of columns: declarations that import it still work."""
 
 import warnings
 

@@ -24,7 +24,7 @@ from modelling.declaration.price_names import (
     negative_return_name,
     target_name,
 )
-from modelling.refusals import DataRefused, refuse_taken
+from modelling.refusals import DataRefused, refuse_taken_names
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.
@@ -108,7 +108,7 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
         computed[log_variance_name(days)] = np.log(variance.rolling(days).mean())
     for days in declared.lags_days:
         computed[negative_return_name(days)] = log_close.diff(days).clip(upper=0.0)
-    refuse_taken([*computed, target_name(declared), TARGET_KNOWN_ON], table)
+    refuse_taken_names([*computed, target_name(declared), TARGET_KNOWN_ON], table)
     derived = table.assign(**prices, **computed)
     return derived.dropna(subset=list(computed)).reset_index(drop=True)
 

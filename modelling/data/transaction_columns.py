@@ -7,7 +7,7 @@ from modelling.data.absurd_values import plausible_limit
 from modelling.data.transaction_windows import transaction_windows
 from modelling.data.typed_columns import as_kinds
 from modelling.declaration import TransactionWindows
-from modelling.refusals import refuse_taken
+from modelling.refusals import refuse_taken_names
 from modelling.scorer.scoring import label_text
 
 
@@ -47,5 +47,5 @@ def derive_transaction_windows(
         derived.windows_days,
         derived.delay_days,
     )
-    refuse_taken(columns, table)
+    refuse_taken_names(columns, table)
     return table.assign(**columns)

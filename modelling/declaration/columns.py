@@ -1,4 +1,4 @@
-"""The columns of a use case's table and the rules they must keep: declared, never computed here."""
+"""The columns of a use case's table and the rules for them; the rules are checked elsewhere."""
 
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,19 +13,17 @@ NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "un
 
 
 class Column(Declaration):
-    """One raw column: what it holds, what is allowed in it, and what the model may do with it.
+    """One raw column: what it holds, what is allowed in it, and what the model may use it for.
 
     ``minimum`` and ``maximum`` (inclusive, in the column's own unit) and ``categories`` are
-    critical: a table that breaks them is refused. ``usual`` is the range in which nearly all rows
-    are expected; leaving it is recorded as a warning. ``special_codes`` are numbers that mean
-    something else than their size ("98 = refused to say"): no range applies to them, and they
-    become missing, with a flag of their own as a feature. Missing values are imputed with the
-    median of the training rows, with a flag. Labels that the model does not know, since no training
-    row had them or too few for it to name them, are counted where rows are scored; a file in which
-    more than ``unknown_at_most`` of the rows (and the share of such labels in training) have one is
-    not scored.
-    Two features of the same ``unit`` have a quotient that means something, whatever the unit: it
-    becomes a feature too.
+    critical: a table that breaks them is refused. ``usual`` is the range in which nearly all values
+    are expected; values outside give a warning. ``special_codes`` are numbers that are codes, not
+    sizes ("98 = refused to say"): no range applies to them, and they become missing, with a flag of
+    their own as a feature. Missing values are imputed with the median of the training rows, with a
+    flag. Labels that the model does not know, since no or too few training rows had them, are
+    counted when rows are scored; a file is not scored if more than ``unknown_at_most`` of its rows
+    (plus the share of such labels in training) have one. The ratio of two features of the same
+    ``unit`` becomes a feature, too.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -43,7 +41,7 @@ class Column(Declaration):
     note: str = ""
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Column":
+    def _check_consistency(self) -> "Column":
         if self.role == "feature" and self.kind in ("time", "identifier"):
             raise ValueError(f"column '{self.name}': a {self.kind} can't be a feature")
         of_kind = dict.fromkeys(NUMBERS_ONLY, "number") | {"categories": "category"}
@@ -51,12 +49,12 @@ class Column(Declaration):
             if self.kind != kind and getattr(self, setting) not in (None, ()):
                 raise ValueError(
                     f"column '{self.name}': {setting} is a setting of a {kind}, not of a "
-                    f"{self.kind}: take it away, or declare a {kind}"
+                    f"{self.kind}: remove it, or declare a {kind}"
                 )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"column '{self.name}': minimum is above maximum")
         if self.usual is not None and self.usual[0] > self.usual[1]:
-            raise ValueError(f"column '{self.name}': usual goes from low to high, not back")
+            raise ValueError(f"column '{self.name}': usual must be (low, high), low first")
         return self
 
 
@@ -66,42 +64,42 @@ def number(name: str, **declared: Any) -> Column:
 
 
 def amount(name: str, **declared: Any) -> Column:
-    """An amount of money, or another quantity that can't be negative; name its ``unit`` where it is
-    not the currency of the other amounts."""
+    """An amount of money, or another quantity that can't be negative; declare its ``unit`` where it
+    differs from the currency of the other amounts."""
     return Column(name=name, kind="number", **{"minimum": 0.0, "unit": "money", **declared})
 
 
 def ratio(name: str, **declared: Any) -> Column:
-    """A quotient of two amounts; not bounded by one."""
+    """A ratio of two amounts; it may be above one."""
     return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
 
 
 def count(name: str, **declared: Any) -> Column:
-    """A whole number from zero on."""
+    """A whole number, zero or more."""
     return Column(name=name, kind="number", **{"minimum": 0.0, **declared})
 
 
 def category(name: str, *categories: str, **declared: Any) -> Column:
-    """A label. Where ``categories`` are given, any other label is refused."""
+    """A label. Where ``categories`` are declared, any other label is refused."""
     return Column(name=name, kind="category", categories=categories or None, **declared)
 
 
 def time(name: str, **declared: Any) -> Column:
     """A point in time, read with ``pandas.to_datetime``; used to split, never as a feature.
 
-    Where a time zone is named, it becomes UTC."""
+    Times with a time zone are converted to UTC."""
     return Column(name=name, kind="time", **{"role": "context", "missing_at_most": 0, **declared})
 
 
 def identifier(name: str, **declared: Any) -> Column:
-    """Who or what a row is about; used to group rows, never as a feature."""
+    """The identifier of a customer, card or contract; used to group rows, never as a feature."""
     return Column(
         name=name, kind="identifier", **{"role": "context", "missing_at_most": 0, **declared}
     )
 
 
 class RowCount(Declaration):
-    """At least so many rows."""
+    """The table has at least ``at_least`` rows."""
 
     rule: Literal["row_count"] = "row_count"
     at_least: int
@@ -119,14 +117,14 @@ class TargetRate(Declaration):
     because: str
 
     @model_validator(mode="after")
-    def _from_low_to_high(self) -> "TargetRate":
+    def _check_range(self) -> "TargetRate":
         if self.at_least > self.at_most:
-            raise ValueError("at_least is above at_most: no rate keeps that")
+            raise ValueError("at_least is above at_most")
         return self
 
 
 class NotAbove(Declaration):
-    """In every row, ``low`` is at most ``high``: dates in order, a part below its total."""
+    """In every row, column ``low`` is at most column ``high``: a date and a later one."""
 
     kinds_of_named_columns = {"low": ("number", "time"), "high": ("number", "time")}
     rule: Literal["not_above"] = "not_above"
@@ -137,7 +135,7 @@ class NotAbove(Declaration):
 
 
 class UniqueRows(Declaration):
-    """No two rows agree on all of ``columns``."""
+    """No two rows have the same values in all of ``columns``."""
 
     kinds_of_named_columns = {"columns": get_args(Kind)}
     rule: Literal["unique_rows"] = "unique_rows"

@@ -62,19 +62,26 @@ Money = Annotated[FiniteFloat, Field(ge=0)]
 class Costs(Declaration):
     """What a wrong decision costs, in ``unit``.
 
-    A positive that is accepted (a default, a fraud) costs ``missed`` + ``missed_share`` x the
-    amount at stake; a negative that is refused costs ``false_alarm`` + ``false_alarm_share`` x the
-    amount. ``amount`` names the feature that holds it; it counts up to ``amount_at_most``.
+    A false negative (a default or fraud that is accepted) costs ``false_negative`` +
+    ``false_negative_share`` x the amount; a false positive (a good customer who is refused) costs
+    ``false_positive`` + ``false_positive_share`` x the amount. ``amount`` names the feature that
+    holds the amount; amounts above ``amount_at_most`` count as that.
     """
 
     kinds_of_named_columns = {"amount": ("number",)}
+    renamed_fields = {
+        "missed": "false_negative",
+        "missed_share": "false_negative_share",
+        "false_alarm": "false_positive",
+        "false_alarm_share": "false_positive_share",
+    }
     unit: str = "USD"
     amount: str | None = None
     amount_at_most: PositiveFloat | None = None
-    missed: Money = 0.0
-    missed_share: Money = 0.0
-    false_alarm: Money = 0.0
-    false_alarm_share: Money = 0.0
+    false_negative: Money = 0.0
+    false_negative_share: Money = 0.0
+    false_positive: Money = 0.0
+    false_positive_share: Money = 0.0
 
 
 class CutOff(Declaration):

@@ -1,7 +1,9 @@
 """Change a declaration for one run by dotted name: ``training.epochs=5``."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from modelling.declaration.declared_data import SimulatedTransactions, Source
 from modelling.declaration.use_case import UseCase
 from modelling.refusals import UsageError, nearest
+from modelling.schema import Declaration
+
+log = logging.getLogger("finflows")
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
@@ -22,14 +27,18 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
             overrides[name.strip()] = json.loads(text)
         except json.JSONDecodeError:
             overrides[name.strip()] = {"True": True, "False": False, "None": None}.get(text, text)
-        except (ValueError, RecursionError):  # an integer of thousands of digits; lists in lists
+        except (
+            ValueError,
+            RecursionError,
+        ):  # an integer of thousands of digits; deeply nested lists
             raise UsageError(f"--set {name}: the value is too long or too deep") from None
     return overrides
 
 
 def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
-    """``use_case`` with each dotted name set. Raises UsageError for a wrong name or value, and for
-    ``name`` itself, by which it would come before another's champion."""
+    """``use_case`` with each dotted name set. Former names of settings are read, with a warning in
+    the log. Raises UsageError for a wrong name or value, and for ``name`` itself: the model would
+    be registered as that of another use case."""
     changes: dict[str, Any] = {}
     for dotted, value in overrides.items():
         _refuse_unknown_name(use_case, dotted)
@@ -41,22 +50,25 @@ def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
     try:
         return type(use_case).model_validate(_merged(use_case, changes))
     except ValidationError as error:
-        raise UsageError(describe(error, use_case)) from None
+        raise UsageError(describe_error(error, use_case)) from None
+    except ValueError as error:  # a setting under both its names
+        raise UsageError(f"--set: {error}") from None
 
 
-# What a run may do otherwise and still rise by itself: it is judged by all the rest.
-HOW_TO_TRAIN = {"title", "source", "preprocessing", "network", "training", "search"}
+# Settings that a run may change and still be promoted automatically; all others decide what is
+# predicted, and how it is judged.
+NOT_JUDGED_BY = {"title", "source", "preprocessing", "network", "training", "search"}
 
 
 def judgement_overrides(declared: UseCase, use_case: UseCase) -> list[str]:
-    """The settings of ``use_case`` that are not as ``declared``, though they say what is predicted
-    or how it is judged: the gate, the split, the baselines, the costs and so on."""
-    names = [name for name in type(declared).model_fields if name not in HOW_TO_TRAIN]
+    """The settings of ``use_case`` that differ from the declaration and decide what is predicted or
+    how it is judged: the gate, the split, the baselines, the costs and so on."""
+    names = [name for name in type(declared).model_fields if name not in NOT_JUDGED_BY]
     return [name for name in names if getattr(declared, name) != getattr(use_case, name)]
 
 
 def parse_fields(assignments: Iterable[str], flag: str) -> dict[str, str]:
-    """``["decimal=,"]`` -> ``{"decimal": ","}``; the values stay text."""
+    """``["decimal=,"]`` -> ``{"decimal": ","}``; values stay text."""
     pairs = [assignment.partition("=") for assignment in assignments]
     for name, equals, _ in pairs:
         if not equals or not name:
@@ -65,18 +77,19 @@ def parse_fields(assignments: Iterable[str], flag: str) -> dict[str, str]:
 
 
 def declare_source(uri: str, fields: Mapping[str, Any]) -> Source:
-    """A source of this address, with further fields by name. Raises UsageError for a wrong one."""
+    """A source with this address and further fields by name. Raises UsageError for a wrong one."""
     for name in fields:
         if name not in Source.model_fields:
             raise UsageError(f"unknown setting 'source.{name}'{nearest(name, Source.model_fields)}")
     try:
         return Source(uri=uri, **fields)
     except ValidationError as error:
-        raise UsageError(f"source.{describe(error)}") from None
+        raise UsageError(f"source.{describe_error(error)}") from None
 
 
-def _refuse_unknown_name(declared: BaseModel, dotted: str, prefix: str = "") -> None:
+def _refuse_unknown_name(declared: Declaration, dotted: str, prefix: str = "") -> None:
     first, _, rest = dotted.partition(".")
+    first = declared.renamed_fields.get(first, first)
     fields = type(declared).model_fields
     if not prefix and first == "name":
         raise UsageError(
@@ -85,45 +98,57 @@ def _refuse_unknown_name(declared: BaseModel, dotted: str, prefix: str = "") -> 
         )
     if first not in fields:
         if prefix == "source." and first in Source.model_fields:
-            return  # a file or query takes the place of a simulation
+            return  # a file or query replaces a simulation
         if "method" in fields:
-            return  # another method has other settings: the schema itself judges them
+            return  # another method has other settings, which the schema checks
         valid = [prefix + name for name in fields]
         raise UsageError(f"unknown setting '{prefix}{first}'{nearest(prefix + first, valid)}")
     inner = getattr(declared, first)
-    if rest and isinstance(inner, BaseModel):
+    if rest and isinstance(inner, Declaration):
         _refuse_unknown_name(inner, rest, f"{prefix}{first}.")
     elif rest and not (first == "source" and rest in Source.model_fields):
         raise UsageError(f"'{prefix}{first}' has no setting '{rest}': set {prefix}{first} itself")
 
 
-def _merged(declared: BaseModel, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The declaration as a dictionary, one level of models at a time, with the changes in it."""
+def _merged(declared: Declaration, changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The declaration as a dictionary with the changes; inner declarations that do not change stay
+    as they are."""
     fields = {name: getattr(declared, name) for name in type(declared).model_fields}
-    for name, change in changes.items():
+    for former, present in declared.renamed_fields.items():
+        if former in changes:
+            _warn_of_former_name(prefix + former, prefix + present)
+    for name, change in declared.with_present_names(changes).items():
         inner = fields.get(name)
-        if isinstance(change, dict) and isinstance(inner, BaseModel):
+        if isinstance(change, dict) and isinstance(inner, Declaration):
             method = getattr(inner, "method", None)
-            if change.get("method", method) != method or _replaces(inner, change):
-                fields[name] = change  # another method, or source, starts from its own defaults
+            if change.get("method", method) != method or _replaces_simulation(inner, change):
+                fields[name] = change  # another method or source starts from its own defaults
             else:
-                fields[name] = _merged(inner, change)
+                fields[name] = _merged(inner, change, f"{prefix}{name}.")
         else:
             fields[name] = change
     return fields
 
 
-def _replaces(source: BaseModel, change: Mapping[str, Any]) -> bool:
-    """Whether a simulation gives way to a file or query."""
+@cache
+def _warn_of_former_name(former: str, present: str) -> None:
+    """Once per process: a command may apply the same overrides more than once."""
+    log.warning("%-11s %s is called %s now", "renamed", former, present)
+
+
+def _replaces_simulation(source: BaseModel, change: Mapping[str, Any]) -> bool:
+    """Whether the change replaces a simulation by a file or query."""
     is_simulated = isinstance(source, SimulatedTransactions)
     return is_simulated and not change.keys() <= type(source).model_fields.keys()
 
 
-def describe(error: ValidationError, declared: BaseModel | type[BaseModel] | None = None) -> str:
+def describe_error(
+    error: ValidationError, declared: BaseModel | type[BaseModel] | None = None
+) -> str:
     """The first problem of a pydantic error in one line, with its dotted name."""
-    first = error.errors()[0]
-    steps = [str(part) for part in first["loc"]]
-    # pydantic names the member of a union where people name only its field
+    first_error = error.errors()[0]
+    steps = [str(part) for part in first_error["loc"]]
+    # pydantic adds the member of a union to the path, which users do not write
     path = [
         part
         for before, part in zip(["", *steps], steps, strict=False)
@@ -131,7 +156,7 @@ def describe(error: ValidationError, declared: BaseModel | type[BaseModel] | Non
         and part not in ("file", "simulated", "function", "choice", "uniform")
     ]
     dotted = ".".join(path)
-    if first["type"] == "extra_forbidden":
+    if first_error["type"] == "extra_forbidden":
         inner: Any = declared
         for part in path[:-1]:
             inner = getattr(inner, part, None)
@@ -139,7 +164,7 @@ def describe(error: ValidationError, declared: BaseModel | type[BaseModel] | Non
         fields = model.model_fields if issubclass(model, BaseModel) else ()
         valid = [".".join([*path[:-1], name]) for name in fields]
         return f"unknown setting '{dotted}'{nearest(dotted, valid) if valid else ''}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) else ""
+    message = first_error["msg"].removeprefix("Value error, ")
+    value = first_error.get("input")
+    shown = f", not {value!r}" if isinstance(value, str | int | float | bool) else ""
     return f"{dotted}: {message}{shown}" if dotted else message

@@ -1,4 +1,4 @@
-"""What the columns are called that are derived from prices (``modelling.data.price_history``)."""
+"""The names of the columns that are derived from prices (``modelling.data.price_history``)."""
 
 from modelling.declaration.declared_data import PriceHistory
 
@@ -13,7 +13,7 @@ def log_variance_name(days: int) -> str:
 
 
 def negative_return_name(days: int) -> str:
-    """The feature: the return over the last ``days`` days where it was a loss, else 0."""
+    """The feature: the return over the last ``days`` days where it is negative, else 0."""
     return f"negative_return_{_days(days)}"
 
 

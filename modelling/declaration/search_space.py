@@ -1,7 +1,7 @@
-"""What a search may try: dotted names of settings, each with choices or a range.
+"""The search space: dotted names of settings, each with choices or a range.
 
-Only ``network.*`` and ``training.*`` are searched: the table is split and preprocessed once, and
-trials that see the same rows can be compared.
+Only ``network.*`` and ``training.*`` are searched: the table is split and preprocessed once, so
+that all trials use the same rows and can be compared.
 """
 
 import math
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from modelling.declaration.names import dask_address, work_pool
+from modelling.declaration.names import check_dask_address, check_work_pool
 from modelling.refusals import UsageError, nearest
 from modelling.schema import Declaration
 
@@ -34,14 +34,14 @@ class Choice(Declaration):
     @field_validator("values")
     @classmethod
     def _frozen(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Lists as tuples: a declaration that went through JSON is still the same."""
-        return tuple(tuple(one) if isinstance(one, list) else one for one in values)
+        """Lists as tuples, so that a declaration read from JSON equals the original."""
+        return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
-    def points(self) -> tuple[Any, ...]:
+    def grid_values(self) -> tuple[Any, ...]:
         """The values of a grid."""
         return self.values
 
-    def holds(self, value: Any) -> bool:
+    def contains(self, value: Any) -> bool:
         return value in self.values
 
 
@@ -55,20 +55,20 @@ class Uniform(Declaration):
     whole: bool = False
 
     @model_validator(mode="after")
-    def _low_is_lower(self) -> "Uniform":
+    def _low_below_high(self) -> "Uniform":
         if not self.low < self.high:
             raise ValueError(f"low {self.low:g} must be lower than high {self.high:g}")
         if self.log and self.low <= 0:
             raise ValueError("a logarithmic range starts above 0")
         return self
 
-    def points(self) -> tuple[Any, ...]:
+    def grid_values(self) -> tuple[Any, ...]:
         """The values of a grid: both ends and the middle (of the logarithms where ``log``)."""
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         number = round if self.whole else float
-        return tuple(dict.fromkeys(number(one) for one in (self.low, middle, self.high)))
+        return tuple(dict.fromkeys(number(value) for value in (self.low, middle, self.high)))
 
-    def holds(self, value: Any) -> bool:
+    def contains(self, value: Any) -> bool:
         return self.low <= value <= self.high
 
 
@@ -93,7 +93,7 @@ DEFAULT_SPACE: Space = {
 }
 
 
-def check_space(space: Space, declared: dict[str, BaseModel]) -> None:
+def check_search_space(space: Space, declared: dict[str, BaseModel]) -> None:
     """Raise ValueError unless all names are settings of ``declared`` (``network``, ``training``)
     that take the values. Names the nearest valid name."""
     if not space:
@@ -104,18 +104,18 @@ def check_space(space: Space, declared: dict[str, BaseModel]) -> None:
             searched = [name for name in valid if name not in NOT_SEARCHED]
             raise ValueError(f"search: '{dotted}' can't be searched{nearest(dotted, searched)}")
         part, _, name = dotted.partition(".")
-        for value in dimension.points():
+        for value in dimension.grid_values():
             try:
                 type(declared[part]).model_validate({**dict(declared[part]), name: value})
             except ValidationError as error:
-                said = error.errors()[0]["msg"]
-                raise ValueError(f"search: {dotted}: {said}, not {value!r}") from None
+                message = error.errors()[0]["msg"]
+                raise ValueError(f"search: {dotted}: {message}, not {value!r}") from None
 
 
 def refuse_search(
     trials: int, workers: int, sampler: str, dask: str | None, pool: str | None
 ) -> None:
-    """Raise UsageError with one clear line where a search can't be run as asked."""
+    """Raise UsageError where a search can't run with these settings."""
     if trials < 1:
         raise UsageError(f"--trials {trials}: a search needs at least one trial")
     if workers < 1:
@@ -123,8 +123,8 @@ def refuse_search(
     if sampler not in SAMPLERS:
         raise UsageError(f"--sampler {sampler}: unknown{nearest(sampler, SAMPLERS)}")
     if dask is not None:
-        dask_address(dask)
+        check_dask_address(dask)
     if pool is not None:
-        work_pool(pool)
+        check_work_pool(pool)
     if dask and pool:
-        raise UsageError(f"--dask {dask} and --pool {pool}: trials run in one place, name one")
+        raise UsageError(f"--dask {dask} and --pool {pool}: set one of them, not both")

@@ -1,4 +1,4 @@
-"""What a use case may declare: one typed schema for files, flow parameters and flags alike."""
+"""The declaration of a use case: one typed schema for files, flow parameters and flags."""
 
 from typing import Annotated, Any, Literal
 
@@ -37,10 +37,10 @@ from modelling.declaration.declared_judgement import (
     LeastCost,
     Problem,
 )
-from modelling.declaration.named_columns import check_named, named_columns
-from modelling.declaration.names import USE_CASE
+from modelling.declaration.named_columns import check_named_columns, named_columns
+from modelling.declaration.names import USE_CASE_PATTERN
 from modelling.declaration.price_names import columns_of, target_name
-from modelling.declaration.search_space import DEFAULT_SPACE, Space, check_space
+from modelling.declaration.search_space import DEFAULT_SPACE, Space, check_search_space
 from modelling.refusals import nearest
 from modelling.schema import Declaration, Seed, Share
 from modelling.secrets import hide_secrets
@@ -51,12 +51,13 @@ Activation = Literal["relu", "tanh", "leaky_relu", "sigmoid", "elu"]
 class Preprocessing(Declaration):
     """How raw columns become features; everything is fitted on training rows only.
 
-    Numbers with heavy tails are what a plain network trips over, so by default each number enters
-    three times: scaled as it is; scaled after ``transform`` (a column's own ``transform`` wins);
-    and piecewise-linearly encoded in ``piecewise_bins`` quantile bins (0: none), with which what
-    happens at certain values is easy to learn. With ``ratios``, so does the quotient of any two
-    numbers of the same unit: a loan says more beside the income that is to repay it. Of many, those
-    are taken that tell more of the target than their two parts (``modelling.features.ratios``).
+    A plain network learns badly from numbers with heavy tails, so by default each number becomes
+    features in three ways: scaled as it is; scaled after ``transform`` (a column's own
+    ``transform`` takes precedence); and piecewise-linearly encoded in ``piecewise_bins`` quantile
+    bins (0: none), so that changes at certain values are easy to learn. With ``ratios``, ratios of
+    two numbers of the same unit become features as well: a loan means more in relation to the
+    income. Where there are many, those are used that separate the target better than both of their
+    columns (``modelling.features.ratios``).
     """
 
     transform: Transform = "log"
@@ -70,7 +71,7 @@ class Preprocessing(Declaration):
 
 
 class Network(Declaration):
-    """The hidden layers; ``hidden_units=()`` is a linear model, the single-layer perceptron."""
+    """The hidden layers; ``hidden_units=()`` is a linear model, a single-layer perceptron."""
 
     hidden_units: tuple[PositiveInt, ...] = (64, 32)
     activation: Activation = "relu"
@@ -82,22 +83,22 @@ class Network(Declaration):
 def _devices_of_one_machine(devices: Any) -> Any:
     if isinstance(devices, str) and devices not in ("one", "all"):
         raise ValueError(
-            "Keras can't fit one model over several machines (keras issue 20585): train many "
-            "models over many workers with 'finflows search', or this one on 'one' or 'all' of "
+            "Keras can't train one model on several machines (keras issue 20585): train many "
+            "models on many workers with 'finflows search', or this one on 'one' or 'all' of "
             "the GPUs of a machine"
         )
     return devices
 
 
 class Training(Declaration):
-    """How the network is fitted.
+    """How the network is trained.
 
-    ``members`` networks of the declared shape are trained side by side in one, on the same batches
-    from different initial weights; the output is the mean of their probabilities or forecasts.
-    ``early_stopping_patience=0`` trains all epochs and keeps the last weights; otherwise the
-    weights of the epoch with the lowest validation loss are kept. ``checkpoint_every_epochs=0``
-    writes no checkpoints. ``devices="all"`` trains one model over all GPUs of the worker, batch by
-    batch; it pays for large networks only.
+    The model is an ensemble of ``members`` networks of the declared shape, trained together on the
+    same batches from different initial weights; its output is the mean of their probabilities or
+    forecasts. ``early_stopping_patience=0`` trains all epochs and keeps the last weights; otherwise
+    the weights of the epoch with the lowest validation loss are kept. ``checkpoint_every_epochs=0``
+    writes no checkpoints. ``devices="all"`` trains one model on all GPUs of the worker, batch by
+    batch; that is faster for large networks only.
     """
 
     members: PositiveInt = 4
@@ -117,26 +118,26 @@ class Training(Declaration):
 
 
 class UseCase(Declaration):
-    """One prediction problem, from its source to the bar its model must clear.
+    """One prediction problem, from its source to what its model must reach.
 
     ``classes`` are the labels in the target column in the order of their codes: for binary
-    problems (negative, positive), for multi-class all of them, ``ordered`` where neighbours are
-    less wrong than others. ``merge_classes`` names a class and the labels in the table that belong
-    to it: ``{"E-G": ("E", "F", "G")}``. The loss and the output follow from ``problem``: linear +
-    mean squared error; sigmoid + binary cross-entropy, decided by ``decision``; softmax + sparse
-    categorical cross-entropy, decided by argmax. A target of kind ``log_variance`` is also judged
-    by QLIKE. ``headline`` metrics get an interval and a comparison with each of ``baselines``; use
-    cases are compared by the first of them. The first baseline is the naive one.
+    problems (negative, positive), for multi-class ones all of them, ``ordered`` where a neighbour
+    is a smaller error than other classes. ``merge_classes`` maps a class to the labels in the table
+    that belong to it: ``{"E-G": ("E", "F", "G")}``. The loss and the output follow from
+    ``problem``: linear + mean squared error; sigmoid + binary cross-entropy, decided by
+    ``decision``; softmax + sparse categorical cross-entropy, decided by argmax. A target of kind
+    ``log_variance`` is also judged by QLIKE. ``headline`` metrics get an interval and a comparison
+    with each of ``baselines``; runs are compared by the first of them. The first baseline is the
+    naive one.
 
     ``derived`` columns are computed from other rows, before the table is validated and split; they
-    may be declared among ``columns`` and as ``target`` like those of the source. ``search``
-    says what a search may try, by dotted name; ``off_contract`` what the registered model does
-    with a row that breaks a rule of its columns. Whatever a registered model or a picture keeps of
-    customers' values is an aggregate over ``minimum_rows_per_value`` rows or more (the k of
-    k-anonymity).
+    may be declared among ``columns`` and as ``target`` like those of the source. ``search`` is the
+    search space, by dotted name; ``off_contract`` is what the registered model does with a row that
+    breaks a rule of its columns. All that a registered model or a figure keeps of customers' values
+    is an aggregate over ``minimum_rows_per_value`` rows or more (the k of k-anonymity).
     """
 
-    name: Annotated[str, Field(pattern=f"^{USE_CASE}$")]
+    name: Annotated[str, Field(pattern=f"^{USE_CASE_PATTERN}$")]
     title: str
     problem: Problem
     source: AnySource
@@ -164,7 +165,7 @@ class UseCase(Declaration):
 
     @model_validator(mode="before")
     @classmethod
-    def _what_follows_from_the_problem(cls, declared: Any) -> Any:
+    def _defaults_of_problem(cls, declared: Any) -> Any:
         if not isinstance(declared, dict):
             return declared
         classes = {"classes": (0, 1)} if declared.get("problem") == "binary" else {}
@@ -172,39 +173,39 @@ class UseCase(Declaration):
         return {**classes, **headline, **declared}
 
     @model_validator(mode="after")
-    def _consistent(self) -> "UseCase":
-        self._columns_usable()
-        self._without_leak()
-        self._classes_usable()
-        self._judgeable()
-        self._decidable()
+    def _check_consistency(self) -> "UseCase":
+        self._check_columns()
+        self._check_leaks()
+        self._check_classes()
+        self._check_metrics()
+        self._check_decision()
         if self.split.validation + getattr(self.split, "test", 0) >= 1:
             raise ValueError("split.validation and split.test leave nothing to train on")
-        check_space(self.search, {"network": self.network, "training": self.training})
+        check_search_space(self.search, {"network": self.network, "training": self.training})
         return self
 
-    def _columns_usable(self) -> None:
+    def _check_columns(self) -> None:
         names = [column.name for column in self.columns]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"columns declared twice: {', '.join(sorted(twice))}")
+        if duplicates_found := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"columns declared twice: {', '.join(sorted(duplicates_found))}")
         if self.target in names:
             raise ValueError(f"the target '{self.target}' must not be among the columns")
         if not self.features:
             raise ValueError("no column is a feature")
         kinds = {column.name: str(column.kind) for column in self.columns}
-        check_named(named_columns({"split": self.split, "decision": self.decision}), kinds)
+        check_named_columns(named_columns({"split": self.split, "decision": self.decision}), kinds)
         raw = named_columns({"derived": self.derived})  # of the raw table: most are not declared
-        check_named((named for named in raw if named.column in kinds), kinds)
+        check_named_columns((named for named in raw if named.column in kinds), kinds)
         kinds[self.target] = "number" if self.problem == "regression" else "category"
         rules = {f"expectations.{number}": rule for number, rule in enumerate(self.expectations)}
-        check_named(named_columns(rules), kinds)
+        check_named_columns(named_columns(rules), kinds)
         for setting, rule in rules.items():
             if isinstance(rule, NotAbove) and kinds[rule.low] != kinds[rule.high]:
                 raise ValueError(f"{setting}: '{rule.low}' and '{rule.high}' are of two kinds")
             if isinstance(rule, TargetRate) and self.problem == "multiclass":
                 raise ValueError(f"{setting}: a target_rate is of two classes, or of a number")
 
-    def _classes_usable(self) -> None:
+    def _check_classes(self) -> None:
         labels = [str(label) for label in self.classes]
         if self.problem == "binary" and len(labels) != 2:
             raise ValueError("a binary problem has two classes: (negative, positive)")
@@ -213,17 +214,17 @@ class UseCase(Declaration):
         if self.problem == "regression" and (labels or self.training.class_weights != "none"):
             setting = "classes" if labels else "training.class_weights"
             raise ValueError(f"{setting}: a regression has no classes")
-        if twice := [label for label in labels if labels.count(label) > 1]:
-            raise ValueError(f"classes: '{twice[0]}' is there twice")
+        if duplicates_found := [label for label in labels if labels.count(label) > 1]:
+            raise ValueError(f"classes: '{duplicates_found[0]}' is declared twice")
         if unknown := sorted(set(self.merge_classes) - set(labels)):
             raise ValueError(f"merge_classes: '{unknown[0]}' is not among the classes")
         merged = [str(label) for those in self.merge_classes.values() for label in those]
-        if twice := [label for label in merged if merged.count(label) > 1]:
-            raise ValueError(f"merge_classes: '{twice[0]}' can't belong to two classes")
+        if duplicates_found := [label for label in merged if merged.count(label) > 1]:
+            raise ValueError(f"merge_classes: '{duplicates_found[0]}' can't belong to two classes")
 
-    def _without_leak(self) -> None:
-        """Frauds of the windows are labels: those of test rows, or of the row itself, are none of
-        the training's business. Nor are the days of a forecast that reach into a later part."""
+    def _check_leaks(self) -> None:
+        """The fraud counts of time windows are made of labels: training must not see those of test
+        rows, or of the row itself. Nor the days of a forecast that lie in a later part."""
         for part in (self.derived, self.split):
             if isinstance(part, TransactionWindows | DelayedFeedback) and self.problem != "binary":
                 raise ValueError(f"{part.method} is about frauds: the problem must be binary")
@@ -243,12 +244,12 @@ class UseCase(Declaration):
                 "days at the earliest"
             )
 
-    def _judgeable(self) -> None:
+    def _check_metrics(self) -> None:
         volatility = {"random_walk", "riskmetrics_ewma", "log_har", "garch"} & {*self.baselines}
         if volatility and not isinstance(self.derived, PriceHistory):
             raise ValueError(f"baselines: {', '.join(sorted(volatility))} need derived prices")
         if volatility:
-            self._forecastable(volatility)
+            self._check_forecast_baselines(volatility)
         if not self.headline:
             raise ValueError("headline: name at least one metric")
         if "qlike" in self.headline and self.target_kind != "log_variance":
@@ -261,8 +262,9 @@ class UseCase(Declaration):
             if self.problem not in PROBLEMS_OF[metric]:
                 raise ValueError(f"headline: {metric} does not judge a {self.problem} problem")
 
-    def _forecastable(self, baselines: set[str]) -> None:
-        """Forecasts of a series read derived columns, which the table only keeps if declared."""
+    def _check_forecast_baselines(self, baselines: set[str]) -> None:
+        """Baselines that forecast a series read derived columns, which the table keeps only where
+        they are declared."""
         assert isinstance(self.derived, PriceHistory)
         if self.target != target_name(self.derived):
             raise ValueError(
@@ -277,13 +279,13 @@ class UseCase(Declaration):
                     'among the columns (role="context" keeps it from the network)'
                 )
 
-    def _decidable(self) -> None:
-        excused = self.gate.need_not_predict if self.gate else ()
-        if unknown := [str(label) for label in excused if label not in self.classes]:
+    def _check_decision(self) -> None:
+        allowed = self.gate.need_not_predict if self.gate else ()
+        if unknown := [str(label) for label in allowed if label not in self.classes]:
             raise ValueError(f"gate.need_not_predict: '{unknown[0]}' is not among the classes")
         if self.problem != "binary" and (self.costs or not isinstance(self.decision, CutOff)):
             setting = "costs" if self.costs else f"decision.method {self.decision.method}"
-            raise ValueError(f"{setting}: only of two classes is one refused")
+            raise ValueError(f"{setting}: only a binary problem has one")
         features = {column.name for column in self.features if column.kind == "number"}
         if self.costs is not None and self.costs.amount not in {None, *features}:
             raise ValueError(
@@ -304,13 +306,13 @@ class UseCase(Declaration):
 
     @property
     def needed_columns(self) -> dict[str, str]:
-        """Columns that must be known in every row, and the setting that needs each."""
+        """The columns that must have a value in every row, with the setting that needs each."""
         named = named_columns({"split": self.split, "decision": self.decision})
         return {column: setting for setting, column, _ in named}
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that are computed on the test rows: what the gate can ask for."""
+        """The metrics that are computed on the test rows; the gate can use each of them."""
         names = [*METRICS[self.problem]]
         if self.target_kind == "log_variance":
             names.append("qlike")
@@ -326,5 +328,5 @@ class UseCase(Declaration):
 
     @property
     def features(self) -> tuple[Column, ...]:
-        """The columns that the model sees, in the order of their declaration."""
+        """The columns that the model uses, in the order of their declaration."""
         return tuple(column for column in self.columns if column.role == "feature")

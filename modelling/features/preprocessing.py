@@ -1,8 +1,8 @@
 """Fit the preprocessing on training rows: scikit-learn estimates, the scorer's transformer applies.
 
-What comes out is plain data (numbers, names), so that a registered model needs neither pickle nor
-scikit-learn. All of it is an aggregate over ``minimum_rows_per_value`` training rows or more
-(``modelling.features.microaggregation``): no edge, median or label is a single customer's.
+The result is plain data (numbers, names), so that a registered model needs neither pickle nor
+scikit-learn. Each value is an aggregate over ``minimum_rows_per_value`` training rows or more
+(``modelling.features.microaggregation``): no edge, median or label belongs to a single customer.
 """
 
 import logging
@@ -24,7 +24,25 @@ log = logging.getLogger("finflows")
 
 
 def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
-    """The use case's preprocessing, fitted on ``train`` (training rows only) and nothing else."""
+    """Fit the preprocessing of ``use_case`` on training rows only.
+
+    Parameters
+    ----------
+    train : DataFrame
+        The training rows, with the features of the use case and its target. Missing cells are
+        NaN or None; infinity counts as missing.
+    use_case : UseCase
+
+    Returns
+    -------
+    Transformer
+        Raw rows to features (n, f) float32, finite.
+
+    Raises
+    ------
+    KeyError
+        Where a column is missing.
+    """
     numbers = [column for column in use_case.features if column.kind == "number"]
     labels = [column for column in use_case.features if column.kind == "category"]
     numeric, numeric_features = fit_numbers(train, numbers, use_case)
@@ -41,34 +59,39 @@ def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
 
 
 def _fit_labels(values: pd.Series, column: Column, use_case: UseCase) -> dict[str, Any]:
-    """Which label stands in which column of features. Missing has none.
+    """Which label has which column of features; a missing label has none.
 
-    Labels of fewer rows than ``rare_category_share`` or ``minimum_rows_per_value`` share the last
-    one, ``other``, with those that no training row had; where they are too few for that all
-    together, they have none. By name are kept only labels that are declared or that
-    ``minimum_rows_per_value`` rows had.
+    Labels with a share of rows below ``rare_category_share``, or with fewer than
+    ``minimum_rows_per_value`` rows, share the last column, ``other``, with labels that no training
+    row had. Where all of them together are too few for that, they have no column. Only labels that
+    are declared, or that ``minimum_rows_per_value`` rows had, are kept by name.
     """
-    least = use_case.minimum_rows_per_value
+    minimum_rows = use_case.minimum_rows_per_value
     counts = values.dropna().map(label_text).dropna().value_counts()
-    enough = max(use_case.preprocessing.rare_category_share * counts.sum(), least)
-    own = sorted(map(str, counts.index[counts >= enough]))
+    enough = max(use_case.preprocessing.rare_category_share * counts.sum(), minimum_rows)
+    common = sorted(map(str, counts.index[counts >= enough]))
     rare = counts[counts < enough]
-    other = len(own) if rare.sum() >= least else -1
+    other = len(common) if rare.sum() >= minimum_rows else -1
     declared = {label_text(label) for label in column.categories or ()}
-    named = sorted(str(label) for label, rows in rare.items() if rows >= least or label in declared)
+    named = sorted(
+        str(label) for label, rows in rare.items() if rows >= minimum_rows or label in declared
+    )
     return {
         "name": values.name,
-        "positions": {label: at for at, label in enumerate(own)} | dict.fromkeys(named, other),
+        "positions": {label: at for at, label in enumerate(common)} | dict.fromkeys(named, other),
         "other": other,
-        "width": len(own) + (other >= 0),
-        "labels": own + ["(rare)"] * (other >= 0),
+        "width": len(common) + (other >= 0),
+        "labels": common + ["(rare)"] * (other >= 0),
     }
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows as the network sees them: features (n, f) float32; target (n,), float32 values in
-    training units or int64 class codes."""
+    """Rows as the network gets them.
+
+    ``features`` is (n, f) float32, finite. ``target`` is (n,): class codes (int64), or for a
+    regression float32 values standardised with the training rows.
+    """
 
     features: np.ndarray
     target: np.ndarray
@@ -76,7 +99,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """Training and validation rows as the network sees them, and what was fitted to get there."""
+    """Training and validation rows as the network gets them, and the fitted preprocessing.
+
+    A regression target in its own unit is ``target * target_scale + target_offset``.
+    """
 
     train: Examples
     validation: Examples
@@ -85,43 +111,57 @@ class Preprocessed:
     target_scale: float
 
 
-def doubtful_columns(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
-    """What to know of features that training rows say nothing of, too little, or something absurd,
-    in lines."""
-    least = use_case.minimum_rows_per_value
+def column_warnings(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
+    """One line for each feature that is empty in the training rows, known in too few of them, or
+    implausibly large in some."""
+    minimum_rows = use_case.minimum_rows_per_value
     for column in use_case.features:
         cells = train[column.name]
         known = cells[cells.notna() & ~cells.isin(column.special_codes)]
         if cells.isna().all():
             yield f"{column.name} is empty in all training rows: the model can't use it"
-        elif len(known) < least:
+        elif len(known) < minimum_rows:
             yield (
-                f"{column.name} is known in fewer than {least} training rows, of which a model "
-                "keeps nothing (minimum_rows_per_value): it can't use it"
+                f"{column.name} is known in fewer than {minimum_rows} training rows "
+                "(minimum_rows_per_value): the model can't use it"
             )
         elif column.kind == "number":
             sizes = known.abs().to_numpy(dtype=np.float64)
-            if absurd := int((sizes > plausible_limit(sizes)).sum()):
+            if implausible := int((sizes > plausible_limit(sizes)).sum()):
                 yield (
-                    f"{column.name}: {absurd} training rows hold more than a million times what is "
-                    "usual, and are cut off there: if it is a code, declare special_codes"
+                    f"{column.name}: {implausible} training rows have more than a million times "
+                    "the usual size and are clipped: if it is a code, declare special_codes"
                 )
 
 
 def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
-    """Fit on ``parts.train`` alone, transform training and validation rows; test stays raw.
+    """Fit on ``parts.train`` alone, and transform training and validation rows; test stays raw.
 
-    A regression target is standardised with the mean and deviation of the training rows, so that
-    losses and learning rates mean the same in every unit. Raises DataRefused where there are fewer
-    training rows than one value of a model must come from.
+    A regression target is standardised with the mean and standard deviation of the training rows,
+    so that losses and learning rates do not depend on its unit.
+
+    Parameters
+    ----------
+    parts : Parts
+        The split table. Missing features are allowed; the target is known in every row.
+    use_case : UseCase
+
+    Returns
+    -------
+    Preprocessed
+
+    Raises
+    ------
+    DataRefused
+        Where there are fewer training rows than ``minimum_rows_per_value``.
     """
-    if len(parts.train) < (least := use_case.minimum_rows_per_value):
+    if len(parts.train) < (minimum_rows := use_case.minimum_rows_per_value):
         raise DataRefused(
-            f"{len(parts.train)} training rows: a model keeps nothing of fewer than {least}; give "
-            "it more rows, or declare minimum_rows_per_value"
+            f"{len(parts.train)} training rows, fewer than minimum_rows_per_value {minimum_rows}: "
+            "add rows, or declare a smaller minimum_rows_per_value"
         )
-    for told in doubtful_columns(parts.train, use_case):
-        log.warning("%-11s %s", "", told)
+    for warning in column_warnings(parts.train, use_case):
+        log.warning("%-11s %s", "", warning)
     transformer = fit_transformer(parts.train, use_case)
     offset, scale = 0.0, 1.0
     if use_case.problem == "regression":

@@ -1,4 +1,4 @@
-"""Which amounts are divided by which: the quotients that earn their place among the features."""
+"""Which ratios of two amounts become features."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,69 +9,99 @@ from scipy.stats import rankdata
 from modelling.declaration import Column
 from modelling.scorer.scoring import with_ratios
 
-Pair = tuple[int, int]
+ColumnPair = tuple[int, int]
 
-# Of eight amounts or fewer all quotients are kept: to find out by training is cheap. Beyond, their
-# number would grow with the square of the columns, and each is some twenty features.
-ALL_KEPT = 28
-ROWS_A_RATIO = 50
+# The 28 ratios of eight amounts are all kept: training on them is cheap. The number of ratios grows
+# with the square of that of the amounts, and each becomes about twenty features.
+ALL_RATIOS_UP_TO = 28
+ROWS_PER_RATIO = 50
 ROWS_RANKED = 4000
 TARGET_BINS = 10
-PAIRS_AT_ONCE = 64
+PAIRS_PER_BATCH = 64
 
 
-def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[Pair]:
-    """Which columns of the training rows' ``values`` (n, c) could be divided, over and under.
+def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[ColumnPair]:
+    """The pairs of columns whose ratio could be a feature: numerator and denominator.
 
-    Amounts of the same unit, two by two, where both are above zero in half of the rows or more:
-    quotients of what most rows do not have say little and cost features.
+    These are all pairs of amounts of the same unit that are both above zero in at least half of the
+    rows.
+
+    Parameters
+    ----------
+    values : (n, c)
+        Training rows; NaN counts as not above zero.
+    columns : sequence of Column
+        The c columns of ``values``.
+
+    Returns
+    -------
+    list of (int, int)
+        Positions in ``columns``; empty without rows.
     """
     with_unit = [position for position, column in enumerate(columns) if column.unit]
-    above_zero = (values > 0).astype(np.float32)
-    together = above_zero.T @ above_zero / max(len(values), 1)
+    is_positive = (values > 0).astype(np.float32)
+    both_above_zero = is_positive.T @ is_positive / max(len(values), 1)
     return [
         (over, under)
         for over, under in combinations(with_unit, 2)
-        if columns[over].unit == columns[under].unit and together[over, under] >= 0.5
+        if columns[over].unit == columns[under].unit and both_above_zero[over, under] >= 0.5
     ]
 
 
-def best_ratios(values: np.ndarray, pairs: list[Pair], target: np.ndarray) -> list[Pair]:
-    """Those of ``pairs`` that tell the ``target`` (n,) better than both of their parts do.
+def best_ratios(
+    values: np.ndarray, pairs: list[ColumnPair], target: np.ndarray
+) -> list[ColumnPair]:
+    """The ``pairs`` whose ratio separates the target better than both of its columns do.
 
-    At most as many as there are amounts, and one for each ``ROWS_A_RATIO`` rows, but ``ALL_KEPT``.
+    Parameters
+    ----------
+    values : (n, c)
+        Training rows; NaN is missing.
+    pairs : list of (int, int)
+        From ``possible_ratios``; at least one.
+    target : (n,)
+        Class codes, or floats, which are cut into tenths.
+
+    Returns
+    -------
+    list of (int, int)
+        In the order of ``pairs``. At most as many as there are amounts and as
+        ``n / ROWS_PER_RATIO``, but up to ``ALL_RATIOS_UP_TO`` in any case.
     """
     amounts = len({position for pair in pairs for position in pair})
-    at_most = max(ALL_KEPT, min(amounts, len(values) // ROWS_A_RATIO))
+    ratio_count = max(ALL_RATIOS_UP_TO, min(amounts, len(values) // ROWS_PER_RATIO))
     gains = _gains(values, pairs, target)
-    best = np.argsort(-gains, kind="stable")[:at_most]
-    return [pairs[number] for number in np.sort(best) if gains[number] > 0]
+    order = np.argsort(-gains, kind="stable")[:ratio_count]
+    return [pairs[number] for number in np.sort(order) if gains[number] > 0]
 
 
-def _gains(values: np.ndarray, pairs: list[Pair], target: np.ndarray) -> np.ndarray:
-    """How much better a quotient tells the target than the better of its two parts: (pairs,)."""
+def _gains(values: np.ndarray, pairs: list[ColumnPair], target: np.ndarray) -> np.ndarray:
+    """The effect size of each ratio minus that of the better of its two columns: (pairs,)."""
     classes = _classes(target)
     rows = _rows_of_every_class(classes)
     values, membership = values[rows], np.eye(classes.max() + 1)[classes[rows]]
-    alone = _told(values, membership)
+    column_effects = _rank_effect_sizes(values, membership)
     gains = []
-    for first in range(0, len(pairs), PAIRS_AT_ONCE):
-        some = pairs[first : first + PAIRS_AT_ONCE]
-        over, under = (list(side) for side in zip(*some, strict=True))
+    for first in range(0, len(pairs), PAIRS_PER_BATCH):
+        batch = pairs[first : first + PAIRS_PER_BATCH]
+        over, under = (list(side) for side in zip(*batch, strict=True))
         with np.errstate(over="ignore"):
-            quotients = with_ratios(values, some)[:, values.shape[1] :]
-        gains.append(_told(quotients, membership) - np.maximum(alone[over], alone[under]))
+            quotients = with_ratios(values, batch)[:, values.shape[1] :]
+        gains.append(
+            _rank_effect_sizes(quotients, membership)
+            - np.maximum(column_effects[over], column_effects[under])
+        )
     return np.concatenate(gains)
 
 
-def _told(values: np.ndarray, membership: np.ndarray) -> np.ndarray:
-    """The share of the variance of each column's ranks that lies between the classes: (c,).
+def _rank_effect_sizes(values: np.ndarray, membership: np.ndarray) -> np.ndarray:
+    """Eta squared of each column's ranks: the share of their variance between classes, (c,).
 
-    The effect size of Kruskal and Wallis (1952), eta squared; of two classes it grows with the
-    distance of the ROC AUC from a half. ``membership`` is (n, classes). Missing values have the
-    mean rank.
+    The effect size of the test of Kruskal and Wallis (1952); for two classes it grows with the
+    distance of the ROC AUC from 0.5. ``membership`` (n, classes) is 1 for the class of a row.
+    Missing values get the mean rank; a constant column has 0.
     """
-    columns = np.ascontiguousarray(values.T)  # sorted one after the other
+    columns = np.ascontiguousarray(values.T)  # each column is sorted by itself
     missing = np.isnan(columns)
     ranks = rankdata(np.where(missing, np.inf, columns), axis=1)
     known = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
@@ -82,7 +112,7 @@ def _told(values: np.ndarray, membership: np.ndarray) -> np.ndarray:
 
 
 def _classes(target: np.ndarray) -> np.ndarray:
-    """The classes of the rows as codes; of a number, the tenths of its distribution."""
+    """The classes as codes (n,); a number is cut into tenths of its distribution."""
     if not np.issubdtype(target.dtype, np.floating):
         return np.unique(target, return_inverse=True)[1]
     edges = np.unique(np.quantile(target, np.linspace(0, 1, TARGET_BINS + 1)[1:-1]))
@@ -90,8 +120,8 @@ def _classes(target: np.ndarray) -> np.ndarray:
 
 
 def _rows_of_every_class(classes: np.ndarray) -> np.ndarray:
-    """About ``ROWS_RANKED`` rows, as many of each class as far as there are: in proportion, a
-    sample would hold two of the frauds."""
+    """About ``ROWS_RANKED`` row numbers, equally many of each class if there are: a proportional
+    sample would have almost no frauds."""
     of_each = [np.flatnonzero(classes == code) for code in range(classes.max() + 1)]
     most = max(ROWS_RANKED // len(of_each), 1)
     steps = [max(-(-len(rows) // most), 1) for rows in of_each]

@@ -37,10 +37,12 @@ def refuse_disagreement(
     tolerance = TOLERANCE[use_case.training.precision]
     rounding = tolerance / 10 * np.maximum(np.abs(network_outputs), 1)
     difference = {}
-    for position, name in enumerate(scorer.named(scorer.read(network_outputs))):
+    for position, name in enumerate(scorer.by_name(scorer.calibrated_outputs(network_outputs))):
         own = np.where(np.arange(network_outputs.shape[1]) == position, 1, -1)
-        ends = (scorer.read(network_outputs + sign * own * rounding) for sign in (-1, 1))
-        difference[name] = _distance(answers[name], *(scorer.named(one)[name] for one in ends))
+        ends = (
+            scorer.calibrated_outputs(network_outputs + sign * own * rounding) for sign in (-1, 1)
+        )
+        difference[name] = _distance(answers[name], *(scorer.by_name(one)[name] for one in ends))
     worst = max(difference, key=lambda name: np.nan_to_num(difference[name], nan=np.inf))
     if difference[worst] <= tolerance:
         return difference[worst]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, Column, CutOff, UseCase
-from modelling.features.microaggregation import kept_median
+from modelling.features.microaggregation import microaggregated_median
 from modelling.scorer.scoring import expected_cost_share
 
 
@@ -68,7 +68,7 @@ def amounts_of(
     median = amounts.median()
     if known is not None:
         least = use_case.minimum_rows_per_value
-        median = kept_median(_amounts_in(known, column).to_numpy(), least)
+        median = microaggregated_median(_amounts_in(known, column).to_numpy(), least)
     filled = amounts.fillna(0.0 if np.isnan(median) else median).to_numpy()
     return filled if costs.amount_at_most is None else np.minimum(filled, costs.amount_at_most)
 
@@ -105,6 +105,6 @@ def _costs_of_mistakes(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarra
     assert costs is not None
     amounts = amounts_of(rows, use_case)
     positive = rows[use_case.target].to_numpy() == 1
-    missed = np.where(positive, costs.missed + costs.missed_share * amounts, 0.0)
-    alarm = np.where(positive, 0.0, costs.false_alarm + costs.false_alarm_share * amounts)
-    return missed, alarm
+    accepted = np.where(positive, costs.false_negative + costs.false_negative_share * amounts, 0.0)
+    refused = np.where(positive, 0.0, costs.false_positive + costs.false_positive_share * amounts)
+    return accepted, refused

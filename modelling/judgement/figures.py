@@ -23,7 +23,7 @@ from sklearn.metrics import (
 )
 
 from modelling.declaration import LeastCost, OutOfTime
-from modelling.features.microaggregation import microaggregated
+from modelling.features.microaggregation import microaggregate
 from modelling.judgement.deciding import amounts_of, costs_at
 from modelling.judgement.densities import rows_by_cell
 from modelling.judgement.evaluation import claims
@@ -163,7 +163,7 @@ def _forecast_against_actual(judgement: Judgement, axes: Axes) -> None:
     """How many test rows lie where, but where they are few."""
     least = judgement.use_case.minimum_rows_per_value
     forecast, actual = judgement.answers.outputs, _target(judgement)
-    together = microaggregated(np.column_stack([forecast, actual]), least)
+    together = microaggregate(np.column_stack([forecast, actual]), least)
     ends = float(together.min()), float(together.max())
     counts, edges = rows_by_cell([forecast, actual], [ends, ends], least)
     drawn = axes.pcolormesh(

@@ -1,4 +1,4 @@
-"""One training with what came of it, and what to try after several."""
+"""One training with its result, and what to change after it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,16 @@ from modelling.learning_curve.history import History
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What came of a job, beside the files: ``dead_units`` is a share, None without ReLU;
-    ``validation_outputs`` (n, outputs) are the network's own on the validation rows; ``pruned``
-    says that the training ended early at the job's bar."""
+class TrainedNetwork:
+    """The result of a training, beside its files.
+
+    ``dead_unit_share`` is from 0 to 1, None without ReLU layers. ``validation_outputs``
+    (n, outputs) are the network's outputs for the validation rows, not calibrated. ``pruned`` says
+    that the training ended early, above the job's pruning thresholds.
+    """
 
     history: History
-    dead_units: float | None
+    dead_unit_share: float | None
     weights_hash: str
     summary: str
     validation_outputs: np.ndarray
@@ -27,14 +30,16 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One training as it was declared: the folder of the network to keep, what came of it, and
-    what its curve says."""
+    """One training: its declaration, the folder of its network, its result and the diagnosis.
+
+    ``applied`` holds the remedies that led here: dotted names of settings with their values.
+    """
 
     use_case: UseCase
     network_folder: Path
-    fitted: Fitted
+    fitted: TrainedNetwork
     diagnosis: Diagnosis
-    applied: dict[str, Any] = field(default_factory=dict)  # remedies that led here
+    applied: dict[str, Any] = field(default_factory=dict)
 
     @property
     def history(self) -> History:
@@ -42,17 +47,17 @@ class Attempt:
 
     @property
     def validation_outputs(self) -> np.ndarray:
-        """(n, outputs) of the network itself, not yet calibrated."""
+        """The network's outputs (n, outputs) for the validation rows, not yet calibrated."""
         return self.fitted.validation_outputs
 
     @property
     def val_loss(self) -> float:
         """The validation loss of the weights that were kept; NaN where training diverged."""
-        return kept_val_loss(self.history, self.use_case)
+        return val_loss_of_kept_weights(self.history, self.use_case)
 
     def summary(self) -> dict[str, Any]:
-        """What the curve says, and the settings with which to train next, those that were applied
-        on the way here included (empty if healthy)."""
+        """The diagnosis, and the settings for the next training: the first remedy and those that
+        were applied before (empty if healthy)."""
         first = self.diagnosis.remedies[:1]
         return {
             "verdict": self.diagnosis.verdict,
@@ -62,23 +67,23 @@ class Attempt:
         }
 
 
-def kept_val_loss(history: History, use_case: UseCase) -> float:
-    """The validation loss of the best epoch with early stopping, else of the last one."""
+def val_loss_of_kept_weights(history: History, use_case: UseCase) -> float:
+    """The validation loss of the best epoch with early stopping, otherwise of the last epoch."""
     if use_case.training.early_stopping_patience:
         return history.best_val_loss
     return history.metrics["val_loss"][-1]
 
 
 def next_remedy(attempts: list[Attempt]) -> dict[str, Any] | None:
-    """The settings to change, or None for a healthy curve.
+    """The settings to change after the last of ``attempts``, or None for a healthy curve.
 
-    Each time that a verdict comes again, the next of its remedies is tried. The features stay as
-    they are, so remedies of the preprocessing are left to a training of their own.
+    When a verdict is repeated, its next remedy is tried. Remedies that change the preprocessing are
+    left out: all attempts use the same features.
     """
     remedies = [
-        one
-        for one in attempts[-1].diagnosis.remedies
-        if not any(name.startswith("preprocessing.") for name in one.overrides)
+        remedy
+        for remedy in attempts[-1].diagnosis.remedies
+        if not any(name.startswith("preprocessing.") for name in remedy.overrides)
     ]
     verdict = attempts[-1].diagnosis.verdict
     before = sum(attempt.diagnosis.verdict == verdict for attempt in attempts[:-1])

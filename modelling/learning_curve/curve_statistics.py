@@ -1,10 +1,11 @@
-"""The statistics with which a curve is read; each takes values (epochs,) without NaN.
+"""The statistics of a learning curve; each takes values (epochs,) without NaN.
 
-* a curve's course is its running median (robust to single spikes), over 5 % of the epochs on
+* the running median smooths the curve and ignores single spikes; its window is 5 % of the epochs on
   either side;
-* its noise is the standard deviation by second differences, which a smooth course hardly enters:
+* the noise is the standard deviation around a smooth curve, from second differences:
   sqrt(mean((y[i-1] - 2 y[i] + y[i+1])**2) / 6) (Rice 1984; Gasser, Sroka and others 1986);
-* a trend is Mann-Kendall's: Kendall's tau against the epoch number, which needs no normal noise.
+* the trend is Mann-Kendall's: Kendall's tau against the epoch number, which assumes no normal
+  distribution of the noise.
 """
 
 import math
@@ -12,50 +13,103 @@ import math
 import numpy as np
 from scipy import stats
 
-TOO_SHORT = 3  # epochs: neither noise nor bend can be told from fewer than four points
+TOO_SHORT_EPOCHS = 3  # noise and curvature need at least four epochs
 
 
 def running_median(values: np.ndarray) -> np.ndarray:
-    """The running median over 5 % of the epochs on either side (at most 25), mirrored at the ends.
+    """The running median, mirrored at the ends.
 
-    Below 20 epochs these are the values themselves.
+    Parameters
+    ----------
+    values : (epochs,)
+        A NaN makes the medians of its window NaN.
+
+    Returns
+    -------
+    (epochs,)
+        The medians over 5 % of the epochs on either side (at most 25); below 20 epochs the values
+        themselves.
     """
     half = half_window(len(values))
     mirrored = np.pad(values, half, mode="symmetric")
     return np.median(np.lib.stride_tricks.sliding_window_view(mirrored, 2 * half + 1), axis=1)
 
 
-def quotient(part: float, whole: float) -> float:
-    """Their quotient; infinite for parts of nothing."""
+def safe_ratio(part: float, whole: float) -> float:
+    """``part / whole``; where ``whole`` is 0, infinity, or 0 if ``part`` is 0 too."""
     return float(part / whole) if whole else (math.inf if part else 0.0)
 
 
 def half_window(epochs: int) -> int:
+    """The epochs on either side of the running median."""
     return min(epochs // 20, 25)
 
 
-def noise_of(values: np.ndarray, robust: bool = False) -> float:
-    """Standard deviation of the noise around a smooth course, by second differences.
+def noise_level(values: np.ndarray, robust: bool = False) -> float:
+    """The standard deviation of the noise around a smooth curve, from second differences.
 
-    ``robust`` takes their median instead of their mean square: single jumps don't count. 0 for
-    fewer than three values.
+    Parameters
+    ----------
+    values : (epochs,)
+        NaN gives NaN.
+    robust : bool
+        Use the median of the differences instead of their mean square: single jumps don't count.
+
+    Returns
+    -------
+    float
+        In the unit of ``values``; 0 for fewer than three of them.
+
+    References
+    ----------
+    Rice (1984), "Bandwidth choice for nonparametric regression"; Gasser, Sroka and Jennen-Steinmetz
+    (1986), "Residual variance and residual pattern in nonlinear regression".
     """
     if len(values) < 3:
         return 0.0
-    seconds = np.diff(values, 2)
+    second_differences = np.diff(values, 2)
     if robust:
-        return float(1.4826 * np.median(np.abs(seconds)) / math.sqrt(6))
-    return float(np.sqrt(np.mean(seconds**2) / 6))
+        return float(1.4826 * np.median(np.abs(second_differences)) / math.sqrt(6))
+    return float(np.sqrt(np.mean(second_differences**2) / 6))
 
 
 def trend(values: np.ndarray) -> tuple[float, float]:
-    """Mann-Kendall: tau from -1 (always falling) to 1, and its p-value; 0 and 1 if constant."""
-    tested = stats.kendalltau(np.arange(len(values)), values)
-    return (0.0, 1.0) if math.isnan(tested.statistic) else (tested.statistic, tested.pvalue)
+    """The Mann-Kendall test for a trend.
+
+    Parameters
+    ----------
+    values : (epochs,)
+
+    Returns
+    -------
+    tau : float
+        From -1 (always falling) to 1 (always rising); 0 for constant values, NaN or fewer than two.
+    p_value : float
+        Two-sided; 1 where tau is not defined.
+
+    References
+    ----------
+    Mann (1945), "Nonparametric tests against trend"; Kendall (1975), "Rank correlation methods".
+    """
+    result = stats.kendalltau(np.arange(len(values)), values)
+    return (0.0, 1.0) if math.isnan(result.statistic) else (result.statistic, result.pvalue)
 
 
 def share_of_last_quarter(values: np.ndarray, running_median: np.ndarray) -> float:
-    """How much of the fall, from the first value to the lowest course, came in the last quarter."""
+    """The share of the whole fall that came in the last quarter of the epochs.
+
+    Parameters
+    ----------
+    values : (epochs,)
+        The curve; the fall is from its first value to the lowest running median.
+    running_median : (epochs,)
+        ``running_median(values)``.
+
+    Returns
+    -------
+    float
+        At most 1; negative where the curve rose in the last quarter, 0 where it never fell.
+    """
     fall = float(values[0] - running_median.min())
     return (
         float(running_median[round(0.75 * (len(running_median) - 1))] - running_median[-1]) / fall
@@ -64,8 +118,21 @@ def share_of_last_quarter(values: np.ndarray, running_median: np.ndarray) -> flo
     )
 
 
-def half_done(running_median: np.ndarray, start: float) -> float:
-    """The share of the epochs after which half of the fall was done, between two epochs linear."""
+def epoch_share_to_half_fall(running_median: np.ndarray, start: float) -> float:
+    """The share of the epochs that half of the fall took, interpolated between two epochs.
+
+    Parameters
+    ----------
+    running_median : (epochs,)
+        At least two epochs.
+    start : float
+        The loss from which the curve fell, in the unit of ``running_median``.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0.5 for a linear fall, less for one that flattens out.
+    """
     middle = (start + running_median.min()) / 2
     after = int((running_median <= middle).argmax())
     if after == 0:

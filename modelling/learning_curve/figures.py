@@ -1,4 +1,4 @@
-"""Pictures of a training, readable on a phone: large type, one message each."""
+"""The figure of a training, readable on a phone: large type, one message."""
 
 import math
 import textwrap
@@ -13,16 +13,17 @@ from modelling.learning_curve.history import History
 
 
 def draw_learning_curve(history: History, title: str, diagnosis: Diagnosis) -> Figure:
-    """Training and validation loss by epoch (from 1), the best epoch, and what the curve says.
+    """Training and validation loss by epoch (from 1), the best epoch and the diagnosis.
 
-    The epochs that gave the verdict are shaded; its evidence stands under the title. Epochs whose
-    loss is NaN are left out.
+    The epochs that gave the verdict are shaded; the evidence is under the title. Epochs whose loss
+    is NaN are left out; the axis is logarithmic where the largest loss is a thousand times the
+    smallest.
     """
     loss, val_loss = history.metrics["loss"], history.metrics["val_loss"]
     epochs = range(1, len(loss) + 1)
     figure = Figure(figsize=(7, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    marker = "o" if len(loss) <= 3 else None  # a line needs two points to be seen
+    marker = "o" if len(loss) <= 3 else None  # a line of few points is hard to see
     axes.plot(epochs, loss, label="loss (training rows)", linewidth=2, marker=marker)
     axes.plot(epochs, val_loss, label="val_loss (validation rows)", linewidth=2, marker=marker)
     if math.isfinite(history.best_val_loss):
@@ -33,7 +34,7 @@ def draw_learning_curve(history: History, title: str, diagnosis: Diagnosis) -> F
         axes.axvspan(first + 0.5, last + 1.5, label=diagnosis.verdict, **shaded)
     finite = [value for value in (*loss, *val_loss) if math.isfinite(value)]
     if finite and min(finite) > 0 and max(finite) > 1000 * min(finite):
-        axes.set_yscale("log")  # an explosion would press all else onto the axis
+        axes.set_yscale("log")  # or one huge value would flatten the rest
     lines = [f"{diagnosis.verdict}: {diagnosis.evidence}"]
     if diagnosis.leak_suspected:
         lines.append(f"leak suspected: {diagnosis.leak_suspected}")

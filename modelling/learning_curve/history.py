@@ -1,4 +1,4 @@
-"""What a training leaves behind beside its weights: each metric after every epoch."""
+"""The history of a training: each metric after every epoch."""
 
 import math
 from collections.abc import Callable
@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Listens to an epoch (from 0) and its metrics; True ends the training after it.
+# Called with an epoch (from 0) and its metrics; returning True ends the training.
 OnEpoch = Callable[[int, dict[str, float]], bool | None]
 
 
 @dataclass(frozen=True)
 class History:
-    """What happened: each metric's value after every epoch, and how fast it went.
+    """Each metric after every epoch, and how fast the training was.
 
-    ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value an
+    ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value per
     epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
-    ``not_compiled`` says why the network could not be compiled and trained batch by batch.
-    ``constant_val_loss`` is that of the best answer which is the same for all rows.
+    ``not_compiled`` says why the network could not be compiled and was trained batch by batch.
+    ``constant_val_loss`` is the val_loss of the best constant prediction. ``best_epoch`` (from 0)
+    has the lowest finite val_loss.
     """
 
     metrics: dict[str, list[float]]

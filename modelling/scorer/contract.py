@@ -1,7 +1,7 @@
-"""What a registered model accepts, and how it answers what it can't accept.
+"""Which rows a registered model accepts, and what it returns for the others.
 
-This file travels inside every registered model beside ``scoring.py``, so it imports nothing of this
-project. A rule is named by its column and its words, never with the value that broke it.
+This file is part of every registered model, like ``scoring.py``, so it imports nothing of this
+project. A broken rule is reported by column and rule, never with the value that broke it.
 """
 
 import json
@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROWS_AT_ONCE = 65_536  # bounds the memory of scoring, whatever the size of the table
+ROWS_PER_BATCH = 65_536  # bounds the memory of scoring large tables
 NOT_A_NUMBER, IS_MISSING, UNKNOWN = "is a number", "is not missing", "is a declared category"
 IS_THERE = "is there"
-_Broken = list[tuple[str, np.ndarray]]  # a rule, and which rows (n,) break it
+_BrokenRows = list[tuple[str, np.ndarray]]  # a rule, and which rows (n,) break it
 
 
 class InputRefused(ValueError):
-    """No row can be scored: columns are missing, or there is nothing."""
+    """No row can be scored, because columns are missing."""
 
 
 class Columns:
-    """Plain arrays by column name, read as a frame is: pandas takes longer to look up one cell of a
-    row than the network takes to score it."""
+    """Arrays (n,) by column name, with the part of the interface of a data frame that scoring uses:
+    looking up one cell in pandas takes longer than scoring a row."""
 
     def __init__(self, arrays: dict[str, np.ndarray], rows: int):
         self.arrays, self.rows = arrays, rows
@@ -41,98 +41,126 @@ class Columns:
 class Contract:
     """The declared types, ranges and categories of the raw columns, as plain data.
 
-    ``state`` has ``columns`` (each with ``name``, ``kind``, ``minimum``, ``maximum``,
-    ``special_codes``, to which no range applies, ``categories``, ``required``,
-    ``unknown_at_most``, and ``zero_or_one``: training rows had no other number there, so True and
-    False are numbers, as in training) and ``off_contract``: whether a row with a broken rule is
-    refused, or its cell treated as missing, and with a missing column all of them. Infinite numbers
-    count as missing, as they do in training. ``scoring`` is the module of that name, as a
-    dictionary; ``trained`` are the labels that the model names, by column: those that enough
-    training rows had.
+    Infinite numbers count as missing, as they do in training.
+
+    Parameters
+    ----------
+    state : dict
+        ``columns``: each with ``name``, ``kind``, ``minimum``, ``maximum``, ``special_codes`` (to
+        which no range applies), ``categories``, ``required``, ``unknown_at_most`` and
+        ``zero_or_one`` (training rows had no other numbers there, so True and False are read as
+        numbers, as in training). ``off_contract``: whether a row with a broken rule is refused, or
+        the cell is treated as missing (for a missing column, all its cells).
+    scoring : mapping
+        The names of the module ``scoring.py``.
+    trained_labels : mapping
+        By column, the labels that the model names: those of enough training rows.
     """
 
     def __init__(
         self,
         state: dict[str, Any],
         scoring: Mapping[str, Any],
-        trained: Mapping[str, Iterable[str]],
+        trained_labels: Mapping[str, Iterable[str]],
     ):
         self.columns: list[dict[str, Any]] = state["columns"]
         self.refuses: bool = state["off_contract"] == "refuse_row"
         self.number_of = scoring["number_of"]
-        self.truth_of = scoring.get("truth_of", self.number_of)  # older models: the same there
-        self.trained = {name: frozenset(labels) for name, labels in trained.items()}
+        self.truth_of = scoring.get("truth_of", self.number_of)  # not in older models
+        self.trained_labels = {name: frozenset(labels) for name, labels in trained_labels.items()}
         self.labels: dict[str, Any] = {}
         for column in self.columns:
             if column["categories"] is not None:
                 texts = {scoring["label_text"](label) for label in column["categories"]}
                 column["categories"] = texts
             if column["kind"] == "category":
-                known = column["categories"] or self.trained.get(column["name"], ())
+                known = column["categories"] or self.trained_labels.get(column["name"], ())
                 self.labels[column["name"]] = scoring["Labels"](known)
 
     def check(self, frame: pd.DataFrame) -> tuple[Columns, np.ndarray, np.ndarray]:
-        """The cells that keep the rules (numbers float64, labels as text), all others missing; per
-        row the rules that it breaks, as text (n,), empty where it keeps all of them; and per row
-        the columns whose label is unknown, as text (n,).
+        """Check raw rows.
 
-        Raises InputRefused where a column is missing, if that is not to be treated as missing
-        cells, or where all are.
+        Parameters
+        ----------
+        frame : DataFrame
+            Raw rows, which may be none; further columns are ignored.
+
+        Returns
+        -------
+        columns : Columns
+            The cells that keep the rules: numbers (n,) float64, labels (n,) as text. All others are
+            missing (NaN, None).
+        broken : (n,) object
+            For each row the rules that it breaks, as text; empty where it keeps all.
+        unknown : (n,) object
+            For each row the columns with a label that the model does not name, as text.
+
+        Raises
+        ------
+        InputRefused
+            Where all columns are missing; where one is, unless the contract treats it as missing
+            cells.
         """
-        absent = self._absent(frame.columns)
-        if absent:
-            frame = frame.assign(**dict.fromkeys(absent))
+        missing_columns = self._missing_columns(frame.columns)
+        if missing_columns:
+            frame = frame.assign(**dict.fromkeys(missing_columns))
         arrays: dict[str, np.ndarray] = {}
         broken, unknown = (np.full(len(frame), "", dtype=object) for _ in range(2))
         for column in self.columns:
             read = self._numbers if column["kind"] == "number" else self._labels
-            arrays[column["name"]], wrong = read(frame[column["name"]], column)
-            if column["name"] in absent:
-                wrong = [(IS_THERE, np.ones(len(frame), dtype=bool))]
-            for rule, rows in wrong:
-                _say(f"{column['name']}: {rule}", rows, broken)
+            arrays[column["name"]], broken_rows = read(frame[column["name"]], column)
+            if column["name"] in missing_columns:
+                broken_rows = [(IS_THERE, np.ones(len(frame), dtype=bool))]
+            for rule, rows in broken_rows:
+                _add_note(f"{column['name']}: {rule}", rows, broken)
             if column["kind"] == "category":
-                _say(column["name"], self._unknown(arrays[column["name"]], column["name"]), unknown)
+                _add_note(
+                    column["name"], self._unknown(arrays[column["name"]], column["name"]), unknown
+                )
         return Columns(arrays, len(frame)), broken, unknown
 
     def _unknown(self, labels: np.ndarray, name: str) -> np.ndarray:
-        """Which rows (n,) have a label in the column that the model does not name."""
-        known = {None, *self.trained.get(name, ())}
-        if known.issuperset(labels.tolist()):  # nearly always, and in a tenth of the time
+        """Which rows (n,) have a label in column ``name`` that the model does not name."""
+        known = {None, *self.trained_labels.get(name, ())}
+        if known.issuperset(labels.tolist()):  # the usual case, ten times as fast
             return np.zeros(len(labels), dtype=bool)
         return np.array([label not in known for label in labels])
 
     def check_row(self, row: Mapping[str, Any]) -> tuple[Columns, str, str]:
-        """``check`` for one row as a dictionary, without pandas."""
-        absent = self._absent(row)
-        if absent:
-            row = {**row, **dict.fromkeys(absent)}
+        """``check`` for one row as a dictionary, without pandas; both texts are plain strings."""
+        missing_columns = self._missing_columns(row)
+        if missing_columns:
+            row = {**row, **dict.fromkeys(missing_columns)}
         arrays, broken, unknown = {}, [], []
         for column in self.columns:
             name, kind = column["name"], np.float64 if column["kind"] == "number" else object
-            cell, rule = self._read(row[name], column)
+            cell, rule = self._checked_cell(row[name], column)
             arrays[name] = np.array([cell], dtype=kind)
-            rule = IS_THERE if name in absent else rule
+            rule = IS_THERE if name in missing_columns else rule
             if rule:
                 broken.append(f"{name}: {rule}")
-            if column["kind"] == "category" and cell not in {None, *self.trained.get(name, ())}:
+            if column["kind"] == "category" and cell not in {
+                None,
+                *self.trained_labels.get(name, ()),
+            }:
                 unknown.append(name)
         return Columns(arrays, 1), "; ".join(broken), "; ".join(unknown)
 
-    def _absent(self, given: Any) -> list[str]:
-        """The columns that are not among ``given`` ones. Raises InputRefused where they must be."""
-        absent = [column["name"] for column in self.columns if column["name"] not in given]
-        if absent and (self.refuses or len(absent) == len(self.columns)):
-            raise InputRefused(f"missing columns: {', '.join(absent)}")
-        return absent
+    def _missing_columns(self, present: Any) -> list[str]:
+        """The columns that are not ``present``. Raises InputRefused where they must be."""
+        names = [column["name"] for column in self.columns]
+        missing_columns = [name for name in names if name not in present]
+        if missing_columns and (self.refuses or len(missing_columns) == len(self.columns)):
+            raise InputRefused(f"missing columns: {', '.join(missing_columns)}")
+        return missing_columns
 
-    def _read(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:
-        """The cell, missing where it breaks a rule, and that rule."""
+    def _checked_cell(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:
+        """The cell (missing where it breaks a rule), and the broken rule or None."""
         if column["kind"] == "number":
             number = self._number(cell, column)
             if number is None:
                 return math.nan, NOT_A_NUMBER
-            rule = next((rule for rule, off in _off_range(number, column) if off), None)
+            rule = next((rule for rule, is_off in _range_rules(number, column) if is_off), None)
             return (math.nan if rule else number), rule
         text = self.labels[column["name"]].find(cell)
         if text is None:
@@ -144,68 +172,68 @@ class Contract:
         number = self.number_of(cell)
         return self.truth_of(cell) if number is None and column.get("zero_or_one") else number
 
-    def _numbers(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _Broken]:
-        values = _plain_numbers(cells)
-        wrong: _Broken
+    def _numbers(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _BrokenRows]:
+        values = _numbers_or_none(cells)
+        broken_rows: _BrokenRows
         if values is None:
-            read = [self._number(cell, column) for cell in cells]
-            values = np.array([math.nan if one is None else one for one in read])
-            unread = np.array([one is None for one in read])
-            wrong = [(NOT_A_NUMBER, unread)]
-            wrong += [(rule, off & ~unread) for rule, off in _off_range(values, column)]
+            numbers = [self._number(cell, column) for cell in cells]
+            values = np.array([math.nan if number is None else number for number in numbers])
+            unread = np.array([number is None for number in numbers])
+            broken_rows = [(NOT_A_NUMBER, unread)]
+            broken_rows += [(rule, rows & ~unread) for rule, rows in _range_rules(values, column)]
         else:
-            wrong = list(_off_range(values, column))
-        for _, rows in wrong:
+            broken_rows = list(_range_rules(values, column))
+        for _, rows in broken_rows:
             values[rows] = np.nan
-        return values, wrong
+        return values, broken_rows
 
-    def _labels(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _Broken]:
+    def _labels(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _BrokenRows]:
         try:
             codes, labels = pd.factorize(cells)
         except TypeError:  # a list or a dictionary
             codes, labels = pd.factorize(cells.map(str, na_action="ignore"))
         found = map(self.labels[column["name"]].find, labels)
         texts = np.array([*found, None], dtype=object)
-        wrong: _Broken = []
+        broken_rows: _BrokenRows = []
         if column["categories"] is not None:
             unknown = np.array([text not in {None, *column["categories"]} for text in texts])
-            wrong.append((UNKNOWN, unknown[codes]))
+            broken_rows.append((UNKNOWN, unknown[codes]))
             texts[unknown] = None
         if column["required"]:
             missing = np.array([label is None for label in (*texts[:-1], None)])
-            wrong.append((IS_MISSING, missing[codes]))
-        return texts[codes], wrong
+            broken_rows.append((IS_MISSING, missing[codes]))
+        return texts[codes], broken_rows
 
 
-def _plain_numbers(cells: pd.Series) -> np.ndarray | None:
-    """Cells (n,) that are all numbers or missing, as float64; None where one may be neither.
+def _numbers_or_none(cells: pd.Series) -> np.ndarray | None:
+    """Cells (n,) as float64 where all are numbers or missing; None where one may be neither.
 
-    NumPy by itself would take "4_5", digits of other scripts and True for numbers, too.
+    Text is not converted here: NumPy would also read "4_5", digits of other scripts and True.
     """
     kind = pd.api.types.infer_dtype(cells, skipna=True)
     if kind not in ("integer", "floating", "mixed-integer-float", "empty"):
         return None
     try:
         return cells.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    except (ValueError, TypeError, OverflowError):  # such as an integer beyond all floats
+    except (ValueError, TypeError, OverflowError):  # such as an integer too large for a float
         return None
 
 
 def _text(notes: np.ndarray) -> Any:
-    """Notes (n,) as a column of text; most often there is none at all."""
+    """Notes (n,) as a column of text; faster where all are empty, as is usual."""
     if any(notes.tolist()):
         return notes.astype("str")
     return pd.Series("", index=range(len(notes)), dtype="str")
 
 
-def _say(what: str, rows: np.ndarray, notes: np.ndarray) -> None:
-    """Add ``what`` to the ``notes`` (n,) of these ``rows`` (n,)."""
+def _add_note(text: str, rows: np.ndarray, notes: np.ndarray) -> None:
+    """Append ``text`` to the ``notes`` (n,) of the ``rows`` (n,) that are True."""
     if rows.any():
-        notes[rows] = [f"{note}; {what}" if note else what for note in notes[rows]]
+        notes[rows] = [f"{note}; {text}" if note else text for note in notes[rows]]
 
 
-def _off_range(values: Any, column: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The rules on the size of numbers (one, or an array), and where they are broken."""
+def _range_rules(values: Any, column: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The rules on the size of numbers (one, or an array), and where each is broken."""
     low, high = column["minimum"], column["maximum"]
     sizes = _without_codes(values, column["special_codes"])
     if low is not None:
@@ -217,7 +245,7 @@ def _off_range(values: Any, column: dict[str, Any]) -> Iterator[tuple[str, Any]]
 
 
 def _without_codes(values: Any, codes: list[float]) -> Any:
-    """Numbers (one, or an array), those missing that mean something else than their size."""
+    """Numbers (one, or an array) with NaN for special codes, which are no sizes."""
     if not codes:
         return values
     if isinstance(values, float):
@@ -226,29 +254,46 @@ def _without_codes(values: Any, codes: list[float]) -> Any:
 
 
 class Model:
-    """A packaged model behind its contract: raw rows in; answers, version and broken rules out.
+    """A packaged model with its contract: raw rows in; answers, version and broken rules out.
 
-    ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``. A refused row has no
-    answer (None) and its ``broken_rules``.
+    ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``. The answers of a refused
+    row are None, and its ``broken_rules`` say why.
     """
 
     def __init__(self, folder: Path, version: str):
         scoring = run_path(str(folder / "scoring.py"))
         state = json.loads((folder / "scorer.json").read_text())
         self.scorer = scoring["Scorer"](folder)
-        trained = {one["name"]: one["positions"] for one in state["transformer"]["categories"]}
-        self.contract = Contract(state["contract"], scoring, trained)
+        categories = state["transformer"]["categories"]
+        trained_labels = {category["name"]: category["positions"] for category in categories}
+        self.contract = Contract(state["contract"], scoring, trained_labels)
         self.written: dict[str, Any] = state["contract"]["written"]
         self.version = version
 
     def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One row of answers per row of ``frame``, in its order and with its index.
+        """Score raw rows.
 
-        ``unknown`` names the columns whose label no training row had, or too few for the model to
-        name it. Raises InputRefused.
+        Parameters
+        ----------
+        frame : DataFrame
+            Raw rows, which may be none; further columns are ignored.
+
+        Returns
+        -------
+        DataFrame
+            One row of answers per row of ``frame``, in its order and with its index: probabilities
+            and decision, or the forecast in the unit of the target; then ``model_version``,
+            ``broken_rules`` and ``unknown`` (the columns with a label that the model does not
+            name, since no or too few training rows had it), both text. Where broken rules refuse a
+            row, its answers are None; otherwise a broken cell counts as missing.
+
+        Raises
+        ------
+        InputRefused
+            Where columns are missing, as in ``Contract.check``.
         """
-        starts = range(0, max(len(frame), 1), ROWS_AT_ONCE)
-        parts = [self._answer(frame.iloc[start : start + ROWS_AT_ONCE]) for start in starts]
+        starts = range(0, max(len(frame), 1), ROWS_PER_BATCH)
+        parts = [self._answer(frame.iloc[start : start + ROWS_PER_BATCH]) for start in starts]
         answers = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
         return answers.set_axis(frame.index, axis="index")
 
@@ -263,9 +308,10 @@ class Model:
         return answers.assign(model_version=self.version, **notes)
 
     def answer_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer for one row, as plain Python values. Raises InputRefused."""
+        """``answer`` for one row: the same names, with plain Python values. Raises InputRefused."""
         columns, broken, unknown = self.contract.check_row(row)
-        answers = {name: one[0].item() for name, one in self.scorer.answers(columns).items()}
+        arrays = self.scorer.answers(columns)
+        answers = {name: values[0].item() for name, values in arrays.items()}
         if broken and self.contract.refuses:
             answers = dict.fromkeys(answers)
         notes = {"broken_rules": broken, "unknown": unknown}

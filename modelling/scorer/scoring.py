@@ -1,8 +1,8 @@
-"""From raw rows to decisions, with numpy and an ONNX network only.
+"""From raw rows to decisions, with NumPy, pandas and ONNX Runtime only.
 
-This file travels inside every registered model, next to the state it reads, so it imports nothing
-of this project, no scikit-learn and no TensorFlow. Training uses its ``transform`` as well: there
-is one implementation of preprocessing, and what was trained on is what is scored.
+This file is part of every registered model, next to the state it reads, so it imports nothing of
+this project, no scikit-learn and no TensorFlow. Training uses its ``transform``, too: there is one
+implementation of preprocessing, for training and scoring.
 """
 
 import json
@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROWS_AT_ONCE = 16_384  # what is computed in float64 on the way fits into a processor's cache
-ROWS_TOGETHER = 16  # a matrix product rounds the last rows otherwise where they fill no tile
+ROWS_PER_BATCH = 16_384  # intermediate float64 arrays then fit into the processor's cache
+ROWS_PER_TILE = 16  # matrix products round the last rows differently where they fill no whole tile
 
 
 class Transformer:
     """Fitted preprocessing as plain data: raw columns in, float32 features out.
 
-    ``state`` is JSON-able and written by ``features.preprocessing``. In the arrays below, n is
-    rows, c numeric columns, k the label columns of all categories, f features.
+    ``state`` is JSON-able and written by ``features.preprocessing``. In the arrays below, n is the
+    number of rows, c that of numeric columns, f that of features.
     """
 
     def __init__(self, state: dict[str, Any]):
@@ -42,48 +42,77 @@ class Transformer:
                 category["name"],
                 category["positions"],
                 category["width"],
-                category.get("other", -1),  # in models of before, unknown labels had no column
+                category.get("other", -1),  # in older models unknown labels had no column
             )
             for category in state["categories"]
         ]
 
     def transform(self, frame: pd.DataFrame) -> np.ndarray:
-        """Features of shape (n, f), finite. Missing numbers are imputed, missing labels all zero;
-        unknown labels count as rare ones.
+        """Raw rows to features.
 
-        Raises KeyError where a column is missing and ValueError where a number is not one.
+        Parameters
+        ----------
+        frame : DataFrame or Columns
+            Raw rows, which may be none. Numbers that are NaN or infinite are imputed with the
+            medians of the training rows; missing labels are all zero, unknown labels count as rare
+            ones.
+
+        Returns
+        -------
+        (n, f) float32
+            Finite.
+
+        Raises
+        ------
+        KeyError
+            Where a column is missing.
+        ValueError
+            Where a cell of a number column is not a number.
         """
         raw = np.empty((len(frame), len(self.numeric)))
         for position, name in enumerate(self.numeric):
-            raw[:, position] = _numbers_in(frame[name])
+            raw[:, position] = _numbers_of(frame[name])
         features = np.empty((len(frame), len(self.feature_names)), dtype=np.float32)
         from_numbers = len(self.feature_names) - sum(width for _, _, width, _ in self.categories)
-        for first in range(0, len(frame), ROWS_AT_ONCE):
-            rows = slice(first, first + ROWS_AT_ONCE)
+        for first in range(0, len(frame), ROWS_PER_BATCH):
+            rows = slice(first, first + ROWS_PER_BATCH)
             features[rows, :from_numbers] = self._numbers(raw[rows])
-        at = from_numbers
+        first_column = from_numbers
         for name, positions, width, other in self.categories:
-            features[:, at : at + width] = _one_hot(frame[name], positions, width, other)
-            at += width
+            columns = slice(first_column, first_column + width)
+            features[:, columns] = _one_hot(frame[name], positions, width, other)
+            first_column += width
         return features
 
     def _numbers(self, raw: np.ndarray) -> np.ndarray:
         raw[~np.isfinite(raw)] = np.nan
         flags = [np.isnan(raw[:, self.flagged])]
         for position, codes in self.special_codes:
-            # Codes are few: np.isin takes a tenth of a single row's time.
+            # There are few codes, and np.isin is slow for a single row.
             is_code = np.logical_or.reduce([raw[:, position] == code for code in codes])
             raw[is_code, position] = np.nan
             flags.append(is_code[:, None])
-        with np.errstate(over="ignore"):  # what overflows is cut off at what training saw
+        with np.errstate(over="ignore"):  # overflows are clipped to the range of training
             values = with_ratios(raw, self.ratios)
             filled = np.where(np.isnan(values), self.medians, values)
             return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
 
 
 def with_ratios(values: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """``values`` (n, c), and beside them the quotients of these ``pairs`` of columns: (n, c +
-    pairs). Missing where one of the two is, or where the divisor is not above zero."""
+    """Append the ratios of pairs of columns.
+
+    Parameters
+    ----------
+    values : (n, c) float64
+        NaN is missing.
+    pairs : sequence of (int, int)
+        Positions of numerator and denominator; may be empty.
+
+    Returns
+    -------
+    (n, c + pairs) float64
+        A ratio is NaN where one of its two columns is, or where the denominator is not above zero.
+    """
     if not pairs:
         return values
     over, under = (values[:, list(side)] for side in zip(*pairs, strict=True))
@@ -91,8 +120,8 @@ def with_ratios(values: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndar
     return np.concatenate([values, ratios], axis=1)
 
 
-def _numbers_in(column: pd.Series | np.ndarray) -> np.ndarray:
-    if isinstance(column, np.ndarray):  # the contract has read it
+def _numbers_of(column: pd.Series | np.ndarray) -> np.ndarray:
+    if isinstance(column, np.ndarray):  # already read by the contract
         return column
     try:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -101,7 +130,7 @@ def _numbers_in(column: pd.Series | np.ndarray) -> np.ndarray:
 
 
 class _Block:
-    """The same transformation and scaling of some numeric columns: (n, c) -> (n, columns)."""
+    """One transformation and scaling of some numeric columns: (n, c) -> (n, columns) float32."""
 
     def __init__(self, state: dict[str, Any]):
         self.transform = TRANSFORMS[state["transform"]]
@@ -118,19 +147,19 @@ class _Block:
         return np.clip(scaled, self.lowest, self.highest).astype(np.float32)
 
 
-def _plain(values: np.ndarray, _: np.ndarray) -> np.ndarray:
+def _identity(values: np.ndarray, _: np.ndarray) -> np.ndarray:
     return values
 
 
 def _log(values: np.ndarray, _: np.ndarray) -> np.ndarray:
-    """Signed log1p: odd, monotone, linear near zero."""
+    """log1p with the sign of the value: monotone, and linear near zero."""
     return np.sign(values) * np.log1p(np.abs(values))
 
 
 def _quantile(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-    """The share of training rows below, in [0, 1]; ``quantiles`` has shape (columns, levels).
+    """The share of training rows below, from 0 to 1; ``quantiles`` is (columns, levels).
 
-    Ties are averaged from both sides, as scikit-learn's QuantileTransformer does.
+    Ties are averaged from both sides, as in scikit-learn's QuantileTransformer.
     """
     levels = np.linspace(0, 1, quantiles.shape[1])
     shares = np.empty_like(values)
@@ -152,16 +181,16 @@ def _yeo_johnson(values: np.ndarray, lambdas: np.ndarray) -> np.ndarray:
     return np.where(positive, right, left)
 
 
-TRANSFORMS = {"none": _plain, "log": _log, "quantile": _quantile, "yeo_johnson": _yeo_johnson}
+TRANSFORMS = {"none": _identity, "log": _log, "quantile": _quantile, "yeo_johnson": _yeo_johnson}
 
 
 def label_text(value: object) -> str | None:
-    """A label in its one form, whatever it comes in; None where there is none.
+    """The text of a label, the same for all types that it may have; None where it is missing.
 
-    Text stays what it is, but for blanks around it: "001", "True", "NA" and 19 digits keep every
-    character. A number is written without a fraction that says nothing: 7, 7.0, "7.0" (pandas
-    writes whole numbers so where a cell is missing) and Decimal("7.00") are "7". Blank text, None
-    and NaN are no label.
+    Text is kept except for blanks around it: "001", "True", "NA" and 19 digits keep every
+    character. A whole number is written without a fraction: 7, 7.0, "7.0" (as pandas writes whole
+    numbers in a column with missing cells) and Decimal("7.00") are "7". Blank text, None and NaN
+    are missing.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -184,10 +213,10 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0")
 
 
 class Labels:
-    """The known labels of one column, and which of them a cell means.
+    """The known labels of one column, and which of them a cell stands for.
 
-    A cell that arrives as a number has lost how it was written: 7 means "007" where that is the
-    only known label of that size. True and False mean "1" and "0" where these are known instead.
+    A number has lost the way it was written: 7 stands for "007" where that is the only known label
+    with this value. True and False stand for "1" and "0" where these are known instead.
     """
 
     def __init__(self, known: Iterable[str]):
@@ -199,7 +228,7 @@ class Labels:
         self.by_size = {size: labels[0] for size, labels in by_size.items() if len(labels) == 1}
 
     def find(self, cell: object) -> str | None:
-        """The label of ``cell``, known or not; None where there is none."""
+        """The label of ``cell``, known or unknown; None where it is missing."""
         text = label_text(cell)
         if text is None or text in self.known:
             return text
@@ -220,11 +249,11 @@ MISSING_NUMBERS = frozenset(
 
 
 def number_of(cell: object) -> float | None:
-    """A cell as a number, NaN where there is none; None where it is something else.
+    """A cell as a float; NaN where it is missing; None where it is not a number.
 
-    Text is read as it stands in files: blanks around it, what programs write for a missing number.
-    Digits are 0 to 9, what no float can hold is no number, and True and False are none either: see
-    ``truth_of``.
+    Text is read as files have it: with blanks around it, and with what programs write for a missing
+    number (``MISSING_NUMBERS``). Only digits 0 to 9 count. A number too large for a float is not a
+    number; nor are True and False: see ``truth_of``.
     """
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return math.nan
@@ -240,7 +269,7 @@ def number_of(cell: object) -> float | None:
     if isinstance(cell, int | float | np.number) and not isinstance(cell, bool):
         try:
             return float(cell)
-        except (OverflowError, TypeError):  # an integer beyond all floats; a complex number
+        except (OverflowError, TypeError):  # an integer too large for a float; a complex number
             return None
     return None
 
@@ -250,10 +279,10 @@ def _finite(written: str | Decimal) -> float | None:
 
 
 def truth_of(cell: object) -> float | None:
-    """True and False, as values or as text, as 1 and 0; None for anything else.
+    """1 and 0 for True and False, as values or as text; None for anything else.
 
-    They are numbers in a column that holds nothing but 1, 0, True and False. Beside other numbers
-    they are a mistake: nobody earns True.
+    They count as numbers only in a column that holds nothing but 1, 0, True and False. Among other
+    numbers they are an error: nobody earns True.
     """
     text = str(cell).strip().title() if isinstance(cell, str | bool | np.bool_) else ""
     return float(_TRUTH[text]) if text in _TRUTH else None
@@ -262,31 +291,59 @@ def truth_of(cell: object) -> float | None:
 def _one_hot(
     labels: pd.Series | np.ndarray, positions: dict[str, int], width: int, other: int
 ) -> np.ndarray:
-    """One column a kept label; all others, rare or unknown, have the column ``other`` together (-1:
-    none), since nobody may tell from a model which rare ones there were. Missing is all zero."""
+    """One column per kept label: (n, width) float32. All others, rare or unknown, share the column
+    ``other`` (-1: none), so that a model does not reveal its rare labels. Missing is all zero."""
     if not isinstance(labels, np.ndarray):  # not read by the contract
         codes, cells = pd.factorize(labels)
         known = Labels(positions)
         labels = np.array([*map(known.find, cells), None], dtype=object)[codes]
-    where = [-1 if text is None else positions.get(text, other) for text in labels]
-    at = np.array(where, dtype=np.intp)
+    found = [-1 if text is None else positions.get(text, other) for text in labels]
+    columns = np.array(found, dtype=np.intp)
     encoded = np.zeros((len(labels), width), dtype=np.float32)
-    found = np.flatnonzero(at >= 0)
-    encoded[found, at[found]] = 1.0
+    rows = np.flatnonzero(columns >= 0)
+    encoded[rows, columns[rows]] = 1.0
     return encoded
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
-    """The logit; probabilities of 0 and 1 count as 1e-7 from there."""
+    """The log-odds (logit) of probabilities.
+
+    Parameters
+    ----------
+    probabilities : ndarray
+        Of any shape, from 0 to 1; they are clipped to 1e-7 and 1 - 1e-7. NaN gives NaN.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape; finite but for NaN.
+    """
     inside = np.clip(probabilities, 1e-7, 1 - 1e-7)
     return np.log(inside) - np.log1p(-inside)
 
 
 def calibrated(outputs: np.ndarray, calibration: dict[str, Any]) -> np.ndarray:
-    """Outputs as float64 that keep their word; ``calibration`` is ``judgement.calibration``'s.
+    """Apply a calibration that ``judgement.calibration`` fitted.
 
-    Platt and temperature rescale the log-odds (the log-probabilities of several classes), isotonic
+    Platt and temperature rescale the log-odds (for several classes the log-probabilities), isotonic
     maps probabilities through a monotone curve, level shifts a log variance.
+
+    Parameters
+    ----------
+    outputs : (n,) or (n, classes)
+        Probabilities, or forecasts in the unit of the target. NaN stays NaN; n may be 0.
+    calibration : dict
+        ``method`` and its parameters; any other method leaves the outputs as they are.
+
+    Returns
+    -------
+    float64, of the shape of ``outputs``
+
+    References
+    ----------
+    Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On
+    calibration of modern neural networks"; Zadrozny and Elkan (2002), "Transforming classifier
+    scores into accurate multiclass probability estimates".
     """
     method, outputs = calibration["method"], outputs.astype(np.float64)
     if method in ("platt", "temperature") and outputs.ndim == 1:
@@ -296,27 +353,62 @@ def calibrated(outputs: np.ndarray, calibration: dict[str, Any]) -> np.ndarray:
         powers = np.clip(outputs, 1e-12, 1) ** calibration["slope"]
         return powers / powers.sum(axis=1, keepdims=True)
     if method == "isotonic":
-        # The curve has flat steps: a thousandth of the probability itself keeps the ranking.
+        # The curve has flat steps: adding a thousandth of the probability keeps the ranking.
         curve = np.interp(outputs, calibration["from"], calibration["to"])
         return 0.999 * curve + 0.001 * outputs
     return outputs + calibration["offset"] if method == "level" else outputs
 
 
+# The names of costs in this release, and in the models and declarations of earlier ones.
+FORMER_COST_NAMES = {
+    "false_negative": "missed",
+    "false_negative_share": "missed_share",
+    "false_positive": "false_alarm",
+    "false_positive_share": "false_alarm_share",
+}
+
+
 def expected_cost_share(
     probabilities: np.ndarray, amounts: np.ndarray, costs: dict[str, Any]
 ) -> np.ndarray:
-    """What accepting is expected to cost, as a share of what accepting and refusing cost: (n,).
+    """The expected cost of accepting a row, as a share of those of accepting and of refusing it.
 
-    Elkan (2001), "The foundations of cost-sensitive learning", with costs of each row (Bahnsen et
-    al. 2014): for true probabilities, refusing is right from a half on.
+    Parameters
+    ----------
+    probabilities : (n,)
+        Calibrated probabilities of the positive class.
+    amounts : (n,)
+        The amount at stake in each row, in the unit of the costs.
+    costs : dict
+        The fields of a declared ``Costs``, by their present or former names.
+
+    Returns
+    -------
+    (n,) float64
+        From 0 to 1; 0 where both costs are 0. With calibrated probabilities, refusing is cheaper
+        from 0.5 on. NaN where a probability or amount is NaN.
+
+    References
+    ----------
+    Elkan (2001), "The foundations of cost-sensitive learning"; Bahnsen, Aouada and Ottersten
+    (2014), "Example-dependent cost-sensitive logistic regression", for costs that differ by row.
     """
-    accepted = probabilities * (costs["missed"] + costs["missed_share"] * amounts)
-    refused = (1 - probabilities) * (costs["false_alarm"] + costs["false_alarm_share"] * amounts)
+    of_error = {
+        name: costs[name] if name in costs else costs[former]
+        for name, former in FORMER_COST_NAMES.items()
+    }
+    false_negative = of_error["false_negative"] + of_error["false_negative_share"] * amounts
+    false_positive = of_error["false_positive"] + of_error["false_positive_share"] * amounts
+    accepted = probabilities * false_negative
+    refused = (1 - probabilities) * false_positive
     return accepted / np.maximum(accepted + refused, 1e-300)
 
 
 class Scorer:
-    """A packaged model: raw rows in, one row of probabilities (or forecast) and decision out."""
+    """A packaged model: raw rows in; probabilities and decision, or a forecast, out.
+
+    ``folder`` holds ``scorer.json`` and ``network.onnx``.
+    """
 
     def __init__(self, folder: Path):
         import onnxruntime
@@ -331,21 +423,41 @@ class Scorer:
         self.target_offset, self.target_scale = state["target_offset"], state["target_scale"]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = 1  # so small a network is slower on several
+        options.intra_op_num_threads = 1  # more threads make so small a network slower
         self.session = onnxruntime.InferenceSession(str(folder / "network.onnx"), options)
         self.input_name = self.session.get_inputs()[0].name
 
     def outputs(self, frame: pd.DataFrame) -> np.ndarray:
-        """Calibrated float64 outputs: shape (n,) for regression (in the target's unit) and binary
-        (probability of the positive class), (n, classes) for multi-class."""
+        """The calibrated outputs for raw rows.
+
+        Parameters
+        ----------
+        frame : DataFrame or Columns
+            Raw rows, as ``Transformer.transform`` takes them; may be empty.
+
+        Returns
+        -------
+        (n,) or (n, classes) float64
+            (n,) for regression (in the unit of the target) and binary problems (the probability of
+            the positive class), (n, classes) for multi-class ones.
+
+        Raises
+        ------
+        KeyError, ValueError
+            As ``Transformer.transform``.
+        """
         features = self.transformer.transform(frame)
         rows = len(features)
-        if short := -rows % ROWS_TOGETHER:  # a row has the same answer alone and among others
-            features = np.pad(features, ((0, short), (0, 0)))
-        return self.read(self.session.run(None, {self.input_name: features})[0][:rows])
+        if (
+            padding := -rows % ROWS_PER_TILE
+        ):  # so that a row has the same answer alone and among others
+            features = np.pad(features, ((0, padding), (0, 0)))
+        return self.calibrated_outputs(
+            self.session.run(None, {self.input_name: features})[0][:rows]
+        )
 
-    def read(self, network_outputs: np.ndarray) -> np.ndarray:
-        """``outputs``, given what the network itself says: (n, outputs)."""
+    def calibrated_outputs(self, network_outputs: np.ndarray) -> np.ndarray:
+        """``outputs`` for given outputs of the network itself, (n, outputs)."""
         outputs = network_outputs.astype(np.float64)
         if self.problem != "multiclass":
             outputs = outputs[:, 0]
@@ -354,14 +466,29 @@ class Scorer:
         return calibrated(outputs, self.calibration)
 
     def decide(self, frame: pd.DataFrame, outputs: np.ndarray) -> np.ndarray:
-        """Class codes (n,): argmax, or the positive class from the cut-off on."""
+        """The decided class of each row.
+
+        Parameters
+        ----------
+        frame : DataFrame or Columns
+            The raw rows; only the column of amounts is read, where costs have one. A missing,
+            infinite or coded amount counts as the median of the training rows.
+        outputs : (n,) or (n, classes)
+            ``outputs(frame)`` of a classification.
+
+        Returns
+        -------
+        (n,) int64
+            Class codes: argmax, or 1 from the cut-off on (NaN gives 0). The cut-off is on the
+            probability, or on the expected cost share where there are costs.
+        """
         if self.problem == "multiclass":
             return outputs.argmax(axis=1)
         if self.costs is None:
             return (outputs >= self.cut_off).astype(np.int64)
         amounts = np.zeros(len(frame))
         if self.costs["amount"] is not None:
-            amounts = _numbers_in(frame[self.costs["amount"]])
+            amounts = _numbers_of(frame[self.costs["amount"]])
             position = self.transformer.numeric.index(self.costs["amount"])
             codes = dict(self.transformer.special_codes).get(position, [])
             is_value = np.isfinite(amounts) & ~np.isin(amounts, codes)
@@ -374,16 +501,16 @@ class Scorer:
         return pd.DataFrame(self.answers(frame))
 
     def answers(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-        """``score`` as plain arrays (n,) by name."""
+        """``score`` as arrays (n,) by name, without pandas."""
         outputs = self.outputs(frame)
-        answers = self.named(outputs)
+        answers = self.by_name(outputs)
         if self.problem == "regression":
             return answers
         decided = self.decide(frame, outputs)
         return {**answers, "decision": np.array(self.classes)[decided]}
 
-    def named(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
-        """``outputs`` by the name of the answer, each (n,)."""
+    def by_name(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """``outputs`` as arrays (n,) by the name of the answer."""
         if self.problem == "multiclass":
             return {f"probability_{label}": outputs[:, p] for p, label in enumerate(self.classes)}
         return {"forecast" if self.problem == "regression" else "probability": outputs}

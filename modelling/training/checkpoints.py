@@ -1,9 +1,10 @@
-"""Checkpoints: all that a training needs to go on as if it had not been killed.
+"""Checkpoints: the state from which a killed training continues as if it had not been interrupted.
 
 A checkpoint holds weights, optimizer and schedule, the state of early stopping with its best
-weights, and the metrics so far. Shuffling and dropout need no state: they are keyed by seed and
-epoch. Files are written aside and renamed, carry a digest, and the one before is kept, so that a
-cut-off file is noticed and the previous one is used. They are their owner's alone.
+weights, and the metrics so far. Shuffling and dropout need no state: they depend on seed and epoch
+alone. Each file is written under a temporary name and then renamed. It carries a checksum, and the
+previous one is kept: where a file is truncated, the previous one is used. Only their owner can read
+them.
 """
 
 import hashlib
@@ -19,8 +20,8 @@ import numpy as np
 
 
 @dataclass
-class Progress:
-    """How far a training came: arrays by name, and plain values (epochs done, metrics, ...)."""
+class TrainingState:
+    """The state of a training after an epoch: arrays by name, and plain values (metrics, ...)."""
 
     arrays: dict[str, np.ndarray]
     values: dict[str, Any]
@@ -28,57 +29,58 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training in a folder of its own; every ``every`` epochs."""
+    """The checkpoints of one training, in a folder of its own, every ``every_epochs`` epochs."""
 
     folder: Path
-    every: int = 1
-    kept: int = field(default=2, init=False)
+    every_epochs: int = 1
+    files_kept: int = field(default=2, init=False)
 
     @classmethod
-    def off(cls) -> "Checkpoints":
-        """None are written, none are found."""
-        return cls(Path(os.devnull), every=0)
+    def disabled(cls) -> "Checkpoints":
+        """Checkpoints that are never written and never found."""
+        return cls(Path(os.devnull), every_epochs=0)
 
-    def save(self, progress: Progress) -> None:
-        """Write one atomically, then drop all but the newest two."""
+    def save(self, state: TrainingState) -> None:
+        """Write a checkpoint atomically, then delete all but the newest two."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         buffer = io.BytesIO()
-        values = np.frombuffer(json.dumps(progress.values).encode(), dtype=np.uint8)
-        arrays: dict[str, Any] = {**progress.arrays, "values": values}
+        values = np.frombuffer(json.dumps(state.values).encode(), dtype=np.uint8)
+        arrays: dict[str, Any] = {**state.arrays, "values": values}
         np.savez(buffer, **arrays)
         content = buffer.getvalue()
-        path = self.folder / f"epoch-{progress.values['epochs_done']:06d}.ckpt"
-        aside = path.with_suffix(f".partial-{os.getpid()}")  # a killed worker's child may linger
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        path = self.folder / f"epoch-{state.values['epochs_done']:06d}.ckpt"
+        # The child of a killed worker may still be writing: each process has a file of its own.
+        partial = path.with_suffix(f".partial-{os.getpid()}")
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(hashlib.sha256(content).digest() + content)
-        os.replace(aside, path)
-        for old in self._paths()[: -self.kept]:
+        os.replace(partial, path)
+        for old in self._paths()[: -self.files_kept]:
             old.unlink(missing_ok=True)
 
-    def newest(self) -> Progress | None:
-        """The newest whole checkpoint, or None where there is none."""
+    def newest(self) -> TrainingState | None:
+        """The newest complete checkpoint, or None where there is none."""
         for path in reversed(self._paths()):
             content = path.read_bytes()
             if hashlib.sha256(content[32:]).digest() != content[:32]:
-                continue  # cut off by a full disk or a lost machine: the one before serves
+                continue  # truncated by a full disk or a crash: use the previous one
             with np.load(io.BytesIO(content[32:])) as stored:
                 arrays = {name: stored[name] for name in stored.files if name != "values"}
-                return Progress(arrays, json.loads(stored["values"].tobytes()))
+                return TrainingState(arrays, json.loads(stored["values"].tobytes()))
         return None
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("epoch-*.ckpt"))
 
 
-# What the callbacks know beyond weights; all of it is numbers.
+# The attributes of Keras's callbacks that are restored, beside weights; all are numbers.
 CALLBACK_STATE = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
 
 class Checkpointing(keras.callbacks.Callback):
-    """Saves at the end of epochs, and restores where a checkpoint is found.
+    """Saves a checkpoint at the end of epochs, and restores the newest when training begins.
 
-    It must stand last among the callbacks: then it sees what they decided in the epoch, and its
-    ``on_train_begin`` comes after they have reset themselves.
+    It must be the last of the callbacks: then it saves what they decided in the epoch, and its
+    ``on_train_begin`` runs after they have reset themselves.
     """
 
     def __init__(self, checkpoints: Checkpoints, others: list[keras.callbacks.Callback]):
@@ -89,7 +91,7 @@ class Checkpointing(keras.callbacks.Callback):
         self.metrics: dict[str, list[float]] = self.found.values["metrics"] if self.found else {}
 
     def first_epoch(self, epochs: int) -> int:
-        """Where ``fit`` goes on; past the end if training had stopped by itself."""
+        """The epoch (from 0) at which ``fit`` continues; ``epochs`` if training stopped early."""
         if self.found is None:
             return 0
         return epochs if self.found.values["stopped"] else self.found.values["epochs_done"]
@@ -111,12 +113,12 @@ class Checkpointing(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
             self.metrics.setdefault(name, []).append(float(value))
-        every = self.checkpoints.every
+        every_epochs = self.checkpoints.every_epochs
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
-        if every and (last or (epoch + 1) % every == 0):
-            self.checkpoints.save(self._progress(epoch + 1))
+        if every_epochs and (last or (epoch + 1) % every_epochs == 0):
+            self.checkpoints.save(self._state(epoch + 1))
 
-    def _progress(self, epochs_done: int) -> Progress:
+    def _state(self, epochs_done: int) -> TrainingState:
         arrays = {f"weights_{i}": v.numpy() for i, v in enumerate(self.model.variables)}
         optimizer = enumerate(self.model.optimizer.variables)
         arrays |= {f"optimizer_{i}": variable.numpy() for i, variable in optimizer}
@@ -132,7 +134,7 @@ class Checkpointing(keras.callbacks.Callback):
             "metrics": self.metrics,
             "callbacks": states,
         }
-        return Progress(arrays, values)
+        return TrainingState(arrays, values)
 
 
 def _assign(variables: list[keras.Variable], arrays: dict[str, np.ndarray], kind: str) -> None:

@@ -16,17 +16,30 @@ import tensorflow as tf
 
 from modelling.training.ensemble_model import EnsembleModel
 
-# Rows whose features stay on the device at once; larger tables are streamed in chunks.
+# Tables up to this size stay on the device; larger ones are streamed in chunks.
 DEVICE_BUDGET_BYTES = 1 << 30
-# How XLA says that it can't compile an operation. Other errors are errors.
+# What XLA raises where it can't compile an operation. Other errors are passed on.
 UNCOMPILABLE = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 
 
 class Rows:
-    """Training rows in the order of the epoch: features (n, f), target (n,), weights (n,) or None.
+    """Training rows in the order of the epoch.
 
-    ``order_of_epoch`` gives the permutation of the rows for an epoch, keyed by the epoch alone, so
-    that an epoch can be repeated in another process.
+    Parameters
+    ----------
+    features : (n, f) float32
+        Finite; n is at least 1.
+    target : (n,)
+        float32 values in training units, or int64 class codes.
+    weights : (n,) float32 or None
+        Sample weights; None weighs all rows equally.
+    batch_size : int
+        Rows of a batch; at most n are used. The last batch of an epoch may be smaller.
+    order_of_epoch : callable
+        Maps an epoch (from 0) to a permutation (n,) of the rows. It must depend on the epoch alone,
+        so that an epoch can be repeated in another process.
+    device_budget_bytes : int
+        Memory of the device that the rows may take; beyond it they are streamed in chunks.
     """
 
     def __init__(
@@ -42,29 +55,46 @@ class Rows:
         self.batch_size = min(batch_size, len(features))
         self.order_of_epoch = order_of_epoch
         self.order = np.arange(len(features), dtype=np.int32)  # until the first epoch starts
-        self.beside = ThreadPoolExecutor(1)
+        self.background = ThreadPoolExecutor(1)
         self.next_order: tuple[int, Future[np.ndarray]] | None = None
-        self.full_batches, self.tail = divmod(len(features), self.batch_size)
+        self.full_batches, self.tail_rows = divmod(len(features), self.batch_size)
         row_bytes = sum(array.nbytes // max(len(array), 1) for array in self.arrays)
-        # Twice: the rows as they are, and in the order of the epoch.
-        fitting = max(device_budget_bytes // (2 * row_bytes * self.batch_size), 1)
-        self.resident = fitting > self.full_batches
-        self.chunk_batches = min(fitting, self.full_batches)
+        # Twice: the rows in the order of the table, and in that of the epoch.
+        batches_that_fit = max(device_budget_bytes // (2 * row_bytes * self.batch_size), 1)
+        self.fits_on_device = batches_that_fit > self.full_batches
+        self.chunk_batches = min(batches_that_fit, self.full_batches)
         self.chunks = -(-self.full_batches // self.chunk_batches)
-        self.on_device = [tf.constant(array) for array in self.arrays] if self.resident else None
+        self.on_device = (
+            [tf.constant(array) for array in self.arrays] if self.fits_on_device else None
+        )
 
     def start_epoch(self, epoch: int) -> None:
-        """Put the rows in the order of ``epoch``, and draw that of the next while this one runs."""
+        """Put the rows in the order of ``epoch``; the next order is drawn in the background."""
         if self.next_order is None or self.next_order[0] != epoch:
-            self.next_order = (epoch, self.beside.submit(self._draw, epoch))
+            self.next_order = (epoch, self.background.submit(self._draw, epoch))
         self.order = self.next_order[1].result()
-        self.next_order = (epoch + 1, self.beside.submit(self._draw, epoch + 1))
+        self.next_order = (epoch + 1, self.background.submit(self._draw, epoch + 1))
 
     def _draw(self, epoch: int) -> np.ndarray:
         return self.order_of_epoch(epoch).astype(np.int32)
 
     def chunk(self, number: int) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Arrays on the device, (batches, batch_size) row numbers in them, how many batches."""
+        """Some whole batches of the epoch, as the compiled program takes them.
+
+        Parameters
+        ----------
+        number : int
+            Which chunk of the epoch, from 0 to ``chunks`` - 1.
+
+        Returns
+        -------
+        arrays : list of Tensor
+            Features, target and (if any) weights on the device.
+        index : (chunk_batches, batch_size) int32 Tensor
+            Row numbers in ``arrays``; rows beyond ``batches`` are padding.
+        batches : scalar int32 Tensor
+            How many of the batches to train on.
+        """
         first = number * self.chunk_batches
         batches = min(self.chunk_batches, self.full_batches - first)
         rows = self.order[first * self.batch_size : (first + batches) * self.batch_size]
@@ -79,11 +109,11 @@ class Rows:
 
     def tail_batch(self) -> list[tf.Tensor]:
         """The last, smaller batch of the epoch."""
-        rows = self.order[len(self.order) - self.tail :]
+        rows = self.order[len(self.order) - self.tail_rows :]
         return [tf.constant(array[rows]) for array in self.arrays]
 
     def batches(self, divisible_by: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """The epoch's batches; rows of the last one that don't divide evenly are left out."""
+        """The epoch's batches as arrays; the last one is cut to a multiple of ``divisible_by``."""
         for first in range(0, len(self.order), self.batch_size):
             rows = self.order[first : first + self.batch_size]
             rows = rows[: len(rows) - len(rows) % divisible_by]
@@ -91,8 +121,8 @@ class Rows:
                 yield tuple(array[rows] for array in self.arrays)
 
 
-def endless(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """``dataset`` again and again, so that Keras makes no new iterator in every epoch; and without
+def repeat_forever(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """``dataset`` without end, so that Keras creates no new iterator in every epoch; and without
     tf.data's autotuning, whose threads cost 10 ms at the end of an epoch."""
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -103,12 +133,12 @@ class CompiledModel(EnsembleModel):
     """A functional Keras model whose ``fit`` runs chunks of batches; see ``fit_rows``."""
 
     rows: Rows
-    not_compiled: str | None = None  # why XLA refused this network, which then trains as in Keras
+    not_compiled: str | None = None  # XLA's error; the network then trains batch by batch
 
     def fit_rows(self, rows: Rows, **fit_arguments: Any) -> keras.callbacks.History:
-        """``keras.Model.fit`` over ``rows``; all other arguments are those of ``fit``."""
+        """``keras.Model.fit`` on ``rows``; all other arguments are passed on to ``fit``."""
         self.rows = rows
-        numbers = endless(tf.data.Dataset.range(rows.chunks))
+        numbers = repeat_forever(tf.data.Dataset.range(rows.chunks))
         return self.fit(numbers, steps_per_epoch=rows.chunks, shuffle=False, **fit_arguments)
 
     def make_train_function(self, force: bool = False) -> None:
@@ -123,13 +153,13 @@ class CompiledModel(EnsembleModel):
             if self.not_compiled is None:
                 try:
                     logs = chunk_program(*chunk)
-                except UNCOMPILABLE as error:  # raised before the first step was taken
+                except UNCOMPILABLE as error:  # raised before the first training step
                     self.not_compiled = str(error).strip().splitlines()[0]
             if self.not_compiled is not None:
                 arrays, index, batches = chunk
                 for rows in index[:batches]:
                     logs = batch_program(tuple(tf.gather(array, rows) for array in arrays))
-            if self.rows.tail and number == self.rows.chunks - 1:
+            if self.rows.tail_rows and number == self.rows.chunks - 1:
                 logs = batch_program(tuple(self.rows.tail_batch()))
             return logs
 
@@ -138,7 +168,7 @@ class CompiledModel(EnsembleModel):
     def _train_chunk(
         self, arrays: list[tf.Tensor], index: tf.Tensor, batches: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        # Gathered at once, the rows of a batch lie together: a fifth faster than batch by batch.
+        # Gathering all batches at once makes each contiguous: a fifth faster than one by one.
         shuffled = [tf.gather(array, index) for array in arrays]
 
         def train_batch(step: tf.Tensor) -> tf.Tensor:

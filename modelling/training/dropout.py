@@ -1,10 +1,14 @@
-"""Keras's Dropout with a random stream that compiled programs compute in a nanosecond a number."""
+"""Keras's Dropout with a random generator that compiled programs run at 1 ns per number."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from modelling.training.features_first import is_worthwhile, to_features_first, to_rows_first
+from modelling.training.features_first import (
+    to_features_first,
+    to_rows_first,
+    trains_features_first,
+)
 
 
 class CounterDropout(keras.layers.Dropout):
@@ -21,18 +25,18 @@ class CounterDropout(keras.layers.Dropout):
         if not training or self.rate == 0:
             return inputs
         key = tf.cast(self.seed_generator.next(), tf.uint32)
-        if is_worthwhile(inputs, training):  # the same positions, turned
+        if trains_features_first(inputs, training):  # the same mask, transposed
             of_row = tf.reshape(tf.range(tf.size(inputs[0])), (*inputs.shape[1:], 1))
             position = of_row + tf.size(inputs[0]) * tf.range(inputs.shape[0])
-            return to_rows_first(self._thinned(to_features_first(inputs), position, key))
+            return to_rows_first(self._masked(to_features_first(inputs), position, key))
         position = tf.reshape(tf.range(tf.size(inputs)), tf.shape(inputs))
-        return self._thinned(inputs, position, key)
+        return self._masked(inputs, position, key)
 
-    def _thinned(self, inputs: tf.Tensor, position: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def _masked(self, inputs: tf.Tensor, position: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         bits = _mix(tf.cast(position, tf.uint32) + _mix(key[0] ^ _mix(key[1])))
-        kept = bits >= tf.constant(int(self.rate * 2**32), tf.uint32)
+        is_kept = bits >= tf.constant(int(self.rate * 2**32), tf.uint32)
         scale = np.float32(1 / (1 - self.rate))
-        return tf.where(kept, inputs * tf.cast(scale, inputs.dtype), tf.zeros_like(inputs))
+        return tf.where(is_kept, inputs * tf.cast(scale, inputs.dtype), tf.zeros_like(inputs))
 
     def set_stream(self, *key: int) -> None:
         """Start the random stream that belongs to ``key``, for instance (seed, epoch)."""

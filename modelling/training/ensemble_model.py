@@ -1,4 +1,4 @@
-"""A Keras model whose outputs may have an axis of members, each of which learns for itself."""
+"""A Keras model whose outputs may have an axis of members, each trained on its own loss."""
 
 from typing import Any
 
@@ -21,8 +21,27 @@ class EnsembleModel(keras.Model):
         sample_weight: tf.Tensor | None = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """Keras's, but the validation loss is that of the rows alone, without L2 penalties: it is
-        compared across trainings with other penalties."""
+        """Keras's loss, but the validation loss leaves out the L2 penalties: it is compared between
+        trainings with different penalties.
+
+        Parameters
+        ----------
+        x : Tensor or None
+            The features; Keras passes them on.
+        y : (batch,) Tensor
+            Target values or class codes.
+        y_pred : (batch, outputs) or (batch, members, outputs) Tensor
+            In training, each member has its own loss.
+        sample_weight : (batch,) Tensor or None
+            Weights of the rows.
+        training : bool
+            False for validation rows.
+
+        Returns
+        -------
+        scalar Tensor
+            The mean over rows (and members). NaN where an output is NaN.
+        """
         if not training:
             return self._compile_loss(y, mean_of_members(y_pred), sample_weight)
         if len(y_pred.shape) == 3:
@@ -35,10 +54,20 @@ class EnsembleModel(keras.Model):
     def compute_metrics(
         self, x: tf.Tensor, y: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """Keras's, of the mean of the members."""
+        """Keras's metrics, of the mean of the members."""
         return super().compute_metrics(x, y, mean_of_members(y_pred), sample_weight)
 
 
 def mean_of_members(outputs: tf.Tensor) -> tf.Tensor:
-    """(batch, outputs) of either kind of outputs."""
+    """The mean over members.
+
+    Parameters
+    ----------
+    outputs : (batch, outputs) or (batch, members, outputs) Tensor
+
+    Returns
+    -------
+    (batch, outputs) Tensor
+        ``outputs`` unchanged where there is no axis of members.
+    """
     return tf.reduce_mean(outputs, axis=1) if len(outputs.shape) == 3 else outputs

@@ -1,17 +1,18 @@
-"""Layers of Keras's that compute with the rows of a batch along the last axis.
+"""Keras layers that compute with the rows of a batch along the last axis.
 
-A layer takes and gives what Keras's own does, (rows, ..., features), and has its weights and its
-arithmetic. Only the order in memory differs: (..., features, rows), in which the long axis lies
-contiguous. XLA's matrix products on CPUs are up to three times faster so, above all those of the
-gradients, which sum over the rows. The two transpositions where such layers meet cancel out in the
-compiled program, and so do those of their gradients, as long as all layers in between are turned.
-Use ``with_stock_layers`` of ``modelling.training.network`` before saving a network.
+A layer has the inputs and outputs of Keras's own, (rows, ..., features), its weights and its
+arithmetic. Only the order in memory differs: (..., features, rows), in which the long axis is
+contiguous. XLA's matrix products on CPUs are then up to three times faster, above all those of the
+gradients, which sum over the rows. The two transpositions between two such layers cancel out in the
+compiled program, and so do those of their gradients, as long as all layers in between are of this
+module. Use ``with_stock_layers`` of ``modelling.training.network`` before saving a network.
 """
 
 import keras
 import tensorflow as tf
 
-WORTHWHILE_ROWS = 256  # in smaller batches of narrow networks, transposing costs more than it gains
+# In smaller batches of narrow networks, transposing costs more than it saves.
+FEATURES_FIRST_ROWS = 256
 
 
 def to_features_first(inputs: tf.Tensor) -> tf.Tensor:
@@ -26,16 +27,17 @@ def to_rows_first(columns: tf.Tensor) -> tf.Tensor:
     return tf.transpose(columns, [rank - 1, *range(rank - 1)])
 
 
-def is_worthwhile(inputs: tf.Tensor, training: bool | None) -> bool:
-    """Whether ``inputs`` are a batch of known, sufficient size that is trained on."""
-    return bool(training) and (inputs.shape[0] or 0) >= WORTHWHILE_ROWS
+def trains_features_first(inputs: tf.Tensor, training: bool | None) -> bool:
+    """Whether a layer should transpose: in training, with a batch of at least
+    ``FEATURES_FIRST_ROWS`` rows. False where the size of the batch is unknown."""
+    return bool(training) and (inputs.shape[0] or 0) >= FEATURES_FIRST_ROWS
 
 
 class _Affine(keras.layers.Layer):
-    """A layer of weights and biases, turned where that is worthwhile; else it does as Keras's."""
+    """A layer of weights and biases, transposed where that is faster; otherwise Keras's own."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        if not is_worthwhile(inputs, training):
+        if not trains_features_first(inputs, training):
             return super().call(inputs, training=training)
         weighted = tf.matmul(self.kernel, to_features_first(inputs), transpose_a=True)
         shifted = weighted if self.bias is None else weighted + self.bias[..., None]
@@ -55,9 +57,9 @@ class MembersDense(_Affine, keras.layers.EinsumDense):
 
 
 class Activation(keras.layers.Activation):
-    """Keras's Activation, for functions of each element by itself (so not softmax)."""
+    """Keras's Activation, for element-wise functions only (so not softmax)."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        if not is_worthwhile(inputs, training):
+        if not trains_features_first(inputs, training):
             return super().call(inputs)
         return to_rows_first(self.activation(to_features_first(inputs)))

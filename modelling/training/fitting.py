@@ -1,4 +1,4 @@
-"""All of a training that needs Keras, from arrays to saved files: what a worker process runs."""
+"""Train a network, from arrays to saved files: what a worker process runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,18 @@ from pathlib import Path
 
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.training.pruning import Pruning, PruningThresholds
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to train, and where: checkpoints are found and left in one folder, the trained network
-    is saved in another as ``network.keras`` and ``network.onnx``, if it is to be kept.
+class TrainingJob:
+    """What to train, and where to save it.
 
-    ``pruning_thresholds`` is the val_loss by epoch above which the training is not worth finishing.
+    Checkpoints are read from and written to ``checkpoint_folder``. The trained network is saved in
+    ``network_folder`` as ``network.keras`` and ``network.onnx``; None saves nothing.
+    ``pruning_thresholds`` holds the val_loss by epoch above which the training ends early.
     """
 
     use_case: UseCase
@@ -27,14 +28,33 @@ class Job:
     pruning_thresholds: PruningThresholds = ()
 
 
-def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
-    """Build, train and save the declared network. Imports TensorFlow when it is called."""
+def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
+    """Build, train and save the declared network. TensorFlow is imported in this call.
+
+    Parameters
+    ----------
+    job : TrainingJob
+        Features (n, f) and targets (n,) of training and validation rows, and the folders.
+    on_epoch : sequence of OnEpoch
+        Each is called after every epoch; one that returns True ends the training.
+
+    Returns
+    -------
+    TrainingResult
+        History, ``validation_outputs`` (n, outputs) and what else is known of the network. A
+        training that diverged is returned too: its last losses are NaN.
+
+    Raises
+    ------
+    UsageError
+        Where the devices of the machine do not fit the declaration.
+    """
     from modelling.training.checkpoints import Checkpoints
-    from modelling.training.mirrored_training import over_declared_devices
+    from modelling.training.mirrored_training import on_declared_devices
     from modelling.training.network import (
         build_network,
-        dead_units,
-        outputs_of,
+        dead_unit_share,
+        network_outputs,
         save_network,
         summary_of,
         weights_hash,
@@ -45,18 +65,18 @@ def fit(job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
     checkpoints = Checkpoints(job.checkpoint_folder, use_case.training.checkpoint_every_epochs)
     pruning = Pruning(job.pruning_thresholds)
     listeners: list[OnEpoch] = [*on_epoch, pruning]
-    with over_declared_devices(use_case.training):
+    with on_declared_devices(use_case.training):
         network = build_network(use_case, features.shape[1], job.train.target)
         history = train_network(
             network, job.train, job.validation, use_case, listeners, checkpoints
         )
     if job.network_folder is not None:
         save_network(network, job.network_folder, features[:1])
-    return Fitted(
+    return TrainedNetwork(
         history=history,
-        dead_units=dead_units(network, features),
+        dead_unit_share=dead_unit_share(network, features),
         weights_hash=weights_hash(network),
         summary=summary_of(network),
-        validation_outputs=outputs_of(network, job.validation.features),
+        validation_outputs=network_outputs(network, job.validation.features),
         pruned=pruning.pruned,
     )

@@ -13,7 +13,7 @@ from modelling.declaration import Network, UseCase
 from modelling.training import features_first
 from modelling.training.dropout import CounterDropout
 
-ROWS_AT_ONCE = 65_536
+ROWS_PER_BATCH = 65_536
 MEAN_OF_MEMBERS = "mean_of_members"
 # He et al. (2015) for rectifiers, Glorot and Bengio (2010) for saturating and output units.
 HE = {"scale": 2.0, "mode": "fan_in", "distribution": "truncated_normal"}
@@ -21,34 +21,48 @@ GLOROT = {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform"}
 
 
 def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarray) -> keras.Model:
-    """A functional Keras model: (batch, features) -> (batch, outputs), not yet compiled.
+    """The network that ``use_case`` declares, with initial weights.
 
-    One linear output for regression, one sigmoid for binary, a softmax over the classes for
-    multi-class. The output bias starts at what ``train_target`` alone says (the log-odds of the
-    classes), so that the first epochs are not spent on learning the base rate.
+    One linear output for regression, one sigmoid for binary problems, a softmax over the classes
+    for multi-class ones. The output bias starts at the log-odds of the classes in ``train_target``,
+    so that the first epochs are not spent on learning the base rate.
 
-    With ``training.members`` above 1 all members stand side by side in one network, each layer
+    With ``training.members`` above 1 all members are parts of one network, each layer has shape
     (batch, members, units), and the output is the mean of theirs (see ``outputs_to_train``).
+
+    Parameters
+    ----------
+    use_case : UseCase
+        Layers, members, precision, problem and seed are read.
+    feature_count : int
+        f, the number of features of a row.
+    train_target : (n,)
+        Class codes (integers, at least one) of the training rows; not used for regression.
+
+    Returns
+    -------
+    keras.Model
+        Functional and not compiled: (batch, f) -> (batch, outputs).
     """
     declared, members = use_case.network, use_case.training.members
-    # Not Keras's global seed, from which other threads of the process draw as well.
-    chance = Random(use_case.training.seed)
+    # Not Keras's global seed: other threads of the process use it, too.
+    generator = Random(use_case.training.seed)
     keras.config.set_dtype_policy(use_case.training.precision)
     inputs = layers.Input((feature_count,), name="features")
     hidden = inputs
     for number, units in enumerate(declared.hidden_units, start=1):
-        hidden = _hidden_layer(hidden, units, members, f"hidden_{number}", declared, chance)
+        hidden = _hidden_layer(hidden, units, members, f"hidden_{number}", declared, generator)
     activation = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}
-    bias = _base_rate(use_case, train_target)
+    bias = _base_rate_bias(use_case, train_target)
     outputs = _dense(
         hidden,
         len(bias),
         members,
         initial=GLOROT,
-        chance=chance,
+        generator=generator,
         activation=activation[use_case.problem],
         bias_initializer=keras.initializers.Constant(bias) if bias.any() else "zeros",
-        dtype="float32",  # also in mixed precision: a probability needs its digits
+        dtype="float32",  # also in mixed precision: float16 has too few digits for a probability
         name="output",
     )
     if members > 1:
@@ -59,8 +73,8 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
 
 
 def outputs_to_train(network: keras.Model) -> list[keras.KerasTensor]:
-    """What the loss is computed of: each member's own outputs (batch, members, outputs), where
-    there are members, so that they stay as different as separate trainings; else the outputs."""
+    """The outputs on which the loss is computed: each member's own, (batch, members, outputs),
+    where there are members, so that they differ as separate trainings do; else (batch, outputs)."""
     last = network.layers[-1]
     return [last.input] if last.name == MEAN_OF_MEMBERS else network.outputs
 
@@ -70,15 +84,15 @@ def _dense(
     units: int,
     members: int,
     initial: dict[str, object],
-    chance: Random,
+    generator: Random,
     **declared: Any,
 ) -> keras.KerasTensor:
-    """Dense, or as many of them side by side as there are members: kernels (members, in, out)."""
-    initial = {**initial, "seed": _seed(chance)}
+    """A Dense layer, or one per member side by side: kernels (members, in, out)."""
+    initial = {**initial, "seed": _seed(generator)}
     if members == 1:
         kernel = keras.initializers.VarianceScaling(**initial)
         return features_first.Dense(units, kernel_initializer=kernel, **declared)(inputs)
-    # The fans are those of one member: the axis of members counts as neither.
+    # fan_in and fan_out are those of one member.
     kernel = keras.initializers.VarianceScaling(**initial, input_axes=(1,), output_axes=(2,))
     equation = "bi,mio->bmo" if len(inputs.shape) == 2 else "bmi,mio->bmo"
     bias_axes = "mo" if declared.pop("use_bias", True) else None
@@ -93,7 +107,7 @@ def _hidden_layer(
     members: int,
     name: str,
     declared: Network,
-    chance: Random,
+    generator: Random,
 ) -> keras.KerasTensor:
     saturating = declared.activation in ("tanh", "sigmoid")
     hidden = _dense(
@@ -101,13 +115,13 @@ def _hidden_layer(
         units,
         members,
         initial=GLOROT if saturating else HE,
-        chance=chance,
+        generator=generator,
         use_bias=not declared.batch_normalisation,
         # The loss is the mean over members, so each pays its share of the penalty.
         kernel_regularizer=keras.regularizers.L2(declared.l2 / members) if declared.l2 else None,
         name=name,
     )
-    if declared.batch_normalisation:  # each unit of each member by itself
+    if declared.batch_normalisation:  # for each unit of each member separately
         if members > 1:
             hidden = layers.Reshape((members * units,))(hidden)
         hidden = layers.BatchNormalization(name=f"{name}_normalised")(hidden)
@@ -116,16 +130,16 @@ def _hidden_layer(
     activated = features_first.Activation(declared.activation, name=f"{name}_{declared.activation}")
     hidden = activated(hidden)
     if declared.dropout:
-        dropout = CounterDropout(declared.dropout, seed=_seed(chance), name=f"{name}_dropout")
+        dropout = CounterDropout(declared.dropout, seed=_seed(generator), name=f"{name}_dropout")
         hidden = dropout(hidden)
     return hidden
 
 
-def _seed(chance: Random) -> int:
-    return chance.randint(1, int(1e9))
+def _seed(generator: Random) -> int:
+    return generator.randint(1, int(1e9))
 
 
-def _base_rate(use_case: UseCase, train_target: np.ndarray) -> np.ndarray:
+def _base_rate_bias(use_case: UseCase, train_target: np.ndarray) -> np.ndarray:
     if use_case.problem == "regression":
         return np.zeros(1)
     shares = np.bincount(train_target, minlength=len(use_case.classes)) / len(train_target)
@@ -133,35 +147,66 @@ def _base_rate(use_case: UseCase, train_target: np.ndarray) -> np.ndarray:
     return logits[1:] - logits[0] if use_case.problem == "binary" else logits - logits.mean()
 
 
-def outputs_of(network: keras.Model, features: np.ndarray) -> np.ndarray:
-    """What the network answers to ``features`` (n, f): (n, outputs).
+def network_outputs(network: keras.Model, features: np.ndarray) -> np.ndarray:
+    """The outputs of the network, calculated eagerly: ``predict`` would first compile a program.
 
-    Layer by layer, as written: ``predict`` would trace a program of its own for this one use.
+    Parameters
+    ----------
+    network : keras.Model
+    features : (n, f) float32
+        Finite; n is at least 1.
+
+    Returns
+    -------
+    (n, outputs) float32
+        Probabilities, or forecasts in training units. NaN where a weight is NaN.
+
+    Raises
+    ------
+    ValueError
+        Where ``features`` has no row.
     """
-    starts = range(0, len(features), ROWS_AT_ONCE)
-    parts = [network([features[first : first + ROWS_AT_ONCE]], training=False) for first in starts]
+    starts = range(0, len(features), ROWS_PER_BATCH)
+    parts = [
+        network([features[first : first + ROWS_PER_BATCH]], training=False) for first in starts
+    ]
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def dead_units(network: keras.Model, features: np.ndarray) -> float | None:
-    """The share of hidden ReLU units that are zero for all of ``features`` (n, f), so that no
-    gradient reaches them; None where no layer is rectified to zero. Looks at 5,000 rows at most."""
-    rectified = [
+def dead_unit_share(network: keras.Model, features: np.ndarray) -> float | None:
+    """The share of hidden ReLU units that are zero on all rows, so that they get no gradient.
+
+    Parameters
+    ----------
+    network : keras.Model
+    features : (n, f) float32
+        Training rows; evenly spaced ones are used, fewer than 10,000.
+
+    Returns
+    -------
+    float or None
+        From 0 to 1; None where the network has no ReLU layer.
+
+    References
+    ----------
+    Lu, Shin, Su and Karniadakis (2020), "Dying ReLU and initialization".
+    """
+    relu_outputs = [
         layer.output
         for layer in network.layers
         if isinstance(layer, layers.Activation) and layer.activation is keras.activations.relu
     ]
-    if not rectified:
+    if not relu_outputs:
         return None
     step = max(len(features) // 5000, 1)
-    outputs = keras.Model(network.inputs, rectified)(features[::step])
+    outputs = keras.Model(network.inputs, relu_outputs)(features[::step])
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    dead = [(np.asarray(one) <= 0).all(axis=0).ravel() for one in outputs]
+    dead = [(np.asarray(layer_outputs) <= 0).all(axis=0).ravel() for layer_outputs in outputs]
     return float(np.concatenate(dead).mean())
 
 
 def weights_hash(network: keras.Model) -> str:
-    """SHA-256 (first 16 hex digits) of all weights, bit by bit."""
+    """The first 16 hex digits of the SHA-256 of all weights: equal only for identical bits."""
     digest = hashlib.sha256()
     for weights in network.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
@@ -176,22 +221,26 @@ def summary_of(network: keras.Model) -> str:
 
 
 def with_stock_layers(network: keras.Model) -> keras.Model:
-    """A float32 copy of ``network`` of Keras's own layers alone: it loads wherever Keras is."""
+    """A float32 copy of ``network`` with Keras's own layers only: Keras loads it without this
+    project."""
 
-    def stock(layer: layers.Layer) -> layers.Layer:
-        kinds: tuple[Any, ...] = type(layer).__mro__
-        kind = next(one for one in kinds if one.__module__.partition(".")[0] == "keras")
-        return kind.from_config({**layer.get_config(), "dtype": "float32"})
+    def stock_layer(layer: layers.Layer) -> layers.Layer:
+        bases: tuple[Any, ...] = type(layer).__mro__
+        base = next(base for base in bases if base.__module__.partition(".")[0] == "keras")
+        return base.from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(network, clone_function=stock)
+    copy = keras.models.clone_model(network, clone_function=stock_layer)
     copy.set_weights(network.get_weights())
     return copy
 
 
 def save_network(network: keras.Model, folder: Path, one_row: np.ndarray) -> None:
-    """``network.keras``, to train further wherever Keras is, and ``network.onnx``, to score."""
+    """Write ``network.keras``, to train further, and ``network.onnx``, to score.
+
+    ``one_row`` is (1, f) float32: the export needs a network that has been called.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     saved = with_stock_layers(network)
     saved.save(folder / "network.keras")
-    saved(one_row)  # the export wants a network that was called
+    saved(one_row)
     saved.export(folder / "network.onnx", format="onnx", verbose=False)

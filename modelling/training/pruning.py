@@ -1,9 +1,9 @@
-"""Which trials are not worth finishing: the median stopping rule.
+"""Which trials end early: the median stopping rule.
 
-A training ends early when its lowest validation loss so far lies above the median of what other
+A training ends early when its lowest validation loss so far is above the median of what other
 trials had after the same epoch (Golovin et al. 2017, "Google Vizier", section 3.2; Optuna's
-MedianPruner). The other trials' medians, the bar, are settled before a trial starts: what becomes
-of it does not depend on how fast the others happen to be.
+MedianPruner). The medians are fixed before a trial starts, so whether it is pruned does not depend
+on how fast other trials run.
 """
 
 import math
@@ -11,28 +11,37 @@ from collections.abc import Sequence
 
 import numpy as np
 
-STARTUP_TRIALS = 4  # a median of fewer says little
-WARM_UP_EPOCHS = 3  # losses of the first epochs mostly tell the learning rate
+MINIMUM_TRIALS = 4  # a median of fewer trials is too uncertain
+WARM_UP_EPOCHS = 3  # the losses of the first epochs mostly depend on the learning rate
 
 PruningThresholds = tuple[float, ...]  # val_loss by epoch; empty prunes nothing
 
 
 def median_thresholds(curves: Sequence[Sequence[float]]) -> PruningThresholds:
-    """The median over finished trials of val_loss by epoch, as far as enough of them came.
+    """The median of val_loss over finished trials, by epoch.
 
-    ``curves`` holds each trial's val_loss by epoch; NaN counts as infinitely bad.
+    Parameters
+    ----------
+    curves : sequence of sequences
+        Each trial's val_loss by epoch; the lengths may differ. NaN counts as infinite.
+
+    Returns
+    -------
+    tuple of float
+        One value per epoch, up to the last one that ``MINIMUM_TRIALS`` trials have reached; empty
+        for fewer trials.
     """
     thresholds = []
     for epoch in range(max(map(len, curves), default=0)):
-        there = [curve[epoch] for curve in curves if epoch < len(curve)]
-        if len(there) < STARTUP_TRIALS:
+        losses = [curve[epoch] for curve in curves if epoch < len(curve)]
+        if len(losses) < MINIMUM_TRIALS:
             break
-        thresholds.append(float(np.median(np.nan_to_num(there, nan=math.inf))))
+        thresholds.append(float(np.median(np.nan_to_num(losses, nan=math.inf))))
     return tuple(thresholds)
 
 
 class Pruning:
-    """Listens to the epochs of a training and ends it, by answering True, above the bar."""
+    """Ends a training whose lowest val_loss so far is above the threshold of the epoch."""
 
     def __init__(self, thresholds: PruningThresholds):
         self.thresholds = thresholds

@@ -14,7 +14,7 @@ from modelling.declaration import Training, UseCase
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.checkpoints import Checkpointing, Checkpoints
-from modelling.training.compiled_training import CompiledModel, Rows, endless
+from modelling.training.compiled_training import CompiledModel, Rows, repeat_forever
 from modelling.training.dropout import CounterDropout
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
@@ -35,13 +35,31 @@ def train_network(
     on_epoch: Sequence[OnEpoch] = (),
     checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Fit ``network`` in place and return its history; go on where ``checkpoints`` left off.
+    """Train ``network`` in place; continue from the newest of ``checkpoints``, where there is one.
 
     With early stopping the weights of the epoch with the lowest validation loss are kept; without
-    it, those of the last epoch. Training ends by itself when the loss is no longer a number. Each
-    of ``on_epoch`` is called with the epoch (from 0) and its metrics, also for the epochs that a
-    checkpoint remembers; one that answers True ends the training. The same
+    it, those of the last epoch. Training ends when the loss is NaN or infinite. The same
     declaration, rows and seed give the same weights on a CPU.
+
+    Parameters
+    ----------
+    network : keras.Model
+        As ``build_network`` returns it; its weights are changed.
+    train, validation : Examples
+        Features (n, f) float32, finite; target (n,). Both need at least one row.
+    use_case : UseCase
+        ``training`` and ``problem`` are read.
+    on_epoch : sequence of OnEpoch
+        Each is called with the epoch (from 0) and its metrics, also for the epochs before the
+        checkpoint; one that returns True ends the training.
+    checkpoints : Checkpoints or None
+        None neither reads nor writes any.
+
+    Returns
+    -------
+    History
+        One value per metric and epoch, those before the checkpoint included; the last ones may be
+        NaN.
     """
     declared = use_case.training
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
@@ -60,26 +78,26 @@ def train_network(
         declared.batch_size,
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
-    clock = _EpochStart(rows, declared.seed)
-    deciding = _callbacks(declared)
-    saving = Checkpointing(checkpoints or Checkpoints.off(), deciding)
-    ended = _replay(saving.metrics, on_epoch)
+    epoch_start = _EpochStart(rows, declared.seed)
+    callbacks = _callbacks(declared)
+    checkpointing = Checkpointing(checkpoints or Checkpoints.disabled(), callbacks)
+    stopped = _replay(checkpointing.metrics, on_epoch)
     model.fit_rows(
         rows,
         epochs=declared.epochs,
-        initial_epoch=declared.epochs if ended else saving.first_epoch(declared.epochs),
-        **in_large_batches(validation),
+        initial_epoch=declared.epochs if stopped else checkpointing.first_epoch(declared.epochs),
+        **validation_batches(validation),
         verbose=0,
-        callbacks=[clock, *deciding, saving, _OnEpoch(on_epoch)],
+        callbacks=[epoch_start, *callbacks, checkpointing, _OnEpoch(on_epoch)],
     )
-    history = clock.history(saving.metrics, len(train.target), model.not_compiled)
+    history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
     constant = _loss_of_constant(train.target, validation.target, use_case)
     return replace(history, constant_val_loss=constant)
 
 
 def _loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
-    """The loss of ``validation`` targets (n,) when all are answered with what those of ``train``
-    have in common: their mean, or their shares of the classes."""
+    """The validation loss of a constant prediction: the mean of the ``train`` targets (n,), or
+    their shares of the classes."""
     if use_case.problem == "regression":
         return float(np.mean((validation - train.mean()) ** 2))
     shares = np.bincount(train.astype(np.intp), minlength=len(use_case.classes)) / len(train)
@@ -87,32 +105,38 @@ def _loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCa
 
 
 def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> bool:
-    """Tell the listeners of a resumed training what it had reached: they may have missed it.
+    """Call ``on_epoch`` for the epochs before the checkpoint: the listeners may not have seen them.
 
-    Whether one of them ends the training there.
+    Returns whether one of them ends the training.
     """
-    ended = False
+    stopped = False
     for epoch in range(len(next(iter(metrics.values()), []))):
         logs = {name: values[epoch] for name, values in metrics.items()}
-        ended = _tell(on_epoch, epoch, logs) or ended
-    return ended
+        stopped = _notify(on_epoch, epoch, logs) or stopped
+    return stopped
 
 
-def _tell(listeners: Sequence[OnEpoch], epoch: int, logs: dict[str, float]) -> bool:
-    answers = [listener(epoch, logs) for listener in listeners]  # all of them hear it
+def _notify(listeners: Sequence[OnEpoch], epoch: int, logs: dict[str, float]) -> bool:
+    answers = [listener(epoch, logs) for listener in listeners]  # all are called, also after a True
     return any(answers)
 
 
-def in_large_batches(examples: Examples) -> dict[str, Any]:
-    """Validation rows as ``fit`` takes them: ``validation_data`` and ``validation_steps``."""
+def validation_batches(examples: Examples) -> dict[str, Any]:
+    """The arguments ``validation_data`` and ``validation_steps`` of ``fit``, in large batches.
+
+    Parameters
+    ----------
+    examples : Examples
+        Features (n, f) and target (n,); at least one row.
+    """
     rows, devices = len(examples.features), tf.distribute.get_strategy().num_replicas_in_sync
-    size = min(rows, LARGE_BATCH) // devices * devices or rows  # the first batch must divide evenly
-    whole = (examples.features, examples.target)
-    if size == rows:  # nothing to slice in every epoch
-        batches = tf.data.Dataset.from_tensors(whole)
+    size = min(rows, LARGE_BATCH) // devices * devices or rows  # replicas need equal parts
+    arrays = (examples.features, examples.target)
+    if size == rows:  # one batch: no slicing in every epoch
+        batches = tf.data.Dataset.from_tensors(arrays)
     else:
-        batches = tf.data.Dataset.from_tensor_slices(whole).batch(size).cache()
-    return {"validation_data": endless(batches), "validation_steps": math.ceil(rows / size)}
+        batches = tf.data.Dataset.from_tensor_slices(arrays).batch(size).cache()
+    return {"validation_data": repeat_forever(batches), "validation_steps": math.ceil(rows / size)}
 
 
 def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -130,7 +154,7 @@ def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Opt
             optimizer = keras.optimizers.Adam(rate)
         case "rmsprop":
             optimizer = keras.optimizers.RMSprop(rate)
-    if declared.precision == "mixed_float16":  # else small gradients vanish (Micikevicius 2018)
+    if declared.precision == "mixed_float16":  # or small gradients become 0 (Micikevicius 2018)
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
 
@@ -144,7 +168,8 @@ def _metrics(use_case: UseCase) -> list[keras.metrics.Metric]:
 
 
 def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
-    """'balanced' gives every class the same total weight: n / (classes * rows of the class)."""
+    """Weights (n,), or None for equal ones. 'balanced' gives every class the same total weight:
+    n / (classes * rows of the class), as in scikit-learn."""
     if declared.class_weights == "none":
         return None
     codes = target.astype(np.int64)
@@ -181,12 +206,12 @@ class _OnEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         numbers = {name: float(value) for name, value in (logs or {}).items()}
-        if _tell(self.listeners, epoch, numbers):
+        if _notify(self.listeners, epoch, numbers):
             self.model.stop_training = True
 
 
 class _EpochStart(keras.callbacks.Callback):
-    """Start each epoch from (seed, epoch) alone, so that it can be repeated; and time it."""
+    """Makes shuffling and dropout of an epoch depend on (seed, epoch) alone, and times epochs."""
 
     def __init__(self, rows: Rows, seed: int):
         super().__init__()
@@ -196,15 +221,15 @@ class _EpochStart(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, _logs: dict[str, float] | None = None) -> None:
         self.started.append(time.perf_counter())
         self.rows.start_epoch(epoch)
-        dropouts = [one for one in self.model.layers if isinstance(one, CounterDropout)]
+        dropouts = [layer for layer in self.model.layers if isinstance(layer, CounterDropout)]
         for number, layer in enumerate(dropouts):
             layer.set_stream(self.seed, epoch, number)
 
     def history(
         self, metrics: dict[str, list[float]], row_count: int, not_compiled: str | None
     ) -> History:
-        """Rows a second are counted after the first epoch, which compiles."""
-        if not self.started:  # resumed after the last epoch: nothing was left to do
+        """The speed leaves out the first epoch, which compiles."""
+        if not self.started:  # resumed after the last epoch: there was nothing left to train
             return History(metrics, 0.0, 0.0, 0.0, not_compiled)
         ends = [*self.started[1:], time.perf_counter()]
         seconds, first = ends[-1] - self.started[0], ends[0] - self.started[0]

@@ -1,6 +1,6 @@
-"""The aliases ``champion`` and ``challenger``: who holds them, since when and why.
+"""The aliases ``champion`` and ``challenger``: which version has them, since when and why.
 
-The alias is the truth about now; each crowning leaves an entry in the history.
+The alias says which version is champion now; each change of champion adds an entry to the history.
 """
 
 import logging
@@ -15,35 +15,40 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
-from tasks.registry.model_files import experiment_of_ours, load_version, read_or_refused
+from tasks.registry.model_files import (
+    experiment_of_project_run,
+    load_version,
+    refuse_unreadable_files,
+)
 from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
-from tasks.tracking.identity import person
+from tasks.tracking.identity import current_user
 from tasks.tracking.store import connect, local_folder
 
 log = logging.getLogger("finflows")
-# What MLflow says where the model, or the alias, does not exist.
-NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+# MLflow's error codes where the model or the alias does not exist.
+NOT_FOUND_CODES = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def champion_of(client: MlflowClient, name: str) -> ModelVersion | None:
-    """The version that holds the alias, None where none does."""
-    return _holder(client, name, "champion")
+    """The version with the alias ``champion``, or None."""
+    return _version_with_alias(client, name, "champion")
 
 
-def _holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+def _version_with_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        if error.error_code not in NOT_THERE:
-            raise  # a store that does not answer now is no registry without a champion
+        if error.error_code not in NOT_FOUND_CODES:
+            raise  # a store that does not answer may well have a champion
         return None
 
 
 @contextmanager
 def alias_lock(name: str) -> Iterator[None]:
-    """One process of this machine at a time moves the aliases of ``name``; a killed one lets go.
+    """Only one process of this machine at a time changes the aliases of ``name``.
 
-    Machines that share a server are not kept apart: what they do is checked again afterwards.
+    The lock is released when its process is killed. It does not hold for other machines with the
+    same server: their changes are detected afterwards.
     """
     folder = local_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,68 +57,69 @@ def alias_lock(name: str) -> Iterator[None]:
 
 
 def set_challenger(client: MlflowClient, name: str, version: str) -> None:
-    """The newest version is the challenger, in whatever order two flows come here."""
+    """Make ``version`` challenger, unless a newer version already is."""
     with alias_lock(name):
-        holder = _holder(client, name, "challenger")
+        holder = _version_with_alias(client, name, "challenger")
         if holder is None or int(holder.version) < int(version):
             client.set_registered_model_alias(name, "challenger", version)
 
 
 def set_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> bool:
-    """Make ``version`` champion; the caller holds ``alias_lock``. False where it already is one:
-    then nothing is written.
+    """Make ``version`` champion; the caller holds ``alias_lock``. Returns False, and writes
+    nothing, where it already is champion.
 
-    Raises UsageError where it does not load, or another machine crowned another one meanwhile.
-    The entry is written before the alias: killed between the two, the champion is who it was.
+    Raises UsageError where it does not load, or another machine promoted a version at the same
+    time. The entry is written before the alias: if the process is killed in between, the champion
+    has not changed.
     """
     refuse_unloadable(name, version)
     holder = champion_of(client, name)
     if holder is not None and str(holder.version) == version:
         return False
     warn_of_gaps(client, name)
-    wrote = append_entry(client, name, version, reason[:2000], how, person())
+    wrote = append_entry(client, name, version, reason[:2000], how, current_user())
     if wrote:
         client.set_registered_model_alias(name, "champion", version)
     now = champion_of(client, name)
     if not wrote or now is None or str(now.version) != version:
-        raise UsageError(f"{name}: another machine promoted at the same moment; promote again")
+        raise UsageError(f"{name}: another machine promoted at the same time: promote again")
     return True
 
 
 def warn_of_gaps(client: MlflowClient, name: str) -> None:
-    """Whoever adds to a history is told each time what is wrong with it; the entry keeps it."""
+    """Warn of each gap in the history; a new entry records the gaps, too."""
     for gap in read_history(client, name).gaps:
         log.warning("the history of %s is broken: %s", name, gap)
 
 
 def refuse_unloadable(name: str, version: str) -> None:
-    """Raises UsageError unless the version loads and answers its own example."""
+    """Raises UsageError unless the version loads and scores its own example."""
     model = load_version(name, version)
-    with read_or_refused(name, version):
+    with refuse_unreadable_files(name, version):
         model.predict(model.input_example)
 
 
 def history(client: MlflowClient, name: str) -> list[ChampionChange]:
-    """All crownings, the oldest first."""
+    """All changes of champion, the oldest first."""
     return read_history(client, name).entries
 
 
-def promote_by_hand(name: str, version: str, reason: str) -> bool:
-    """Crown a version because a person says so; False where it is champion already. Raises
-    UsageError where it does not exist."""
+def promote_manually(name: str, version: str, reason: str) -> bool:
+    """Make a version champion by a person's decision; False where it already is. Raises UsageError
+    where it does not exist."""
     client = connect()
-    known = [str(one.version) for one in versions(client, name)]
+    known = [str(registered.version) for registered in versions(client, name)]
     if version not in known:
         listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
         raise UsageError(f"{name} has no version {version}; {listed}")
     with alias_lock(name):
-        return set_champion(client, name, version, reason, "by hand")
+        return set_champion(client, name, version, reason, "manual")
 
 
 def roll_back(name: str, reason: str) -> tuple[str, str]:
-    """Crown the champion before the present one: (the old, the new) version.
+    """Make the previous champion champion again; returns the old and the new version.
 
-    Raises UsageError where there was none, or the history can't tell.
+    Raises UsageError where there was none, or the history is broken.
     """
     client = connect()
     with alias_lock(name):
@@ -123,69 +129,72 @@ def roll_back(name: str, reason: str) -> tuple[str, str]:
         known = read_history(client, name)
         if known.gaps:
             raise UsageError(
-                f"the history of {name} is broken, so it can't tell who was champion before "
-                f"({'; '.join(known.gaps)}): name the version yourself with finflows promote"
+                f"the history of {name} is broken, so the previous champion is not certain "
+                f"({'; '.join(known.gaps)}): choose a version with finflows promote"
             )
         current = str(holder.version)
-        before = None  # a rollback is no rise: what counts is how the present one first rose
-        for one in known.entries:
-            if one.version == current and one.how != "rollback" and one.previous != current:
-                before = one.previous
+        before = None  # what the present champion replaced when it was promoted, not rolled back to
+        for change in known.entries:
+            promoted = change.version == current and change.how != "rollback"
+            if promoted and change.previous != current:
+                before = change.previous
         if before is None:
-            raise UsageError(f"{name} version {current} is the first champion: nothing before it")
+            raise UsageError(f"{name} version {current} is the first champion: there is no other")
         set_champion(client, name, before, reason, "rollback")
         return current, before
 
 
 @dataclass(frozen=True)
 class RegistryStatus:
-    """Who is champion and challenger of a use case, and how that came."""
+    """The champion and challenger of a use case, and the history of its champions.
+
+    ``newest_entry`` is the SHA-256 of the newest entry: kept elsewhere, it proves the history.
+    """
 
     use_case: str
     champion: str | None
     challenger: str | None
     history: list[ChampionChange]
-    newest_entry: str  # its SHA-256: who keeps it elsewhere knows the history again
+    newest_entry: str
     gaps: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def text(self) -> str:
-        """A few lines to read; the newest crowning last."""
+        """A few lines to read, with the newest champion last."""
         lines = [f"{self.use_case}: champion {self.champion or 'none yet'}"]
         lines[0] += f", challenger {self.challenger or 'none yet'}"
-        for one in self.history:
-            instead = f" instead of version {one.previous}" if one.previous else ""
-            who = f"{one.how}, {one.by}"
-            who += "" if one.before is not None else "; from before entries were linked"
+        for change in self.history:
+            instead = f" instead of version {change.previous}" if change.previous else ""
+            who = f"{change.how}, {change.by}"
+            who += "" if change.before is not None else "; an older entry, without a hash"
             lines += [
-                f"  {one.at[:19]} UTC  version {one.version}{instead} ({who})",
-                f"      {one.reason}",
-                *(f"      the history was broken already: {gap}" for gap in one.gaps),
+                f"  {change.at[:19]} UTC  version {change.version}{instead} ({who})",
+                f"      {change.reason}",
+                *(f"      the history was already broken: {gap}" for gap in change.gaps),
             ]
         if self.history and self.history[-1].previous == self.champion:
-            lines.append("  the last of these was interrupted before it took effect")
+            lines.append("  the last change was interrupted before it took effect")
         lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
         return "\n".join(lines)
 
 
 def registry_status(name: str) -> RegistryStatus:
-    """Raises UsageError where nothing is registered under ``name``."""
+    """The status of the registered model ``name``. Raises UsageError where there is none."""
     client = connect()
     if not versions(client, name):
         raise UsageError(f"nothing is registered as '{name}': finflows train {name}")
-    holders = [_holder(client, name, alias) for alias in ("champion", "challenger")]
-    champion, challenger = (str(one.version) if one else None for one in holders)
+    holders = [_version_with_alias(client, name, alias) for alias in ("champion", "challenger")]
+    champion, challenger = (str(holder.version) if holder else None for holder in holders)
     return RegistryStatus(name, champion, challenger, *read_history(client, name))
 
 
 def broken_histories(client: MlflowClient) -> list[str]:
     """One line for each gap in the histories of the models that this project registered."""
-    names = [one.name for one in client.search_registered_models(max_results=1000)]
-    ours = [
-        name
-        for name in names
-        if any(experiment_of_ours(client, one.run_id) for one in versions(client, name)[-1:])
-    ]
-    return [f"{name}: {gap}" for name in ours for gap in read_history(client, name).gaps]
+    lines = []
+    for model in client.search_registered_models(max_results=1000):
+        newest = versions(client, model.name)[-1:]
+        if any(experiment_of_project_run(client, version.run_id) for version in newest):
+            lines += [f"{model.name}: {gap}" for gap in read_history(client, model.name).gaps]
+    return lines

@@ -1,7 +1,7 @@
-"""SHA-256 of every file of a registered version, in the database, with the version.
+"""SHA-256 of every file of a registered version, stored in the database as a tag of the version.
 
-Who can write a model's files can't write what stands there: a changed byte, a file more or a file
-less is said before anything of the model runs.
+Those who can write a model's files can't write the database: a changed, added or removed file is
+reported before any code of the model runs.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from mlflow.entities.model_registry import ModelVersion
 from modelling.refusals import UsageError
 
 log = logging.getLogger("finflows")
-TAG = "files_sha256"
-FETCHED_AS = "registered_model_meta"  # by which name and version: MLflow writes it at each fetch
+HASHES_TAG = "files_sha256"
+METADATA_FILE = "registered_model_meta"  # MLflow writes it at each download, with name and version
 
 
 def hashes_of(folder: Path) -> dict[str, str]:
@@ -31,63 +31,64 @@ def _sha256(file: Path) -> str:
 
 
 def hash_tag(folder: Path) -> dict[str, str]:
-    """The tag that a version gets for its files, which lie in ``folder``."""
-    return {TAG: json.dumps(_registered_in(folder))}
+    """The tag of a version with the hashes of its files in ``folder``."""
+    return {HASHES_TAG: json.dumps(_hashes_of_registered(folder))}
 
 
-def _registered_in(folder: Path) -> dict[str, str]:
-    return {file: one for file, one in hashes_of(folder).items() if file != FETCHED_AS}
+def _hashes_of_registered(folder: Path) -> dict[str, str]:
+    return {file: sha for file, sha in hashes_of(folder).items() if file != METADATA_FILE}
 
 
 def is_hashed(version: ModelVersion) -> bool:
-    """Whether it is known what the files of ``version`` were; not so of older registrations."""
-    return TAG in version.tags
+    """Whether ``version`` has hashes of its files; those of earlier releases have none."""
+    return HASHES_TAG in version.tags
 
 
 def refuse_changed(folder: Path, version: ModelVersion) -> None:
-    """Raises UsageError, which names the file, unless ``folder`` holds what was registered."""
+    """Raises UsageError with the name of the file where ``folder`` differs from what was
+    registered."""
     if not is_hashed(version):
-        _warn_of_unknown(version.name, str(version.version))
+        _warn_of_missing_hashes(version.name, str(version.version))
         return
-    registered = json.loads(version.tags[TAG])
-    if different := _first_difference(registered, _registered_in(folder)):
-        file, how = different
+    registered = json.loads(version.tags[HASHES_TAG])
+    if difference := _first_difference(registered, _hashes_of_registered(folder)):
+        file, how = difference
         raise UsageError(
             f"the file {file} of {version.name} version {version.version} is not what was "
-            f"registered, it {how}: nothing of the model was run. Find out who did that, then "
+            f"registered, it {how}: no code of the model was run. Find out who did that, then "
             f"train again (finflows train {version.name}) or promote another version"
         )
 
 
 def refuse_difference(copy: Path, original: Path) -> None:
-    """Raises UsageError, which names the file, unless two folders hold the same."""
-    if different := _first_difference(hashes_of(original), hashes_of(copy)):
-        file, how = different
+    """Raises UsageError with the name of the file where two folders differ."""
+    if difference := _first_difference(hashes_of(original), hashes_of(copy)):
+        file, how = difference
         raise UsageError(
-            f"the file {file} in {copy} is not what was copied there, it {how}: find out who did "
-            "that, and remove the folder"
+            f"the file {file} in {copy} is not what was copied, it {how}: find out who did that, "
+            "and remove the folder"
         )
 
 
-def _first_difference(wanted: dict[str, str], found: dict[str, str]) -> tuple[str, str] | None:
-    """A file that is not as wanted, and what is wrong with it. Whoever named one that is not wanted
-    may have put line breaks into the name."""
-    for file in sorted({*wanted, *found}):
-        if file not in wanted:
-            return (file if file.isprintable() else ascii(file)), "came later"
+def _first_difference(expected: dict[str, str], found: dict[str, str]) -> tuple[str, str] | None:
+    """The first file that is not as expected, and what is wrong with it; line breaks in the name of
+    an unexpected file are escaped."""
+    for file in sorted({*expected, *found}):
+        if file not in expected:
+            return (file if file.isprintable() else ascii(file)), "was added"
         if file not in found:
-            return file, "is gone"
-        if wanted[file] != found[file]:
+            return file, "is missing"
+        if expected[file] != found[file]:
             return file, "has changed"
     return None
 
 
 @cache
-def _warn_of_unknown(name: str, version: str) -> None:
-    """Once for each version: a command may load it more often."""
+def _warn_of_missing_hashes(name: str, version: str) -> None:
+    """Once per process and version: a command may load a version more than once."""
     log.warning(
-        "%s version %s was registered without hashes of its files: whether they are still what was "
-        "registered can't be checked. A version that is trained now has them",
+        "%s version %s was registered without hashes of its files, so it can't be checked whether "
+        "they have changed. Newly trained versions have hashes",
         name,
         version,
     )

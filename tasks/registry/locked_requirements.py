@@ -1,6 +1,6 @@
-"""Requirements as the project's lock has them, with all that they need themselves, and hashes.
+"""Requirements from the project's lock, with their own dependencies and with hashes.
 
-From such a file pip installs only what the lock knows, byte by byte, whoever runs the index.
+With hashes, pip installs only the files that the lock names, whatever the package index offers.
 """
 
 import logging
@@ -17,7 +17,7 @@ PINNED = re.compile(r"[^ ;]+==[^ ;]+")
 NEEDED_BY = re.compile(r"^ +# +(?:via )?([a-z0-9][a-z0-9.-]*)", re.MULTILINE)
 
 
-class _Locked(NamedTuple):
+class _LockEntry(NamedTuple):
     """One entry of the lock: ``name==version``, the whole line for pip, and who needs it."""
 
     pinned: str
@@ -29,30 +29,29 @@ class _Locked(NamedTuple):
         return self.pinned.partition("==")[0]
 
 
-def locked(requirements: Sequence[str]) -> list[str]:
-    """One line for each of ``requirements`` (``name==version``) and of what they need.
+def locked_requirements(requirements: Sequence[str]) -> list[str]:
+    """One line for each of ``requirements`` (``name==version``) and of their dependencies.
 
-    None at all where the lock does not hold these versions, as where somebody upgraded by hand;
-    that is said.
+    Empty, with a warning, where a version is not in the lock, as after a manual upgrade.
     """
     entries = _entries()
-    if unknown := sorted({*requirements} - {one.pinned for one in entries}):
+    if unknown := sorted({*requirements} - {entry.pinned for entry in entries}):
         log.warning("%-11s not pinned by hash: %s is not in the lock", "packages", unknown[0])
         return []
-    wanted = {one.partition("==")[0] for one in requirements}
-    while more := {one.name for one in entries if one.needed_by & wanted} - wanted:
-        wanted |= more
-    return [one.line for one in entries if one.name in wanted]
+    needed = {requirement.partition("==")[0] for requirement in requirements}
+    while dependencies := {entry.name for entry in entries if entry.needed_by & needed} - needed:
+        needed |= dependencies
+    return [entry.line for entry in entries if entry.name in needed]
 
 
-def _entries() -> list[_Locked]:
-    """The lock; empty where this is not a checkout."""
+def _entries() -> list[_LockEntry]:
+    """The entries of the lock; none where this is not a checkout."""
     text = LOCK.read_text() if LOCK.exists() else ""
     return [_entry(found) for found in ENTRY.findall(text)]
 
 
-def _entry(text: str) -> _Locked:
-    lines = [one.strip(" \\") for one in text.splitlines() if not one.lstrip().startswith("#")]
+def _entry(text: str) -> _LockEntry:
+    lines = [line.strip(" \\") for line in text.splitlines() if not line.lstrip().startswith("#")]
     pinned = PINNED.match(text)
     needed_by = frozenset(NEEDED_BY.findall(text))
-    return _Locked(pinned[0] if pinned else "", " ".join(lines), needed_by)
+    return _LockEntry(pinned[0] if pinned else "", " ".join(lines), needed_by)

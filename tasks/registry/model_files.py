@@ -1,7 +1,7 @@
-"""The files of registered versions: as they were registered, or one clear line says what is wrong.
+"""Read the files of registered versions, unless they have changed since the registration.
 
-They are never read where they lie, where somebody else may write at the same moment, but copied to
-a folder of this process, and there compared with the hashes that stand with the version.
+They are not read in place, where somebody else may write at the same time, but copied to a folder
+of this process, and compared with the hashes that are stored with the version.
 """
 
 import os
@@ -24,63 +24,64 @@ from tasks.tracking.store import connect
 
 
 def load_version(name: str, version: str) -> Any:
-    """The registered version as MLflow loads it. Raises UsageError where its files are gone, are
-    not what was registered, or can't be read; then nothing of them has run."""
-    with files_of(name, version) as folder, read_or_refused(name, version):
+    """The registered version as MLflow loads it. Raises UsageError, before any of its code runs,
+    where its files are missing, have changed or can't be read."""
+    with verified_files(name, version) as folder, refuse_unreadable_files(name, version):
         return mlflow.pyfunc.load_model(str(folder))
 
 
 @contextmanager
-def files_of(name: str, version: str) -> Iterator[Path]:
-    """A copy of a version's files for the time of the block, its owner's alone. Raises UsageError
-    where they are gone or not what was registered."""
+def verified_files(name: str, version: str) -> Iterator[Path]:
+    """A temporary copy of a version's files that only its owner can read. Raises UsageError where
+    they are missing or have changed."""
     with ExitStack() as stack:
-        with read_or_refused(name, version):
-            folder = stack.enter_context(fetched(f"models:/{name}/{version}"))
+        with refuse_unreadable_files(name, version):
+            folder = stack.enter_context(downloaded_model(f"models:/{name}/{version}"))
             refuse_changed(folder, connect().get_model_version(name, version))
         yield folder
 
 
 @contextmanager
-def fetched(address: str) -> Iterator[Path]:
-    """A copy of the model at ``address`` for the time of the block, its owner's alone. Raises
-    FileNotFoundError where none is there: MLflow copies nothing then, and does not mind."""
+def downloaded_model(address: str) -> Iterator[Path]:
+    """A temporary copy of the model at ``address`` that only its owner can read. Raises
+    FileNotFoundError where there is none: MLflow would silently copy nothing."""
     with TemporaryDirectory(prefix="finflows-model-") as folder:
         mlflow.artifacts.download_artifacts(address, dst_path=folder)
         if not Path(folder, "MLmodel").exists():
             raise FileNotFoundError(f"{address}: MLmodel")
-        # What Python made of the code, where somebody loaded it in its place, or says that it made.
+        # Compiled code, written when somebody loaded the model in place, or put there by somebody.
         for compiled in [*Path(folder).rglob("__pycache__")]:
             shutil.rmtree(compiled)
         yield Path(folder)
 
 
 @contextmanager
-def read_or_refused(name: str, version: str) -> Iterator[None]:
-    """Where reading the files of a version fails, one line says which, where, and what to do."""
+def refuse_unreadable_files(name: str, version: str) -> Iterator[None]:
+    """Where reading the files of a version fails in the block, raises UsageError, which says where
+    they should be and what to do."""
     folder = folder_of(connect().get_model_version_download_uri(name, version))
     try:
         yield
     except Exception as error:
         if folder and is_gone(folder):
-            raise UsageError(_lost(name, version, folder)) from None
+            raise UsageError(_files_missing(name, version, folder)) from None
         if isinstance(error, UsageError):
             raise
         reason = f"can't be read at {folder or 'its artifact store'} ({type(error).__name__})"
-        raise UsageError(_what_to_do(name, version, reason)) from None
+        raise UsageError(_with_advice(name, version, reason)) from None
 
 
-def _lost(name: str, version: str, folder: Path) -> str:
-    return _what_to_do(name, version, f"has no files any more at {folder}")
+def _files_missing(name: str, version: str, folder: Path) -> str:
+    return _with_advice(name, version, f"has no files any more at {folder}")
 
 
-def _what_to_do(name: str, version: str, reason: str) -> str:
-    todo = f"train again (finflows train {name}) or promote another version"
-    return f"version {version} of {name} {reason}: {todo}"
+def _with_advice(name: str, version: str, reason: str) -> str:
+    advice = f"train again (finflows train {name}) or promote another version"
+    return f"version {version} of {name} {reason}: {advice}"
 
 
 def folder_of(location: str) -> Path | None:
-    """The folder on this machine, None for an address elsewhere (which may hold a password)."""
+    """The folder on this machine; None for an address elsewhere (which may contain a password)."""
     address = urlparse(location)
     if address.scheme not in ("", "file"):
         return None
@@ -88,7 +89,7 @@ def folder_of(location: str) -> Path | None:
 
 
 def is_gone(folder: Path) -> bool:
-    """Whether no model lies in ``folder``; one that may not be looked at is not gone."""
+    """Whether there is no model in ``folder``; False where it may not be read."""
     try:
         os.stat(folder / "MLmodel")
     except (FileNotFoundError, NotADirectoryError):
@@ -98,41 +99,41 @@ def is_gone(folder: Path) -> bool:
     return False
 
 
-class InUse(NamedTuple):
+class VersionsInUse(NamedTuple):
     """How many versions are champion or challenger, how many of them have no hashes, and one line
-    for each whose files are gone or not what was registered."""
+    for each whose files are missing or have changed."""
 
     versions: int
     unhashed: int
     unusable: list[str]
 
 
-def versions_in_use(client: MlflowClient) -> InUse:
+def versions_in_use(client: MlflowClient) -> VersionsInUse:
     """The champions and challengers that this project registered, and the state of their files."""
     unusable, count, unhashed = [], 0, 0
     for model in client.search_registered_models(max_results=1000):
         aliases = client.get_registered_model(model.name).aliases
-        for version in sorted({str(one) for one in aliases.values()}, key=int):
+        for version in sorted({str(version) for version in aliases.values()}, key=int):
             registered = client.get_model_version(model.name, version)
-            if experiment_of_ours(client, registered.run_id) is None:
+            if experiment_of_project_run(client, registered.run_id) is None:
                 continue
             count, unhashed = count + 1, unhashed + (not is_hashed(registered))
-            if reason := why_unusable(model.name, version):
+            if reason := reason_unusable(model.name, version):
                 unusable.append(reason)
-    return InUse(count, unhashed, unusable)
+    return VersionsInUse(count, unhashed, unusable)
 
 
-def why_unusable(name: str, version: str) -> str | None:
-    """Why the files of a version can't be used, in one line; None where they can."""
+def reason_unusable(name: str, version: str) -> str | None:
+    """Why the files of a version can't be used, in one line; None where they can be."""
     try:
-        with files_of(name, version):
+        with verified_files(name, version):
             return None
     except UsageError as error:
         return str(error)
 
 
-def experiment_of_ours(client: MlflowClient, run_id: str | None) -> str | None:
-    """The experiment of a run that this project made, None for any other run."""
+def experiment_of_project_run(client: MlflowClient, run_id: str | None) -> str | None:
+    """The experiment of a run of this project; None for any other run."""
     try:
         run = client.get_run(run_id) if run_id else None
     except MlflowException:

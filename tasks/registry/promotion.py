@@ -1,4 +1,4 @@
-"""Judge a challenger against the champion on the same test rows, and move the alias."""
+"""Compare a challenger with the champion on the same test rows, and promote it if it is better."""
 
 import logging
 from collections.abc import Sequence
@@ -34,48 +34,51 @@ def judge_challenger(
     version: str,
     trained: Attempt,
     judgement: Judgement,
-    otherwise: Sequence[str] = (),
+    judgement_overrides: Sequence[str] = (),
 ) -> Promotion:
     """Compare the registered ``version`` with the champion; a better one becomes champion.
 
-    A doubtful one stays challenger, and so does one that was judged ``otherwise`` than is declared:
-    these settings were set for the run. From comparing to crowning the aliases are locked, so that
-    of two flows that register at once the second is compared with the first.
+    It stays challenger where it misses a requirement, or where ``judgement_overrides`` (settings of
+    the declaration by which it is judged) were set for this run only. The aliases are locked from
+    the comparison to the promotion: if two flows register at once, the second is compared with the
+    first.
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.answers.outputs, judgement.rows
-    fitness = promotion_requirements(judgement, trained.diagnosis, otherwise)
-    by_hand = f'finflows promote {name} --version {version} --reason "..."'
+    fitness = promotion_requirements(judgement, trained.diagnosis, judgement_overrides)
+    promote_command = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)
         holder, comparison, changed = None, None, None
         if champion is not None:
             holder = str(champion.version)
-            own = run.client.get_model_version(name, version).tags
-            comparison, changed = _compared(champion, own, outputs, test, use_case)
-        decision = decide(judgement.gate, fitness, holder, comparison, changed, by_hand)
-        if holder == version:  # a run that was killed once it had promoted, and goes on
-            decision = Promotion(True, _reason_of(run.client, name, version), {})
+            own_tags = run.client.get_model_version(name, version).tags
+            comparison, changed = _compare_with_champion(
+                champion, own_tags, outputs, test, use_case
+            )
+        decision = decide(judgement.gate, fitness, holder, comparison, changed, promote_command)
+        if holder == version:  # a resumed run, which was killed after it had promoted
+            decision = Promotion(True, _reason_for_champion(run.client, name, version), {})
         elif decision.promoted:
             set_champion(run.client, name, version, decision.reason, "compared")
     _record(run, name, version, decision, fitness)
     return decision
 
 
-def _reason_of(client: MlflowClient, name: str, version: str) -> str:
-    """Why the champion became it."""
-    reasons = [one.reason for one in history(client, name) if one.version == version]
+def _reason_for_champion(client: MlflowClient, name: str, version: str) -> str:
+    """The reason for which ``version`` became champion."""
+    reasons = [change.reason for change in history(client, name) if change.version == version]
     return reasons[-1] if reasons else "it is champion already"
 
 
-def _compared(
+def _compare_with_champion(
     champion: ModelVersion,
     own_tags: dict[str, str],
     outputs: np.ndarray,
     test: pd.DataFrame,
     use_case: UseCase,
 ) -> tuple[Comparison | None, str | None]:
-    """The comparison on the challenger's test rows, and what changed since the champion's."""
+    """The comparison on the challenger's test rows, and what has changed since the champion."""
     if champion.tags.get("schema") != own_tags["schema"]:
         return None, "columns, target or classes changed"
     columns = [column.name for column in use_case.features]
@@ -87,25 +90,27 @@ def _compared(
     if refused := int(answers.iloc[:, 0].isna().sum()):
         return None, f"its input contract refuses {refused} of the new test rows"
     same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]
-    changed = None if same_rows else "the test rows changed, so it was scored anew on the new ones"
+    changed = None if same_rows else "the test rows changed, so it was scored again on the new ones"
     return compare(outputs, outputs_in(answers), test, use_case), changed
 
 
 def outputs_in(answers: pd.DataFrame) -> np.ndarray:
-    """The outputs in a model's answers: (n,) forecasts or probabilities, or (n, classes)."""
-    several = answers.filter(regex="^probability_")
-    if len(several.columns):
-        return several.to_numpy(dtype=np.float64)
+    """The forecasts or probabilities (n,), or class probabilities (n, classes), in a model's
+    answers (one row each); NaN for refused rows."""
+    class_probabilities = answers.filter(regex="^probability_")
+    if len(class_probabilities.columns):
+        return class_probabilities.to_numpy(dtype=np.float64)
     return answers.iloc[:, 0].to_numpy(dtype=np.float64)
 
 
 def _record(
     run: TrackedRun, name: str, version: str, decision: Promotion, fitness: list[RequirementResult]
 ) -> None:
-    """Verdict, numbers and reason: tags of the version and the run, and a report in both UIs."""
+    """Record decision, numbers and reason as tags of version and run, and as a report in MLflow and
+    Prefect."""
     verdict = "promoted" if decision.promoted else "kept the champion"
-    doubts = unmet_requirements(fitness) or "none"
-    tags = {"promotion": verdict, "promotion_reason": decision.reason, "doubts": doubts}
+    unmet = unmet_requirements(fitness) or "none"
+    tags = {"promotion": verdict, "promotion_reason": decision.reason, "doubts": unmet}
     tags |= {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
     for key, value in tags.items():
         run.client.set_model_version_tag(name, version, key, value)
@@ -114,8 +119,8 @@ def _record(
     if decision.numbers:
         lines += ["| on the test rows | value |", "|---|---:|"]
         lines += [f"| {key} | {value:.5g} |" for key, value in decision.numbers.items()]
-    lines += ["", "| floor | kept |", "|---|---|"]
-    lines += [f"| {one.reason} | {'yes' if one.passed else 'no'} |" for one in fitness]
+    lines += ["", "| requirement | met |", "|---|---|"]
+    lines += [f"| {result.reason} | {'yes' if result.passed else 'no'} |" for result in fitness]
     markdown = "\n".join(lines) + "\n"
     run.log_text(markdown, "promotion.md")
     key = f"{name.replace('_', '-')}-promotion"

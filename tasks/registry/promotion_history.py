@@ -1,8 +1,9 @@
-"""Who became champion, when and why: entries that only grow, each with the hash of the one before.
+"""The history of champions: entries with the hash of the previous entry, which are only added.
 
-An entry is a tag of its version, the hash of the newest one a tag of the registered model. So an
-entry that is changed or removed, be it the last, leaves a gap. Whoever may write all of these tags
-could forge them all: the hash of the newest entry, kept elsewhere, would tell.
+An entry is a tag of its version; the hash of the newest entry is a tag of the registered model. So
+an entry that is changed or removed, even the last one, is noticed as a gap. Those who may write all
+of these tags could forge the whole history: the hash of the newest entry, kept elsewhere, would
+show it.
 """
 
 import hashlib
@@ -16,41 +17,41 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-CHAMPION_SINCE = (
-    "champion_at."  # and then the time: one tag for each time that a version was crowned
-)
-NEWEST = "champion_history"  # of the registered model: SHA-256 of the newest entry
-TIME = "%Y-%m-%d %H:%M:%S.%f"
+# Followed by the time: one tag for each time that a version became champion.
+CHAMPION_SINCE = "champion_at."
+NEWEST_TAG = "champion_history"  # of the registered model: SHA-256 of the newest entry
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 
 @dataclass(frozen=True)
 class ChampionChange:
     """A version became champion: when (UTC), instead of which one, why, by whom and how.
 
-    ``before`` is the SHA-256 of the entry before, empty for the first; None in entries of old,
-    which had none. ``gaps`` are those that the history already had.
+    ``how`` is ``compared``, ``manual`` (in older entries ``by hand``) or ``rollback``. ``before``
+    is the SHA-256 of the previous entry, empty for the first; None in older entries, which had no
+    hashes. ``gaps`` are those that the history had before.
     """
 
     version: str
     at: str
     previous: str | None
     reason: str
-    how: str  # compared, by hand, or rollback
+    how: str
     by: str
     before: str | None = None
     gaps: tuple[str, ...] = ()
 
 
 class _Entry(NamedTuple):
-    """A crowning as it is stored."""
+    """A change of champion with the hash of its stored text."""
 
     change: ChampionChange
     sha256: str
 
 
 class History(NamedTuple):
-    """All crownings, the oldest first, the hash of the newest, and what is missing among them or
-    was changed, one line each."""
+    """All changes of champion, the oldest first; the hash of the newest; and one line for each gap:
+    an entry that is missing or was changed."""
 
     entries: list[ChampionChange]
     newest: str
@@ -59,7 +60,7 @@ class History(NamedTuple):
 
 def read_history(client: MlflowClient, name: str) -> History:
     """The history of a registered model."""
-    return history_in(client.get_registered_model(name), versions(client, name))
+    return history_from_tags(client.get_registered_model(name), versions(client, name))
 
 
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -69,36 +70,36 @@ def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
         page = client.search_model_versions(f"name = '{name}'", 1000, None, token)
         found += page
         if not (token := page.token):
-            return sorted(found, key=lambda one: int(one.version))
+            return sorted(found, key=lambda version: int(version.version))
 
 
-def history_in(model: RegisteredModel, versions: Sequence[ModelVersion]) -> History:
-    """What the tags of a registered model and of its versions tell."""
+def history_from_tags(model: RegisteredModel, versions: Sequence[ModelVersion]) -> History:
+    """The history from the tags of a registered model and its versions."""
     entries, unreadable = list[_Entry](), list[str]()
     for version in versions:
         for key, text in version.tags.items():
             if key.startswith(CHAMPION_SINCE):
-                if entry := _entry_in(key, text, str(version.version)):
+                if entry := _parse_entry(key, text, str(version.version)):
                     entries.append(entry)
                 else:
                     unreadable.append(f"the entry {key} of version {version.version} was changed")
-    entries.sort(key=lambda one: one.change.at)
+    entries.sort(key=lambda entry: entry.change.at)
     champion = model.aliases.get("champion")
     gaps = [
         *unreadable,
-        *_between(entries),
-        *_at_the_end(entries, model.tags.get(NEWEST, ""), champion and str(champion)),
+        *_gaps_between(entries),
+        *_gaps_at_the_end(entries, model.tags.get(NEWEST_TAG, ""), champion and str(champion)),
     ]
     newest = entries[-1].sha256 if entries else ""
-    return History([one.change for one in entries], newest, gaps)
+    return History([entry.change for entry in entries], newest, gaps)
 
 
-def _entry_in(key: str, text: str, version: str) -> _Entry | None:
-    """None where it is none, or that of another version or time."""
+def _parse_entry(key: str, text: str, version: str) -> _Entry | None:
+    """The entry; None where the text is no entry, or one of another version or time."""
     try:
         facts = json.loads(text)
         change = ChampionChange(**{**facts, "gaps": tuple(facts.get("gaps", ()))})
-        datetime.strptime(change.at, TIME)
+        datetime.strptime(change.at, TIME_FORMAT)
         if (change.version, CHAMPION_SINCE + change.at) != (version, key):
             return None
     except (ValueError, TypeError, AttributeError):
@@ -106,36 +107,37 @@ def _entry_in(key: str, text: str, version: str) -> _Entry | None:
     return _Entry(change, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _between(entries: Sequence[_Entry]) -> Iterator[str]:
-    """Entries of old are linked to nothing, but come before all others."""
+def _gaps_between(entries: Sequence[_Entry]) -> Iterator[str]:
+    """Gaps between entries. Older entries without a hash must come before all others."""
     if entries and entries[0].change.before:
-        yield f"what was before {_time(entries[0])} is gone"
+        yield f"the entries before {_time(entries[0])} are missing"
     for earlier, later in pairwise(entries):
         if later.change.before is None and earlier.change.before is not None:
-            yield f"the entry of {_time(later)} is linked to none"
+            yield f"the entry of {_time(later)} has no hash of the previous one"
         elif later.change.before not in (None, earlier.sha256):
-            yield f"between {_time(earlier)} and {_time(later)} an entry is gone or was changed"
+            yield f"between {_time(earlier)} and {_time(later)} an entry is missing or was changed"
 
 
-def _at_the_end(entries: Sequence[_Entry], newest: str, champion: str | None) -> Iterator[str]:
-    """The newest entry is the one that is known as such, and made the champion; or it was
-    interrupted before it took effect, then the champion is still whom it would have replaced."""
+def _gaps_at_the_end(entries: Sequence[_Entry], newest: str, champion: str | None) -> Iterator[str]:
+    """Gaps after the newest entry. Its hash must be the stored one, and its version the champion,
+    unless the change was interrupted before it took effect: then the champion is the previous
+    one."""
     holder = f"version {champion}" if champion else "none"
-    unexplained = f"the champion is {holder}, though no entry says so"
+    unexplained_champion = f"the champion is {holder}, but no entry says so"
     if not entries:
         if newest:
-            yield "all entries are gone"
+            yield "all entries are missing"
         elif champion:
-            yield unexplained
+            yield unexplained_champion
         return
     last, sha256 = entries[-1]
     interrupted = champion == last.previous
     first_linked = len(entries) > 1 and entries[-2].change.before is None
     known = (sha256, "" if first_linked else last.before) if interrupted else (sha256,)
     if (newest or last.before is not None) and newest not in known:
-        yield f"after {_time(entries[-1])} an entry is gone, or that one was changed"
+        yield f"after {_time(entries[-1])} an entry is missing, or that one was changed"
     elif champion != last.version and not interrupted:
-        yield unexplained
+        yield unexplained_champion
 
 
 def _time(entry: _Entry) -> str:
@@ -145,32 +147,32 @@ def _time(entry: _Entry) -> str:
 def append_entry(
     client: MlflowClient, name: str, version: str, reason: str, how: str, by: str
 ) -> bool:
-    """Write that ``version`` becomes champion; False where another machine wrote at the same
-    moment, then this one has written nothing.
+    """Add the entry that ``version`` becomes champion. Returns False, and adds nothing, where
+    another machine added one at the same time.
 
-    Where the newest entry is gone, the gap stays: this one is linked to what is gone.
+    Where the newest entry is missing, the gap remains: this entry has the hash of the missing one.
     """
     model, known = client.get_registered_model(name), read_history(client, name)
     at = _time_after(known.entries)
-    before = model.tags.get(NEWEST, known.newest) if known.gaps else known.newest
+    before = model.tags.get(NEWEST_TAG, known.newest) if known.gaps else known.newest
     champion = model.aliases.get("champion")
     previous = None if champion is None else str(champion)
     change = ChampionChange(version, at, previous, reason, how, by, before, tuple(known.gaps))
     text = json.dumps(asdict(change))
     client.set_model_version_tag(name, version, CHAMPION_SINCE + at, text)
     now = read_history(client, name).entries
-    same = [[one.before for one in entries].count(before) for entries in (known.entries, now)]
+    same = [sum(change.before == before for change in entries) for entries in (known.entries, now)]
     if same[1] > same[0] + 1:
         client.delete_model_version_tag(name, version, CHAMPION_SINCE + at)
         return False
-    client.set_registered_model_tag(name, NEWEST, hashlib.sha256(text.encode()).hexdigest())
+    client.set_registered_model_tag(name, NEWEST_TAG, hashlib.sha256(text.encode()).hexdigest())
     return True
 
 
 def _time_after(entries: Sequence[ChampionChange]) -> str:
-    """Now; or just after the newest entry, where this clock is behind the one that wrote it."""
+    """The present time, or just after the newest entry where this machine's clock is behind."""
     now = datetime.now(UTC)
     if entries:
-        newest = datetime.strptime(entries[-1].at, TIME).replace(tzinfo=UTC)
+        newest = datetime.strptime(entries[-1].at, TIME_FORMAT).replace(tzinfo=UTC)
         now = max(now, newest + timedelta(microseconds=1))
-    return now.strftime(TIME)
+    return now.strftime(TIME_FORMAT)

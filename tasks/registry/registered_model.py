@@ -1,8 +1,8 @@
-"""This file travels inside every registered model: MLflow runs it when the model is loaded.
+"""This file is part of every registered model: MLflow runs it when the model is loaded.
 
-A model from code: no pickle, nothing of this project on the path, no TensorFlow. It is not imported
-by the program. The scorer's code is run from the model's own folder, not imported under
-a name, so that two versions can be loaded side by side.
+A model from code: it needs no pickle, nothing of this project, and no TensorFlow. The program does
+not import it. The scorer's code is run from the folder of the model, not imported under a name, so
+that two versions can be loaded side by side.
 """
 
 from pathlib import Path
@@ -22,7 +22,8 @@ _Rows = pd.DataFrame | dict[str, object] | list[dict[str, object]]
 class RowsRefused(MlflowException):
     """No row can be scored, for the reason in the message: a 400 from MLflow's scoring server.
 
-    That server would put all the rows before the message, which are customers': it can't.
+    That server would prepend all rows to the message; they are customers' data, so the message
+    can't be changed.
     """
 
     def __init__(self, reason: object) -> None:
@@ -34,11 +35,11 @@ class RowsRefused(MlflowException):
 
 
 class RegisteredModel(PythonModel):
-    """Raw rows in, as a frame, or one of them as a dictionary; per row the probability (or class
+    """Raw rows in, as a frame, or one row as a dictionary; for each row the probability (or class
     probabilities, or forecast), the decision, the version of the model and the rules of the input
     contract that the row breaks."""
 
-    # The type hints that MLflow asks for otherwise would close dataframe_records to its server.
+    # With the type hints that MLflow otherwise requires, its server refuses dataframe_records.
     _skip_type_hint_validation = True
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -47,7 +48,7 @@ class RegisteredModel(PythonModel):
         self.refusal = code["InputRefused"]
         self.model = code["Model"](folder, version_of(folder.parents[1]))
 
-    # MLflow would read type hints here, and make a signature of them; it reads no comment.
+    # A comment, since MLflow would derive a signature from type hints.
     def predict(self, context, model_input, params=None):
         # type: (PythonModelContext, _Rows, object) -> pd.DataFrame | dict[str, object]
         try:
@@ -65,13 +66,13 @@ class RegisteredModel(PythonModel):
 
 
 def is_several(cells: object) -> bool:
-    """Whether these are cells of several rows, not the one of a row."""
+    """Whether these are the cells of several rows, not of one."""
     return isinstance(cells, (list, tuple, np.ndarray, pd.Series))
 
 
 def version_of(folder: Path) -> str:
-    """The version in the registry, which MLflow writes beside the model when it is loaded by its
-    registered name; for a model that was loaded by its run, its id; else ``unregistered``."""
+    """The version in the registry, which MLflow writes next to a model that is loaded by its
+    registered name; for a model that is loaded by its run, its id; otherwise ``unregistered``."""
     registered = folder / "registered_model_meta"
     if registered.exists():
         return str(yaml.safe_load(registered.read_text())["model_version"])

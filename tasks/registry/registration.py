@@ -1,4 +1,4 @@
-"""Register a packaged model, once it answers elsewhere as it did here."""
+"""Register a packaged model, after a new process gets the same answers from it."""
 
 import logging
 import time
@@ -24,21 +24,21 @@ from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
 from tasks.registry.champions import set_challenger
 from tasks.registry.file_hashes import hash_tag
-from tasks.registry.locked_requirements import locked
-from tasks.registry.model_files import fetched
+from tasks.registry.locked_requirements import locked_requirements
+from tasks.registry.model_files import downloaded_model
 from tasks.tracking.record import TrackedRun, gate_tags
-from tasks.tracking.retrying import can_pass
-from tasks.workers.fresh_process import answers_elsewhere
+from tasks.tracking.retrying import is_transient
+from tasks.workers.fresh_process import score_in_fresh_process
 
 log = logging.getLogger("finflows")
-TRAVELLING_MODEL = Path(__file__).with_name("registered_model.py")
+MODEL_CODE = Path(__file__).with_name("registered_model.py")
 
 
 @task(
     name="register",
     retries=3,
     retry_delay_seconds=[1, 5, 15],
-    retry_condition_fn=can_pass,
+    retry_condition_fn=is_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -48,26 +48,26 @@ def register_model(
     gate: RequirementResult,
     trained: Attempt,
     validation: pd.DataFrame,
-    frozen: Mapping[str, str],
+    comparison_tags: Mapping[str, str],
 ) -> str:
-    """Log the packaged model to the run, register it, call it ``challenger``; its version.
+    """Log the packaged model to the run, register it as ``challenger``, and return its version.
 
-    Before, it is loaded in a new process and scores the raw ``validation`` rows. Raises UsageError
-    where its answers differ from the trained network's. ``frozen`` are tags by which a later
-    version knows whether it can be compared with this one.
+    Before that, a new process loads it and scores the raw ``validation`` rows. Raises UsageError
+    where its answers differ from the trained network's. ``comparison_tags`` say whether a later
+    version can be compared with this one.
     """
     started = time.perf_counter()
-    made = _made_before(run, package.name)
-    model_uri = str(made.source if made else _log_model(run, package).model_uri)
-    with fetched(model_uri) as folder:
+    existing = _existing_version(run, package.name)
+    model_uri = str(existing.source if existing else _log_model(run, package).model_uri)
+    with downloaded_model(model_uri) as folder:
         tags = hash_tag(folder)
-        answers = answers_elsewhere(folder, validation[list(package.inputs)])
+        answers = score_in_fresh_process(folder, validation[list(package.inputs)])
     difference = refuse_disagreement(
         package.folder, trained.validation_outputs, answers, trained.use_case
     )
-    tags |= {**gate_tags(gate), **frozen, "learning_curve": trained.diagnosis.verdict}
+    tags |= {**gate_tags(gate), **comparison_tags, "learning_curve": trained.diagnosis.verdict}
     tags["disagreement"] = f"{difference:.2g}"
-    version = str((made or _create_version(run, package.name, model_uri, tags)).version)
+    version = str((existing or _create_version(run, package.name, model_uri, tags)).version)
     set_challenger(run.client, package.name, version)
     run.log_metrics({"registration_seconds": time.perf_counter() - started})
     log.info("%-11s %s version %s, alias challenger", "registered", package.name, version)
@@ -75,10 +75,10 @@ def register_model(
 
 
 def _log_model(run: TrackedRun, package: Package) -> ModelInfo:
-    """Log the model into the run's own experiment, so that it lies beside the run's artifacts.
+    """Log the model to the experiment of the run, so that it is stored next to its artifacts.
 
-    Left to itself, MLflow takes its experiment Default where no run is active in this thread, and
-    that one's artifacts lie in the folder where somebody stood when the database was made.
+    Where no run is active in this thread, MLflow would use the experiment Default, whose artifacts
+    are in the folder that was current when the database was created.
     """
     settings = run.client.get_run(run.run_id).data.params
     model = run.client.create_logged_model(
@@ -90,7 +90,7 @@ def _log_model(run: TrackedRun, package: Package) -> ModelInfo:
         model_id=model.model_id,
         flavor=SimpleNamespace(save_model=_save),
         run_id=run.run_id,
-        python_model=str(TRAVELLING_MODEL),
+        python_model=str(MODEL_CODE),
         artifacts={"scorer": str(package.folder)},
         signature=signature_of(package),
         metadata={"input_columns": list(package.inputs)},
@@ -99,33 +99,33 @@ def _log_model(run: TrackedRun, package: Package) -> ModelInfo:
     )
 
 
-def _save(path: str, pip_requirements: list[str], **given: Any) -> None:
-    """As MLflow saves, but with the requirements as the lock has them: MLflow can't write hashes
-    (it would add itself once more, without)."""
-    mlflow.pyfunc.save_model(path, pip_requirements=pip_requirements, **given)
-    if lines := locked(pip_requirements):
+def _save(path: str, pip_requirements: list[str], **arguments: Any) -> None:
+    """Save as MLflow does, but with the requirements and hashes of the lock: MLflow can't write
+    hashes (it would add a line for itself without one)."""
+    mlflow.pyfunc.save_model(path, pip_requirements=pip_requirements, **arguments)
+    if lines := locked_requirements(pip_requirements):
         Path(path, "requirements.txt").write_text("\n".join(lines) + "\n")
 
 
 def signature_of(package: Package) -> ModelSignature:
-    """The answers by name. The inputs are the contract's: MLflow would check them too, cell by cell
-    in Python (half of the time of one row), and quote the rows that it refuses."""
+    """The signature: outputs only. The contract checks the inputs: MLflow would check them again,
+    cell by cell in Python (half of the time of one row), and quote the rows that it refuses."""
     answers = {"float64": DataType.double, "int64": DataType.long, "str": DataType.string}
     columns = package.outputs.items()
     outputs: list[ColSpec | TensorSpec] = [ColSpec(answers[kind], name) for name, kind in columns]
     return ModelSignature(outputs=Schema(outputs))
 
 
-def _made_before(run: TrackedRun, name: str) -> ModelVersion | None:
-    """The version that this run has already, where the task is tried again."""
-    made = run.client.search_model_versions(f"name = '{name}' and run_id = '{run.run_id}'")
-    return made[0] if made else None
+def _existing_version(run: TrackedRun, name: str) -> ModelVersion | None:
+    """The version that this run has already registered, where the task is retried."""
+    existing = run.client.search_model_versions(f"name = '{name}' and run_id = '{run.run_id}'")
+    return existing[0] if existing else None
 
 
 def _create_version(
     run: TrackedRun, name: str, model_uri: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    """With all of its tags at once: a version that is there is whole."""
+    """Create the version with all tags at once, so that none is incomplete."""
     try:
         run.client.create_registered_model(name)
     except MlflowException as error:

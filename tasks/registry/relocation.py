@@ -1,7 +1,7 @@
-"""Bring models home that lie where somebody stood when the database was made.
+"""Copy registered models of earlier releases into the artifact store.
 
-Registered models used to be logged into MLflow's experiment Default, whose artifacts lie in the
-folder of whoever made the database. When that folder went, champions went with it.
+Registered models used to be logged to MLflow's experiment Default, whose artifacts are in the
+folder that was current when the database was created. Removing that folder removed champions.
 """
 
 import os
@@ -11,24 +11,24 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
-from tasks.registry.model_files import experiment_of_ours, folder_of, is_gone
+from tasks.registry.model_files import experiment_of_project_run, folder_of, is_gone
 from tasks.tracking.store import connect, tracking_uri
 
-DEFAULT = "0"  # the id of the experiment Default in every store
+DEFAULT_EXPERIMENT = "0"  # the id of the experiment Default in every store
 SERVERS = ("http:", "https:", "databricks")
 
 
 def relocate_models() -> list[str]:
-    """Copy such models beside the artifacts of their run; one line for each.
+    """Copy such models next to the artifacts of their run; returns one line for each.
 
-    What lay there stays, for whoever else reads it. A server keeps its own artifacts: nothing is
-    done through one.
+    The old files stay, since others may read them. A server manages its own artifacts: nothing is
+    done for one.
     """
     if any(uri.startswith(SERVERS) for uri in (tracking_uri(), _registry_uri())):
         return []
     client, lines, token = connect(), list[str](), None
     while True:
-        page = client.search_logged_models([DEFAULT], page_token=token)
+        page = client.search_logged_models([DEFAULT_EXPERIMENT], page_token=token)
         for model in page:
             lines += _relocate(client, model)
         if not (token := page.token):
@@ -36,26 +36,26 @@ def relocate_models() -> list[str]:
 
 
 def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
-    experiment = experiment_of_ours(client, model.source_run_id)
+    experiment = experiment_of_project_run(client, model.source_run_id)
     versions = client.search_model_versions(f"source_path = 'models:/{model.model_id}'")
-    if experiment is None or experiment == DEFAULT or not versions:
+    if experiment is None or experiment == DEFAULT_EXPERIMENT or not versions:
         return []
     root = client.get_experiment(experiment).artifact_location
     location = f"{root.rstrip('/')}/models/{model.model_id}/artifacts"
     old, new = folder_of(model.artifact_location), folder_of(location)
     if old is None or new is None or is_gone(old):
         return []
-    names = ", ".join(f"version {one.version} of {one.name}" for one in versions)
+    names = ", ".join(f"version {version.version} of {version.name}" for version in versions)
     try:
         _copy(old, new)
     except OSError as error:
         return [f"{names}: its files can't be copied to {new} ({type(error).__name__})"]
-    _enter(model.model_id, experiment, location)
-    return [f"{names}: copied beside the artifacts of its run, from {old} to {new}"]
+    _update_location(model.model_id, experiment, location)
+    return [f"{names}: copied to the artifacts of its run, from {old} to {new}"]
 
 
 def _copy(old: Path, new: Path) -> None:
-    """Whole or not at all; a doctor that was killed may have been here before."""
+    """Copy atomically; a killed process may have left a part of a copy."""
     if new.exists():
         return
     partial = new.with_name("artifacts.partial")
@@ -64,28 +64,29 @@ def _copy(old: Path, new: Path) -> None:
     os.replace(partial, new)
 
 
-def _enter(model_id: str, experiment: str, location: str) -> None:
-    """Tell the databases where a model lies now: MLflow has no call for it.
+def _update_location(model_id: str, experiment: str, location: str) -> None:
+    """Store the new location of a model in the databases: MLflow has no function for it.
 
-    The versions come first: killed in between, the model is found in Default again.
+    The versions are changed first: if the process is killed in between, the model is found in
+    Default again.
     """
     from sqlalchemy import create_engine, text
 
     version = "UPDATE model_versions SET storage_location = :location WHERE source = :source"
-    place = "UPDATE logged_models SET artifact_location = :location WHERE model_id = :model"
+    model = "UPDATE logged_models SET artifact_location = :location WHERE model_id = :model"
     tables = ("logged_model_params", "logged_model_tags", "logged_model_metrics", "logged_models")
-    moved = [f"UPDATE {one} SET experiment_id = :to WHERE model_id = :model" for one in tables]
-    given = {
+    moves = [f"UPDATE {table} SET experiment_id = :to WHERE model_id = :model" for table in tables]
+    parameters = {
         "model": model_id,
         "source": f"models:/{model_id}",
         "location": location,
         "to": int(experiment),
     }
-    for uri, statements in ((_registry_uri(), [version]), (tracking_uri(), [place, *moved])):
+    for uri, statements in ((_registry_uri(), [version]), (tracking_uri(), [model, *moves])):
         engine = create_engine(uri)
         with engine.begin() as connection:
             for statement in statements:
-                connection.execute(text(statement), given)
+                connection.execute(text(statement), parameters)
         engine.dispose()
 
 

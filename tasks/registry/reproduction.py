@@ -1,4 +1,4 @@
-"""Compare two runs of the same training: what they came from, and every metric."""
+"""Compare two runs of the same training: code, data, settings, metrics and files."""
 
 import math
 from typing import NamedTuple
@@ -6,78 +6,81 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tasks.registry.model_files import why_unusable
+from tasks.registry.model_files import reason_unusable
 from tasks.tracking.provenance import code_and_lock
 from tasks.tracking.store import connect
 
-# From cause to effect: what differs first explains what differs after it.
-FACTS = ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed")
-TIMES = {"rows_per_second", "training_seconds", "registration_seconds"}
+# In the order of cause and effect: the first difference explains those after it.
+PROVENANCE_TAGS = ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed")
+TIMING_METRICS = {"rows_per_second", "training_seconds", "registration_seconds"}
 
 
 class Reproduction(NamedTuple):
-    """How many things were compared, and each that differs: its name, then, now."""
+    """How many values were compared, and each that differs: its name, its value then and now."""
 
     compared: int
     differences: list[tuple[str, str, str]]
 
 
 def what_changed(run_id: str) -> list[tuple[str, str, str]]:
-    """What is known to differ before anything is trained: the code, and the locked packages."""
+    """What differs already before the training: the code and the locked packages."""
     then, now = connect().get_run(run_id).data.tags, code_and_lock()
     return [
-        (name, then.get(name, "none"), one) for name, one in now.items() if then.get(name) != one
+        (name, then.get(name, "none"), value)
+        for name, value in now.items()
+        if then.get(name) != value
     ]
 
 
 def compare_runs(run_id: str, repeated: str) -> Reproduction:
-    """Facts, settings, every metric at every epoch, bit by bit, the hash of the weights, and the
-    files of the model."""
+    """Compare provenance, settings, every metric of every epoch (bit by bit), the hash of the
+    weights, and the files of the model."""
     client = connect()
     then, now = client.get_run(run_id), client.get_run(repeated)
     tags = then.data.tags, now.data.tags
     pairs: list[tuple[str, object, object]] = [
-        (name, tags[0].get(name), tags[1].get(name)) for name in FACTS
+        (name, tags[0].get(name), tags[1].get(name)) for name in PROVENANCE_TAGS
     ]
     for name in sorted({*then.data.params, *now.data.params}):
         pairs.append((name, then.data.params.get(name), now.data.params.get(name)))
     for name in _in_order(then, now):
         series = [_series(client, run, name) for run in (then, now)]
-        pairs += _paired(name, *series)
+        pairs += _paired_by_epoch(name, *series)
     pairs.append(("weights_hash", tags[0].get("weights_hash"), tags[1].get("weights_hash")))
-    pairs += _files(client, run_id)
+    pairs += _model_files(client, run_id)
     differing = [(name, str(was), str(new)) for name, was, new in pairs if not _same(was, new)]
     return Reproduction(len(pairs), differing)
 
 
-def _files(client: MlflowClient, run_id: str) -> list[tuple[str, object, object]]:
-    """Whether what the run registered is still what it registered."""
+def _model_files(client: MlflowClient, run_id: str) -> list[tuple[str, object, object]]:
+    """Whether the files that the run registered are unchanged."""
     same = "as registered"
     return [
-        (f"files of version {one.version}", same, why_unusable(one.name, str(one.version)) or same)
-        for one in client.search_model_versions(f"run_id = '{run_id}'")
+        (f"files of version {v.version}", same, reason_unusable(v.name, str(v.version)) or same)
+        for v in client.search_model_versions(f"run_id = '{run_id}'")
     ]
 
 
-AFTERWARDS = ("best_", "test_", "baseline_", "advantage_")
+AFTER_TRAINING_PREFIXES = ("best_", "test_", "baseline_", "advantage_")
 
 
 def _in_order(then: Run, now: Run) -> list[str]:
-    """What is measured while training comes before what is measured afterwards."""
-    names = ({*then.data.metrics} | {*now.data.metrics}) - TIMES
-    return sorted(names, key=lambda name: (name.startswith(AFTERWARDS), name))
+    """The metrics of the training, then those that are measured after it."""
+    names = ({*then.data.metrics} | {*now.data.metrics}) - TIMING_METRICS
+    return sorted(names, key=lambda name: (name.startswith(AFTER_TRAINING_PREFIXES), name))
 
 
 def _series(client: MlflowClient, run: Run, name: str) -> dict[int, float]:
-    return {one.step: one.value for one in client.get_metric_history(run.info.run_id, name)}
+    history = client.get_metric_history(run.info.run_id, name)
+    return {metric.step: metric.value for metric in history}
 
 
-def _paired(
+def _paired_by_epoch(
     name: str, then: dict[int, float], now: dict[int, float]
 ) -> list[tuple[str, object, object]]:
     steps = sorted({*then, *now})
-    several = len(steps) > 1
-    where = {step: f"{name} of epoch {step + 1}" if several else name for step in steps}
+    many_epochs = len(steps) > 1
+    where = {step: f"{name} of epoch {step + 1}" if many_epochs else name for step in steps}
     return [(where[step], then.get(step), now.get(step)) for step in steps]
 
 

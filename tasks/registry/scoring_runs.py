@@ -1,4 +1,4 @@
-"""Load the model to score with, and record what was scored: version, time, input."""
+"""Load the model that scores, and record what was scored: version, time, input."""
 
 import os
 import time
@@ -24,25 +24,25 @@ Answer = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 class ModelInterface(NamedTuple):
-    """What is asked of a model: its ``answer``, the ``kinds`` of the columns that it takes, the
-    types of the ``outputs`` that it gives, which share of rows may have labels unknown to it (by
-    column), and how the text of numbers is ``written``."""
+    """What scoring uses of a model: its ``answer`` function, the ``kinds`` of its input columns,
+    the types of its ``outputs``, the share of rows that may have unknown labels (by column), and
+    the format of numbers in text."""
 
     answer: Answer
     kinds: Mapping[str, str]
     outputs: Mapping[str, str]
     unknown_at_most: Mapping[str, float] = {}
-    written: TextFormat = TextFormat()
+    text_format: TextFormat = TextFormat()
 
 
 class LoadedModel(NamedTuple):
-    """A registered version, ready to answer raw rows. A version that is deleted and made again has
-    the same number, but another ``model_id``."""
+    """A registered version, ready to score raw rows. A version that is deleted and registered again
+    has the same number, but another ``model_id``."""
 
     name: str
     version: str
     model_id: str
-    asked: ModelInterface
+    interface: ModelInterface
 
 
 def version_of(name: str, version: str | None = None) -> str:
@@ -51,17 +51,17 @@ def version_of(name: str, version: str | None = None) -> str:
     holder = champion_of(client, name)
     if version is None and holder is None:
         raise UsageError(f"{name} has no champion: finflows train {name}, or finflows promote")
-    wanted = version or str(holder.version)  # type: ignore[union-attr]
-    if wanted not in [str(one.version) for one in versions(client, name)]:
-        raise UsageError(f"{name} has no version {wanted}")
-    return wanted
+    requested = version or str(holder.version)  # type: ignore[union-attr]
+    if requested not in [str(registered.version) for registered in versions(client, name)]:
+        raise UsageError(f"{name} has no version {requested}")
+    return requested
 
 
 def load_registered(name: str, version: str | None = None) -> LoadedModel:
-    """The champion of ``name``, or the ``version``. Raises UsageError where there is none; its
-    ``answer`` raises DataRefused where columns are missing."""
-    wanted = version_of(name, version)
-    model = load_version(name, wanted)
+    """The champion of ``name``, or the given ``version``. Raises UsageError where there is none;
+    its ``answer`` raises DataRefused where columns are missing."""
+    requested = version_of(name, version)
+    model = load_version(name, requested)
     unwrapped = model.unwrap_python_model().model
     columns = unwrapped.contract.columns
 
@@ -71,19 +71,20 @@ def load_registered(name: str, version: str | None = None) -> LoadedModel:
         except MlflowException as error:
             raise DataRefused(str(error.message)) from None
 
-    asked = ModelInterface(
+    interface = ModelInterface(
         answer=answer,
         kinds={column["name"]: column["kind"] for column in columns},
-        outputs={one.name: one.type.name for one in model.metadata.signature.outputs},
+        outputs={column.name: column.type.name for column in model.metadata.signature.outputs},
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
-        written=TextFormat(**getattr(unwrapped, "written", {})),  # older models do not say
+        text_format=TextFormat(**getattr(unwrapped, "written", {})),  # not in older models
     )
-    return LoadedModel(name, wanted, str(model.model_id), asked)
+    return LoadedModel(name, requested, str(model.model_id), interface)
 
 
 @contextmanager
 def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A run of its own experiment; call what it yields with counts (numbers) and facts (text)."""
+    """An MLflow run for a scoring, in an experiment of its own; call the yielded function with
+    counts, which become metrics, and texts, which become tags."""
     client = connect()
     experiment = experiment_id(client, f"{model.name}-scoring")
     shown = shown_name(source).rpartition("/")[2]
@@ -95,17 +96,17 @@ def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[s
     def record(facts: dict[str, Any]) -> None:
         now = int(time.time() * 1000)
         numbers = {"seconds": time.monotonic() - started}
-        numbers |= {name: one for name, one in facts.items() if not isinstance(one, str)}
-        texts = [RunTag(name, one) for name, one in facts.items() if isinstance(one, str)]
-        metrics = [Metric(name, float(one), now, 0) for name, one in numbers.items()]
+        numbers |= {name: value for name, value in facts.items() if not isinstance(value, str)}
+        texts = [RunTag(name, value) for name, value in facts.items() if isinstance(value, str)]
+        metrics = [Metric(name, float(value), now, 0) for name, value in numbers.items()]
         client.log_batch(run.info.run_id, metrics=metrics, tags=texts)
 
     try:
         yield record
     except BaseException as error:
         known = isinstance(error, UsageError | DataRefused)  # others may quote cells
-        said = str(error) if known else type(error).__name__
-        client.set_tag(run.info.run_id, "failure", said)
+        message = str(error) if known else type(error).__name__
+        client.set_tag(run.info.run_id, "failure", message)
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         client.set_terminated(run.info.run_id, status)
         raise

@@ -1,9 +1,8 @@
 """MLflow's own scoring server over one model: python scoring_server.py MODEL_FOLDER PORT.
 
 It runs in the model's small environment, so it imports nothing of this project. MLflow's error
-answers quote the rows that came in and Python's traceback; here they say what is wrong, and with
-which column, and nothing else. What is too large, or JSON in name only, is refused before MLflow
-reads it.
+responses quote the rows of the request and a traceback; here they only say what is wrong, and in
+which column. A request that is too large, or not valid JSON, is refused before MLflow reads it.
 """
 
 import asyncio
@@ -22,20 +21,23 @@ from mlflow.pyfunc.scoring_server import init
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")
-CANT = "the rows can't be read: "
-UNREADABLE = f"{CANT}send application/json with one of {', '.join(FORMS[:3])} or {FORMS[3]}"
-OURS = "input contract: "
-MOST_CELLS = 10_000_000  # rows of different columns make a table with all columns in each row
-MOST_LEVELS = 4  # lists and objects in one another: dataframe_split has that many
+TABLE_FORMATS = ("dataframe_records", "dataframe_split", "inputs", "instances")
+CANT_READ = "the rows can't be read: "
+UNREADABLE = (
+    f"{CANT_READ}send application/json with one of dataframe_records, dataframe_split, inputs or "
+    "instances"
+)
+CONTRACT_PREFIX = "input contract: "
+MAXIMUM_CELLS = 10_000_000  # in rows with different columns, each row counts with all columns
+MAXIMUM_LEVELS = 4  # nested lists and objects: dataframe_split has that many
 READ_SECONDS = 60
 CONNECTIONS = 100
-# Numbers that no float holds, and integers that Python refuses to read, look like this.
-PERHAPS_ABSURD = re.compile(rb"[0-9]{300}|[eE]\+?[0-9]{3}")
+# Matches numbers too large for a float, and integers that Python refuses to read.
+HUGE_NUMBER = re.compile(rb"[0-9]{300}|[eE]\+?[0-9]{3}")
 
 
 class RequestRefused(Exception):
-    """This request is not passed on to MLflow."""
+    """The request is not passed on to MLflow."""
 
     def __init__(self, status: int, message: str = UNREADABLE):
         super().__init__(message)
@@ -43,7 +45,7 @@ class RequestRefused(Exception):
 
 
 class Limits:
-    """Refuses what is no JSON, and bodies and tables that are too large."""
+    """Refuses requests that are not JSON, and bodies and tables that are too large."""
 
     def __init__(self, app: ASGIApp, megabytes: int, rows: int):
         self.app, self.megabytes, self.rows = app, megabytes, rows
@@ -55,70 +57,73 @@ class Limits:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 body = await self._read(scope, receive)
-            body = await asyncio.to_thread(checked, body, self.rows)
+            body = await asyncio.to_thread(check_body, body, self.rows)
         except RequestRefused as error:
             await JSONResponse({"message": str(error)}, error.status)(scope, receive, send)
         except TimeoutError:
-            await JSONResponse({"message": "the rows took too long"}, 408)(scope, receive, send)
+            message = f"the request took longer than {READ_SECONDS} s to arrive"
+            await JSONResponse({"message": message}, 408)(scope, receive, send)
         else:
-            await self.app(scope, _once(body, receive), send)
+            await self.app(scope, _replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        """The body. One that is too large is read to its end, but not kept: a client that still
-        sends hears no answer."""
-        kept, size = bytearray(), 0
+        """The body. One that is too large is read to its end, but not kept: a client that is still
+        sending does not receive the response."""
+        content, size = bytearray(), 0
         more = True
         while more:
             message = await receive()
             part = message.get("body", b"")
             more, size = message.get("more_body", False), size + len(part)
             if size <= self.megabytes << 20:
-                kept += part
+                content += part
         if size > self.megabytes << 20:
             raise RequestRefused(413, f"more than {self.megabytes} MB at once: send fewer rows")
         named = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0]
         if named.strip().lower() != b"application/json":
             raise RequestRefused(415)
-        return bytes(kept)
+        return bytes(content)
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    """What MLflow receives in the place of a body that was read already."""
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Lets MLflow receive a body that was read before."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def receive_body() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    return again
+    return receive_body
 
 
-def checked(body: bytes, most_rows: int) -> bytes:
-    """A body that is JSON with a table of at most so many rows. Raises RequestRefused.
+def check_body(body: bytes, maximum_rows: int) -> bytes:
+    """The body, if it is JSON with a table of at most ``maximum_rows`` rows; else raises
+    RequestRefused.
 
-    A number that no float can hold becomes its text, which the contract refuses, with its row only.
+    A number too large for a float is replaced by its text, so that the contract refuses its row
+    only.
     """
-    absurd = PERHAPS_ABSURD.search(body) is not None
-    hooks: dict[str, Any] = {"parse_float": _float, "parse_int": _int} if absurd else {}
+    has_huge_number = HUGE_NUMBER.search(body) is not None
+    hooks: dict[str, Any] = {"parse_float": _float, "parse_int": _int} if has_huge_number else {}
     try:
         given = json.loads(body, parse_constant=_refuse_constant, **hooks)
-        too_deep = _is_deeper(given, MOST_LEVELS)
+        too_deep = _is_deeper(given, MAXIMUM_LEVELS)
     except RecursionError:
         too_deep = True
     except ValueError:
         raise RequestRefused(400) from None
     if too_deep:
-        raise RequestRefused(400, f"{CANT}lists and objects lie too deep in one another")
-    table = _framed(given)
+        raise RequestRefused(400, f"{CANT_READ}lists and objects are nested too deeply")
+    table = _table_in(given)
     rows, columns = _size(table)
-    if rows > most_rows:
-        raise RequestRefused(413, f"more than {most_rows:,} rows at once: send fewer rows")
-    if rows * columns > MOST_CELLS:
-        raise RequestRefused(413, f"more than {MOST_CELLS:,} cells at once: send fewer rows")
-    return body if table is given and not absurd else json.dumps(table).encode()
+    if rows > maximum_rows:
+        raise RequestRefused(413, f"more than {maximum_rows:,} rows at once: send fewer rows")
+    if rows * columns > MAXIMUM_CELLS:
+        raise RequestRefused(413, f"more than {MAXIMUM_CELLS:,} cells at once: send fewer rows")
+    return body if table is given and not has_huge_number else json.dumps(table).encode()
 
 
 def _refuse_constant(name: str) -> None:
-    raise RequestRefused(400, f"{CANT}{name} is no JSON, send null for a missing number")
+    raise RequestRefused(400, f"{CANT_READ}{name} is not JSON, send null for a missing number")
 
 
 def _float(text: str) -> float | str:
@@ -133,19 +138,20 @@ def _is_deeper(given: object, levels: int) -> bool:
     if not isinstance(given, dict | list):
         return False
     inside = given.values() if isinstance(given, dict) else given
-    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inside)
+    return levels == 0 or any(_is_deeper(value, levels - 1) for value in inside)
 
 
-def _framed(given: Any) -> dict[str, Any]:
-    """The one table in a request, as MLflow makes a frame of it. Raises RequestRefused.
+def _table_in(given: Any) -> dict[str, Any]:
+    """The table of a request, in a form of which MLflow makes a frame. Raises RequestRefused where
+    there is none, or more than one.
 
-    Of ``inputs`` and ``instances`` MLflow makes arrays, in which true beside numbers is 1.
+    MLflow would make arrays of ``inputs`` and ``instances``, in which true among numbers is 1.
     """
-    forms = [form for form in FORMS if form in given] if isinstance(given, dict) else []
-    if len(forms) != 1:
+    formats = [form for form in TABLE_FORMATS if form in given] if isinstance(given, dict) else []
+    if len(formats) != 1:
         raise RequestRefused(400)
-    table = given[forms[0]]
-    if forms[0].startswith("dataframe"):
+    table = given[formats[0]]
+    if formats[0].startswith("dataframe"):
         return given
     if not isinstance(table, dict):
         return {"dataframe_records": table}
@@ -153,13 +159,13 @@ def _framed(given: Any) -> dict[str, Any]:
         return {"dataframe_records": [table]}
     try:
         rows = list(zip(*table.values(), strict=True))
-    except (TypeError, ValueError):  # a column is none, or shorter than the others
+    except (TypeError, ValueError):  # a column is no list, or shorter than the others
         raise RequestRefused(400) from None
     return {"dataframe_split": {"columns": list(table), "data": rows}}
 
 
 def _size(given: dict[str, Any]) -> tuple[int, int]:
-    """Rows and columns of a table. Raises RequestRefused where it is none."""
+    """The number of rows and columns of a table. Raises RequestRefused where it is no table."""
     split = given.get("dataframe_split")
     table = split.get("data") if isinstance(split, dict) else given.get("dataframe_records")
     if not isinstance(table, list):
@@ -169,37 +175,37 @@ def _size(given: dict[str, Any]) -> tuple[int, int]:
     return len(table), max([len(names), *widths])
 
 
-def clear_refusal(status: int, body: bytes) -> JSONResponse:
-    """The answer to a request that failed: a status from 400 on, and one line."""
+def error_response(status: int, body: bytes) -> JSONResponse:
+    """The response to a request that failed: a status of 400 or more, and one line."""
     try:
         said = json.loads(body)["message"]
     except (ValueError, KeyError, TypeError):
         said = ""
-    message = said if said.startswith(OURS) else UNREADABLE
+    message = said if said.startswith(CONTRACT_PREFIX) else UNREADABLE
     return JSONResponse({"message": message}, status if 400 <= status < 500 else 400)
 
 
 def application(model_folder: str) -> FastAPI:
-    """MLflow's application, with limits, and with error answers that quote nothing."""
+    """MLflow's application with limits, and with error responses that quote no data."""
     app: FastAPI = init(load_model(model_folder))
 
     @app.middleware("http")
-    async def speak_plainly(
+    async def hide_details(
         request: Request, call_next: Callable[[Request], Awaitable[Any]]
     ) -> Response:
         try:
             response = await call_next(request)
         except Exception as error:  # its traceback would quote cells in the log
             print(f"{request.url.path}: {type(error).__name__}", file=sys.stderr)
-            return clear_refusal(400, b"")
+            return error_response(400, b"")
         if request.url.path != "/invocations" or response.status_code < 400:
             return response
         body = b"".join([part async for part in response.body_iterator])
         if response.status_code == 504:
             return JSONResponse({"message": "scoring took too long: send fewer rows"}, 504)
-        return clear_refusal(response.status_code, body)
+        return error_response(response.status_code, body)
 
-    # The last to be added is the first to be asked.
+    # The middleware that is added last runs first.
     app.add_middleware(
         Limits,
         megabytes=_limit("FINFLOWS_SERVE_MEGABYTES", 16),

@@ -1,8 +1,8 @@
-"""The study of a search: Optuna proposes, and remembers in a database what came of it.
+"""The study of a search: Optuna proposes settings, and stores the results in a database.
 
-What a trial is proposed, and the bar that it must clear, follow from the seed and from the trials
-at least ``lag`` before it, never from which worker was faster. So a search can be interrupted and
-its workers killed, and ends with the same trials.
+The settings of a trial and its pruning thresholds depend on the seed and on the trials at least
+``lag`` before it, never on which worker was faster. So a search that is interrupted, or whose
+workers are killed, ends with the same trials.
 """
 
 import json
@@ -30,15 +30,15 @@ from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import local_folder
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-LAG = 4  # at least: with so few trials under way two workers never wait for each other
-STARTUP_TRIALS = 8  # proposed at random, before TPE has seen enough
+LAG = 4  # at least; enough that two workers never wait for each other
+STARTUP_TRIALS = 8  # drawn at random, before TPE has enough results
 OUTCOME = "outcome"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: ``val_loss`` is that of the weights that it kept, infinite where it
-    diverged or failed; ``curve`` is val_loss by epoch, as far as it came."""
+    """The outcome of a trial: ``val_loss`` of the kept weights, infinite where it diverged or
+    failed; ``curve`` is val_loss by epoch, up to where it ended."""
 
     state: Literal["finished", "pruned", "failed"]
     val_loss: float
@@ -48,14 +48,14 @@ class Outcome:
     run_id: str
 
     @property
-    def told(self) -> TrialState:
+    def optuna_state(self) -> TrialState:
         states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         return states.get(self.state, TrialState.FAIL)
 
 
 @dataclass(frozen=True)
 class Study:
-    """One search: which settings are tried next, and which were best."""
+    """A search: which settings are tried next, and which were best."""
 
     optuna: optuna.Study
     use_case: UseCase
@@ -65,7 +65,7 @@ class Study:
     lag: int
 
     def ask(self, number: int) -> Trial:
-        """Trial ``number``, the next one, or one that was interrupted."""
+        """Trial ``number``: the next one, or one that was interrupted."""
         known = self.optuna.get_trials(deepcopy=False)
         if number < len(known) and known[number].state != TrialState.WAITING:
             return Trial(self.optuna, known[number]._trial_id)
@@ -73,13 +73,13 @@ class Study:
         return self.optuna.ask(fixed_distributions=distributions(self.use_case))
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """Count what came of trial ``number``; a diverged one is a bad one, not a missing one."""
-        self.optuna.sampler = RandomSampler()  # a grid's would want to stop us
+        """Pass the outcome of trial ``number`` to Optuna; a diverged trial counts as a bad one."""
+        self.optuna.sampler = RandomSampler()  # the grid sampler would try to stop the study
         if outcome.state == "pruned":
             last = len(outcome.curve) - 1
             self.ask(number).report(outcome.curve[last], last)
         value = outcome.val_loss if outcome.state == "finished" else None
-        self.optuna.tell(number, value, state=outcome.told)
+        self.optuna.tell(number, value, state=outcome.optuna_state)
 
     def settings(self, number: int) -> dict[str, Any]:
         """The settings of trial ``number`` by dotted name, as overrides."""
@@ -91,36 +91,39 @@ class Study:
         }
 
     def pruning_thresholds(self, number: int) -> PruningThresholds:
-        """What trial ``number`` must clear, by epoch."""
-        seen = self.told()[: max(number - self.lag + 1, 0)]
-        curves = [one.user_attrs[OUTCOME]["curve"] for one in seen if one.state.name == "COMPLETE"]
-        return median_thresholds(curves)
+        """The val_loss by epoch above which trial ``number`` ends early."""
+        earlier = self.ended_trials()[: max(number - self.lag + 1, 0)]
+        complete = [trial for trial in earlier if trial.state.name == "COMPLETE"]
+        return median_thresholds([trial.user_attrs[OUTCOME]["curve"] for trial in complete])
 
-    def told(self) -> list[FrozenTrial]:
-        """The trials that are over, in the order of their numbers."""
-        return [one for one in self.optuna.get_trials(deepcopy=False) if one.state.is_finished()]
+    def ended_trials(self) -> list[FrozenTrial]:
+        """The trials that have ended, in the order of their numbers."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state.is_finished()]
 
     def outcomes(self) -> list[Outcome]:
-        """What came of the trials that are over."""
-        return [Outcome(**one.user_attrs[OUTCOME]) for one in self.told()]
+        """The outcomes of the trials that have ended."""
+        return [Outcome(**trial.user_attrs[OUTCOME]) for trial in self.ended_trials()]
 
     def best(self) -> int:
         """The number of the finished trial with the lowest validation loss."""
         losses = [
-            (one.val_loss, n) for n, one in enumerate(self.outcomes()) if one.state == "finished"
+            (outcome.val_loss, number)
+            for number, outcome in enumerate(self.outcomes())
+            if outcome.state == "finished"
         ]
         lowest, number = min(losses, default=(math.inf, -1))
         if not math.isfinite(lowest):
             raise UsageError(
                 f"none of {self.trials} trials ended with a finite validation loss: search smaller "
-                "learning rates or networks; each trial's run in MLflow says what happened"
+                "learning rates or networks; the run of each trial in MLflow has the reason"
             )
         return number
 
     def _sampler(self, number: int) -> BaseSampler:
         if self.sampler == "grid":
             return GridSampler(grid(self.use_case), seed=self.seed)
-        seed = self.seed * 100_003 + number  # each trial's own: an interrupted search goes on alike
+        seed = self.seed * 100_003 + number  # per trial: a resumed search draws the same
         if self.sampler == "random":
             return RandomSampler(seed=seed)
         return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
@@ -129,14 +132,14 @@ class Study:
 def open_study(
     run: TrackedRun, use_case: UseCase, trials: int, sampler: Sampler, seed: int, slots: int
 ) -> Study:
-    """The study of a search's run: a new one, or as far as an interrupted one came.
+    """The study of a search's run: a new one, or that of an interrupted search.
 
-    It begins with the settings as they are declared, where the space holds them, so that a search
-    does not end with something worse on the validation rows. A grid ends when all was tried.
+    The first trial has the declared settings, where the space contains them, so that a search does
+    not end with a higher validation loss. A grid ends when every combination was tried.
     """
     path = local_folder() / "searches.db"
     with FileLock(f"{path}.lock", timeout=120):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # its owner's alone
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # readable by its owner only
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
         )
@@ -151,8 +154,8 @@ def open_study(
 
 
 def distributions(use_case: UseCase) -> dict[str, BaseDistribution]:
-    """The declared space in Optuna's terms; choices are JSON text, which its database can hold."""
-    return {name: _distribution(one) for name, one in use_case.search.items()}
+    """The declared space as Optuna's distributions; choices are JSON text, for its database."""
+    return {name: _distribution(dimension) for name, dimension in use_case.search.items()}
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
@@ -166,10 +169,12 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
 def grid(use_case: UseCase) -> dict[str, list[Any]]:
     """Every choice, and both ends and the middle of every range."""
-    return {
-        name: [json.dumps(v) if isinstance(one, Choice) else v for v in one.points()]
-        for name, one in use_case.search.items()
-    }
+
+    def values(dimension: Dimension) -> list[Any]:
+        is_choice = isinstance(dimension, Choice)
+        return [json.dumps(value) if is_choice else value for value in dimension.grid_values()]
+
+    return {name: values(dimension) for name, dimension in use_case.search.items()}
 
 
 def _declared_settings(use_case: UseCase) -> dict[str, Any]:
@@ -177,12 +182,12 @@ def _declared_settings(use_case: UseCase) -> dict[str, Any]:
     for name, dimension in use_case.search.items():
         part, _, setting = name.partition(".")
         value = getattr(getattr(use_case, part), setting)
-        if dimension.holds(value):
+        if dimension.contains(value):
             settings[name] = json.dumps(value) if isinstance(dimension, Choice) else value
     return settings
 
 
-def remember(trial: Trial, outcome: Outcome) -> Outcome:
-    """Write down what came of a trial at once, before its turn to be told."""
+def store_outcome(trial: Trial, outcome: Outcome) -> Outcome:
+    """Store the outcome of a trial at once, before it is its turn to be passed to Optuna."""
     trial.set_user_attr(OUTCOME, asdict(outcome))
     return outcome

@@ -1,4 +1,4 @@
-"""Run the trials of a search: each a training with settings of its own, in a nested run."""
+"""Run the trials of a search: each is a training with its own settings, in a nested run."""
 
 import json
 import logging
@@ -22,28 +22,28 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed
-from modelling.learning_curve.attempt import kept_val_loss
-from modelling.training.fitting import Job
+from modelling.learning_curve.attempt import val_loss_of_kept_weights
+from modelling.training.fitting import TrainingJob
 from modelling.training.pruning import PruningThresholds
-from tasks.search.study import OUTCOME, Outcome, Study, remember
+from tasks.search.study import OUTCOME, Outcome, Study, store_outcome
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.retrying import can_pass
+from tasks.tracking.retrying import is_transient
 from tasks.tracking.runs import nested_run
 from tasks.training import record_curve
 from tasks.workers.executor import Executor, ExecutorLostError
 
 log = logging.getLogger("finflows")
-DEATHS = 10  # of workers, before a trial counts as failed: most likely it needs too much memory
+MAXIMUM_DEATHS = 10  # of workers, before a trial counts as failed: it may need too much memory
 
 
 def run_trials(
     study: Study, features: Preprocessed, parent: TrackedRun, executor: Executor
 ) -> None:
-    """Run what is left of the study's trials, as many at a time as ``executor`` has slots.
+    """Run the remaining trials of the study, as many at a time as ``executor`` has slots.
 
-    They are asked and told in one order, whoever finishes first: trial n is asked once trial
-    n - lag was told. One more than there are slots is under way, so that a slot never waits for
-    what is recorded of the trial before.
+    Trials are proposed, and their outcomes passed to Optuna, in the order of their numbers,
+    whichever ends first: trial n is proposed after the outcome of trial n - lag. One more trial
+    than there are slots is started, so that no slot waits while the trial before is recorded.
     """
     futures: dict[int, Any] = {}
     with (
@@ -51,13 +51,13 @@ def run_trials(
         _progress(study.trials) as show,
     ):
         try:
-            asked = told = len(study.told())
-            while told < study.trials:
-                while asked < min(told + study.lag, study.trials):
-                    futures[asked] = _start(study, asked, features, parent, executor, runner)
-                    asked += 1
-                _tell(study, told, futures.pop(told))
-                told += 1
+            proposed = recorded = len(study.ended_trials())
+            while recorded < study.trials:
+                while proposed < min(recorded + study.lag, study.trials):
+                    futures[proposed] = _start(study, proposed, features, parent, executor, runner)
+                    proposed += 1
+                _record_outcome(study, recorded, futures.pop(recorded))
+                recorded += 1
                 show(study.outcomes())
         except BaseException:
             executor.abandon()
@@ -74,15 +74,15 @@ def _start(
 ) -> Any:
     trial = study.ask(number)
     if OUTCOME in trial.user_attrs:
-        return None  # over when the search was interrupted, but not yet told
+        return None  # it had ended when the search was interrupted, but was not yet recorded
     parameters = {
         "number": number,
         "trial": trial,
         "use_case": override(study.use_case, study.settings(number)),
         "features": features,
-        "bar": study.pruning_thresholds(number),
+        "pruning_thresholds": study.pruning_thresholds(number),
         "parent": parent,
-        "place": executor,
+        "executor": executor,
     }
     return runner.submit(run_trial, parameters)
 
@@ -90,8 +90,8 @@ def _start(
 @task(
     name="trial",
     task_run_name="trial {number}",
-    retries=DEATHS,
-    retry_condition_fn=can_pass,
+    retries=MAXIMUM_DEATHS,
+    retry_condition_fn=is_transient,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
@@ -100,38 +100,46 @@ def run_trial(
     trial: Trial,
     use_case: UseCase,
     features: Preprocessed,
-    bar: PruningThresholds,
+    pruning_thresholds: PruningThresholds,
     parent: TrackedRun,
     executor: Executor,
 ) -> Outcome:
-    """Train one trial's settings, and write down what came of it.
+    """Train with the settings of one trial, and store the outcome.
 
-    Goes on from its checkpoints where it finds some, as it does after its worker was killed. A
-    pruned trial's run is FINISHED, with the tag ``pruned``: it did what it should.
+    Continues from its checkpoints if there are any, as after its worker was killed. The run of a
+    pruned trial is FINISHED, with the tag ``pruned``.
     """
     with nested_run(parent, "trial", str(number), use_case) as run:
-        job = Job(use_case, features.train, features.validation, run.checkpoint_folder, None, bar)
-        fitted = executor.run(job, [run.log_epoch])
-        diagnosis = record_curve(fitted, use_case, run)
-        run.log_tags({"pruned": "yes" if fitted.pruned else "no"})
-    val_loss = kept_val_loss(fitted.history, use_case)
+        job = TrainingJob(
+            use_case=use_case,
+            train=features.train,
+            validation=features.validation,
+            checkpoint_folder=run.checkpoint_folder,
+            network_folder=None,
+            pruning_thresholds=pruning_thresholds,
+        )
+        network = executor.run(job, [run.log_epoch])
+        diagnosis = record_curve(network, use_case, run)
+        run.log_tags({"pruned": "yes" if network.pruned else "no"})
+    val_loss = val_loss_of_kept_weights(network.history, use_case)
     outcome = Outcome(
-        state="pruned" if fitted.pruned else "finished",
+        state="pruned" if network.pruned else "finished",
         val_loss=val_loss if math.isfinite(val_loss) else math.inf,
-        curve=fitted.history.metrics["val_loss"],
+        curve=network.history.metrics["val_loss"],
         verdict=diagnosis.verdict,
-        seconds=fitted.history.seconds,
+        seconds=network.history.seconds,
         run_id=run.run_id,
     )
-    remember(trial, outcome)
+    store_outcome(trial, outcome)
     shutil.rmtree(run.checkpoint_folder, ignore_errors=True)
     return outcome
 
 
-def _tell(study: Study, number: int, future: Any) -> None:
-    """Count the trial. One that failed is counted too: the search goes on.
+def _record_outcome(study: Study, number: int, future: Any) -> None:
+    """Wait for the trial and record its outcome. A failed trial is recorded, too: the search
+    continues.
 
-    Raises PlaceLostError where it is not the trial's fault: when resumed, it is run again.
+    Raises ExecutorLostError where no worker is left: a resumed search runs the trial again.
     """
     trial = study.ask(number)
     if future is not None:
@@ -140,17 +148,17 @@ def _tell(study: Study, number: int, future: Any) -> None:
             error = future.state.result(raise_on_failure=False)
             if isinstance(error, ExecutorLostError):
                 raise error
-            remember(trial, Outcome("failed", math.inf, [], type(error).__name__, 0.0, ""))
+            store_outcome(trial, Outcome("failed", math.inf, [], type(error).__name__, 0.0, ""))
     outcome = Outcome(**study.ask(number).user_attrs[OUTCOME])
     study.tell(number, outcome)
     epochs = f"{len(outcome.curve)} epochs in {outcome.seconds:.1f} s"
-    said = f"val_loss {outcome.val_loss:.5g}, {outcome.verdict}, {epochs}"
-    log.info("%-11s %s %s", f"trial {number}", outcome.state, said if outcome.curve else "")
+    summary = f"val_loss {outcome.val_loss:.5g}, {outcome.verdict}, {epochs}"
+    log.info("%-11s %s %s", f"trial {number}", outcome.state, summary if outcome.curve else "")
 
 
 @contextmanager
 def _progress(trials: int) -> Iterator[Any]:
-    """One live line with the trials done and the best so far; nothing where no one looks."""
+    """A progress line with the trials done and the best so far, on a terminal only."""
     columns = [
         TextColumn("searching"),
         BarColumn(bar_width=24),
@@ -164,8 +172,8 @@ def _progress(trials: int) -> Iterator[Any]:
         line = bar.add_task("searching", total=trials, best="")
 
         def show(outcomes: list[Outcome]) -> None:
-            finished = [one.val_loss for one in outcomes if one.state == "finished"]
-            pruned = sum(one.state == "pruned" for one in outcomes)
+            finished = [outcome.val_loss for outcome in outcomes if outcome.state == "finished"]
+            pruned = sum(outcome.state == "pruned" for outcome in outcomes)
             best = f"best val_loss {min(finished, default=math.inf):.5g}  {pruned} pruned"
             bar.update(line, completed=len(outcomes), best=best)
 
@@ -173,9 +181,10 @@ def _progress(trials: int) -> Iterator[Any]:
 
 
 def conclude_search(study: Study, parent: TrackedRun, trained_run: str) -> dict[str, Any]:
-    """Record the search in its run, and where its winner was trained; the same as plain values."""
+    """Record the result of the search, and the run that trained the best settings, in its run;
+    returns the result."""
     outcomes, best = study.outcomes(), study.best()
-    states = Counter(one.state for one in outcomes)
+    states = Counter(outcome.state for outcome in outcomes)
     settings = study.settings(best)
     parent.log_metrics(
         {
@@ -204,6 +213,7 @@ def conclude_search(study: Study, parent: TrackedRun, trained_run: str) -> dict[
 
 def _table(study: Study) -> str:
     rows = [
-        {"trial": n, **asdict(one), **study.settings(n)} for n, one in enumerate(study.outcomes())
+        {"trial": number, **asdict(outcome), **study.settings(number)}
+        for number, outcome in enumerate(study.outcomes())
     ]
     return pd.DataFrame(rows).drop(columns="curve").to_csv(index=False)

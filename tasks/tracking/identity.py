@@ -1,4 +1,4 @@
-"""Who does something: the operating system says so, and a tracking server that asks for a login."""
+"""Who runs this program: the user of the operating system, and of a tracking server with login."""
 
 import os
 import pwd
@@ -12,22 +12,22 @@ from modelling.secrets import without_login
 from tasks.tracking.store import tracking_uri
 
 
-def person() -> str:
-    """The user of the operating system, whatever LOGNAME says, ``uid-N`` where that one has no
-    name, as in a container; and as whom a tracking server knows them, where it knows."""
+def current_user() -> str:
+    """The user of the operating system (LOGNAME is ignored; ``uid-N`` where the user has no name,
+    as in a container), and the user name on the tracking server where that requires a login."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = f"uid-{os.getuid()}"
     server = tracking_uri()
     login = read_mlflow_creds().username
-    if not login or not server.startswith(("http:", "https:")) or not _asks_for_login(server):
+    if not login or not server.startswith(("http:", "https:")) or not _requires_login(server):
         return name
     return f"{name}, as {login} on {urlparse(server).hostname}"
 
 
-def _asks_for_login(server: str) -> bool:
-    """A server that lets in everybody looks at no password: what name came with it says nothing."""
+def _requires_login(server: str) -> bool:
+    """Whether the server checks passwords: otherwise the user name proves nothing."""
     address = f"{without_login(server).rstrip('/')}/api/2.0/mlflow/registered-models/search"
     try:
         with urlopen(f"{address}?max_results=1", timeout=5):

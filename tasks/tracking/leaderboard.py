@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from modelling.declaration.declared_judgement import HEADLINES
 from modelling.declaration.names import is_use_case_name, tag_filter
 from modelling.refusals import UsageError
-from tasks.tracking.reaping import OURS
+from tasks.tracking.reaping import PROJECT_RUNS
 from tasks.tracking.runs import FLOW_PARAMETERS
 from tasks.tracking.store import connect, experiment_id
 
@@ -165,7 +165,7 @@ def newest_start(client: MlflowClient) -> datetime | None:
     """When the newest run of ours began, in UTC; None in a new store."""
     experiments = [one.experiment_id for one in client.search_experiments()]
     by = ["attributes.start_time DESC"]
-    newest = client.search_runs(experiments, OURS, max_results=1, order_by=by)
+    newest = client.search_runs(experiments, PROJECT_RUNS, max_results=1, order_by=by)
     return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
 
 

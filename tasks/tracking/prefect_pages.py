@@ -1,4 +1,4 @@
-"""What Prefect shows of a run. MLflow keeps it all: a Prefect server that is gone fails no run."""
+"""Show reports in Prefect. MLflow stores them, too, so a missing Prefect server fails no run."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,7 @@ log = logging.getLogger("finflows")
 
 
 def show_in_prefect(create: Callable[..., Any], *, key: str, **content: Any) -> None:
-    """Have one of Prefect's ``create_*_artifact`` make the page ``key``, where it can."""
+    """Call one of Prefect's ``create_*_artifact`` functions; warn where that fails."""
     try:
         create(key=key, **content)
     except (HTTPError, PrefectException, OSError) as error:

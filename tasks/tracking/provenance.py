@@ -1,4 +1,4 @@
-"""Where a run comes from: enough to repeat it, and to see later whether its process died."""
+"""The provenance of a run: enough to repeat it, and to see later whether its process died."""
 
 import hashlib
 import os
@@ -11,8 +11,8 @@ from tasks.workers.processes import process_tag
 
 
 def provenance(use_case: UseCase) -> dict[str, str]:
-    """Tags: version, git commit and dirtiness, hash of the lock, seed, and the process that
-    trains."""
+    """Tags with the version, the git commit, whether the code was changed, the hash of the lock,
+    the seed, and the training process."""
     code = code_and_lock()
     commit = code["git_commit"].replace("none", "")
     return {
@@ -36,8 +36,8 @@ def installed_version() -> str:
 
 
 def code_and_lock() -> dict[str, str]:
-    """The commit of this checkout, whether its code was changed since (a table put beside it is no
-    change), and the locked packages."""
+    """The commit of this checkout, whether its code has changed since (other files don't count),
+    and the hash of the lock."""
     lock = ROOT / "requirements.lock"
     lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
     commit = _git("rev-parse", "HEAD")
@@ -58,7 +58,7 @@ def _git(*arguments: str) -> str:
 
 
 def flat_parameters(use_case: UseCase) -> dict[str, str]:
-    """The settings of a declaration by dotted name, as text; columns and rules are left out."""
+    """The settings of a declaration by dotted name, as text, without columns and rules."""
     flat: dict[str, str] = {"problem": use_case.problem, "target": use_case.target}
     flat["duplicates"] = use_case.duplicates
     flat["features"] = str(len(use_case.features))

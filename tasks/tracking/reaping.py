@@ -1,4 +1,4 @@
-"""Runs that say RUNNING but that nobody runs any more, because their process was killed."""
+"""Close runs that are still RUNNING in MLflow although their process was killed."""
 
 import shutil
 
@@ -6,24 +6,27 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tasks.tracking.store import connect, scratch_folder
-from tasks.workers.processes import died
+from tasks.workers.processes import has_died
 
-OURS = "tags.process LIKE '% % %'"  # host, number and start: other teams' runs have none
+# The tag has host, number and start of the process; only runs of this project have it.
+PROJECT_RUNS = "tags.process LIKE '% % %'"
 
 
 def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
-    """All runs of these experiments that say RUNNING, other teams' left out."""
+    """The runs of this project in these experiments that are RUNNING in MLflow."""
     if not experiments:
         return []
-    return list(client.search_runs(experiments, f"attributes.status = 'RUNNING' and {OURS}"))
+    return list(
+        client.search_runs(experiments, f"attributes.status = 'RUNNING' and {PROJECT_RUNS}")
+    )
 
 
 def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
-    """Runs of this machine whose process was killed become KILLED; those that were."""
+    """Set runs of this machine whose process was killed to KILLED; returns them."""
     dead = []
     for run in running_runs(client, experiments):
         owner = run.data.tags.get("process", "")
-        if owner and died(owner):
+        if owner and has_died(owner):
             close_run(client, run, f"process {owner.split()[1]} was killed")
             dead.append(run)
     return dead
@@ -32,36 +35,37 @@ def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
 def close_all_dead() -> tuple[list[Run], dict[str, Run]]:
     """Close the dead runs of this machine, in all experiments.
 
-    Returns them, and of those that still say RUNNING and may be on
-    another machine, the run by its flow run.
+    Returns them, and the runs that may still run on another machine, by the id of their flow run.
     """
     client = connect()
-    experiments = [one.experiment_id for one in client.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     dead = close_dead_runs(client, experiments)
-    rest = {
+    others = {
         run.data.tags.get("prefect_flow_run", "none"): run
         for run in running_runs(client, experiments)
-        if died(run.data.tags.get("process", " 0")) is None
+        if has_died(run.data.tags.get("process", " 0")) is None
     }
-    rest.pop("none", None)
-    return dead, rest
+    others.pop("none", None)
+    return dead, others
 
 
 def is_registered(client: MlflowClient, run_id: str) -> bool:
-    """Whether a run has a version: that is its last step, so it is whole whatever came after."""
+    """Whether a run has registered its model: that is its last step, so the run is complete."""
     return bool(client.search_model_versions(f"run_id = '{run_id}'", max_results=1))
 
 
 def close_run(client: MlflowClient, run: Run, reason: str) -> None:
-    """End a run KILLED, with the reason and how to go on with it, and what runs below it. One that
-    has registered its model is whole: it ends FINISHED."""
+    """End a run and its nested runs as KILLED, with the reason and the command that resumes it. A
+    run that has registered its model is complete: it ends as FINISHED."""
     run_id = run.info.run_id
-    below = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run_id}'"
-    for nested in client.search_runs([run.info.experiment_id], below):
+    nested_filter = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run_id}'"
+    for nested in client.search_runs([run.info.experiment_id], nested_filter):
         close_run(client, nested, reason)
     registered = is_registered(client, run_id)
-    whole = run.data.tags.get("mlflow.parentRunId", run_id)
-    reason += "; its model was registered before" if registered else f"; finflows resume {whole}"
+    resumable = run.data.tags.get("mlflow.parentRunId", run_id)
+    reason += (
+        "; its model was registered before" if registered else f"; finflows resume {resumable}"
+    )
     client.set_tag(run_id, "failure", reason)
     client.set_tag(run_id, "mlflow.note.content", f"Failed: {reason}")
     client.set_terminated(run_id, "FINISHED" if registered else "KILLED")

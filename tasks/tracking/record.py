@@ -1,4 +1,4 @@
-"""What one training writes into its MLflow run: epochs, data, curve, metrics, reports."""
+"""What a training records in its MLflow run: epochs, data, learning curve, metrics, reports."""
 
 import hashlib
 import json
@@ -29,13 +29,13 @@ REPORT = "report.md"
 
 
 def gate_tags(gate: RequirementResult) -> dict[str, str]:
-    """The verdict of the gate as tags of a run or a version."""
+    """The result of the gate as tags of a run or a version."""
     return {"gate": gate_state(gate), "gate_reason": gate.reason}
 
 
 @dataclass
 class TrackedRun:
-    """One training in MLflow. Nothing here depends on MLflow's thread-local active run."""
+    """The MLflow run of a training; MLflow's active run, which is thread-local, is not used."""
 
     client: MlflowClient
     run_id: str
@@ -47,14 +47,14 @@ class TrackedRun:
     flushed_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        if self.resumed:  # what the killed process had written of its epochs
+        if self.resumed:  # the epochs that the killed process had logged
             names = self.client.get_run(self.run_id).data.metrics
             for name in names:
                 history = self.client.get_metric_history(self.run_id, name)
                 self.logged |= {(name, metric.step) for metric in history}
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Each metric at ``step=epoch``, once; written about once a second."""
+        """Log each metric at ``step=epoch``, once; sent about once a second."""
         now = int(time.time() * 1000)
         for name, value in metrics.items():
             if (name, epoch) not in self.logged:
@@ -64,20 +64,20 @@ class TrackedRun:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending; where that fails, it stays pending for the next try."""
+        """Send the pending metrics; where that fails, they are sent with the next ones."""
         while batch := self.pending[:1000]:
             self.client.log_batch(self.run_id, metrics=batch)
             del self.pending[:1000]
         self.flushed_at = time.monotonic()
 
     def log_data(self, parts: Parts, report_markdown: str, data_hash: str, source: str) -> None:
-        """The three parts as dataset inputs told apart by their context, and the report.
+        """Log the three parts as dataset inputs with different contexts, and the report.
 
-        Raises DataRefused where a resumed run had seen other data.
+        Raises DataRefused where a resumed run had other data.
         """
         seen = self.client.get_run(self.run_id).data.tags.get("data_hash", data_hash)
         if seen != data_hash:
-            raise DataRefused("the data changed since this run began: train anew instead")
+            raise DataRefused("the data have changed since this run started: start a new training")
         inputs = [
             DatasetInput(
                 Dataset(
@@ -97,7 +97,7 @@ class TrackedRun:
         self.log_tags({"data_hash": data_hash})
 
     def log_curve(self, history: History, diagnosis: Diagnosis, figure: Figure) -> None:
-        """The learning curve as picture and numbers, what it says, and how fast it went."""
+        """Log the learning curve as figure and numbers, its diagnosis, and the speed."""
         self.flush()
         self.log_metrics(
             {
@@ -120,15 +120,15 @@ class TrackedRun:
         self.client.log_figure(self.run_id, figure, LEARNING_CURVE_PNG, save_kwargs=save)
 
     def log_test(self, metrics: Mapping[str, float]) -> None:
-        """The metrics of the test rows as ``test_*``."""
+        """Log the metrics of the test rows as ``test_*``."""
         self.log_metrics({f"test_{name}": value for name, value in metrics.items()})
 
     def log_judgement(self, judgement: Judgement, figures: Mapping[str, Figure]) -> None:
-        """``test_*`` with ``_low`` and ``_high`` of the headline metrics, ``test_skill``, the
-        baselines' headline metrics as ``baseline_NAME_METRIC`` and the network's paired
-        ``advantage_NAME_METRIC`` over them, the gate, and the pictures."""
+        """Log ``test_*``, with ``_low`` and ``_high`` for the headline metrics; ``test_skill``; the
+        headline metrics of the baselines as ``baseline_NAME_METRIC``, and the network's paired
+        ``advantage_NAME_METRIC`` over them; the gate; and the figures."""
         self.log_test(judgement.metrics)
-        for name, interval in judgement.intervals.items():  # its value stands there already
+        for name, interval in judgement.intervals.items():  # its value is already logged
             ends = {f"test_{name}_low": interval.low, f"test_{name}_high": interval.high}
             self.log_metrics(ends)
         ranges = {}
@@ -163,18 +163,18 @@ class TrackedRun:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder of this machine for the time of the run, its owner's only."""
+        """A folder of this machine for the duration of the run; only its owner can read it."""
         with unfinished_folder(scratch_folder(self.run_id)) as folder:
             yield folder
 
     @property
     def checkpoint_folder(self) -> Path:
-        """A folder of this run's own on this machine; it goes when the run is finished."""
+        """The folder of the run's checkpoints on this machine; removed when the run is finished."""
         return checkpoint_folder(self.run_id)
 
     @property
     def paths(self) -> dict[str, str]:
-        """Where the run's things are, for people and scripts."""
+        """The addresses of the run and its files, for people and scripts."""
         return {
             "tracking_uri": hide_secrets(tracking_uri()),
             "artifacts": self.artifact_uri,
@@ -185,5 +185,5 @@ class TrackedRun:
 
     @property
     def address(self) -> str:
-        """Where MLflow's UI shows the run, behind the UI's own address."""
+        """The path of the run in MLflow's UI, after the address of the UI."""
         return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}"

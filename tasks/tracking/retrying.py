@@ -1,4 +1,4 @@
-"""Which failures of a task are worth another try: those that pass by themselves."""
+"""Which failures of a task are retried: transient ones."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from prefect.client.schemas.objects import TaskRun
 
 from tasks.workers.training_workers import WorkerDiedError
 
-# MLflow's codes of a locked database, and of a server that answers with an error of its own.
-PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
+# MLflow's codes for a locked database, and for an internal error of a server.
+TRANSIENT_CODES = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR")
 
 
-def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Prefect's ``retry_condition_fn``: a killed process, a locked database, a server or disk that
-    does not answer. Bad data and bad settings stay as they are."""
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """For Prefect's ``retry_condition_fn``: whether the cause is a killed process, a locked
+    database, or a server or disk that does not answer. Wrong data and settings are not retried."""
     try:
         state.result()
     except (WorkerDiedError, OSError):
         return True
     except MlflowException as error:
-        return error.error_code in PASSING
+        return error.error_code in TRANSIENT_CODES
     except Exception:
         return False
     return False

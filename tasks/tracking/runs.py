@@ -1,4 +1,4 @@
-"""The life of a run: created or resumed, ended FINISHED, FAILED or KILLED with the reason."""
+"""Create or resume runs, and end them as FINISHED, FAILED or KILLED with the reason."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
 from modelling.declaration import UseCase, names
-from modelling.declaration.references import reference_secrets, refuse_lost
+from modelling.declaration.references import reference_secrets, refuse_missing_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
@@ -22,25 +22,25 @@ from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import (
     checkpoint_folder,
     connect,
-    connect_patiently,
+    connect_with_retries,
     experiment_id,
 )
-from tasks.workers.processes import died
+from tasks.workers.processes import has_died
 
-# The flow and its parameters, with which a killed run can be resumed.
+# Tags with the flow and its parameters, with which a killed run is resumed.
 FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
-_open: dict[str, TrackedRun] = {}  # of this process, the outermost first; an interrupted one stays
+_open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay in it
 
 
 @contextmanager
 def tracked_run(
     use_case: UseCase, parameters: Mapping[str, Any], resume: str | None = None
 ) -> Iterator[TrackedRun]:
-    """The run of a training: a new one, or the killed run ``resume``, or that of a retried flow.
+    """The run of a training: a new one, the killed run ``resume``, or that of a retried flow run.
 
-    It ends FINISHED, FAILED (an error) or KILLED (interrupted) with the reason as a tag.
+    It ends as FINISHED, FAILED (an error) or KILLED (interrupted), with the reason as a tag.
     """
-    client = connect_patiently() if deployment.id else connect()
+    client = connect_with_retries() if deployment.id else connect()
     experiment = experiment_id(client, use_case.name)
     close_dead_runs(client, [experiment])
     tags = {**provenance(use_case), **_flow_run_tags()}
@@ -49,9 +49,8 @@ def tracked_run(
     run = _run_to_resume(client, experiment, resume)
     if run is None:
         tags[FLOW_PARAMETERS] = json.dumps(reference_secrets(parameters))
-        name = (
-            f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"  # told apart beside other use cases
-        )
+        # With the use case, so that runs of several experiments can be told apart in one list.
+        name = f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"
         run = client.create_run(experiment, tags=tags, run_name=name)
         _log_declaration(client, run.info.run_id, use_case)
         resumed = False
@@ -60,21 +59,21 @@ def tracked_run(
         resumed = True
     info = run.info
     tracked = TrackedRun(client, info.run_id, experiment, info.artifact_uri, resumed)
-    with _ending(tracked):
+    with _closing(tracked):
         yield tracked
 
 
 def _flow_run_tags() -> dict[str, str]:
-    """Which flow run this is, and of which deployment, where it was scheduled by one."""
+    """Tags with the flow run, and with its deployment if there is one."""
     by = f"{flow_run.flow_name}/{deployment.name}" if deployment.id else "none"
     return {"prefect_flow_run": flow_run.id or "none", "prefect_deployment": by}
 
 
 @contextmanager
 def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> Iterator[TrackedRun]:
-    """A run below ``parent``, resumed with it: an ``attempt`` of a training that remedies itself,
-    a ``baseline``, a ``trial`` of a search. ``kind`` is a tag with ``name`` as its value; the same
-    pair gives the same run again, when it is retried."""
+    """A nested run, resumed with its parent: an ``attempt`` of a training with remedies, a
+    ``baseline``, or a ``trial`` of a search. ``kind`` is a tag with ``name`` as its value; a retry
+    with the same pair continues the same run."""
     client, experiment = parent.client, parent.experiment_id
     tags = {**provenance(use_case), kind: name, "mlflow.parentRunId": parent.run_id}
     wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{kind} = '{name}'"
@@ -84,26 +83,26 @@ def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> I
         _reopen(client, run, tags)
     else:
         run = client.create_run(experiment, tags=tags, run_name=f"{kind} {name}")
-    if kind != "baseline" and not run.data.params:  # also where it was killed before it had them
+    if kind != "baseline" and not run.data.params:  # also if it was killed before they were logged
         _log_declaration(client, run.info.run_id, use_case)
     info = run.info
     tracked = TrackedRun(client, info.run_id, experiment, info.artifact_uri, bool(found))
-    with _ending(tracked, keep_checkpoints=True):
+    with _closing(tracked, keep_checkpoints=True):
         yield tracked
 
 
 @contextmanager
-def _ending(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[None]:
-    _open[tracked.run_id] = tracked
+def _closing(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[None]:
+    _open_runs[tracked.run_id] = tracked
     try:
         yield
         tracked.flush()
     except BaseException as error:
         _close(tracked, error)
         if isinstance(error, Exception):
-            _open.pop(tracked.run_id, None)
+            _open_runs.pop(tracked.run_id, None)
         raise
-    _open.pop(tracked.run_id, None)
+    _open_runs.pop(tracked.run_id, None)
     tracked.client.set_terminated(tracked.run_id, "FINISHED")
     if not keep_checkpoints:
         children = f"tags.`mlflow.parentRunId` = '{tracked.run_id}'"
@@ -119,14 +118,14 @@ def _log_declaration(client: MlflowClient, run_id: str, use_case: UseCase) -> No
 
 
 def recorded_flow(run_id: str) -> str:
-    """The name of the flow that made a run. Raises UsageError where there is no such run."""
-    return _find(connect(), run_id).data.tags.get(FLOW, "train")
+    """The name of the flow of a run. Raises UsageError where there is no such run."""
+    return _get_run(connect(), run_id).data.tags.get(FLOW, "train")
 
 
 def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
-    """The flow parameters of a run that can be resumed, or of a ``finished`` one that can be
-    repeated. Raises UsageError where it can't."""
-    run = _find(connect(), run_id)
+    """The flow parameters with which to resume a run, or to repeat a ``finished`` one. Raises
+    UsageError where that is not possible."""
+    run = _get_run(connect(), run_id)
     if finished and run.info.status != "FINISHED":
         raise UsageError(f"run {run_id} is {run.info.status}: only a finished run can be repeated")
     if finished and run.data.tags.get(FLOW, "train") != "train":
@@ -139,32 +138,32 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
         raise UsageError(
             f"run {run_id} is a part of run {parent}: resume that one"
             if parent
-            else f"run {run_id} was not made by a flow of this project"
+            else f"run {run_id} is not of a flow of this project"
         )
     parameters: dict[str, Any] = json.loads(run.data.tags[FLOW_PARAMETERS])
-    refuse_lost(run_id, parameters, "repeated" if finished else "resumed")
+    refuse_missing_secrets(run_id, parameters, "repeated" if finished else "resumed")
     return parameters
 
 
 def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) -> Run | None:
     if resume is not None:
-        return _find(client, resume)
-    if (flow_run.run_count or 0) > 1:  # Prefect retries the flow run: so did we begin before
+        return _get_run(client, resume)
+    if (flow_run.run_count or 0) > 1:  # Prefect retries the flow run
         wanted = f"tags.prefect_flow_run = '{flow_run.id}' and attributes.status != 'FINISHED'"
         return next(iter(client.search_runs([experiment], wanted)), None)
     return None
 
 
-def _find(client: MlflowClient, run_id: str) -> Run:
+def _get_run(client: MlflowClient, run_id: str) -> Run:
     try:
-        return client.get_run(names.run_id(run_id))
+        return client.get_run(names.check_run_id(run_id))
     except MlflowException:
         raise UsageError(f"there is no run {run_id} in this store") from None
 
 
 def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
     owner = run.data.tags.get("process", "")
-    if run.info.status == "RUNNING" and died(owner) is False:
+    if run.info.status == "RUNNING" and has_died(owner) is False:
         raise UsageError(f"run {run.info.run_id} is still running, in process {owner.split()[1]}")
     for name, value in tags.items():
         client.set_tag(run.info.run_id, name, value)
@@ -175,13 +174,13 @@ def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
 
 
 def interrupted_run() -> str | None:
-    """The run of this process that is open or was interrupted: the outermost, to be resumed."""
-    return next(iter(_open), None)
+    """The outermost run of this process that is open or was interrupted: the one to resume."""
+    return next(iter(_open_runs), None)
 
 
 def close_interrupted(reason: str) -> None:
-    """Close, as KILLED, the runs of this process that were not closed while it was interrupted."""
-    for tracked in reversed(list(_open.values())):
+    """Close the runs of this process that the interruption left open, as KILLED."""
+    for tracked in reversed(list(_open_runs.values())):
         run = tracked.client.get_run(tracked.run_id)
         if run.info.status == "RUNNING":
             close_run(tracked.client, run, reason)
@@ -190,19 +189,21 @@ def close_interrupted(reason: str) -> None:
 def _close(tracked: TrackedRun, error: BaseException) -> None:
     tracked.flush()
     if not isinstance(error, Exception):
-        number = getattr(error, "signal", None)  # of what Prefect or the command line raises
+        number = getattr(error, "signal", None)  # set by what Prefect or the command line raises
         by = f" by {Signals(number).name}" if number else ""
         close_run(tracked.client, tracked.client.get_run(tracked.run_id), f"interrupted{by}")
         return
     reason = str(error).partition("\n")[0] or type(error).__name__
     if not isinstance(error, DataRefused | UsageError | MachineError):
-        # The text of an unexpected error may quote cells; its kind does not.
+        # The message of an unexpected error may quote cells; its type does not.
         reason = type(error).__name__
     registered = is_registered(tracked.client, tracked.run_id)
     if not registered and not isinstance(error, DataRefused | UsageError):
-        error.add_note(f"finflows resume {tracked.run_id} goes on from its last checkpoint")
+        error.add_note(f"finflows resume {tracked.run_id} continues from the last checkpoint")
     tracked.log_tags({"failure": reason, "mlflow.note.content": f"Failed: {reason}"})
     if isinstance(error, DataRefused) and error.broken:
-        lines = [f"- {one.column}: {one.rule} ({one.rows} rows)" for one in error.broken]
+        lines = [
+            f"- {broken.column}: {broken.rule} ({broken.rows} rows)" for broken in error.broken
+        ]
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
     tracked.client.set_terminated(tracked.run_id, "FINISHED" if registered else "FAILED")

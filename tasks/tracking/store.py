@@ -1,4 +1,4 @@
-"""Where MLflow keeps its records: the local SQLite store, or the server that is configured."""
+"""MLflow's tracking store: the local SQLite database, or the configured server."""
 
 import os
 import re
@@ -19,66 +19,66 @@ from filelock import BaseFileLock, FileLock
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
-from tasks.workers.processes import end, family
+from tasks.workers.processes import end_processes, process_tree
 
-if TYPE_CHECKING:  # the command line looks at the store's address before anything heavy is imported
+if TYPE_CHECKING:  # the command line uses this module before the heavy imports
     from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[2]
-DATABASE_LOCK = "database.lock"  # beside a SQLite file, while its tables are made
-PAUSES_SECONDS = (5, 15, 60)  # a restart of a server, or a migration of its database
+DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
+RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate its database
 
 
 def tracking_uri() -> str:
-    """``MLFLOW_TRACKING_URI`` where it is set, else the SQLite store under ``mlruns/``."""
+    """``MLFLOW_TRACKING_URI`` where it is set, otherwise the SQLite database in ``mlruns/``."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
 
 
 def ui_address() -> str:
-    """Where a browser finds the store: its server, or what ``make ui`` opens."""
+    """The address of the UI: the tracking server, or what ``make ui`` opens."""
     uri = tracking_uri()
     is_server = uri.startswith(("http:", "https:"))
     return without_login(uri).rstrip("/") if is_server else "http://127.0.0.1:5000"
 
 
 class UnreachableError(UsageError):
-    """The store does not answer now; it may do so later."""
+    """The store does not answer; it may answer later."""
 
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
 
 def refuse_unusable_store() -> None:
-    """Raises UsageError for an address that nothing here can work with, without asking anybody."""
+    """Raises UsageError for a tracking address that can't be used, without connecting to it."""
     uri = tracking_uri()
     if uri.startswith(("http:", "https:")):
-        names.server_address(uri, "MLFLOW_TRACKING_URI")
+        names.check_server_address(uri, "MLFLOW_TRACKING_URI")
     scheme = uri.partition(":")[0].partition("+")[0]
     if is_file_store(uri):
         raise UsageError(
             f"MLFLOW_TRACKING_URI={uri} is a file store, which MLflow 3 no longer writes: run "
-            "'mlflow migrate-filestore' once, then name the sqlite:/// address"
+            "'mlflow migrate-filestore' once, then set the sqlite:/// address"
         )
     if scheme not in ("http", "https", *DATABASES):
         raise UsageError(
-            f"MLFLOW_TRACKING_URI: {scheme or uri} is not supported: name an MLflow server "
+            f"MLFLOW_TRACKING_URI: {scheme or uri} is not supported: set an MLflow server "
             f"(http, https) or a database ({', '.join(DATABASES)}), or unset it for the local store"
         )
-    if scheme == "sqlite" and not can_be_written(local_folder()):
+    if scheme == "sqlite" and not is_writable(local_folder()):
         raise UsageError(
-            f"{local_folder()} can't be written, where the tracking database is: set "
-            "MLFLOW_TRACKING_URI to a store that can"
+            f"{local_folder()} can't be written, the folder of the tracking database: set "
+            "MLFLOW_TRACKING_URI to another store"
         )
 
 
 def is_file_store(uri: str) -> bool:
-    """Whether MLflow would take this address for a folder; ``databricks`` and such are none."""
+    """Whether MLflow reads this address as a folder, which ``databricks`` and the like are not."""
     services = ("databricks", "databricks-uc", "uc")
     return re.match(r"(?!file:)[a-zA-Z][\w+.-]*:", uri) is None and uri not in services
 
 
-def can_be_written(folder: Path) -> bool:
-    """Whether files can be made in ``folder``, which is made where it is not there."""
+def is_writable(folder: Path) -> bool:
+    """Whether files can be created in ``folder``, which is created if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -89,18 +89,18 @@ def can_be_written(folder: Path) -> bool:
 
 @cache
 def connect() -> "MlflowClient":
-    """A client of the store, which is created if it is new. Raises UsageError if out of reach."""
+    """A client of the store; a new store is created. Raises UsageError if it can't be reached."""
     refuse_unusable_store()
     import mlflow
 
     uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
-    # MLflow would print the address of each run of a server, password included.
+    # MLflow would print the address of each run on a server, with the password.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
-        _refuse_deaf_server(uri)
-        with nullcontext() if uri.startswith("http") else _one_at_a_time():
-            # Making the client already creates the tables of a new database.
+        _refuse_unreachable_server(uri)
+        with nullcontext() if uri.startswith("http") else _database_lock():
+            # Creating the client creates the tables of a new database.
             registry = os.environ.get("MLFLOW_REGISTRY_URI", uri)
             client = mlflow.MlflowClient(uri, registry_uri=registry)
             client.search_experiments(max_results=1)
@@ -124,9 +124,9 @@ def _unreachable(uri: str, error: Exception) -> str:
     return f"the tracking server {shown} can't be reached ({reason}): {advice}"
 
 
-def connect_patiently() -> "MlflowClient":
-    """As ``connect``, for runs that nobody watches: tries again while the store is out of reach."""
-    for pause in PAUSES_SECONDS:
+def connect_with_retries() -> "MlflowClient":
+    """``connect`` for scheduled runs: retries while the store can't be reached."""
+    for pause in RETRY_AFTER_SECONDS:
         try:
             return connect()
         except UnreachableError:
@@ -134,26 +134,26 @@ def connect_patiently() -> "MlflowClient":
     return connect()
 
 
-def _refuse_deaf_server(uri: str) -> None:
-    """MLflow itself would try for minutes."""
+def _refuse_unreachable_server(uri: str) -> None:
+    """Fail at once where no server answers: MLflow itself would retry for minutes."""
     address = urlparse(uri)
     if address.scheme in getproxies() and not proxy_bypass(address.hostname or ""):
-        return  # only the proxy can know
+        return  # only the proxy can connect
     ports = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
     port = address.port or ports.get(address.scheme.partition("+")[0])
     if address.hostname and port:
         socket.create_connection((address.hostname, port), timeout=5).close()
 
 
-def _one_at_a_time() -> BaseFileLock:
-    """Processes of this machine that start together on a new database fail in its migrations."""
+def _database_lock() -> BaseFileLock:
+    """One process of this machine at a time: two that create the tables together both fail."""
     folder = local_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / DATABASE_LOCK, timeout=300)
 
 
 def local_folder() -> Path:
-    """Where this machine keeps what is not in the store: beside a SQLite file, else ``mlruns/``."""
+    """The folder for files that are not in the store: that of the SQLite file, else ``mlruns/``."""
     uri = tracking_uri()
     if uri.startswith("sqlite:///"):
         return Path(uri.removeprefix("sqlite:///")).resolve().parent
@@ -161,18 +161,18 @@ def local_folder() -> Path:
 
 
 def scratch_folder(run_id: str) -> Path:
-    """Where a run of this machine keeps files while it runs; it goes when the run is closed."""
-    return local_folder() / "scratch" / names.run_id(run_id)
+    """The folder for the temporary files of a run; removed when the run is closed."""
+    return local_folder() / "scratch" / names.check_run_id(run_id)
 
 
 def checkpoint_folder(run_id: str) -> Path:
-    """Where a run of this machine keeps its checkpoints; it goes when the run is finished."""
-    return local_folder() / "checkpoints" / names.run_id(run_id)
+    """The folder for the checkpoints of a run; removed when the run is finished."""
+    return local_folder() / "checkpoints" / names.check_run_id(run_id)
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The experiment called ``name``, created if it is new, with artifacts at an absolute place.
-    Raises UsageError where it was deleted."""
+    """The id of the experiment called ``name``; a new one is created, with an absolute path for its
+    artifacts. Raises UsageError where it was deleted."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -191,23 +191,23 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     return experiment.experiment_id
 
 
-def shown_at(path: str) -> str:
-    """How somebody gets to see ``path``: on the server, or once ``make ui`` opens the store."""
+def how_to_open(path: str) -> str:
+    """How to open ``path`` in the UI: on the server, or after ``make ui``."""
     first = "" if tracking_uri().startswith(("http:", "https:")) else "make ui, then "
     return f"{first}{ui_address()}{path}"
 
 
 def serve_ui(port: int) -> None:
-    """MLflow's own UI over the store, on 127.0.0.1, until it is interrupted."""
+    """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted."""
     connect()
     if tracking_uri().startswith(("http:", "https:")):
-        raise UsageError(f"the runs are on a server, which shows them: {shown_at('')}")
+        raise UsageError(f"the runs are on a server with a UI of its own: {how_to_open('')}")
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    # A command line is everybody's to read; an environment is not.
+    # Everybody on the machine can read a command line, but not an environment.
     settings = {**os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri()}
-    # A session of its own: who interrupts this process has it end the UI, and all that it started.
+    # A session of its own: when this process is interrupted, it ends the UI and its processes.
     with subprocess.Popen(command, env=settings, start_new_session=True) as server:
         try:
             server.wait()
         finally:
-            end(family(server.pid), patience=2)
+            end_processes(process_tree(server.pid), timeout_seconds=2)

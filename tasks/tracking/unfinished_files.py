@@ -1,9 +1,9 @@
-"""Files and folders of customers' rows while they are written: their owner's alone, and gone with
-the process that wrote them.
+"""Files and folders with customers' rows while they are written: only their owner can read them,
+and they are removed if their process is killed.
 
-Whoever writes holds a lock on them, which the system lets go when the process ends, however it
-ends. So what nobody holds is a leftover of one that was killed, on whatever machine, and what is
-held is never removed.
+The process that writes holds a lock on them, which the system releases when the process ends, in
+whatever way. So an unlocked one is a leftover of a killed process, on whatever machine, and a
+locked one is never removed.
 """
 
 import fcntl
@@ -17,21 +17,22 @@ from uuid import uuid4
 
 from tasks.tracking.store import local_folder
 
-PART = ".part"
+PARTIAL_SUFFIX = ".part"
 
 
 @contextmanager
 def unfinished_file(path: Path) -> Iterator[Path]:
-    """A new and empty file beside ``path`` that takes its place when all is written, or that goes.
+    """A new, empty file next to ``path``, which replaces it after the block, or is removed where
+    the block fails.
 
-    Where it lies is noted beside the store, for ``remove_leftovers``. One that stays empty is no
-    file: then an older one at ``path`` goes, too.
+    Its path is noted in the local folder, for ``remove_leftovers``. If it stays empty, there is no
+    file at ``path`` after the block: an older one is removed, too.
     """
     remove_leftovers()
-    for left in path.parent.glob(f".*{PART}"):  # of another store's
-        if left.name.startswith(f".{path.name}."):
-            _remove_abandoned(left)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}{PART}")
+    for leftover in path.parent.glob(f".*{PARTIAL_SUFFIX}"):  # noted in another store
+        if leftover.name.startswith(f".{path.name}."):
+            _remove_abandoned(leftover)
+    part = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}{PARTIAL_SUFFIX}")
     descriptor, note = _new_file(part), _note(part)
     try:
         yield part
@@ -47,14 +48,15 @@ def unfinished_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def unfinished_folder(folder: Path) -> Iterator[Path]:
-    """The new and empty ``folder`` for the time being; what a killed process left there goes."""
+    """The new, empty ``folder`` for the duration of the block; what a killed process left in it is
+    removed first."""
     remove_leftovers()
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _hold(descriptor)
+        _lock(descriptor)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -62,38 +64,39 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
 
 
 def _new_file(path: Path) -> int:
-    """Make ``path``, and hold it from then on; the descriptor to close."""
+    """Create and lock ``path``; returns the descriptor to close."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        _hold(descriptor)
+        _lock(descriptor)
         if os.stat(descriptor).st_nlink:
             return descriptor
-        os.close(descriptor)  # somebody took it for a leftover before it was held
+        os.close(descriptor)  # another process removed it as a leftover before it was locked
 
 
-def _hold(descriptor: int) -> None:
-    """Where a disk knows no locks nobody can hold a file: then nobody removes one either."""
+def _lock(descriptor: int) -> None:
+    """Lock a file. A file system without locks fails here, and also when leftovers are removed, so
+    that nothing is removed there."""
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_leftovers() -> list[str]:
-    """Remove what killed processes were writing, wherever it lies; one line for each."""
+    """Remove what killed processes were writing; returns one line for each."""
     lines = []
     for note in _notes().glob("*.txt"):
         part = Path(note.read_text(encoding="utf-8"))
-        if part.suffix == PART and _remove_abandoned(part):
-            lines.append(f"{part} removed: whoever wrote it was killed")
+        if part.suffix == PARTIAL_SUFFIX and _remove_abandoned(part):
+            lines.append(f"{part} removed: the process that wrote it was killed")
         if not part.exists():
             note.unlink(missing_ok=True)
     for folder in (local_folder() / "scratch").glob("*"):
         if _remove_abandoned(folder):
-            lines.append(f"{folder} removed: whoever used it was killed")
+            lines.append(f"{folder} removed: the process that used it was killed")
     return lines
 
 
 def _remove_abandoned(path: Path) -> bool:
-    """Remove ``path`` where it is there and nobody holds it; whether that was so."""
+    """Remove ``path`` if it exists and is not locked; returns whether it was removed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -113,7 +116,7 @@ def _notes() -> Path:
 
 
 def _note(part: Path) -> Path:
-    """Where it is written that ``part`` is; a store that can't be written has none."""
+    """Write the note with the path of ``part``; none where the folder can't be written."""
     note = _notes() / f"{hashlib.sha256(str(part.resolve()).encode()).hexdigest()[:16]}.txt"
     with suppress(OSError):
         note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

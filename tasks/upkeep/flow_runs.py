@@ -1,4 +1,4 @@
-"""Flow runs whose process is gone: what Prefect and MLflow say of them is made to agree."""
+"""End runs whose process has died, in MLflow and in Prefect, so that both agree."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -14,31 +14,31 @@ from tasks.workers.temporary_server import ensure_server
 
 
 def reap() -> list[str]:
-    """End what says that it runs but does not; one line for each, empty if all is well.
+    """End runs that are recorded as running but are not; one line for each.
 
-    MLflow runs of this machine whose process was killed become KILLED and their flow runs Crashed.
-    MLflow runs of other machines are closed where Prefect knows that their flow run has ended.
+    MLflow runs of this machine whose process was killed become KILLED, and their flow runs Crashed.
+    MLflow runs of other machines are closed where their flow run has ended in Prefect.
     """
-    done = []
-    dead, elsewhere = close_all_dead()
-    done += [f"MLflow run {one.info.run_id} closed: its process was killed" for one in dead]
-    for flow_run in _flow_runs(one.data.tags.get("prefect_flow_run", "none") for one in dead):
+    changes = []
+    dead, on_other_machines = close_all_dead()
+    changes += [f"MLflow run {run.info.run_id} closed: its process was killed" for run in dead]
+    for flow_run in _flow_runs(run.data.tags.get("prefect_flow_run", "none") for run in dead):
         if flow_run.state is not None and not flow_run.state.is_final():
             with get_client(sync_client=True) as client:
                 reason: State = Crashed(message="its process was killed (finflows doctor)")
                 client.set_flow_run_state(flow_run.id, reason)
-            done.append(f"flow run {flow_run.name} ({flow_run.id}) marked as Crashed")
-    for flow_run in _flow_runs(elsewhere):
+            changes.append(f"flow run {flow_run.name} ({flow_run.id}) marked as Crashed")
+    for flow_run in _flow_runs(on_other_machines):
         if flow_run.state is not None and flow_run.state.is_final():
-            run = elsewhere[str(flow_run.id)]
+            run = on_other_machines[str(flow_run.id)]
             close_run(connect(), run, f"its flow run {flow_run.id} is {flow_run.state.name}")
-            done.append(f"MLflow run {run.info.run_id} closed: its flow run has ended")
-    return done
+            changes.append(f"MLflow run {run.info.run_id} closed: its flow run has ended")
+    return changes
 
 
 def _flow_runs(ids: Iterable[str]) -> list[FlowRun]:
-    wanted = [UUID(one) for one in ids if one != "none"]
-    if not wanted:  # without a configured server, asking would start one
+    wanted = [UUID(flow_run_id) for flow_run_id in ids if flow_run_id != "none"]
+    if not wanted:  # or a server would be started for nothing
         return []
     ensure_server()
     with get_client(sync_client=True) as client:

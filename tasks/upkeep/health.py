@@ -1,4 +1,4 @@
-"""The usual traps of this stack, each as a check that says what it found."""
+"""Checks for the usual problems of this stack; each says what it found."""
 
 import shutil
 import socket
@@ -30,19 +30,19 @@ from tasks.registry.model_files import versions_in_use
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.store import ROOT, connect, is_file_store, local_folder, tracking_uri
 
-SECONDS_APART = 30
+MAXIMUM_CLOCK_DIFFERENCE_SECONDS = 30
 
 
 class Check(NamedTuple):
-    """One check: whether all is well, and what was found or what to do."""
+    """The result of a check: whether it passed, and what was found or what to do."""
 
     name: str
     passed: bool
     finding: str
 
 
-def examine() -> list[Check]:
-    """All checks, in the order in which one would look."""
+def run_checks() -> list[Check]:
+    """Run all checks."""
     found = [
         check()
         for check in (
@@ -57,11 +57,11 @@ def examine() -> list[Check]:
             check_disk,
         )
     ]
-    return [one._replace(finding=hide_secrets(one.finding)) for one in found]
+    return [check._replace(finding=hide_secrets(check.finding)) for check in found]
 
 
 def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
-    """Installed packages against the bounds that this project declares, each for a reason."""
+    """The installed packages are within the bounds that this project declares."""
     project = tomllib.loads(declared.read_text(encoding="utf-8"))["project"]
     broken = []
     for requirement in map(Requirement, project["dependencies"]):
@@ -71,13 +71,13 @@ def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
             broken.append(f"{requirement.name} is missing")
             continue
         if not requirement.specifier.contains(installed, prereleases=True):
-            broken.append(f"{requirement.name} {installed}, wanted {requirement.specifier}")
+            broken.append(f"{requirement.name} {installed} is not {requirement.specifier}")
     finding = "; ".join(broken) + ": run make setup" if broken else "as declared"
     return Check("versions", not broken, finding)
 
 
 def check_file_store() -> Check:
-    """A store of plain files, which MLflow 3 no longer reads."""
+    """There is no store of plain files, which MLflow 3 no longer reads."""
     folder = local_folder()
     old = [path.parent.parent for path in folder.glob("*/meta.yaml")] if folder.exists() else []
     if is_file_store(tracking_uri()) or old:
@@ -103,7 +103,7 @@ def check_models() -> Check:
     try:
         in_use = versions_in_use(connect())
     except UsageError:
-        return Check("models", True, "not looked at: the store does not answer")
+        return Check("models", True, "not checked: the store does not answer")
     if in_use.unusable:
         return Check("models", False, "; ".join(in_use.unusable))
     found = f"{in_use.versions} in use, all with their files"
@@ -113,24 +113,25 @@ def check_models() -> Check:
 
 
 def check_history() -> Check:
-    """No entry of who was champion, when and why, was removed or changed."""
+    """No entry in the history of a champion was removed or changed."""
     try:
         broken = broken_histories(connect())
     except UsageError:
-        return Check("history", True, "not looked at: the store does not answer")
+        return Check("history", True, "not checked: the store does not answer")
     return Check("history", not broken, "; ".join(broken) or "of all champions, without gaps")
 
 
 def check_prefect() -> Check:
-    """The Prefect server answers, and its scheduler plans ahead."""
+    """The Prefect server answers, and its scheduler plans runs."""
     if not (url := PREFECT_API_URL.value()):
-        return Check("prefect", True, "no server configured: each flow starts one for its time")
+        return Check("prefect", True, "no server configured: each flow starts a temporary one")
     try:
         with urlopen(f"{without_login(url)}/health", timeout=5):
             pass
         with get_client(sync_client=True) as client:
-            planned = [one for one in client.read_deployments() if _is_scheduled(one)]
-            idle = [one.name for one in planned if not _plans(client, one.id)]
+            deployments = client.read_deployments()
+            planned = [deployment for deployment in deployments if _is_scheduled(deployment)]
+            idle = [each.name for each in planned if not _has_planned_run(client, each.id)]
     except (URLError, OSError, ValueError) as error:
         return Check("prefect", False, f"{url} does not answer ({type(error).__name__})")
     except HTTPStatusError as error:
@@ -138,16 +139,16 @@ def check_prefect() -> Check:
         found = "does not know this user: export PREFECT_API_AUTH_STRING=..."
         return Check("prefect", False, f"{url} {found if code == 401 else f'answers {code}'}")
     if idle:
-        found = f"{', '.join(idle)}: scheduled, but no run is planned; the scheduler is dead "
-        return Check("prefect", False, found + "(SQLAlchemy 2.1 does that) or has just begun")
+        found = f"{', '.join(idle)}: scheduled, but no run is planned: the scheduler does not work "
+        return Check("prefect", False, found + "(as with SQLAlchemy 2.1) or has just started")
     return Check("prefect", True, f"answers, {len(planned)} scheduled deployments")
 
 
 def _is_scheduled(deployment: DeploymentResponse) -> bool:
-    return not deployment.paused and any(one.active for one in deployment.schedules)
+    return not deployment.paused and any(schedule.active for schedule in deployment.schedules)
 
 
-def _plans(client: SyncPrefectClient, deployment_id: UUID) -> bool:
+def _has_planned_run(client: SyncPrefectClient, deployment_id: UUID) -> bool:
     state = filters.FlowRunFilterState(
         type=filters.FlowRunFilterStateType(
             any_=[StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
@@ -165,17 +166,17 @@ def _plans(client: SyncPrefectClient, deployment_id: UUID) -> bool:
 
 
 def check_gpu() -> Check:
-    """Where the machine has NVIDIA GPUs, TensorFlow sees them too; soft placement hides it."""
+    """TensorFlow can use the machine's NVIDIA GPUs; otherwise it silently uses the CPU."""
     present = _gpus_of_the_machine()
     if not present:
-        return Check("gpu", True, "none here: trainings run on the CPU")
+        return Check("gpu", True, "none: trainings run on the CPU")
     code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    seen = int(done.stdout.strip() or 0)
-    if seen:
-        return Check("gpu", True, f"TensorFlow sees {seen} of {present}")
+    visible = int(done.stdout.strip() or 0)
+    if visible:
+        return Check("gpu", True, f"TensorFlow sees {visible} of {present}")
     found = f"the machine has {present}, TensorFlow sees none: pip install 'finance-flows[gpu]', "
-    return Check("gpu", False, found + "and look at CUDA_VISIBLE_DEVICES")
+    return Check("gpu", False, found + "and check CUDA_VISIBLE_DEVICES")
 
 
 def _gpus_of_the_machine() -> int:
@@ -186,26 +187,34 @@ def _gpus_of_the_machine() -> int:
 
 
 def check_clock() -> Check:
-    """This clock against the servers' clocks, and against the newest run: it must not be ahead."""
+    """The clock of this machine agrees with those of the servers, and is not behind any run."""
     now = datetime.now(UTC)
-    others = {}
+    clock_differences = {}
     for url in (tracking_uri(), PREFECT_API_URL.value() or ""):
-        if url.startswith(("http:", "https:")) and (said := _date_of(url)):
-            others[urlparse(url).hostname or url] = abs((said - now).total_seconds())
-    late = [f"{host} by {apart:.0f} s" for host, apart in others.items() if apart > SECONDS_APART]
+        if url.startswith(("http:", "https:")) and (server_time := _server_time(url)):
+            clock_differences[urlparse(url).hostname or url] = abs(
+                (server_time - now).total_seconds()
+            )
+    differences = [
+        f"{host} by {seconds:.0f} s"
+        for host, seconds in clock_differences.items()
+        if seconds > MAXIMUM_CLOCK_DIFFERENCE_SECONDS
+    ]
     try:
         newest = newest_start(connect())
     except UsageError:
         newest = None
-    if newest and (newest - now).total_seconds() > SECONDS_APART:
-        late.append(f"the newest run, which began at {newest:%Y-%m-%d %H:%M}")
+    if newest and (newest - now).total_seconds() > MAXIMUM_CLOCK_DIFFERENCE_SECONDS:
+        differences.append(f"the newest run, which started at {newest:%Y-%m-%d %H:%M}")
     found = (
-        f"differs from {'; '.join(late)}: set it by NTP" if late else f"{now:%Y-%m-%d %H:%M} UTC"
+        f"differs from {'; '.join(differences)}: set it by NTP"
+        if differences
+        else f"{now:%Y-%m-%d %H:%M} UTC"
     )
-    return Check("clock", not late, found)
+    return Check("clock", not differences, found)
 
 
-def _date_of(url: str) -> datetime | None:
+def _server_time(url: str) -> datetime | None:
     try:
         with urlopen(f"{without_login(url).rstrip('/')}/health", timeout=5) as answer:
             return parsedate_to_datetime(answer.headers["Date"])
@@ -214,11 +223,11 @@ def _date_of(url: str) -> datetime | None:
 
 
 def check_disk(at_least_gib: float = 2) -> Check:
-    """Room for checkpoints, artifacts and databases."""
+    """There is disk space for checkpoints, artifacts and databases."""
     folder = local_folder()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
     found = f"{free:.1f} GiB free on {socket.gethostname()}"
-    wanted = "" if free >= at_least_gib else f", at least {at_least_gib} wanted"
-    return Check("disk", not wanted, found + wanted)
+    too_little = "" if free >= at_least_gib else f", at least {at_least_gib} needed"
+    return Check("disk", not too_little, found + too_little)

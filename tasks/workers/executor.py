@@ -1,57 +1,57 @@
-"""What every place where trainings run has in common, and how one without workers is noticed."""
+"""The interface of everything that runs trainings, and the check that it still has workers."""
 
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 
-# Without any worker: longer than a nanny takes to start a new one, or Prefect to call one offline.
-PATIENCE_SECONDS = 120
+# Longer than a Dask nanny needs to start a worker, or Prefect to report one as offline.
+NO_WORKER_SECONDS = 120
 
 
 class AbandonedError(BaseException):
-    """Nobody waits for this training any more: no failure of its own, and none to try again."""
+    """The training was stopped since nobody waits for it: not a failure, and not to be retried."""
 
 
 class ExecutorLostError(UsageError):
-    """No training can go on there, whatever its settings: the search stops, and can be resumed."""
+    """No training can run, whatever its settings: the search stops, and can be resumed."""
 
 
 class WorkerWatch:
-    """When ``place`` last had a worker, for whoever waits there."""
+    """Remembers when ``name`` (a cluster or pool) last had a worker."""
 
-    def __init__(self, place: str):
-        self.place = place
-        self.last = time.monotonic()
+    def __init__(self, name: str):
+        self.name = name
+        self.last_seen = time.monotonic()
 
-    def look(self, has_workers: bool) -> None:
-        """Raises PlaceLostError where it has had none for two minutes on end."""
+    def check(self, has_workers: bool) -> None:
+        """Raises ExecutorLostError where there has been no worker for two minutes."""
         now = time.monotonic()
         if has_workers:
-            self.last = now
-        elif now - self.last > PATIENCE_SECONDS:
-            raise ExecutorLostError(f"{self.place} has no worker left")
+            self.last_seen = now
+        elif now - self.last_seen > NO_WORKER_SECONDS:
+            raise ExecutorLostError(f"{self.name} has no worker left")
 
 
 class Executor(Protocol):
-    """Where a training can run; ``slots`` is how many at a time."""
+    """Runs trainings, ``slots`` at a time."""
 
     slots: int
 
-    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
-        """Train, once a slot is free. Raises WorkerDiedError where its process was killed, and
-        PlaceLostError where no other could take its place."""
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
+        """Train, as soon as a slot is free. Raises WorkerDiedError where the process was killed,
+        and ExecutorLostError where no worker is left."""
 
     def abandon(self) -> None:
-        """Stop all that trains: whoever waited for it has been interrupted."""
+        """Stop all trainings, because the search was interrupted."""
 
 
-def report_epochs(fitted: Fitted, on_epoch: Sequence[OnEpoch]) -> None:
-    """What a training elsewhere could not tell while it ran."""
-    for epoch in range(len(fitted.history.metrics["loss"])):
+def report_epochs(network: TrainedNetwork, on_epoch: Sequence[OnEpoch]) -> None:
+    """Call ``on_epoch`` for each epoch of a training that could not do so while it ran."""
+    for epoch in range(len(network.history.metrics["loss"])):
         for listener in on_epoch:
-            listener(epoch, {k: v[epoch] for k, v in fitted.history.metrics.items()})
+            listener(epoch, {k: v[epoch] for k, v in network.history.metrics.items()})

@@ -1,7 +1,7 @@
-"""Where trainings run: worker processes of this machine, or the workers of a Dask cluster
-(``tasks.workers.dask_cluster``) or of a Prefect work pool (``tasks.workers.work_pool``).
+"""Run trainings in worker processes of this machine, on a Dask cluster
+(``tasks.workers.dask_cluster``) or in a Prefect work pool (``tasks.workers.work_pool``).
 
-Whoever trains asks a place for it, and waits for a slot, which is held for the training only.
+A training waits for a free slot, and holds it while it trains, no longer.
 """
 
 import os
@@ -13,9 +13,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, Executor
 from tasks.workers.training_workers import (
     TrainingWorker,
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 
 class LocalProcesses:
-    """Warm worker processes of this machine, which share its cores and its GPUs evenly."""
+    """Worker processes of this machine, which stay warm and share its cores and GPUs evenly."""
 
     def __init__(self, workers: int = 1):
         self.slots = workers
         self.environments = [share_of_machine(number, workers) for number in range(workers)]
-        self.free: SimpleQueue[dict[str, str]] = SimpleQueue()
+        self.free_environments: SimpleQueue[dict[str, str]] = SimpleQueue()
         for environment in self.environments:
-            self.free.put(environment)
+            self.free_environments.put(environment)
         self.busy: set[TrainingWorker] = set()
         self.abandoned = False
 
-    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
-        environment = self.free.get()
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
+        environment = self.free_environments.get()
         try:
             if self.abandoned:
                 raise AbandonedError
@@ -57,7 +57,7 @@ class LocalProcesses:
                 finally:
                     self.busy.discard(worker)
         finally:
-            self.free.put(environment)
+            self.free_environments.put(environment)
 
     def abandon(self) -> None:
         self.abandoned = True
@@ -65,31 +65,31 @@ class LocalProcesses:
             worker.process.kill()
 
     def close(self) -> None:
-        """End its workers, but the one that has the whole machine: it trains what comes next."""
+        """End the workers, except one that uses the whole machine: the next training uses it."""
         for environment in self.environments:
             if environment:
                 stop_idle_workers(environment)
 
 
 def share_of_machine(number: int, workers: int) -> dict[str, str]:
-    """The environment in which worker ``number`` of ``workers`` has its share of cores and GPUs."""
+    """The environment of worker ``number`` of ``workers``: its share of cores and GPUs."""
     return {**share_of_cores(workers), **_share_of_gpus(number, workers)}
 
 
 def _share_of_gpus(number: int, workers: int) -> dict[str, str]:
-    """The GPUs that worker ``number`` of ``workers`` sees; without GPUs nothing is said of them."""
+    """The GPUs that worker ``number`` of ``workers`` may use; empty without GPUs."""
     gpus = visible_gpus()
     if not gpus or workers == 1:
         return {}
-    mine = gpus[number::workers] or [gpus[number % len(gpus)]]
-    return {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+    assigned = gpus[number::workers] or [gpus[number % len(gpus)]]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(assigned)}
 
 
 def visible_gpus() -> list[str]:
-    """Those of ``CUDA_VISIBLE_DEVICES`` where it is set, else all that the driver lists."""
+    """The GPUs in ``CUDA_VISIBLE_DEVICES`` where it is set, otherwise all that the driver lists."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [one for one in named.split(",") if one.strip() not in ("", "-1")]
+        return [gpu for gpu in named.split(",") if gpu.strip() not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
         return []
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
@@ -101,8 +101,8 @@ def open_executor(
     workers: int, dask: str | None = None, pool: str | None = None, shared: Path | None = None
 ) -> Iterator[Executor]:
     """``workers`` processes of this machine; or, with ``dask``, the cluster at that address
-    (``local``: a cluster of ``workers`` processes for the time being); or the Prefect work pool
-    ``pool``, ``workers`` trainings at a time, which finds the rows in the folder ``shared``."""
+    (``local``: a temporary cluster of ``workers`` processes); or the Prefect work pool ``pool``,
+    ``workers`` trainings at a time, whose workers read the rows from the folder ``shared``."""
     if dask is not None:
         from tasks.workers.dask_cluster import DaskCluster, dask_client
 
@@ -119,5 +119,5 @@ def _processes(workers: int, pool: str | None, shared: Path | None) -> "LocalPro
     from tasks.workers.work_pool import WorkPool
 
     if shared is None:
-        raise ValueError("a work pool needs a folder that it shares")
+        raise ValueError("a work pool needs a shared folder")
     return WorkPool.of(pool, workers, shared)

@@ -1,4 +1,4 @@
-"""Prefect is told to notice where a flow run's process is gone: its heartbeats stop."""
+"""Let Prefect notice that the process of a flow run has died: its heartbeats stop."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -17,10 +17,10 @@ ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
 def watch_heartbeats(flow_names: Iterable[str] = WATCHED_FLOWS) -> bool:
-    """Have Prefect mark flow runs of these flows as Crashed when three heartbeats are missing.
+    """Make Prefect mark flow runs of these flows as Crashed when three heartbeats are missing.
 
-    Heartbeats come every ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` seconds (180 unless it is set). Says
-    whether the automation is new; one that watches these flows already is left as it is.
+    Heartbeats are sent every ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` seconds (180 by default).
+    Returns whether the automation is new; an existing one for the same flows is kept.
     """
     related = ResourceSpecification(
         {"prefect.resource.role": "flow", "prefect.resource.name": list(flow_names)}

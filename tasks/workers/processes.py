@@ -1,4 +1,4 @@
-"""Processes of this machine by more than their number, which is given anew: does one still live?"""
+"""Identify processes of this machine, although their numbers are reused, and end them."""
 
 import re
 import socket
@@ -9,32 +9,32 @@ from pathlib import Path
 import psutil
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-CLOCK_STEP_SECONDS = 60  # by how much an old record may be off: numbers are not given anew so soon
+CLOCK_STEP_SECONDS = 60  # tolerance for start times by the clock; numbers are not reused so soon
 
 
 def process_tag(pid: int) -> str:
-    """A process of this machine beyond reuse of its number: host, pid and when it started."""
-    return f"{socket.gethostname()} {pid} {_start(pid) or 'gone'}"
+    """Identifies a process for good: host, number (which is reused) and start time."""
+    return f"{socket.gethostname()} {pid} {_start_time(pid) or 'gone'}"
 
 
-def died(tag: str) -> bool | None:
-    """Whether the process of a ``process`` tag is gone; None for another machine's process, and
-    for a tag that is not ours."""
-    own = re.fullmatch(rf"{re.escape(socket.gethostname())} ([0-9]+) (\S+)", tag)
-    if own is None:
+def has_died(tag: str) -> bool | None:
+    """Whether the process of a ``process`` tag has ended; None for a process of another machine,
+    and for a tag of another form."""
+    parsed = re.fullmatch(rf"{re.escape(socket.gethostname())} ([0-9]+) (\S+)", tag)
+    if parsed is None:
         return None
-    pid, start = int(own[1]), own[2]
-    if start.isdigit():  # by the clock, as it was recorded before and is where there is no /proc
-        began = _clock_start(pid)
+    pid, start = int(parsed[1]), parsed[2]
+    if start.isdigit():  # by the clock: in older tags, and where there is no /proc
+        began = _start_by_clock(pid)
         return began is None or abs(began - int(start)) > CLOCK_STEP_SECONDS
-    return start != _start(pid)
+    return start != _start_time(pid)
 
 
-def _start(pid: int) -> str | None:
-    """When a process started, None where there is none. On Linux these are the boot and the
-    kernel's ticks since then: a clock that is set does not change them."""
+def _start_time(pid: int) -> str | None:
+    """The start of a process, None where there is none. On Linux: the id of the boot and the
+    kernel's ticks since then, which do not change when the clock is set."""
     if not BOOT_ID.exists():
-        began = _clock_start(pid)
+        began = _start_by_clock(pid)
         return None if began is None else f"{began:.0f}"
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
@@ -44,33 +44,33 @@ def _start(pid: int) -> str | None:
     return f"{BOOT_ID.read_text().strip()}:{after_name.split()[22 - 3]}"
 
 
-def _clock_start(pid: int) -> float | None:
+def _start_by_clock(pid: int) -> float | None:
     try:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return None
 
 
-def family(pid: int) -> list[psutil.Process]:
-    """All processes that a process started, those that they started, and itself as the last."""
+def process_tree(pid: int) -> list[psutil.Process]:
+    """A process and all its descendants; the process itself is the last."""
     try:
-        head = psutil.Process(pid)
-        return [*head.children(recursive=True), head]
+        root = psutil.Process(pid)
+        return [*root.children(recursive=True), root]
     except psutil.NoSuchProcess:
         return []
 
 
-def end(processes: list[psutil.Process], patience: float) -> None:
-    """End processes: they are asked to, and after ``patience`` seconds made to.
+def end_processes(processes: list[psutil.Process], timeout_seconds: float) -> None:
+    """Terminate processes, and kill those that still run after ``timeout_seconds``.
 
-    List them before the first ends: nobody knows any more whose children the others were.
+    List them before the first one ends: after that their parents are no longer known.
     """
     for process in processes:
         _signal(process.terminate)
-    _, stubborn = psutil.wait_procs(processes, timeout=patience)
-    for process in stubborn:
+    _, still_running = psutil.wait_procs(processes, timeout=timeout_seconds)
+    for process in still_running:
         _signal(process.kill)
-    psutil.wait_procs(stubborn, timeout=1)
+    psutil.wait_procs(still_running, timeout=1)
 
 
 def _signal(send: Callable[[], None]) -> None:

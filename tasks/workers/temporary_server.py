@@ -1,10 +1,10 @@
 """The Prefect server that this program starts where none is configured: Prefect's own, on
-127.0.0.1, for as long as the program, and closed to everybody else (``server_authentication``).
+127.0.0.1, while the program runs, with authentication (``server_authentication``).
 
-It has a session of its own: Ctrl-C in a terminal goes to the flow, not to the server under it. The
-flow's process holds the socket that the server listens on. A server that is killed is replaced, and
-meanwhile requests wait in the socket's queue: nothing is lost but time. It ends with the flow's
-process, however that ends, because its standard input is closed then.
+It has a session of its own, so that Ctrl-C in a terminal goes to the flow only. The flow's process
+holds the socket on which the server listens. A server that is killed is restarted; meanwhile
+requests wait in the queue of the socket. The server ends when the flow's process ends, in whatever
+way, because its standard input is then closed.
 """
 
 import atexit
@@ -18,41 +18,47 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from modelling.refusals import UsageError
-from tasks.workers.server_authentication import closed_server, random_string, sign_in
+from tasks.workers.server_authentication import (
+    authenticated_server_settings,
+    new_auth_string,
+    use_auth_string,
+)
 
 SERVE = "import sys; from tasks.workers.temporary_server import serve; serve(int(sys.argv[1]))"
-QUICK_DEATHS = 4  # one after the other, until it is no bad luck any more
-SETTLED_SECONDS = 60  # who has lived so long did start
-BOOT_SECONDS = 300  # others of this machine may be first, each for as long as it takes to boot
+MAXIMUM_QUICK_EXITS = 4  # in a row, then the server is not restarted
+STARTED_SECONDS = 60  # a server that ran so long had started properly
+BOOT_SECONDS = 300  # servers of this machine start one after the other
 _running: "list[TemporaryServer]" = []
 
 
 class TemporaryServer:
-    """A server that boots while this process does other things; then ``take`` it into use.
+    """A server that starts in the background; ``use`` waits for it.
 
-    ``with_pages`` it is a whole one, with Prefect's pages and schedules.
+    ``with_ui`` starts a complete one, with Prefect's pages and schedules.
     """
 
-    def __init__(self, port: int = 0, string: str | None = None, with_pages: bool = False) -> None:
+    def __init__(
+        self, port: int = 0, auth_string: str | None = None, with_ui: bool = False
+    ) -> None:
         self.listening = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self.listening.getsockname()[1]
-        self.string = string or random_string()
-        self.with_pages = with_pages
+        self.auth_string = auth_string or new_auth_string()
+        self.with_ui = with_ui
         self.stopped = False
         self.process = self._start()
-        threading.Thread(target=self._replace, daemon=True).start()
+        threading.Thread(target=self._restart, daemon=True).start()
         _running.append(self)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         from prefect.settings import get_current_settings
 
-        described = {
+        server_settings = {
             "PREFECT__SERVER_FINAL": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            **closed_server(self.string, self.port),
+            **authenticated_server_settings(self.auth_string, self.port),
         }
-        if not self.with_pages:
-            described |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        if not self.with_ui:
+            server_settings |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
         settings = get_current_settings().to_environment_variables(exclude_unset=True)
         return subprocess.Popen(
             [sys.executable, "-P", "-c", SERVE, str(self.listening.fileno())],
@@ -61,44 +67,49 @@ class TemporaryServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, **settings, **described},
+            env={**os.environ, **settings, **server_settings},
         )
 
-    def _replace(self) -> None:
-        deaths = 0
+    def _restart(self) -> None:
+        quick_exits = 0
         while True:
-            began = time.monotonic()
+            started = time.monotonic()
             self.process.wait()
-            deaths = deaths + 1 if time.monotonic() - began < SETTLED_SECONDS else 1
-            if self.stopped or deaths == QUICK_DEATHS:
+            quick_exits = quick_exits + 1 if time.monotonic() - started < STARTED_SECONDS else 1
+            if self.stopped or quick_exits == MAXIMUM_QUICK_EXITS:
                 break
             self.process = self._start()
-        self.listening.close()  # whoever asks is refused at once
+        self.listening.close()  # so that requests fail at once
 
     def wait(self) -> None:
-        """Until it answers; then this process knows its string. Raises UsageError where it can't
-        be started."""
+        """Wait until the server answers, and use its authentication string in this process. Raises
+        UsageError where it does not start."""
         try:
-            asked = HTTPConnection("127.0.0.1", self.port, timeout=BOOT_SECONDS)
-            asked.request("GET", "/api/health")
-            asked.getresponse().close()
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=BOOT_SECONDS)
+            connection.request("GET", "/api/health")
+            connection.getresponse().close()
         except (OSError, HTTPException):
             raise UsageError(
-                "Prefect's temporary server does not start: look at 'prefect server start'"
+                "Prefect's temporary server does not start: see what 'prefect server start' prints"
             ) from None
-        sign_in(self.string)
+        use_auth_string(self.auth_string)
 
-    def take(self) -> None:
-        """Have the flows of this process use it, once it answers. Raises as ``wait`` does."""
+    def use(self) -> None:
+        """Wait until the server answers, and make the flows of this process use it. Raises
+        UsageError where it does not start."""
         from prefect.server.api.server import SubprocessASGIServer
 
         self.wait()
-        # Where Prefect itself would keep the server that it started.
-        prefects = SubprocessASGIServer()
-        prefects.port, prefects.server_process, prefects.running = self.port, self.process, True
+        # The object in which Prefect keeps the server that it starts itself.
+        prefect_server = SubprocessASGIServer()
+        prefect_server.port, prefect_server.server_process, prefect_server.running = (
+            self.port,
+            self.process,
+            True,
+        )
 
     def stop(self) -> None:
-        """End it; what it has been told is written first."""
+        """Terminate the server, so that it can store what it has received; then kill it."""
         self.stopped = True
         self.process.terminate()
         try:
@@ -109,14 +120,14 @@ class TemporaryServer:
 
 
 def ensure_server() -> None:
-    """Have this process use a server: the one that is configured, or that it has, or a new one.
+    """Make this process use a server: the configured one, the one that it has, or a new one.
 
-    Left to itself, Prefect would start one that trusts everybody.
+    Prefect itself would start one without authentication.
     """
     from prefect.settings import PREFECT_API_URL
 
     if not PREFECT_API_URL.value() and not _running:
-        TemporaryServer().take()
+        TemporaryServer().use()
 
 
 @atexit.register
@@ -126,19 +137,19 @@ def stop_servers() -> None:
         _running.pop().stop()
 
 
-def release_servers() -> None:
-    """Whoever ends the temporary server from now on means it: it is not replaced."""
+def stop_restarting_servers() -> None:
+    """Do not restart the temporary servers when they end from now on."""
     for server in _running:
         server.stopped = True
 
 
 def serve(descriptor: int) -> None:
-    """The server's side: Prefect's API on the socket ``descriptor``.
+    """The process of the server: Prefect's API on the socket ``descriptor``.
 
-    Servers that start together bring the same database up to date, so they boot one after the
+    Servers that start at the same time would migrate the same database, so they start one after the
     other.
     """
-    threading.Thread(target=_end_with_the_flow, daemon=True).start()
+    threading.Thread(target=_exit_with_flow, daemon=True).start()
     import uvicorn
     from filelock import FileLock
     from prefect.settings import PREFECT_HOME
@@ -153,6 +164,6 @@ def serve(descriptor: int) -> None:
     OneAtATime(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
-def _end_with_the_flow() -> None:
-    os.read(0, 1)  # nobody writes: it answers when the flow's process is gone
+def _exit_with_flow() -> None:
+    os.read(0, 1)  # nobody writes: it returns when the flow's process has ended
     os._exit(0)

@@ -1,7 +1,7 @@
-"""Processes that train. TensorFlow lives there only, one training at a time.
+"""Processes that train, one training at a time; only they import TensorFlow.
 
-A process of its own keeps the flow alive when a training is killed, gives each training its own
-GPUs, and gives its memory back: TensorFlow keeps every program that it ever compiled, about 35 MB a
+With a process of its own, a killed training does not end the flow, each training has its own GPUs,
+and memory is released: TensorFlow keeps every program that it has compiled, about 35 MB per
 training. Workers stay warm between trainings (importing TensorFlow takes seconds) and are replaced
 when they have grown.
 """
@@ -20,43 +20,43 @@ import psutil
 from modelling.refusals import MachineError
 from tasks.workers.quick_imports import quick_imports
 
-if TYPE_CHECKING:  # a worker is started before anything heavy is imported
-    from modelling.learning_curve.attempt import Fitted
+if TYPE_CHECKING:  # workers are started before the heavy imports
+    from modelling.learning_curve.attempt import TrainedNetwork
     from modelling.learning_curve.history import OnEpoch
-    from modelling.training.fitting import Job
+    from modelling.training.fitting import TrainingJob
 
-GROWN_BYTES = 400 << 20  # beyond its size after the first training: about a dozen trainings
+MAXIMUM_GROWTH_BYTES = 400 << 20  # since the first training: about a dozen trainings
 SERVE = "import sys; from tasks.workers.training_workers import serve; serve(int(sys.argv[1]))"
 Environment = Mapping[str, str]
 
 
 class WorkerDiedError(MachineError):
-    """The process that trained was killed, by a person, a signal or for lack of memory."""
+    """The training process was killed, by a person, a signal or for lack of memory."""
 
 
 class TrainingWorker:
-    """One process that trains what it is sent, one job after the other.
+    """A process that trains one job after the other.
 
-    ``environment`` is added to this process's own: the cores and the GPUs that it may use.
+    ``environment`` is added to that of this process: the cores and GPUs that the worker may use.
     """
 
     def __init__(self, environment: Environment | None = None) -> None:
         self.environment = dict(environment or {})
-        self.connection, far_end = Pipe()
+        self.connection, worker_end = Pipe()
         path = os.pathsep.join(filter(None, sys.path))
         # Neither a fork, which can hang with threads and TensorFlow, nor multiprocessing, which
         # refuses to start a process from a worker of a Dask cluster.
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", SERVE, str(far_end.fileno())],
-            pass_fds=[far_end.fileno()],
-            start_new_session=True,  # Ctrl-C goes to the flow, which decides
+            [sys.executable, "-P", "-c", SERVE, str(worker_end.fileno())],
+            pass_fds=[worker_end.fileno()],
+            start_new_session=True,  # Ctrl-C goes to the flow only
             env={**os.environ, "PYTHONPATH": path, **self.environment},
         )
-        far_end.close()
+        worker_end.close()
         self.first_size: int | None = None
 
-    def run(self, job: "Job", on_epoch: Sequence["OnEpoch"]) -> "Fitted":
-        """Train, and pass each epoch on as it ends. Raises what the training raised."""
+    def run(self, job: "TrainingJob", on_epoch: Sequence["OnEpoch"]) -> "TrainedNetwork":
+        """Train, and call ``on_epoch`` after each epoch. Raises what the training raised."""
         try:
             self.connection.send(job)
             while True:
@@ -71,7 +71,7 @@ class TrainingWorker:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             try:
                 code = self.process.wait(timeout=5)
-            except subprocess.TimeoutExpired:  # it hung up, but does not end
+            except subprocess.TimeoutExpired:  # it closed the pipe, but does not end
                 self.process.kill()
                 code = self.process.wait()
             raise WorkerDiedError(
@@ -85,10 +85,10 @@ class TrainingWorker:
         """Whether it holds much more memory than after its first training."""
         size = psutil.Process(self.process.pid).memory_info().rss
         self.first_size = self.first_size or size
-        return size > self.first_size + GROWN_BYTES
+        return size > self.first_size + MAXIMUM_GROWTH_BYTES
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
@@ -98,7 +98,7 @@ _idle: list[TrainingWorker] = []
 
 
 def start_worker(environment: Environment | None = None) -> None:
-    """Have a worker import TensorFlow while this process has other things to do."""
+    """Start a worker that imports TensorFlow while this process does other work."""
     _idle.append(TrainingWorker(environment))
 
 
@@ -106,7 +106,7 @@ def start_worker(environment: Environment | None = None) -> None:
 def borrowed_worker(environment: Environment | None = None) -> Iterator[TrainingWorker]:
     """An idle worker of this ``environment``, or a new one.
 
-    It comes back unless it died, failed or has grown.
+    After the block it is idle again, unless it died, failed or has grown.
     """
     worker = _idle_worker(dict(environment or {})) or TrainingWorker(environment)
     try:
@@ -121,11 +121,11 @@ def borrowed_worker(environment: Environment | None = None) -> Iterator[Training
 
 
 def _idle_worker(environment: dict[str, str]) -> TrainingWorker | None:
-    for worker in [one for one in _idle if one.environment == environment]:
+    for worker in [worker for worker in _idle if worker.environment == environment]:
         try:
             _idle.remove(worker)
         except ValueError:
-            continue  # another thread was first
+            continue  # another thread took it
         if worker.is_alive():
             return worker
         worker.stop()
@@ -133,13 +133,13 @@ def _idle_worker(environment: dict[str, str]) -> TrainingWorker | None:
 
 
 def stop_idle_workers(environment: Environment) -> None:
-    """End the idle workers of this ``environment``: nobody will need them soon."""
+    """End the idle workers of this ``environment``."""
     while worker := _idle_worker(dict(environment)):
         worker.stop()
 
 
 def usable_cores() -> int:
-    """The cores that this process may use, which is not always all that the machine has."""
+    """The number of cores that this process may use, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -156,16 +156,16 @@ def share_of_cores(workers: int) -> dict[str, str]:
 
 
 def serve(descriptor: int) -> None:
-    """The worker's side: import, then train whatever comes, until the flow's process is gone."""
-    os.umask(0o077)  # checkpoints and networks are their owner's alone
+    """The process of the worker: train each job that arrives, until the flow's process ends."""
+    os.umask(0o077)  # only their owner can read checkpoints and networks
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow would take all memory of a GPU, which others may share.
+    # Otherwise TensorFlow takes all memory of a GPU, which others may use, too.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with quick_imports():
         import modelling.training.training_loop  # noqa: F401
-        from modelling.declaration.use_case_files import open_folders
+        from modelling.declaration.use_case_files import extend_use_case_package
         from modelling.training.fitting import fit
-    open_folders()  # a declaration may name functions of its own module
+    extend_use_case_package()  # a declaration may contain functions of its module
 
     connection: Connection = Connection(descriptor)
 

@@ -1,7 +1,7 @@
 """Train on the workers of a Prefect work pool: each training is a flow run of its own there.
 
-Flow and workers exchange files in folders that both see, as they do on one machine or a shared
-disk: the rows once, and for each training its job, its checkpoints and what came of it.
+Flow and workers exchange files in folders that both can read, on one machine or a shared disk: the
+rows once, and for each training its job, its checkpoints and its result.
 """
 
 import hashlib
@@ -28,93 +28,94 @@ from prefect.states import Cancelling
 
 from modelling.declaration import names
 from modelling.features.preprocessing import Examples
-from modelling.learning_curve.attempt import Fitted
+from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
-from modelling.training.fitting import Job
+from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatch, report_epochs
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRYPOINT = "flows/train_job.py:train_job"
-ROWS, JOB, FITTED, FLOW_RUN = "rows.pickle", "job.pickle", "fitted.pickle", "flow_run.txt"
-DEATHS = 3  # of the process that trains, before its flow run fails
+ROWS, JOB, RESULT, FLOW_RUN = "rows.pickle", "job.pickle", "fitted.pickle", "flow_run.txt"
+MAXIMUM_DEATHS = 3  # of the training process, before its flow run fails
 
 
 @dataclass
 class WorkPool:
-    """The workers of a pool, ``slots`` trainings at a time; ``folder`` takes the rows."""
+    """The workers of a pool, ``slots`` trainings at a time; the rows are written to ``folder``."""
 
     name: str
     slots: int
     folder: Path
     deployment: UUID
     cores_shared_by: int
-    free: Semaphore
-    writing: Lock = field(default_factory=Lock)
-    under_way: set[UUID] = field(default_factory=set)
+    free_slots: Semaphore
+    rows_lock: Lock = field(default_factory=Lock)
+    running: set[UUID] = field(default_factory=set)
     abandoned: bool = False
 
     @classmethod
     def of(cls, name: str, slots: int, folder: Path) -> "WorkPool":
-        """Raises UsageError for a pool that is not there or has no worker: Prefect would wait."""
+        """The pool called ``name``. Raises UsageError where it does not exist or has no worker:
+        Prefect would wait."""
         if not PREFECT_API_URL.value():
-            raise UsageError(f"--pool {name}: which server? export PREFECT_API_URL")
+            raise UsageError(f"--pool {name} needs a Prefect server: export PREFECT_API_URL=...")
         workers = _workers_online(name)
         if not workers:
             start = f"prefect worker start --pool {name}"
             raise UsageError(f"--pool {name}: no worker is online: start one with '{start}'")
-        watch_heartbeats()  # a flow run that lost its machine would say RUNNING for ever
-        checkout = LocalStorage(str(ROOT))  # where it is: Prefect would copy it for each flow run
-        # Each checkout has a deployment of its own, so that nobody's trials run another's code.
-        own = f"{name}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
-        deployment: Any = RunnerDeployment.from_storage(checkout, ENTRYPOINT, own)
+        watch_heartbeats()  # or a flow run whose machine failed stays RUNNING for ever
+        checkout = LocalStorage(str(ROOT))  # in place: Prefect would copy it for each run
+        # A deployment per checkout, so that trials do not run the code of another checkout.
+        deployment_name = f"{name}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+        deployment: Any = RunnerDeployment.from_storage(checkout, ENTRYPOINT, deployment_name)
         deployed = deployment.apply(work_pool_name=name)
         shared_by = math.ceil(slots / workers)
         return cls(name, slots, folder, deployed, shared_by, Semaphore(slots))
 
-    def run(self, job: Job, on_epoch: Sequence[OnEpoch] = ()) -> Fitted:
+    def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         folder = job.checkpoint_folder
         rows = self.folder / ROWS
-        with self.writing:
+        with self.rows_lock:
             if not rows.exists():
                 _write(rows, (job.train, job.validation))
-        none = Examples(job.train.features[:0], job.train.target[:0])
-        _write(folder / JOB, (replace(job, train=none, validation=none), rows))
-        with self.free:
+        no_rows = Examples(job.train.features[:0], job.train.target[:0])
+        _write(folder / JOB, (replace(job, train=no_rows, validation=no_rows), rows))
+        with self.free_slots:
             if self.abandoned:
                 raise AbandonedError
             self._train(folder)
-        fitted: Fitted | Exception = pickle.loads((folder / FITTED).read_bytes())
-        if isinstance(fitted, Exception):
-            raise fitted
-        report_epochs(fitted, on_epoch)
-        return fitted
+        result: TrainedNetwork | Exception = pickle.loads((folder / RESULT).read_bytes())
+        if isinstance(result, Exception):
+            raise result
+        report_epochs(result, on_epoch)
+        return result
 
     def abandon(self) -> None:
         self.abandoned = True
         with get_client(sync_client=True) as client:
-            for flow_run in list(self.under_way):
+            for flow_run in list(self.running):
                 state: State = Cancelling(message="the search was interrupted")
                 client.set_flow_run_state(flow_run, state)
 
     def close(self) -> None:
-        """Leave no rows behind."""
+        """Delete the rows."""
         (self.folder / ROWS).unlink(missing_ok=True)
 
     def _train(self, folder: Path) -> None:
-        flow_run = self._started_before(folder) or self._start(folder)
-        self.under_way.add(flow_run)
-        state = self._wait_for(flow_run)  # where it raises, abandon() cancels the flow run
-        self.under_way.discard(flow_run)
+        flow_run = self._unfinished_flow_run(folder) or self._start(folder)
+        self.running.add(flow_run)
+        state = self._wait_for(flow_run)  # if it raises, abandon() cancels the flow run
+        self.running.discard(flow_run)
         if state.is_crashed():
             raise WorkerDiedError(f"flow run {flow_run} of pool {self.name}: {state.message}")
-        if not (folder / FITTED).exists():
+        if not (folder / RESULT).exists():
             raise ExecutorLostError(f"flow run {flow_run} of pool {self.name}: {state.message}")
 
-    def _started_before(self, folder: Path) -> UUID | None:
-        """The flow run that still trains there, for a search that was killed meanwhile."""
+    def _unfinished_flow_run(self, folder: Path) -> UUID | None:
+        """The flow run of this training that still runs, after the search was killed."""
         if not (folder / FLOW_RUN).exists():
             return None
         with get_client(sync_client=True) as client:
@@ -122,9 +123,9 @@ class WorkPool:
         return None if known.state is None or known.state.is_final() else known.id
 
     def _start(self, folder: Path) -> UUID:
-        (folder / FITTED).unlink(missing_ok=True)
+        (folder / RESULT).unlink(missing_ok=True)
         parameters = {"folder": str(folder), "cores_shared_by": self.cores_shared_by}
-        # Not as a subflow: what Prefect would show below the search, MLflow shows with its curve.
+        # Not as a subflow of the search in Prefect: MLflow shows the trial below the search.
         run: Any = run_deployment(
             self.deployment, parameters=parameters, timeout=0, as_subflow=False
         )
@@ -132,55 +133,55 @@ class WorkPool:
         return run.id
 
     def _wait_for(self, flow_run: UUID) -> State:
-        """How it ended. Raises PlaceLostError where no worker is left to begin it."""
-        seen = WorkerWatch(f"work pool {self.name}")
+        """The final state. Raises ExecutorLostError where no worker is left to start the run."""
+        watch = WorkerWatch(f"work pool {self.name}")
         with get_client(sync_client=True) as client:
             while True:
                 state = client.read_flow_run(flow_run).state
                 assert state is not None
                 if state.is_final():
                     return state
-                seen.look(state.is_running() or _workers_online(self.name) > 0)
+                watch.check(state.is_running() or _workers_online(self.name) > 0)
                 time.sleep(0.5)
 
 
 def train_job_in(folder: Path, cores_shared_by: int) -> None:
-    """On a worker: train the job in ``folder``, from its checkpoints where there are some.
+    """On a worker: train the job in ``folder``, from its checkpoints if there are any.
 
-    Raises UsageError where the worker does not see the folder, WorkerDiedError where the process
-    that trains dies again and again, and what the training raised, which is also left there.
+    Raises UsageError where the worker can't read the folder, WorkerDiedError where the training
+    process dies repeatedly, and what the training raised, which is also stored as its result.
     """
-    _refuse_foreign(folder)
+    _refuse_untrusted_folder(folder)
     job, rows = pickle.loads((folder / JOB).read_bytes())
     train, validation = pickle.loads(rows.read_bytes())
-    whole = replace(job, train=train, validation=validation)
-    for death in range(DEATHS):
+    job_with_rows = replace(job, train=train, validation=validation)
+    for death in range(MAXIMUM_DEATHS):
         try:
             with borrowed_worker(share_of_cores(cores_shared_by)) as worker:
-                _write(folder / FITTED, worker.run(whole, []))
+                _write(folder / RESULT, worker.run(job_with_rows, []))
             return
         except WorkerDiedError:
-            if death == DEATHS - 1:
+            if death == MAXIMUM_DEATHS - 1:
                 raise
         except Exception as error:
-            _write(folder / FITTED, error)
+            _write(folder / RESULT, error)
             raise
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Raise UsageError unless a search of this user left a job in ``folder``.
+def _refuse_untrusted_folder(folder: Path) -> None:
+    """Raise UsageError unless a search of this user wrote the job in ``folder``.
 
-    The folder comes as a parameter of a flow run, and a job is a pickle: whoever may start flow
-    runs must not have code run here that somebody else put down.
+    The folder is a parameter of a flow run, and a job is a pickle: whoever may start flow runs must
+    not be able to run code that somebody else has written to a file.
     """
     if folder.parent.name != "checkpoints" or ".." in folder.parts:
-        raise UsageError(f"{folder} is no folder of a run's checkpoints")
-    names.run_id(folder.name)
+        raise UsageError(f"{folder} is not the checkpoint folder of a run")
+    names.check_run_id(folder.name)
     try:
         job = os.lstat(folder / JOB)
     except OSError:
         raise UsageError(
-            f"{folder} is not here: search and workers must share the folder mlruns/"
+            f"{folder} does not exist here: search and workers must share the folder mlruns/"
         ) from None
     if not S_ISREG(job.st_mode) or job.st_uid != os.getuid() or job.st_mode & 0o022:
         raise UsageError(f"{folder}: search and workers must run as the same user")
@@ -192,15 +193,15 @@ def _workers_online(pool: str) -> int:
             client.read_work_pool(pool)
         except ObjectNotFound:
             create = f"prefect work-pool create {pool} --type process"
-            raise UsageError(f"--pool {pool}: there is no such pool: '{create}'") from None
+            raise UsageError(f"--pool {pool} does not exist: create it with '{create}'") from None
         workers = client.read_workers_for_work_pool(pool)
     return sum(worker.status == WorkerStatus.ONLINE for worker in workers)
 
 
 def _write(path: Path, content: Any) -> None:
-    """Whole or not at all, for this user only: they are a customer's rows."""
+    """Write atomically, readable by this user only: the rows are customers' data."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = path.with_suffix(f".partial-{os.getpid()}-{time.monotonic_ns()}")
-    with open(os.open(aside, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+    partial = path.with_suffix(f".partial-{os.getpid()}-{time.monotonic_ns()}")
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
         pickle.dump(content, file)
-    os.replace(aside, path)
+    os.replace(partial, path)
