@@ -13,10 +13,10 @@ import pandas as pd
 
 from modelling.data.reading.cells import TextFormat, zero_or_one
 from modelling.data.splitting import Parts
-from modelling.declaration import Column, LeastCost, UseCase
+from modelling.declaration import Column, UseCase
 from modelling.features.preprocessing import Preprocessed
 from modelling.judgement.calibration import NONE, fit_calibration
-from modelling.judgement.deciding import choose_cut_off
+from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.scorer import contract, scoring
 from modelling.scorer.contract import Model
 from modelling.scorer.scoring import Scorer, Transformer, calibrated
@@ -89,7 +89,7 @@ def package_model(
 
 def _costs(use_case: UseCase) -> dict[str, Any] | None:
     """The costs by which rows are decided, if they are."""
-    if use_case.costs is None or not isinstance(use_case.decision, LeastCost):
+    if use_case.costs is None or not decision_rule(use_case).by_cost:
         return None
     return use_case.costs.model_dump()
 
@@ -99,7 +99,8 @@ def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) 
     calibration = fit_calibration(target, outputs, use_case)
     if use_case.problem != "binary":
         return {"calibration": calibration}
-    cut_off = choose_cut_off(parts, calibrated(outputs, calibration), use_case)
+    probabilities = calibrated(outputs, calibration)
+    cut_off = decision_rule(use_case).choose_cut_off(parts, probabilities, use_case)
     return {"calibration": calibration, "cut_off": cut_off}
 
 

@@ -18,6 +18,7 @@ from modelling.refusals import UsageError
 from tasks.registry.model_files import experiment_of_ours, load_version, read_or_refused
 from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
 from tasks.tracking.identity import person
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, local_folder
 
 log = logging.getLogger("finflows")
@@ -182,7 +183,7 @@ def registry_status(name: str) -> RegistryStatus:
 
 def broken_histories(client: MlflowClient) -> list[str]:
     """One line for each gap in the histories of the models that this project registered."""
-    names = [one.name for one in client.search_registered_models(max_results=1000)]
+    names = [model.name for model in all_pages(client.search_registered_models)]
     ours = [
         name
         for name in names

@@ -43,7 +43,7 @@ def judge_challenger(
     of two flows that register at once the second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
-    outputs, test = judgement.answers.outputs, judgement.rows
+    outputs, test = judgement.predictions.outputs, judgement.rows
     fitness = promotion_requirements(judgement, trained.diagnosis, otherwise)
     by_hand = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):

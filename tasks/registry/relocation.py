@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
 from tasks.registry.model_files import experiment_of_ours, folder_of, is_gone
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, tracking_uri
 
 DEFAULT = "0"  # the id of the experiment Default in every store
@@ -26,13 +27,10 @@ def relocate_models() -> list[str]:
     """
     if any(uri.startswith(SERVERS) for uri in (tracking_uri(), _registry_uri())):
         return []
-    client, lines, token = connect(), list[str](), None
-    while True:
-        page = client.search_logged_models([DEFAULT], page_token=token)
-        for model in page:
-            lines += _relocate(client, model)
-        if not (token := page.token):
-            return lines
+    client = connect()
+    # All of them first: each that is moved out of Default would shift the pages that follow.
+    models = all_pages(client.search_logged_models, [DEFAULT])
+    return [line for model in models for line in _relocate(client, model)]
 
 
 def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:

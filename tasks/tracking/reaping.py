@@ -5,6 +5,7 @@ import shutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, scratch_folder
 from tasks.workers.processes import died
 
@@ -15,7 +16,8 @@ def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
     """All runs of these experiments that say RUNNING, other teams' left out."""
     if not experiments:
         return []
-    return list(client.search_runs(experiments, f"attributes.status = 'RUNNING' and {OURS}"))
+    wanted = f"attributes.status = 'RUNNING' and {OURS}"
+    return all_pages(client.search_runs, experiments, wanted)
 
 
 def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
@@ -36,7 +38,7 @@ def close_all_dead() -> tuple[list[Run], dict[str, Run]]:
     another machine, the run by its flow run.
     """
     client = connect()
-    experiments = [one.experiment_id for one in client.search_experiments()]
+    experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
     dead = close_dead_runs(client, experiments)
     rest = {
         run.data.tags.get("prefect_flow_run", "none"): run
@@ -57,7 +59,7 @@ def close_run(client: MlflowClient, run: Run, reason: str) -> None:
     has registered its model is whole: it ends FINISHED."""
     run_id = run.info.run_id
     below = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run_id}'"
-    for nested in client.search_runs([run.info.experiment_id], below):
+    for nested in all_pages(client.search_runs, [run.info.experiment_id], below):
         close_run(client, nested, reason)
     registered = is_registered(client, run_id)
     whole = run.data.tags.get("mlflow.parentRunId", run_id)

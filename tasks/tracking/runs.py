@@ -16,6 +16,7 @@ from prefect.runtime import deployment, flow_run
 from modelling.declaration import UseCase, names
 from modelling.declaration.references import reference_secrets, refuse_lost
 from modelling.refusals import DataRefused, MachineError, UsageError
+from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun
@@ -107,7 +108,7 @@ def _ending(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[Non
     tracked.client.set_terminated(tracked.run_id, "FINISHED")
     if not keep_checkpoints:
         children = f"tags.`mlflow.parentRunId` = '{tracked.run_id}'"
-        for run in tracked.client.search_runs([tracked.experiment_id], children):
+        for run in all_pages(tracked.client.search_runs, [tracked.experiment_id], children):
             shutil.rmtree(checkpoint_folder(run.info.run_id), ignore_errors=True)
         shutil.rmtree(tracked.checkpoint_folder, ignore_errors=True)
 
