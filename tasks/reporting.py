@@ -7,6 +7,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from modelling.judgement.evaluation import gate_state
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Judgement
+from modelling.judgement.metrics.catalogue import find_metric
 from modelling.learning_curve.attempt import Attempt
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
@@ -105,8 +106,12 @@ def _judged(judgement: Judgement) -> str:
 
 def _metrics_table(judgement: Judgement) -> str:
     models = {"network": judgement.metrics, **judgement.baseline_metrics}
-    lines = [f"| metric on the test rows | {' | '.join(models)} |", f"|---|{'---:|' * len(models)}"]
+    lines = [
+        f"| metric on the test rows | what it is | {' | '.join(models)} |",
+        f"|---|---|{'---:|' * len(models)}",
+    ]
     for name in judgement.metrics:
         values = " | ".join(f"{metrics.get(name, float('nan')):.5g}" for metrics in models.values())
-        lines.append(f"| {name} | {values} |")
+        label = find_metric(name, judgement.use_case.problem).label
+        lines.append(f"| {name} | {label} | {values} |")
     return "\n".join(lines)

@@ -24,8 +24,8 @@ def all_pages(search: Callable[..., PagedList[Found]], *arguments: object) -> li
 def runs_of_all_experiments(client: MlflowClient, wanted: str) -> list[Run]:
     """The runs that match the filter ``wanted``, but for those of deleted experiments.
 
-    ``mlflow.search_runs(search_all_experiments=True)`` would ask the store of the whole process, and
-    leave out what comes after 100,000 runs without a word.
+    ``mlflow.search_runs(search_all_experiments=True)`` would ask the store of the whole process,
+    and silently leave out what comes after 100,000 runs.
     """
     experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
     return all_pages(client.search_runs, experiments, wanted)
