@@ -165,7 +165,11 @@ def test_a_loss_that_is_no_number_is_null_in_json(standings):
 
 
 def test_the_page_needs_nothing_from_elsewhere(standings):
-    page = as_html([standings[0]._replace(learning_curve="<b>bold</b>"), *standings[1:]])
+    doubts = "; ".join(f"doubt {number}" for number in range(100))
+    changed = standings[0]._replace(learning_curve="<b>bold</b>", doubts=doubts)
+    page = as_html([changed, *standings[1:]])
+    assert doubts in page
+    assert as_html([]).startswith("<!doctype html>")
     assert not re.search(r"https?://|src=|@import|<script|<link", page)
     assert page.count("<polyline") == len(standings)
     assert "<b>bold" not in page
