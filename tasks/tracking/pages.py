@@ -18,7 +18,7 @@ def all_pages(search: Callable[..., PagedList[Found]], *arguments: object) -> li
     def page(results: int, token: str | None) -> PagedList[Found]:
         return search(*arguments, max_results=results, page_token=token)
 
-    return get_results_from_paginated_fn(page, RESULTS_PER_PAGE)
+    return get_results_from_paginated_fn(page, RESULTS_PER_PAGE)  # type: ignore[no-untyped-call]
 
 
 def runs_of_all_experiments(client: MlflowClient, wanted: str) -> list[Run]:
