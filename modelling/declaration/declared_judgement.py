@@ -43,8 +43,8 @@ class Costs(Declaration):
     """What a wrong decision costs, in ``unit``.
 
     A positive that is accepted (a default, a fraud) costs ``missed`` + ``missed_share`` x the
-    amount; a negative that is refused costs ``false_alarm`` + ``false_alarm_share`` x the amount.
-    ``amount`` names the feature that holds the amount, which counts up to ``amount_at_most``.
+    amount at stake; a negative that is refused costs ``false_alarm`` + ``false_alarm_share`` x the
+    amount. ``amount`` names the feature that holds it; it counts up to ``amount_at_most``.
     """
 
     kinds_of_named_columns = {"amount": ("number",)}
