@@ -2,6 +2,7 @@
 
 import sys
 from itertools import groupby
+from typing import get_args
 from uuid import uuid4
 
 import numpy as np
@@ -9,15 +10,16 @@ import pytest
 from small_models import loans, small_model
 
 from modelling.declaration import Costs
+from modelling.declaration.declared_judgement import Decision
 from modelling.declaration.overrides import override
 from modelling.judgement import baselines, metrics
 from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.metrics.catalogue import all_metrics, find_metric
 from modelling.judgement.promotion import compare
 from modelling.refusals import UsageError
 from modelling.variants import variants_in
-from tasks.tracking import pages
 from tasks.tracking.leaderboard import read_leaderboard
 
 NEW_METRIC = '''
@@ -138,22 +140,6 @@ def test_a_new_baseline_is_one_file(new_file, tmp_path):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["old scorecard"]
 
 
-def test_the_leaderboard_reads_all_pages(client, monkeypatch):
-    """Of runs as of experiments: each page holds two."""
-    monkeypatch.setattr(pages, "RESULTS_PER_PAGE", 2)
-    tag = str(uuid4())
-    for _ in range(3):
-        experiment = client.create_experiment(f"pages {uuid4()}")
-        for _ in range(3):
-            tags = {"use_case": "loans", "lock_hash": "1", "flow_parameters": "{}", "round": tag}
-            run = client.create_run(experiment, tags=tags)
-            client.log_param(run.info.run_id, "problem", "binary")
-            client.set_terminated(run.info.run_id)
-    found = read_leaderboard(tags={"round": tag})
-    assert len({entry.run_id for entry in found}) == 9
-    assert len({entry.experiment_id for entry in found}) == 3
-
-
 def test_reports_have_the_metrics_in_their_order():
     assert loans(costs=Costs(missed=1)).metrics == (
         *("roc_auc", "gini", "ks", "average_precision", "log_loss", "brier"),
@@ -191,6 +177,12 @@ def test_what_a_metric_or_a_baseline_needs_is_asked_for():
         override(loans(), {"baselines": ["lst"]})
     assert "cost" in loans(costs=Costs(missed=1)).metrics
     assert "cost" not in loans().metrics
+
+
+def test_every_decision_has_its_rule():
+    for declared in get_args(get_args(Decision)[0]):
+        use_case = loans().model_copy(update={"decision": declared.model_construct()})
+        assert decision_rule(use_case).declared is declared
 
 
 def test_a_metric_that_can_not_be_resampled_says_so():

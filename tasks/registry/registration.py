@@ -118,7 +118,8 @@ def signature_of(package: Package) -> ModelSignature:
 
 def _made_before(run: TrackedRun, name: str) -> ModelVersion | None:
     """The version that this run has already, where the task is tried again."""
-    made = run.client.search_model_versions(f"name = '{name}' and run_id = '{run.run_id}'")
+    wanted = f"name = '{name}' and run_id = '{run.run_id}'"
+    made = run.client.search_model_versions(wanted, max_results=1)
     return made[0] if made else None
 
 

@@ -35,7 +35,8 @@ def relocate_models() -> list[str]:
 
 def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
     experiment = experiment_of_ours(client, model.source_run_id)
-    versions = client.search_model_versions(f"source_path = 'models:/{model.model_id}'")
+    source = f"source_path = 'models:/{model.model_id}'"
+    versions = all_pages(client.search_model_versions, source)
     if experiment is None or experiment == DEFAULT or not versions:
         return []
     root = client.get_experiment(experiment).artifact_location

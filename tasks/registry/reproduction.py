@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tasks.registry.model_files import why_unusable
+from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import code_and_lock
 from tasks.tracking.store import connect
 
@@ -55,7 +56,7 @@ def _files(client: MlflowClient, run_id: str) -> list[tuple[str, object, object]
     same = "as registered"
     return [
         (f"files of version {one.version}", same, why_unusable(one.name, str(one.version)) or same)
-        for one in client.search_model_versions(f"run_id = '{run_id}'")
+        for one in all_pages(client.search_model_versions, f"run_id = '{run_id}'")
     ]
 
 

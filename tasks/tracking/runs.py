@@ -79,7 +79,7 @@ def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> I
     client, experiment = parent.client, parent.experiment_id
     tags = {**provenance(use_case), kind: name, "mlflow.parentRunId": parent.run_id}
     wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{kind} = '{name}'"
-    found = client.search_runs([experiment], wanted)
+    found = client.search_runs([experiment], wanted, max_results=1)
     if found:
         run = found[0]
         _reopen(client, run, tags)
@@ -152,7 +152,7 @@ def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) ->
         return _find(client, resume)
     if (flow_run.run_count or 0) > 1:  # Prefect retries the flow run: so did we begin before
         wanted = f"tags.prefect_flow_run = '{flow_run.id}' and attributes.status != 'FINISHED'"
-        return next(iter(client.search_runs([experiment], wanted)), None)
+        return next(iter(client.search_runs([experiment], wanted, max_results=1)), None)
     return None
 
 
