@@ -73,7 +73,7 @@ class LeastCost(Declaration):
 class AlertBudget(Declaration):
     """Refuse the most suspicious cards, as many a day as people can look at.
 
-    ``time`` and ``card`` name columns; a card's suspicion on a day is that of its worst row.
+    ``time`` and ``card`` name columns; a card's score on a day is that of its most suspicious row.
     """
 
     method: Literal["alert_budget"] = "alert_budget"

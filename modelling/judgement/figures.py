@@ -1,7 +1,7 @@
 """Pictures of a judgement, from scikit-learn's own displays, readable on a phone.
 
-None shows a single customer: whatever is drawn of test rows is drawn of ``minimum_rows_per_value``
-of them together, and no axis reaches to the smallest or the largest one.
+None shows a single customer: each point is an aggregate of ``minimum_rows_per_value`` test rows or
+more, and no axis ends at the smallest or the largest value.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,15 +39,15 @@ Draw = Callable[[Judgement, Axes], None]
 
 def draw_judgement(judgement: Judgement) -> dict[str, Figure]:
     """The pictures that fit the problem, by file name without its ending."""
-    return {name: _figure(judgement, draw, name) for name, draw in _fitting(judgement)}
+    return {name: _figure(judgement, draw, name) for name, draw in _figures_for(judgement)}
 
 
-def _fitting(judgement: Judgement) -> Iterator[tuple[str, Draw]]:
+def _figures_for(judgement: Judgement) -> Iterator[tuple[str, Draw]]:
     use_case = judgement.use_case
     if use_case.baselines:
         yield "advantages", _advantages
     if len(judgement.rows) < use_case.minimum_rows_per_value:
-        return  # each step of a curve would be somebody
+        return  # each step of a curve would be a single customer
     if use_case.problem == "regression":
         yield "forecast_against_actual", _forecast_against_actual
         if isinstance(use_case.split, OutOfTime):
@@ -127,7 +127,7 @@ def _scores_by_class(judgement: Judgement, axes: Axes) -> None:
         density = counts / max(len(scores), 1) * (len(edges) - 1)
         shown += counts.sum()
         axes.stairs(density, edges, fill=True, alpha=0.6, label=f"{label}: {len(scores):,}")
-    scale = "log" if shown else "linear"  # of a few test rows there is nothing to show
+    scale = "log" if shown else "linear"  # with few test rows nothing is shown
     axes.set(xlabel="probability", ylabel="density in the class", yscale=scale)
     axes.legend()
 

@@ -1,4 +1,4 @@
-"""Judge the packaged model as an expert would: beside baselines, with uncertainty, in money."""
+"""Judge the packaged model as an expert would: against baselines, with uncertainty, in money."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Predictions(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of a model from the test rows, which nothing before has seen.
+    """What is known of a model from the test rows, which no earlier stage has used.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def judge(
     ----------
     package : Package
     parts : Parts
-        The training rows are read for the labels that they have, the test rows are judged.
+        The test rows are judged; the training rows are read for the labels that they have.
     use_case : UseCase
     baselines : dict
         Predictions for the test rows by the baseline's name, the naive baseline first.

@@ -16,7 +16,7 @@ from modelling.judgement.metrics.catalogue import default_headline, find_metric,
 
 
 class Promotion(NamedTuple):
-    """The decision on a challenger, in words, and the numbers behind it by name."""
+    """Whether a challenger is promoted, why, and the numbers behind it by name."""
 
     promoted: bool
     reason: str
@@ -113,7 +113,7 @@ def decide(
 
     ``fitness`` is what ``promotion_requirements`` gave. ``comparison`` is None where the
     two can't be compared, and ``changed`` says what changed since the champion was judged.
-    ``by_hand`` is the command with which a person decides otherwise.
+    ``by_hand`` is the command with which a person can promote it all the same.
     """
     if not gate.passed and gate != NO_GATE:  # a missing gate only makes the model doubtful
         return Promotion(False, f"the gate failed: {gate.reason}", {})

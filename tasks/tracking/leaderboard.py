@@ -1,4 +1,4 @@
-"""Read finished trainings back from MLflow, so that they can stand side by side."""
+"""Read finished trainings back from MLflow, to compare them."""
 
 import math
 import re
@@ -17,12 +17,12 @@ from tasks.tracking.reaping import OURS
 from tasks.tracking.runs import FLOW_PARAMETERS
 from tasks.tracking.store import connect, experiment_id
 
-COMPARISONS = "comparison"  # the experiment that keeps the pages
+COMPARISONS = "comparison"  # the experiment of the published pages
 TIME_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class LeaderboardEntry(NamedTuple):
-    """One finished training as people compare it.
+    """One finished training, with what people compare.
 
     ``low`` and ``high`` bound the 95 % interval of the headline metric on the test rows; ``skill``
     is the improvement over the naive baseline as a share of what was left to gain. Both are None
@@ -57,7 +57,7 @@ def parse_since(text: str) -> timedelta:
         since = timedelta(**{TIME_UNITS[match[2]]: int(match[1])})
         datetime.now(UTC) - since
     except (OverflowError, ValueError):  # Python reads no integer of thousands of digits
-        raise UsageError(f"--since {text}: that is before any calendar begins") from None
+        raise UsageError(f"--since {text}: no calendar goes back that far") from None
     return since
 
 
@@ -70,7 +70,7 @@ def read_leaderboard(
     """The finished trainings that match all filters: by use case, the best first.
 
     Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
-    are searches: what they found is a training of its own.
+    are searches: the best settings that they found are trained in a run of their own.
     """
     wanted = _filter(tags or {}, since)
     client = connect()
@@ -90,7 +90,7 @@ def read_leaderboard(
 
 
 def _filter(tags: Mapping[str, str], since: str | None) -> str:
-    # Other teams may tag their runs ``use_case``, too; with what to repeat them, only we do.
+    # Runs of other teams may have a tag `use_case` too, but not the parameters to repeat them.
     ours = [f"tags.{name} LIKE '%'" for name in ("use_case", "lock_hash", FLOW_PARAMETERS)]
     clauses = ["attributes.status = 'FINISHED'", *ours]
     clauses += [tag_filter(name, value) for name, value in tags.items()]
@@ -156,7 +156,7 @@ def _rank(entry: LeaderboardEntry) -> tuple[str, float]:
 
 
 def newest_start(client: MlflowClient) -> datetime | None:
-    """When the newest run of ours began, in UTC; None in a new store."""
+    """When this project's newest run began, in UTC; None where there is none."""
     experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
     by = ["attributes.start_time DESC"]
     newest = client.search_runs(experiments, OURS, max_results=1, order_by=by)
@@ -164,7 +164,7 @@ def newest_start(client: MlflowClient) -> datetime | None:
 
 
 def log_comparison(files: Mapping[str, str]) -> str:
-    """Log each file's text to a run of its own; the id of the run."""
+    """Log each file's text to a new run; its id."""
     client = connect()
     run = client.create_run(experiment_id(client, COMPARISONS))
     for name, text in files.items():

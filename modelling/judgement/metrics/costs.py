@@ -6,6 +6,7 @@ from modelling.judgement.metrics.metric import Metric, Scored
 
 
 def cost(scored: Scored) -> float:
+    """What the decisions cost; 0 where all are right."""
     return _cost_of(scored, scored.decided == 1)
 
 
@@ -15,10 +16,12 @@ def _cost_of(scored: Scored, is_refused: np.ndarray) -> float:
 
 
 def cost_of_accepting_all(scored: Scored) -> float:
+    """What it would cost to decide without a model, always for the negative class."""
     return _cost_of(scored, np.zeros(len(scored.target), dtype=bool))
 
 
 def cost_of_refusing_all(scored: Scored) -> float:
+    """What it would cost to decide without a model, always for the positive class."""
     return _cost_of(scored, np.ones(len(scored.target), dtype=bool))
 
 

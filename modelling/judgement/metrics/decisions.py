@@ -4,6 +4,7 @@ from modelling.judgement.metrics.metric import Metric, Scored
 
 
 def accuracy(scored: Scored) -> float:
+    """The share of the rows whose decided class is the right one."""
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(scored.target, scored.decided))
@@ -25,7 +26,7 @@ def precision(scored: Scored) -> float:
 
 
 def recall(scored: Scored) -> float:
-    """The share of the positives that are refused."""
+    """The share of the positives that are refused; 0 without positives."""
     from sklearn.metrics import recall_score
 
     return float(recall_score(scored.target, scored.decided))

@@ -6,6 +6,7 @@ from modelling.judgement.metrics.metric import Metric, Scored, Weighted, weighte
 
 
 def rmse(scored: Scored) -> float:
+    """The root of scikit-learn's ``mean_squared_error``, in the target's unit."""
     return _root_mean_squared_error(scored.target, scored.outputs)
 
 
@@ -16,17 +17,20 @@ def _root_mean_squared_error(target: np.ndarray, forecasts: np.ndarray) -> float
 
 
 def weighted_rmse(scored: Scored) -> Weighted:
+    """Root of the weighted mean of the squared errors, in the target's unit."""
     mean_square = weighted_mean((scored.outputs.astype(np.float64) - scored.target) ** 2)
     return lambda weights: np.sqrt(mean_square(weights))
 
 
 def mae(scored: Scored) -> float:
+    """scikit-learn's ``mean_absolute_error``, in the target's unit."""
     from sklearn.metrics import mean_absolute_error
 
     return float(mean_absolute_error(scored.target, scored.outputs))
 
 
 def r2(scored: Scored) -> float:
+    """scikit-learn's ``r2_score``: 1 is perfect, 0 the mean of these rows; NaN of a single row."""
     from sklearn.metrics import r2_score
 
     return float(r2_score(scored.target, scored.outputs))

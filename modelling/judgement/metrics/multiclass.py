@@ -7,6 +7,7 @@ from modelling.judgement.metrics.probabilities import expected_calibration_error
 
 
 def brier(scored: Scored) -> float:
+    """scikit-learn's ``brier_score_loss``: from 0, perfect, to 2."""
     from sklearn.metrics import brier_score_loss
 
     outputs, labels = normalised(scored.outputs), scored.class_codes
@@ -43,10 +44,12 @@ def top_label(target: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def top_label_calibration_error(scored: Scored) -> float:
+    """Whether the most probable class is right as often as its probability says."""
     return expected_calibration_error(*top_label(scored.target, normalised(scored.outputs)))
 
 
 def quadratic_weighted_kappa(scored: Scored) -> float:
+    """scikit-learn's ``cohen_kappa_score`` of the decided classes; NaN where there is but one."""
     from sklearn.metrics import cohen_kappa_score
 
     target, decided, labels = scored.target, scored.decided, scored.class_codes

@@ -6,6 +6,7 @@ from modelling.judgement.metrics.metric import Metric, Scored, Weighted, weighte
 
 
 def log_loss(scored: Scored) -> float:
+    """scikit-learn's ``log_loss``; defined where only one class occurs, too."""
     from sklearn.metrics import log_loss as mean_log_loss
 
     outputs = normalised(scored.outputs) if scored.outputs.ndim > 1 else scored.outputs
@@ -31,6 +32,7 @@ def normalised(probabilities: np.ndarray) -> np.ndarray:
 
 
 def brier(scored: Scored) -> float:
+    """scikit-learn's ``brier_score_loss``."""
     from sklearn.metrics import brier_score_loss
 
     return float(brier_score_loss(scored.target, scored.outputs))

@@ -8,6 +8,7 @@ from modelling.judgement.metrics.metric import Metric, Scored, Weighted
 
 
 def roc_auc(scored: Scored) -> float:
+    """scikit-learn's ``roc_auc_score``; NaN where only one class occurs."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(scored.target, scored.outputs))
@@ -29,7 +30,8 @@ def weighted_roc_auc(scored: Scored) -> Weighted:
 
 
 def kolmogorov_smirnov(scored: Scored) -> float:
-    """The largest distance between the two classes' distribution functions of the score."""
+    """The largest distance between the two classes' distribution functions of the score; NaN where
+    only one class occurs."""
     from scipy.stats import ks_2samp
 
     is_positive = scored.target == 1
@@ -37,6 +39,7 @@ def kolmogorov_smirnov(scored: Scored) -> float:
 
 
 def average_precision(scored: Scored) -> float:
+    """scikit-learn's ``average_precision_score``; 0 without positives."""
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(scored.target, scored.outputs))
