@@ -6,6 +6,7 @@ from typing import get_args
 from uuid import uuid4
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_models import loans, small_model
 
@@ -21,6 +22,7 @@ from modelling.judgement.promotion import compare
 from modelling.refusals import UsageError
 from modelling.variants import variants_in
 from tasks.tracking.leaderboard import read_leaderboard
+from use_cases import find_use_case
 
 NEW_METRIC = '''
 """The mean of both classes' error rates, deciding at a half."""
@@ -126,6 +128,27 @@ def test_a_new_metric_is_one_file(new_file, client, tmp_path, monkeypatch):
         logged(client, experiment, value)
     best_first = [entry.value for entry in read_leaderboard(tags={"round": "variants"})]
     assert best_first[:3] == [0.1, 0.2, 0.3], "the lowest first, a run without a value last"
+
+
+def test_versions_are_compared_by_any_metric_that_can_be_resampled():
+    """Card precision reads days and cards beside the outputs, a Brier score may be of classes."""
+    generator, n = np.random.default_rng(0), 400
+    fraud = find_use_case("fraud_detection")
+    gate = {"metric": "card_precision", "at_least": 0.01}
+    fraud = override(fraud, {"gate": gate, "decision.alerts_a_day": 2})
+    rows = pd.DataFrame({"fraud": generator.integers(0, 2, n), "amount_usd": 10.0})
+    rows["transacted_at"] = pd.date_range("2026-01-01", periods=n, freq="h")
+    rows["customer_id"] = np.arange(n)
+    good = rows["fraud"] + generator.random(n)
+    grade = override(find_use_case("credit_grade"), {"gate": {"metric": "brier", "at_most": 1}})
+    codes = generator.integers(0, 5, n)
+    for use_case, table, better, worse in (
+        (fraud, rows, good.to_numpy(), generator.random(n)),
+        (grade, pd.DataFrame({grade.target: codes}), np.eye(5)[codes], np.full((n, 5), 0.2)),
+    ):
+        comparison = compare(better, worse, table, use_case)
+        assert comparison.metric == use_case.gate.metric
+        assert comparison.gain.value > 0
 
 
 def test_a_new_baseline_is_one_file(new_file, tmp_path):
