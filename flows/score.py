@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
+from tasks.peak_memory import peak_memory_mb
+from tasks.progress import progress_line
 from tasks.registry.scoring_runs import load_registered, scoring_run
 from tasks.scoring import quarantine_of, score_file
-from tasks.scoring_progress import peak_memory_mb, row_progress
 from tasks.stored_parameters import without_secrets
 
 log = logging.getLogger("finflows")
@@ -53,7 +54,10 @@ def score(
     model = load_registered(use_case_name, version)
     text_format = _text_format(model.interface.text_format, table)
     interface = model.interface._replace(text_format=text_format)
-    with scoring_run(model, table) as record, row_progress() as on_rows:
+    with (
+        scoring_run(model, table) as record,
+        progress_line("scoring", "rows", rows_per_step=1) as on_rows,
+    ):
         scored = score_file(interface, table, output, on_rows)
         record(
             {

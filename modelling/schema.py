@@ -2,13 +2,24 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Part = Annotated[float, Field(gt=0, lt=1)]  # of the rows: a part must not be empty
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Keras accept
+Problem = Literal["regression", "binary", "multiclass"]
+# What a metric, a baseline or a decision may need of a use case, in the words of messages.
+Need = Literal[
+    "baselines",
+    "costs",
+    "costs.amount",
+    "decision.method alert_budget",
+    "derived.method price_history",
+    "ordered=True",
+    "target_kind log_variance",
+]
 
 
 class Declaration(BaseModel):

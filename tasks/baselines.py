@@ -8,14 +8,15 @@ from threadpoolctl import threadpool_limits
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
-from modelling.judgement.judging import Answers, answer_baselines
+from modelling.judgement.baseline_predictions import predict_baselines
+from modelling.judgement.judging import Predictions
 
 
 @task(name="baselines", cache_policy=NO_CACHE, persist_result=False)
 def fit_baselines(
     table: pd.DataFrame, parts: Parts, features: Preprocessed, use_case: UseCase
-) -> dict[str, Answers]:
-    """``judgement.judging.answer_baselines``, with one thread for linear algebra and boosting: more
-    would wait for the training's."""
+) -> dict[str, Predictions]:
+    """``judgement.baseline_predictions.predict_baselines``, with one thread for linear algebra and
+    boosting: more would wait for the training's."""
     with threadpool_limits(1):
-        return answer_baselines(table, parts, features, use_case)
+        return predict_baselines(table, parts, features, use_case)

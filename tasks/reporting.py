@@ -1,4 +1,4 @@
-"""What people read after a run: a Markdown report, in Prefect and in MLflow."""
+"""What people read after a run: a Markdown report, in MLflow and in Prefect."""
 
 import logging
 
@@ -7,6 +7,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from modelling.judgement.evaluation import gate_state
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Judgement
+from modelling.judgement.metrics.catalogue import find_metric
 from modelling.learning_curve.attempt import Attempt
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
@@ -18,24 +19,24 @@ log = logging.getLogger("finflows")
 
 
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
-    """The judgement in the run, each baseline as a nested run, and what it comes to in the log."""
+    """Record the judgement in the run, each baseline as a nested run, and the result in the log."""
     run.log_judgement(judgement, draw_judgement(judgement))
     for name, metrics in judgement.baseline_metrics.items():
         with nested_run(run, "baseline", name, judgement.use_case) as nested:
             nested.log_test(metrics)
     metric = judgement.use_case.headline[0]
     log.info("%-11s %s %s", "judged", metric, judgement.intervals[metric])
-    for name in judgement.baseline_answers:
+    for name in judgement.baseline_predictions:
         log.info("%-11s %s", "", _compared(judgement, metric, name))
 
 
 def _compared(judgement: Judgement, metric: str, baseline: str) -> str:
     advantage = judgement.advantages[metric, baseline]
-    verdict = "no worse and no better than"
+    result = "no worse and no better than"
     if advantage.excludes_zero:
-        verdict = "better than" if advantage.low > 0 else "WORSE than"
+        result = "better than" if advantage.low > 0 else "WORSE than"
     value = judgement.baseline_metrics[baseline][metric]
-    return f"{verdict} {baseline} ({value:.4f}) by {advantage}"
+    return f"{result} {baseline} ({value:.4f}) by {advantage}"
 
 
 def publish(
@@ -92,7 +93,7 @@ def _markdown(trained: Attempt, report: ValidationReport, judgement: Judgement) 
 
 def _judged(judgement: Judgement) -> str:
     """The headline metrics with their intervals, and the comparison with each baseline."""
-    lines = [f"- {name}: {one}" for name, one in judgement.intervals.items()]
+    lines = [f"- {name}: {interval}" for name, interval in judgement.intervals.items()]
     if judgement.skill is not None:
         naive = judgement.use_case.baselines[0]
         lines.append(f"- skill over {naive}: {judgement.skill}")
@@ -105,8 +106,12 @@ def _judged(judgement: Judgement) -> str:
 
 def _metrics_table(judgement: Judgement) -> str:
     models = {"network": judgement.metrics, **judgement.baseline_metrics}
-    lines = [f"| metric on the test rows | {' | '.join(models)} |", f"|---|{'---:|' * len(models)}"]
+    lines = [
+        f"| metric on the test rows | what it is | {' | '.join(models)} |",
+        f"|---|---|{'---:|' * len(models)}",
+    ]
     for name in judgement.metrics:
         values = " | ".join(f"{metrics.get(name, float('nan')):.5g}" for metrics in models.values())
-        lines.append(f"| {name} | {values} |")
+        label = find_metric(name, judgement.use_case.problem).label
+        lines.append(f"| {name} | {label} | {values} |")
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
@@ -21,6 +18,7 @@ from modelling.learning_curve.figures import draw_learning_curve
 from modelling.learning_curve.history import History, OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
+from tasks.progress import progress_line
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.retrying import is_transient
@@ -50,7 +48,7 @@ def train_and_read(
     start_fresh_process()
     with (
         borrowed_worker() as worker,
-        _progress(use_case.training.epochs, len(features.train.target)) as on_progress,
+        _epoch_progress(use_case, len(features.train.target)) as on_progress,
     ):
         fitted = worker.run(job, [run.log_epoch, on_progress])
     diagnosis = record_curve(fitted, use_case, run)
@@ -126,25 +124,13 @@ def _say(history: History, diagnosis: Diagnosis) -> None:
 
 
 @contextmanager
-def _progress(epochs: int, rows: int) -> Iterator[OnEpoch]:
-    """One live line with loss, val_loss, rows/s and time left; nothing where no one looks."""
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("epoch {task.completed}/{task.total}  {task.fields[losses]}"),
-        TimeRemainingColumn(compact=True),
-    ]
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as bar:
-        line = bar.add_task("training", total=epochs, losses="compiling")
+def _epoch_progress(use_case: UseCase, rows: int) -> Iterator[OnEpoch]:
+    """A progress line with the losses of each epoch."""
+    epochs = use_case.training.epochs
+    with progress_line("training", "epoch", epochs, rows, text="compiling") as show:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-            speed = bar.tasks[line].speed
-            losses = f"loss {metrics['loss']:.4g}  val_loss {metrics.get('val_loss', 0):.4g}"
-            if speed:
-                losses += f"  {speed * rows:,.0f} rows/s"
-            bar.update(line, completed=epoch + 1, losses=losses)
+            val_loss = metrics.get("val_loss", 0)
+            show(epoch + 1, f"loss {metrics['loss']:.4g}  val_loss {val_loss:.4g}")
 
         yield on_epoch

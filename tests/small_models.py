@@ -16,7 +16,8 @@ from modelling.data.fingerprint import fingerprint
 from modelling.data.splitting import Parts
 from modelling.declaration import Gate, Source, UseCase, amount, category, count, number
 from modelling.features.preprocessing import Preprocessed, preprocess
-from modelling.judgement.judging import Judgement, answer_baselines, judge
+from modelling.judgement.baseline_predictions import predict_baselines
+from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.diagnosis import Diagnosis
@@ -150,7 +151,7 @@ def small_model(
     folder.mkdir(exist_ok=True)
     network = write_network(folder / "network", features, noise)
     package = package_model(network, features, parts, use_case, folder / "scorer")
-    baselines = answer_baselines(table, parts, features, use_case)
+    baselines = predict_baselines(table, parts, features, use_case)
     judgement = judge(package, parts, use_case, baselines)
     session = onnxruntime.InferenceSession(str(network / "network.onnx"))
     outputs = session.run(None, {"features": features.validation.features})[0]

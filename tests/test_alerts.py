@@ -4,7 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelling.judgement.metrics.alerts import card_precision, money_caught
+from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.metric import Scored
+
+
+def alerts(name, day, customer, fraud, probability, amount, alerts_per_day):
+    arrays = {"days": day, "cards": customer, "amounts": amount}
+    arrays = {key: np.asarray(values) for key, values in arrays.items()}
+    scored = Scored(
+        np.asarray(fraud), np.asarray(probability), alerts_per_day=alerts_per_day, **arrays
+    )
+    return find_metric(name, "binary").value(scored)
+
+
+def card_precision(day, customer, fraud, probability, alerts_per_day=100):
+    return alerts("card_precision", day, customer, fraud, probability, [], alerts_per_day)
+
+
+def money_caught(day, customer, fraud, probability, amount, alerts_per_day=100):
+    return alerts("money_caught", day, customer, fraud, probability, amount, alerts_per_day)
 
 
 def rows(*transactions):

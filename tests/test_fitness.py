@@ -9,7 +9,7 @@ from small_models import loan_table, loans, small_model
 from modelling.declaration import identifier, time
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.judgement.fitness import promotion_requirements
-from modelling.judgement.judging import Answers
+from modelling.judgement.judging import Predictions
 from modelling.judgement.promotion import decide, unmet_requirements
 from use_cases import find_use_case
 
@@ -24,7 +24,9 @@ def small(tmp_path_factory):
 def doubts(small, decided=None, unknown=None, **diagnosis):
     judgement = replace(small.judgement, unknown=unknown or {})
     if decided is not None:
-        judgement = replace(judgement, answers=Answers(judgement.answers.outputs, decided))
+        judgement = replace(
+            judgement, predictions=Predictions(judgement.predictions.outputs, decided)
+        )
     return unmet_requirements(
         promotion_requirements(judgement, replace(small.trained.diagnosis, **diagnosis))
     )

@@ -1,5 +1,7 @@
 """Judgement: calibrated and cut on validation alone, beside baselines that get a fair try."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +12,15 @@ from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, category, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
-from modelling.judgement.baselines import BaselineInputs, fit_baseline
+from modelling.judgement.baseline_predictions import baseline_inputs
+from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.calibration import fit_calibration
-from modelling.judgement.deciding import amounts_of, choose_cut_off, cost_of, costs_at
-from modelling.judgement.evaluation import RequirementResult, evaluate, expected_calibration_error
+from modelling.judgement.decisions.costs import amounts_of, cost_of, costs_at
+from modelling.judgement.decisions.decision_rule import decision_rule
+from modelling.judgement.evaluation import RequirementResult, evaluate
 from modelling.judgement.figures import draw_judgement
-from modelling.judgement.judging import Answers, Judgement
+from modelling.judgement.judging import Judgement, Predictions
+from modelling.judgement.metrics.probabilities import expected_calibration_error
 from modelling.refusals import UsageError
 from modelling.scorer.scoring import calibrated, expected_cost_share
 from use_cases import find_use_case
@@ -45,7 +50,7 @@ def test_calibration_undoes_a_monotone_distortion(outcomes, distorted):
     )
 
 
-def test_probabilities_that_keep_their_word_are_left_alone(outcomes):
+def test_probabilities_that_are_right_are_left_alone(outcomes):
     truth, happened = outcomes
     assert fit_calibration(happened, truth, CREDIT)["method"] == "none"
 
@@ -77,20 +82,23 @@ def test_the_level_of_log_variances_is_where_qlike_is_lowest():
     assert qlike(0) < min(qlike(-0.01), qlike(0.01))
 
 
-def test_several_classes_keep_their_word_where_the_class_named_does():
+def test_several_classes_are_calibrated_where_the_most_probable_one_is():
     use_case = find_use_case("iris").model_copy(update={"baselines": ()})
     generator = np.random.default_rng(3)
     truth = generator.dirichlet(np.full(3, 0.5), 20_000)
     happened = (truth.cumsum(axis=1) > generator.random((len(truth), 1))).argmax(axis=1)
     rows = pd.DataFrame({use_case.target: happened})
     bold = truth**3 / (truth**3).sum(axis=1, keepdims=True)
-    honest, boast = (evaluate(rows, one, one.argmax(axis=1), use_case) for one in (truth, bold))
-    assert honest["expected_calibration_error"] < 0.01 < 0.1 < boast["expected_calibration_error"]
+    honest, overconfident = (
+        evaluate(rows, outputs, outputs.argmax(axis=1), use_case) for outputs in (truth, bold)
+    )
+    error = "expected_calibration_error"
+    assert honest[error] < 0.01 < 0.1 < overconfident[error]
     errors = ((truth - np.eye(3)[happened]) ** 2).sum(axis=1)
     assert honest["brier"] == pytest.approx(errors.mean())
-    answers = Answers(truth, truth.argmax(axis=1))
+    predictions = Predictions(truth, truth.argmax(axis=1))
     judgement = Judgement(
-        use_case, rows, answers, {}, honest, {}, {}, {}, None, RequirementResult(True, ""), {}
+        use_case, rows, predictions, {}, honest, {}, {}, {}, None, RequirementResult(True, ""), {}
     )
     figures = draw_judgement(judgement)
     assert set(figures) == {"confusion", "reliability", "scores_by_class"}
@@ -120,6 +128,10 @@ def test_a_gate_can_ask_for_what_is_computed_and_for_nothing_else(name):
         override(use_case, {"gate": {"metric": f"{use_case.metrics[0]}s", "at_least": 0}})
 
 
+def chosen_cut_off(parts, probabilities, use_case):
+    return decision_rule(use_case).choose_cut_off(parts, probabilities, use_case)
+
+
 def one_amount(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"MonthlyIncome": np.full(rows, 100.0)})
 
@@ -137,8 +149,8 @@ def test_cost_by_hand():
     )
     rows = one_amount(4).assign(SeriousDlqin2yrs=[1, 1, 0, 0])
     assert cost_of(rows, np.array([False, True, True, False]), use_case) == 10 + 50 + 3
-    answers = (np.full(4, 0.5), np.array([0, 1, 1, 0]))
-    metrics = evaluate(rows, *answers, use_case)
+    predictions = (np.full(4, 0.5), np.array([0, 1, 1, 0]))
+    metrics = evaluate(rows, *predictions, use_case)
     assert metrics["saved_against_accept_all"] == 120 - 63
     assert metrics["saved_against_refuse_all"] == 6 - 63
     assert metrics["savings"] == pytest.approx(1 - 63 / 6)
@@ -153,12 +165,12 @@ def test_the_costs_at_many_cut_offs_are_those_of_each(outcomes):
     rows = pd.DataFrame({"MonthlyIncome": np.arange(len(truth)), "SeriousDlqin2yrs": happened})
     compared = truth.round(1)  # with ties, some of them at a cut-off
     cut_offs = np.array([0.5, 0.0, 0.25, 2.0])
-    each = [cost_of(rows, compared >= one, use_case) for one in cut_offs]
-    assert costs_at(cut_offs, rows, compared, use_case) == pytest.approx(each)
+    one_by_one = [cost_of(rows, compared >= cut_off, use_case) for cut_off in cut_offs]
+    assert costs_at(cut_offs, rows, compared, use_case) == pytest.approx(one_by_one)
 
 
 def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
-    """With costs 9 to 1 refuse from a probability of 0.1 on: an expected cost share of one half."""
+    """With costs 9 to 1 refuse from a probability of 0.1 on: half of the expected cost."""
     truth, happened = outcomes
     costs = Costs(false_negative=9, false_positive=1)
     use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
@@ -167,14 +179,7 @@ def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
     assert expected_cost_share(np.array([0.1]), np.zeros(1), costs.model_dump()) == pytest.approx(
         0.5
     )
-    former = {
-        "missed": 9,
-        "missed_share": 0,
-        "false_alarm": 1,
-        "false_alarm_share": 0,
-    }  # older models
-    assert expected_cost_share(np.array([0.1]), np.zeros(1), former) == pytest.approx(0.5)
-    chosen = choose_cut_off(parts, truth, use_case)
+    chosen = chosen_cut_off(parts, truth, use_case)
     shares = expected_cost_share(truth, np.zeros(len(truth)), costs.model_dump())
     at = {cut: cost_of(rows, shares >= cut, use_case) for cut in (chosen, 0.5, 0.2, 0.8)}
     assert at[chosen] <= at[0.5] <= min(at[0.2], at[0.8])
@@ -197,13 +202,13 @@ def test_to_accept_everybody_may_cost_least():
     rows = one_amount(50).assign(SeriousDlqin2yrs=[1] * 3 + [0] * 47)
     costs = Costs(false_negative=1, false_positive=1)
     use_case = CREDIT.model_copy(update={"costs": costs, "decision": LeastCost()})
-    cut_off = choose_cut_off(Parts(rows, rows, rows), np.full(len(rows), 0.06), use_case)
+    cut_off = chosen_cut_off(Parts(rows, rows, rows), np.full(len(rows), 0.06), use_case)
     assert cut_off > 1
 
 
 def test_a_fixed_cut_off_is_taken_as_declared(outcomes):
     use_case = CREDIT.model_copy(update={"decision": CutOff(cut_off=0.3)})
-    assert choose_cut_off(Parts(*[one_amount(1)] * 3), np.ones(1), use_case) == 0.3
+    assert chosen_cut_off(Parts(*[one_amount(1)] * 3), np.ones(1), use_case) == 0.3
 
 
 def test_an_alert_budget_is_kept_in_proportion_to_the_cards_seen():
@@ -215,22 +220,22 @@ def test_an_alert_budget_is_kept_in_proportion_to_the_cards_seen():
     inside = table.card < 20
     parts = Parts(table[~inside], table[inside], table[:0])
     probabilities = np.random.default_rng(0).permutation(100) / 100
-    cut_off = choose_cut_off(parts, probabilities, use_case)
+    cut_off = chosen_cut_off(parts, probabilities, use_case)
     assert (probabilities >= cut_off).sum() == 2 * 5
 
 
 @pytest.fixture(scope="module")
-def given(credit_file):
+def inputs(credit_file):
     table, parts, *_ = prepared(CREDIT, pd.read_csv(credit_file))
-    return BaselineInputs(table, parts, preprocess(parts, CREDIT), CREDIT)
+    return baseline_inputs(table, parts, preprocess(parts, CREDIT), CREDIT)
 
 
 @pytest.mark.parametrize("name", ["linear", "boosting", "random_forest"])
-def test_a_baseline_learns_and_sees_no_test_outcome(given, name):
-    before = fit_baseline(name, given)
-    spoiled = given.parts.test.assign(**{CREDIT.target: 1 - given.parts.test[CREDIT.target]})
-    after = fit_baseline(name, given._replace(parts=given.parts._replace(test=spoiled)))
-    assert roc_auc_score(given.parts.test[CREDIT.target], before.test) > 0.75
+def test_a_baseline_learns_and_sees_no_test_outcome(inputs, name):
+    fit, happened = all_baselines()[name].fit, inputs.test[CREDIT.target]
+    before = fit(inputs)
+    after = fit(replace(inputs, test=inputs.test.assign(**{CREDIT.target: 1 - happened})))
+    assert roc_auc_score(happened, before.test) > 0.75
     np.testing.assert_array_equal(before.test, after.test)
     np.testing.assert_array_equal(before.validation, after.validation)
 
@@ -239,13 +244,14 @@ def test_a_baseline_learns_and_sees_no_test_outcome(given, name):
 def test_every_problem_has_its_naive_baseline(name):
     use_case = find_use_case(name)
     table, parts, *_ = prepared(use_case)
-    given = BaselineInputs(table, parts, preprocess(parts, use_case), use_case)
-    outputs = {one: fit_baseline(one, given).test for one in ("constant", "linear", "boosting")}
+    inputs = baseline_inputs(table, parts, preprocess(parts, use_case), use_case)
+    names = ("constant", "linear", "boosting")
+    outputs = {name: all_baselines()[name].fit(inputs).test for name in names}
     assert np.ptp(outputs["constant"], axis=0).max() == 0
     metric = use_case.headline[0]
     values = {
-        one: evaluate(parts.test, each, each.argmax(axis=-1), use_case)[metric]
-        for one, each in outputs.items()
+        name: evaluate(parts.test, of_one, of_one.argmax(axis=-1), use_case)[metric]
+        for name, of_one in outputs.items()
     }
     assert max(values["linear"], values["boosting"]) < values["constant"]
 
@@ -259,7 +265,7 @@ def test_a_baseline_reads_what_the_network_can_read(name):
     table.loc[[3, 4, 450], "balance"] = [1e308, -1.7e308, 3.4e38]
     use_case = loans(columns=(*COLUMNS, number("score"), category("channel")))
     parts = Parts(table[:400], table[400:500], table[500:])
-    given = BaselineInputs(table, parts, preprocess(parts, use_case), use_case)
-    outputs = fit_baseline(name, given)
+    inputs = baseline_inputs(table, parts, preprocess(parts, use_case), use_case)
+    outputs = all_baselines()[name].fit(inputs)
     assert np.isfinite(outputs.validation).all()
     assert roc_auc_score(parts.test["default"], outputs.test) > 0.6

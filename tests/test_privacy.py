@@ -19,7 +19,7 @@ from modelling.features.preprocessing import fit_transformer, preprocess
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.figures import draw_judgement
-from modelling.judgement.judging import Answers, Judgement
+from modelling.judgement.judging import Judgement, Predictions
 from modelling.refusals import DataRefused
 from modelling.scorer.contract import Model
 from use_cases import find_use_case
@@ -194,9 +194,9 @@ def regression(rows):
         update={"baselines": (), "split": OutOfTime(column="day")}
     )
     table = pd.DataFrame({"day": days, use_case.target: actual})
-    answers = Answers(forecast, np.zeros(rows))
+    predictions = Predictions(forecast, np.zeros(rows))
     return Judgement(
-        use_case, table, answers, {}, {}, {}, {}, {}, None, RequirementResult(True, ""), {}
+        use_case, table, predictions, {}, {}, {}, {}, {}, None, RequirementResult(True, ""), {}
     )
 
 

@@ -17,8 +17,9 @@ from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.judgement.baseline_predictions import predict_baselines
 from modelling.judgement.evaluation import evaluate
-from modelling.judgement.judging import answer_baselines, judge
+from modelling.judgement.judging import judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.scorer.scoring import Scorer
 from modelling.training.fitting import TrainingJob, fit
@@ -132,7 +133,7 @@ def test_fraud_detection_is_no_worse_than_forest_and_boosting(tmp_path):
         parts = split_table(table, use_case)
         features = preprocess(parts, use_case)
         package = packaged(parts, features, use_case, tmp_path / str(seed))
-        baselines = answer_baselines(table, parts, features, use_case)
+        baselines = predict_baselines(table, parts, features, use_case)
         judgement = judge(package, parts, use_case, baselines)
         answered = textbook(parts, use_case)
         theirs = evaluate(parts.test, answered, answered >= 0.5, use_case)

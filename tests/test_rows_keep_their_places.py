@@ -29,11 +29,13 @@ from modelling.declaration import (
     time,
 )
 from modelling.features.preprocessing import fit_transformer, preprocess
-from modelling.judgement.baselines import BASELINES, BaselineInputs, fit_baseline
-from modelling.judgement.deciding import amounts_of, cards, choose_cut_off, cost_of, costs_at
+from modelling.judgement.baseline_predictions import baseline_inputs, predict_baselines
+from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.judgement.decisions.alert_budget import days_and_cards
+from modelling.judgement.decisions.costs import amounts_of, cost_of, costs_at
+from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import evaluate
-from modelling.judgement.judging import answer_baselines, judge
-from modelling.judgement.volatility_baselines import VOLATILITY_BASELINES
+from modelling.judgement.judging import judge
 from use_cases import find_use_case
 
 COLUMNS = (
@@ -45,6 +47,7 @@ COLUMNS = (
 )
 COSTS = Costs(amount="income", false_negative_share=1.0, false_positive=50)
 VOLATILITY = find_use_case("market_volatility")
+OF_PRICES = [name for name, baseline in all_baselines().items() if baseline.reads]
 SPLITS = {
     "stratified": Stratified(),
     "grouped": Grouped(column="card"),
@@ -150,29 +153,31 @@ def test_preprocessing(table, relabel):
     same(transform(relabel(parts.test)), theirs.transformer.transform(parts.test))
 
 
-@pytest.mark.parametrize("name", sorted(set(BASELINES) - set(VOLATILITY_BASELINES)))
+@pytest.mark.parametrize("name", sorted(all_baselines().keys() - {*OF_PRICES}))
 def test_baselines(table, name):
     use_case = declared()
     parts = Parts(*(part.head(150) for part in split_table(table, use_case)))
     features = preprocess(parts, use_case)
     moved = Parts(*(part.set_axis(np.arange(len(part)) // 2) for part in parts))
     expected, ours = (
-        fit_baseline(name, BaselineInputs(table, given, features, use_case))
-        for given in (parts, moved)
+        all_baselines()[name].fit(baseline_inputs(table, of_rows, features, use_case))
+        for of_rows in (parts, moved)
     )
     same(ours, expected)
 
 
-@pytest.mark.parametrize("name", VOLATILITY_BASELINES)
+@pytest.mark.parametrize("name", OF_PRICES)
 def test_forecasts_of_a_series_find_their_rows_by_position(prices, relabel, name):
     """In a table with other labels, as ``split_table`` cuts it."""
     table = derive_columns(prices, VOLATILITY)
     moved = relabel(table)
-    given = [
-        BaselineInputs(one, split_table(one, VOLATILITY), None, VOLATILITY)
-        for one in (table, moved)
-    ]
-    expected, ours = (fit_baseline(name, one) for one in given)
+    features = preprocess(split_table(table, VOLATILITY), VOLATILITY)
+    expected, ours = (
+        all_baselines()[name].fit(
+            baseline_inputs(rows, split_table(rows, VOLATILITY), features, VOLATILITY)
+        )
+        for rows in (table, moved)
+    )
     same(ours, expected)
 
 
@@ -185,6 +190,7 @@ def test_decisions_metrics_and_money(table, relabel, decision):
     moved = Parts(*map(relabel, parts))
     generator = np.random.default_rng(4)
     validated, tested = (generator.random(len(part)) for part in parts[1:])
+    choose_cut_off = decision_rule(use_case).choose_cut_off
     cut_off = choose_cut_off(parts, validated, use_case)
     assert choose_cut_off(moved, validated, use_case) == cut_off
     refused = tested >= cut_off
@@ -194,7 +200,7 @@ def test_decisions_metrics_and_money(table, relabel, decision):
     levels = np.array([0.2, 0.5])
     same(costs_at(levels, test, tested, use_case), costs_at(levels, expected, tested, use_case))
     if isinstance(decision, AlertBudget):
-        same(cards(test, decision), cards(expected, decision))
+        same(days_and_cards(test, decision), days_and_cards(expected, decision))
     ours = evaluate(test, tested, refused.astype(int), use_case)
     assert ours == evaluate(expected, tested, refused.astype(int), use_case)
 
@@ -210,7 +216,7 @@ def test_a_judgement(table, relabel, tmp_path):
     use_case, parts = small.trained.use_case, small.parts
     moved = Parts(*map(relabel, parts))
     features = preprocess(moved, use_case)
-    baselines = answer_baselines(relabel(table), moved, features, use_case)
+    baselines = predict_baselines(relabel(table), moved, features, use_case)
     ours = judge(small.package, moved, use_case, baselines)
     assert ours.metrics == small.judgement.metrics
     assert ours.intervals == small.judgement.intervals

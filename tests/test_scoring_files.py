@@ -246,7 +246,7 @@ import sys
 from pathlib import Path
 from modelling.scorer.contract import InputRefused, Model
 from test_scoring_files import scored
-from tasks.scoring_progress import peak_memory_mb
+from tasks.peak_memory import peak_memory_mb
 model = Model(Path(sys.argv[1]), "5")
 scored(model, Path(sys.argv[2]), Path(sys.argv[3]))
 print(peak_memory_mb())
@@ -255,7 +255,7 @@ print(peak_memory_mb())
 
 def test_peak_memory_is_that_of_the_program_and_not_of_who_started_it():
     large = bytearray(b"1" * (512 << 20))
-    program = "from tasks.scoring_progress import peak_memory_mb; print(peak_memory_mb())"
+    program = "from tasks.peak_memory import peak_memory_mb; print(peak_memory_mb())"
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
     )

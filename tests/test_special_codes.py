@@ -8,7 +8,7 @@ from small_models import loan_table, loans, prepared, small_model
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import Costs, LeastCost, NotAbove, amount, category, count
 from modelling.features.microaggregation import microaggregated_median
-from modelling.judgement.deciding import amounts_of
+from modelling.judgement.decisions.costs import amounts_of
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused
 from modelling.scorer import scoring

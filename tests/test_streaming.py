@@ -14,7 +14,7 @@ import json, sys
 import keras
 import numpy as np
 from modelling.training.compiled_training import CompiledModel, Rows
-from tasks.scoring_progress import peak_memory_mb
+from tasks.peak_memory import peak_memory_mb
 
 table_bytes, budget_bytes = (int(mib) << 20 for mib in sys.argv[1:])
 features = np.random.default_rng(0).random((table_bytes // 128, 32), dtype=np.float32)

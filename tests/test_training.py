@@ -294,6 +294,8 @@ def test_the_validation_loss_is_that_of_the_rows_whatever_the_penalty():
     train, validation = examples("regression")
     use_case = declared("regression", Network(hidden_units=(8,), l2=0.1, dropout=0.0))
     network = build_network(use_case, train.features.shape[1], train.target)
+    renamed = "Keras has no Model._compile_loss any more: mend EnsembleModel.compute_loss"
+    assert hasattr(network, "_compile_loss"), renamed
     history = train_network(network, train, validation, use_case)
     predicted = network.predict(validation.features, verbose=0)[:, 0]
     error = np.mean((predicted - validation.target) ** 2)

@@ -5,57 +5,37 @@ Import these from ``modelling.declaration``.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FiniteFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
+from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.judgement.metrics.catalogue import headline_names
 from modelling.schema import Declaration
 
-Problem = Literal["regression", "binary", "multiclass"]
-Headline = Literal[
-    "roc_auc",
-    "average_precision",
-    "card_precision",
-    "log_loss",
-    "brier",
-    "quadratic_weighted_kappa",
-    "rmse",
-    "qlike",
-]
-PROBLEMS_OF: dict[str, tuple[Problem, ...]] = {
-    "roc_auc": ("binary",),
-    "average_precision": ("binary",),
-    "card_precision": ("binary",),
-    "log_loss": ("binary", "multiclass"),
-    "brier": ("binary",),
-    "quadratic_weighted_kappa": ("multiclass",),
-    "rmse": ("regression",),
-    "qlike": ("regression",),
-}
-# What `modelling.judgement.evaluation` computes for every use case of the problem.
-METRICS: dict[str, tuple[str, ...]] = {
-    "regression": ("rmse", "mae", "r2"),
-    "binary": (
-        "roc_auc", "gini", "ks", "average_precision", "log_loss", "brier",
-        "expected_calibration_error", "accuracy", "precision", "recall",
-    ),
-    "multiclass": ("log_loss", "accuracy", "f1_macro", "brier", "expected_calibration_error"),
-}  # fmt: skip
-COST_METRICS = ("cost", "saved_against_accept_all", "saved_against_refuse_all", "savings")
-HEADLINES: dict[str, tuple[Headline, ...]] = {
-    "regression": ("rmse",),
-    "binary": ("roc_auc", "average_precision"),
-    "multiclass": ("log_loss",),
-}
-Baseline = Literal[
-    "constant",
-    "linear",
-    "boosting",
-    "random_forest",
-    "random_walk",
-    "riskmetrics_ewma",
-    "log_har",
-    "garch",
-]
 
+def _one_of(name: str, names: list[str]) -> str:
+    if name not in names:
+        *others, last = map(repr, names)
+        raise ValueError(f"Input should be {', '.join(others)} or {last}")
+    return name
+
+
+def _headline(name: str) -> str:
+    return _one_of(name, headline_names())
+
+
+def _baseline(name: str) -> str:
+    return _one_of(name, [*all_baselines()])
+
+
+HeadlineName = Annotated[str, AfterValidator(_headline)]
+BaselineName = Annotated[str, AfterValidator(_baseline)]
 Money = Annotated[FiniteFloat, Field(ge=0)]
 
 
@@ -85,7 +65,7 @@ class Costs(Declaration):
 
 
 class CutOff(Declaration):
-    """Refuse from a fixed probability on."""
+    """Refuse from a fixed probability on (``modelling.judgement.decisions.cut_off``)."""
 
     method: Literal["cut_off"] = "cut_off"
     cut_off: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -100,7 +80,7 @@ class LeastCost(Declaration):
 class AlertBudget(Declaration):
     """Refuse the most suspicious cards, as many a day as people can look at.
 
-    ``time`` and ``card`` name columns; a card's suspicion on a day is that of its worst row.
+    ``time`` and ``card`` name columns; a card's score on a day is that of its most suspicious row.
     """
 
     method: Literal["alert_budget"] = "alert_budget"
@@ -111,10 +91,10 @@ class AlertBudget(Declaration):
 
 
 class Gate(Declaration):
-    """The least that a model must reach on the test rows to be worth promoting.
+    """What a model must reach on the test rows to be promoted.
 
-    A class that it never predicts makes it doubtful, but for those in ``need_not_predict``: rare
-    ones, of which the probability counts and not the decision.
+    A class that it never predicts makes it doubtful, unless it is in ``need_not_predict``: rare
+    classes of which only the probability is used.
     """
 
     metric: str

@@ -1,6 +1,7 @@
 """The names of the columns that are derived from prices (``modelling.data.price_history``)."""
 
 from modelling.declaration.declared_data import PriceHistory
+from modelling.judgement.baselines.baseline import PriceColumns
 
 RETURN = "return_1_day"
 VARIANCE = "realised_variance_1_day"
@@ -22,15 +23,14 @@ def target_name(declared: PriceHistory) -> str:
     return f"log_variance_next_{_days(declared.horizon_days)}"
 
 
-def columns_of(baseline: str, declared: PriceHistory) -> tuple[str, ...]:
-    """The derived columns that a volatility baseline reads (``judgement.volatility_baselines``)."""
-    read = {
-        "random_walk": (VARIANCE,),
-        "riskmetrics_ewma": (RETURN,),
-        "garch": (RETURN,),
-        "log_har": tuple(log_variance_name(days) for days in declared.lags_days),
+def columns_of(reads: PriceColumns, declared: PriceHistory) -> tuple[str, ...]:
+    """The derived columns that hold an array of ``judgement.baselines.baseline.PriceSeries``."""
+    columns: dict[PriceColumns, tuple[str, ...]] = {
+        "returns": (RETURN,),
+        "variances": (VARIANCE,),
+        "log_variances": tuple(log_variance_name(days) for days in declared.lags_days),
     }
-    return read[baseline]
+    return columns[reads]
 
 
 def _days(days: int) -> str:

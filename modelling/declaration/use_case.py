@@ -1,5 +1,6 @@
 """The declaration of a use case: one typed schema for files, flow parameters and flags."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,26 +24,24 @@ from modelling.declaration.declared_data import (
     TransactionWindows,
 )
 from modelling.declaration.declared_judgement import (
-    COST_METRICS,
-    HEADLINES,
-    METRICS,
-    PROBLEMS_OF,
     AlertBudget,
-    Baseline,
+    BaselineName,
     Costs,
     CutOff,
     Decision,
     Gate,
-    Headline,
+    HeadlineName,
     LeastCost,
-    Problem,
 )
 from modelling.declaration.named_columns import check_named_columns, named_columns
 from modelling.declaration.names import USE_CASE_PATTERN
 from modelling.declaration.price_names import columns_of, target_name
 from modelling.declaration.search_space import DEFAULT_SPACE, Space, check_search_space
+from modelling.judgement.baselines.baseline import Baseline
+from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.judgement.metrics.catalogue import default_headline, find_metric, metrics_for
 from modelling.refusals import nearest
-from modelling.schema import Declaration, Seed, Share
+from modelling.schema import Declaration, Need, Problem, Seed, Share
 from modelling.secrets import hide_secrets
 
 Activation = Literal["relu", "tanh", "leaky_relu", "sigmoid", "elu"]
@@ -154,8 +153,8 @@ class UseCase(Declaration):
     training: Training = Training()
     target_kind: Literal["value", "log_variance"] = "value"
     ordered: bool = False
-    headline: tuple[Headline, ...] = ()
-    baselines: tuple[Baseline, ...] = ("constant", "linear", "boosting")
+    headline: tuple[HeadlineName, ...] = ()
+    baselines: tuple[BaselineName, ...] = ("constant", "linear", "boosting")
     decision: Decision = CutOff()
     costs: Costs | None = None
     expectations: tuple[Rule, ...] = ()
@@ -169,7 +168,7 @@ class UseCase(Declaration):
         if not isinstance(declared, dict):
             return declared
         classes = {"classes": (0, 1)} if declared.get("problem") == "binary" else {}
-        headline = {"headline": HEADLINES.get(declared.get("problem", ""), ())}
+        headline = {"headline": default_headline(declared.get("problem", ""))}
         return {**classes, **headline, **declared}
 
     @model_validator(mode="after")
@@ -245,39 +244,43 @@ class UseCase(Declaration):
             )
 
     def _check_metrics(self) -> None:
-        volatility = {"random_walk", "riskmetrics_ewma", "log_har", "garch"} & {*self.baselines}
-        if volatility and not isinstance(self.derived, PriceHistory):
-            raise ValueError(f"baselines: {', '.join(sorted(volatility))} need derived prices")
-        if volatility:
-            self._check_forecast_baselines(volatility)
         if not self.headline:
             raise ValueError("headline: name at least one metric")
-        if "qlike" in self.headline and self.target_kind != "log_variance":
-            raise ValueError("headline: qlike needs target_kind log_variance")
-        if "quadratic_weighted_kappa" in self.headline and not self.ordered:
-            raise ValueError("headline: quadratic_weighted_kappa needs ordered=True")
-        if "card_precision" in self.headline and not isinstance(self.decision, AlertBudget):
-            raise ValueError("headline: card_precision needs decision.method alert_budget")
-        for metric in self.headline:
-            if self.problem not in PROBLEMS_OF[metric]:
-                raise ValueError(f"headline: {metric} does not judge a {self.problem} problem")
+        for name in self.headline:
+            try:
+                metric = find_metric(name, self.problem)
+            except KeyError:
+                raise ValueError(
+                    f"headline: {name} does not judge a {self.problem} problem"
+                ) from None
+            self._refuse_missing(f"headline: {name}", metric.needs)
+        for name in self.baselines:
+            baseline = all_baselines()[name]
+            self._refuse_missing(f"baselines: {name}", baseline.needs)
+            if self.problem not in baseline.problems:
+                raise ValueError(f"baselines: {name} is not for a {self.problem} problem")
+            if baseline.reads:
+                self._refuse_unreadable_prices(baseline)
 
-    def _check_forecast_baselines(self, baselines: set[str]) -> None:
-        """Baselines that forecast a series read derived columns, which the table keeps only where
-        they are declared."""
+    def _refuse_missing(self, setting: str, needs: Iterable[Need]) -> None:
+        if missing := [need for need in needs if need not in self.fulfilled_needs]:
+            raise ValueError(f"{setting} needs {missing[0]}")
+
+    def _refuse_unreadable_prices(self, baseline: Baseline) -> None:
+        """Forecasts of a series read derived columns, which the table only keeps if declared."""
         assert isinstance(self.derived, PriceHistory)
         if self.target != target_name(self.derived):
             raise ValueError(
-                f"baselines: {', '.join(sorted(baselines))} forecast "
-                f"'{target_name(self.derived)}', which is not the target"
+                f"baselines: {baseline.name} forecasts '{target_name(self.derived)}', which is "
+                "not the target"
             )
         known = {column.name for column in self.columns}
-        for baseline in sorted(baselines):
-            if absent := [name for name in columns_of(baseline, self.derived) if name not in known]:
-                raise ValueError(
-                    f"baselines: {baseline} reads the derived column '{absent[0]}': declare it "
-                    'among the columns (role="context" keeps it from the network)'
-                )
+        read = [name for reads in baseline.reads for name in columns_of(reads, self.derived)]
+        if absent := [name for name in read if name not in known]:
+            raise ValueError(
+                f"baselines: {baseline.name} reads the derived column '{absent[0]}': declare it "
+                'among the columns (role="context" keeps it from the network)'
+            )
 
     def _check_decision(self) -> None:
         allowed = self.gate.need_not_predict if self.gate else ()
@@ -312,19 +315,22 @@ class UseCase(Declaration):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that are computed on the test rows; the gate can use each of them."""
-        names = [*METRICS[self.problem]]
-        if self.target_kind == "log_variance":
-            names.append("qlike")
-        if self.problem == "regression" and self.baselines:
-            names.append("r2_against_naive")
-        if self.ordered and self.problem == "multiclass":
-            names += ["quadratic_weighted_kappa", "within_one_notch"]
-        if isinstance(self.decision, AlertBudget):
-            names.append("card_precision")
-            if self.costs is not None and self.costs.amount is not None:
-                names.append("money_caught")
-        return (*names, *(COST_METRICS if self.costs is not None else ()))
+        """The metrics that are computed on the test rows: what the gate can ask for."""
+        return tuple(metric.name for metric in metrics_for(self.problem, self.fulfilled_needs))
+
+    @property
+    def fulfilled_needs(self) -> frozenset[Need]:
+        """What this declaration has of all that a metric, a baseline or a decision may need."""
+        has: dict[Need, bool] = {
+            "baselines": bool(self.baselines),
+            "costs": self.costs is not None,
+            "costs.amount": self.costs is not None and self.costs.amount is not None,
+            "decision.method alert_budget": isinstance(self.decision, AlertBudget),
+            "derived.method price_history": isinstance(self.derived, PriceHistory),
+            "ordered=True": self.ordered,
+            "target_kind log_variance": self.target_kind == "log_variance",
+        }
+        return frozenset(need for need, is_fulfilled in has.items() if is_fulfilled)
 
     @property
     def features(self) -> tuple[Column, ...]:

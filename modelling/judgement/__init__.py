@@ -1,1 +1,1 @@
-"""How good a model is: beside whom, how surely, and in money."""
+"""How good a model is: compared with baselines, with what uncertainty, and in money."""

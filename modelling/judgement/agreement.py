@@ -1,4 +1,4 @@
-"""Whether a packaged model answers elsewhere as the network did where it was trained."""
+"""Whether a packaged model answers in another process as the network did where it was trained."""
 
 from pathlib import Path
 
@@ -16,17 +16,37 @@ TOLERANCE = {"float32": 1e-5, "mixed_float16": 5e-3, "mixed_bfloat16": 4e-2}
 def refuse_disagreement(
     folder: Path, network_outputs: np.ndarray, answers: pd.DataFrame, use_case: UseCase
 ) -> float:
-    """By how much ``answers`` (n rows, of another process) differ from what follows from
-    ``network_outputs`` (n, outputs), Keras's own; of values beyond 1 relatively.
+    """Compare the answers of another process with what follows from Keras's own outputs.
 
     Calibration is monotone and may be steep (at a step of an isotonic curve, or where float32 can't
     tell a probability from 1), so an answer also agrees with outputs a rounding error away: a tenth
-    of the tolerance (backward error, as in Higham 2002, "Accuracy and stability of numerical
-    algorithms", chapter 1). A class's probability rises with its own output and falls with the
-    others', so its extremes are where they err in opposite directions.
+    of the tolerance, the backward error of Higham. A class's probability rises with its own output
+    and falls with the others', so its extremes are where they err in opposite directions.
 
-    Raises UsageError, naming the worst column, where it exceeds 1e-5 (float32), or where the
-    model's own contract refuses rows on which it was validated.
+    Parameters
+    ----------
+    folder : Path
+        Of the package.
+    network_outputs : ndarray of shape (n, outputs)
+        What the network says of the validation rows, before calibration.
+    answers : DataFrame of n rows
+        What the packaged model answered for the same rows in another process.
+    use_case : UseCase
+
+    Returns
+    -------
+    float
+        The largest difference; relative where values are beyond 1.
+
+    Raises
+    ------
+    UsageError
+        Naming the worst column, where it exceeds ``TOLERANCE`` or is NaN; or where the model's own
+        contract refuses rows on which it was validated.
+
+    References
+    ----------
+    Higham (2002), "Accuracy and stability of numerical algorithms", chapter 1.
     """
     if (broken := answers["broken_rules"] != "").any():
         rule = answers.loc[broken, "broken_rules"].iloc[0]
@@ -39,10 +59,11 @@ def refuse_disagreement(
     difference = {}
     for position, name in enumerate(scorer.by_name(scorer.calibrated_outputs(network_outputs))):
         own = np.where(np.arange(network_outputs.shape[1]) == position, 1, -1)
-        ends = (
-            scorer.calibrated_outputs(network_outputs + sign * own * rounding) for sign in (-1, 1)
+        lowest, highest = (
+            scorer.by_name(scorer.calibrated_outputs(network_outputs + sign * own * rounding))[name]
+            for sign in (-1, 1)
         )
-        difference[name] = _distance(answers[name], *(scorer.by_name(one)[name] for one in ends))
+        difference[name] = _distance(answers[name], lowest, highest)
     worst = max(difference, key=lambda name: np.nan_to_num(difference[name], nan=np.inf))
     if difference[worst] <= tolerance:
         return difference[worst]

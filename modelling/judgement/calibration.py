@@ -1,5 +1,5 @@
-"""Fit on validation rows what turns outputs into probabilities (or variances) to be taken at
-their word; ``modelling.scorer.scoring.calibrated`` applies it."""
+"""Fit calibration on validation rows: outputs become probabilities, or variances, that can be
+relied on; ``modelling.scorer.scoring.calibrated`` applies it."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from modelling.declaration import UseCase
-from modelling.judgement.metrics.volatility_metrics import level_shift
+from modelling.judgement.metrics.forecasts import level_shift
 from modelling.scorer.scoring import calibrated, log_odds
 
 FOLDS = 5
@@ -19,13 +19,33 @@ NONE: dict[str, Any] = {"method": "none"}
 
 
 def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) -> dict[str, Any]:
-    """The calibration of ``outputs`` as plain data, chosen and fitted on validation rows.
+    """Choose a calibration, and fit it, on validation rows.
 
-    Probabilities: none, temperature (Guo et al. 2017), Platt (1999) and isotonic (Zadrozny and
-    Elkan 2002) for two classes; none and temperature for more. Each is cross-validated inside the
-    validation rows; one that does not lower the log loss by more than a standard error is noise,
-    and none is kept. Each point of an isotonic curve comes from ``minimum_rows_per_value`` rows or
-    more. Log variances: the level at which QLIKE is lowest. Other values: none.
+    For probabilities of two classes: none, temperature, Platt or isotonic; of more classes: none or
+    temperature. Each is cross-validated inside the validation rows; one that does not lower the log
+    loss by more than a standard error is noise, and none is kept. Each point of an isotonic curve
+    comes from ``minimum_rows_per_value`` rows or more. For log variances: the level at which QLIKE
+    is lowest. For other values: none.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n,)
+        Of the validation rows: class codes, or values.
+    outputs : ndarray of shape (n,) or (n, classes)
+        Probabilities of the positive class or forecasts, without NaN; or of each class.
+    use_case : UseCase
+
+    Returns
+    -------
+    dict
+        ``method`` and its numbers, as plain data. None is fitted where a class has fewer than
+        ``2 * FOLDS`` rows.
+
+    References
+    ----------
+    Platt (1999), "Probabilistic outputs for support vector machines"; Zadrozny and Elkan (2002),
+    "Transforming classifier scores into accurate multiclass probability estimates", KDD; Guo et al.
+    (2017), "On calibration of modern neural networks", ICML.
     """
     outputs = outputs.astype(np.float64)
     if use_case.problem == "regression":
@@ -79,10 +99,12 @@ def _isotonic(target: np.ndarray, probabilities: np.ndarray, least: int) -> dict
     order, groups = np.argsort(probabilities, kind="stable"), max(len(target) // least, 1)
     group = np.arange(len(target)) * groups // len(target)
     rows = np.bincount(group)
-    claimed, happened = (np.bincount(group, one[order]) / rows for one in (probabilities, target))
-    # A step at exactly 0 or 1 would claim certainty from a handful of rows.
-    certain = 1 / (len(target) + 2)
-    fitted = IsotonicRegression(y_min=certain, y_max=1 - certain).fit(claimed, happened, rows)
+    predicted, observed = (
+        np.bincount(group, values[order]) / rows for values in (probabilities, target)
+    )
+    # A step at exactly 0 or 1 would be certainty from a handful of rows.
+    margin = 1 / (len(target) + 2)
+    fitted = IsotonicRegression(y_min=margin, y_max=1 - margin).fit(predicted, observed, rows)
     return {
         "method": "isotonic",
         "from": fitted.X_thresholds_.tolist(),

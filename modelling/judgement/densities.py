@@ -1,4 +1,4 @@
-"""How many rows lie where, but nowhere so few that one of them could be told."""
+"""How many rows lie where, but nowhere so few that a single one could be recognised."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,24 @@ SHOWN_AT_LEAST = 2 / 3
 def rows_by_cell(
     values: Sequence[np.ndarray], ranges: Sequence[tuple[float, float]], least: int
 ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
-    """The rows in each cell of the finest grid that shows most of them, and the grid's edges.
+    """Count the rows in each cell of the finest grid that shows most of them.
 
-    ``values`` are the rows' coordinates, each (n,), ``ranges`` from where to where each goes; what
-    lies outside counts at the border. Cells of fewer rows than ``least`` are 0.
+    Parameters
+    ----------
+    values : sequence of ndarray of shape (n,)
+        The rows' coordinates along each axis, without NaN.
+    ranges : sequence of (float, float)
+        From where to where each axis goes; what lies outside counts at the border.
+    least : int
+        Cells of fewer rows are 0.
+
+    Returns
+    -------
+    counts : ndarray of shape (cells, ..., cells)
+    edges : sequence of ndarray of shape (cells + 1,)
+        One for each axis. Without rows the coarsest grid, empty.
     """
-    inside = [np.clip(one, *ends) for one, ends in zip(values, ranges, strict=True)]
+    inside = [np.clip(axis, *ends) for axis, ends in zip(values, ranges, strict=True)]
     for cells in GRIDS:
         counts, edges = np.histogramdd(np.column_stack(inside), bins=cells, range=ranges)
         counts[counts < least] = 0

@@ -1,7 +1,7 @@
 """Pictures of a judgement, from scikit-learn's own displays, readable on a phone.
 
-None shows a single customer: whatever is drawn of test rows is drawn of ``minimum_rows_per_value``
-of them together, and no axis reaches to the smallest or the largest one.
+None shows a single customer: each point is an aggregate of ``minimum_rows_per_value`` test rows or
+more, and no axis ends at the smallest or the largest value.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,13 +22,15 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from modelling.declaration import LeastCost, OutOfTime
+from modelling.declaration import OutOfTime
 from modelling.features.microaggregation import microaggregate
-from modelling.judgement.deciding import amounts_of, costs_at
+from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.judgement.decisions.costs import costs_at
+from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.densities import rows_by_cell
-from modelling.judgement.evaluation import claims
 from modelling.judgement.judging import Judgement
-from modelling.scorer.scoring import expected_cost_share
+from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.multiclass import top_label
 
 NETWORK = "network"
 
@@ -37,15 +39,15 @@ Draw = Callable[[Judgement, Axes], None]
 
 def draw_judgement(judgement: Judgement) -> dict[str, Figure]:
     """The pictures that fit the problem, by file name without its ending."""
-    return {name: _figure(judgement, draw, name) for name, draw in _fitting(judgement)}
+    return {name: _figure(judgement, draw, name) for name, draw in _figures_for(judgement)}
 
 
-def _fitting(judgement: Judgement) -> Iterator[tuple[str, Draw]]:
+def _figures_for(judgement: Judgement) -> Iterator[tuple[str, Draw]]:
     use_case = judgement.use_case
     if use_case.baselines:
         yield "advantages", _advantages
     if len(judgement.rows) < use_case.minimum_rows_per_value:
-        return  # each step of a curve would be somebody
+        return  # each step of a curve would be a single customer
     if use_case.problem == "regression":
         yield "forecast_against_actual", _forecast_against_actual
         if isinstance(use_case.split, OutOfTime):
@@ -102,28 +104,30 @@ def _in_steps(outputs: np.ndarray, judgement: Judgement) -> np.ndarray:
 def _reliability(judgement: Judgement, axes: Axes) -> None:
     """In bins of equal size, as far as the probabilities go: defaults and frauds are rare."""
     bins = min(10, len(judgement.rows) // judgement.use_case.minimum_rows_per_value)
-    happened, claimed = claims(_target(judgement), judgement.answers.outputs)
+    occurred, probabilities = _target(judgement), judgement.predictions.outputs
+    if probabilities.ndim > 1:
+        occurred, probabilities = top_label(occurred, probabilities)
     CalibrationDisplay.from_predictions(
-        happened, claimed, n_bins=bins, strategy="quantile", name=NETWORK, ax=axes
+        occurred, probabilities, n_bins=bins, strategy="quantile", name=NETWORK, ax=axes
     )
     points = np.concatenate([line.get_xydata() for line in axes.lines[1:]])
     reach = min(1.1 * float(points.max()), 1.0)
     axes.set(xlim=(0, reach), ylim=(0, reach))
-    of = "positives" if judgement.use_case.problem == "binary" else "rows of the class named"
+    of = "positives" if judgement.use_case.problem == "binary" else "right predictions"
     axes.set(xlabel="mean predicted probability", ylabel=f"share of {of}")
 
 
 def _scores_by_class(judgement: Judgement, axes: Axes) -> None:
-    """Of two classes the probability of the second, of more that of the class which came true."""
+    """Of two classes the probability of the second, of more that of the right class."""
     least, shown = judgement.use_case.minimum_rows_per_value, 0.0
     for code, label in enumerate(judgement.use_case.classes):
-        outputs = judgement.answers.outputs[_target(judgement) == code]
+        outputs = judgement.predictions.outputs[_target(judgement) == code]
         scores = outputs if outputs.ndim == 1 else outputs[:, code]
         counts, (edges,) = rows_by_cell([scores], [(0.0, 1.0)], least)
         density = counts / max(len(scores), 1) * (len(edges) - 1)
         shown += counts.sum()
         axes.stairs(density, edges, fill=True, alpha=0.6, label=f"{label}: {len(scores):,}")
-    scale = "log" if shown else "linear"  # of a few test rows there is nothing to show
+    scale = "log" if shown else "linear"  # with few test rows nothing is shown
     axes.set(xlabel="probability", ylabel="density in the class", yscale=scale)
     axes.legend()
 
@@ -131,10 +135,7 @@ def _scores_by_class(judgement: Judgement, axes: Axes) -> None:
 def _cost_by_cut_off(judgement: Judgement, axes: Axes) -> None:
     use_case, rows = judgement.use_case, judgement.rows
     assert use_case.costs is not None
-    compared = judgement.answers.outputs
-    if isinstance(use_case.decision, LeastCost):
-        amounts = amounts_of(rows, use_case)
-        compared = expected_cost_share(compared, amounts, use_case.costs.model_dump())
+    compared = decision_rule(use_case).compared(judgement.predictions.outputs, rows, use_case, None)
     steps = min(200, len(rows) // use_case.minimum_rows_per_value)
     cut_offs = np.unique(np.quantile(compared, np.linspace(0, 1, steps + 1)))
     axes.plot(cut_offs, costs_at(cut_offs, rows, compared, use_case), linewidth=2)
@@ -148,7 +149,7 @@ def _confusion(judgement: Judgement, axes: Axes) -> None:
     labels = [str(label) for label in judgement.use_case.classes]
     ConfusionMatrixDisplay.from_predictions(
         _target(judgement),
-        judgement.answers.decided,
+        judgement.predictions.decided,
         labels=range(len(labels)),
         display_labels=labels,
         normalize="true",
@@ -160,9 +161,9 @@ def _confusion(judgement: Judgement, axes: Axes) -> None:
 
 
 def _forecast_against_actual(judgement: Judgement, axes: Axes) -> None:
-    """How many test rows lie where, but where they are few."""
+    """How many test rows lie where; cells of few rows are left empty."""
     least = judgement.use_case.minimum_rows_per_value
-    forecast, actual = judgement.answers.outputs, _target(judgement)
+    forecast, actual = judgement.predictions.outputs, _target(judgement)
     together = microaggregate(np.column_stack([forecast, actual]), least)
     ends = float(together.min()), float(together.max())
     counts, edges = rows_by_cell([forecast, actual], [ends, ends], least)
@@ -181,7 +182,7 @@ def _forecast_over_time(judgement: Judgement, axes: Axes) -> None:
     times = judgement.rows[split.column]
     groups = len(times) // use_case.minimum_rows_per_value
     shown = pd.DataFrame(
-        {"at": times, "realised": _target(judgement), "forecast": judgement.answers.outputs}
+        {"at": times, "realised": _target(judgement), "forecast": judgement.predictions.outputs}
     ).sort_values("at", ignore_index=True)
     shown = shown.groupby(shown.index * groups // len(shown)).mean()
     axes.plot(shown["at"], shown["realised"], linewidth=1, alpha=0.6, label="realised")
@@ -193,25 +194,26 @@ def _forecast_over_time(judgement: Judgement, axes: Axes) -> None:
 
 def _advantages(judgement: Judgement, axes: Axes) -> None:
     """The paired difference to each baseline, in the first headline metric, with its interval."""
-    metric = judgement.use_case.headline[0]
-    # Beside a constant all others would shrink to a point.
-    names = [name for name in judgement.baseline_answers if name != "constant"] or ["constant"]
+    metric = find_metric(judgement.use_case.headline[0], judgement.use_case.problem)
+    names = [*judgement.baseline_predictions]
+    names = [name for name in names if all_baselines()[name].in_curves] or names
     for row, name in enumerate(names):
-        value, low, high = judgement.advantages[metric, name]
+        value, low, high = judgement.advantages[metric.name, name]
         colour = "C3" if high < 0 else "C2" if low > 0 else "C7"
         axes.plot([low, high], [row, row], color=colour, linewidth=3)
         axes.plot(value, row, "o", color=colour, markersize=8)
     axes.axvline(0, color="grey", linestyle=":")
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [all_baselines()[name].title for name in names])
     axes.margins(y=0.3)
-    axes.set(xlabel="right of 0: the network is better (95 % interval)")
+    axes.set(xlabel=f"{metric.label}\nright of 0: the network is better (95 % interval)")
 
 
 def _models(judgement: Judgement) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
-    for name, answers in judgement.baseline_answers.items():
-        if name != "constant":
-            yield name, answers.outputs, {"linewidth": 1.2, "alpha": 0.8}
-    yield NETWORK, judgement.answers.outputs, {"linewidth": 2.4, "color": "black"}
+    for name, predictions in judgement.baseline_predictions.items():
+        baseline = all_baselines()[name]
+        if baseline.in_curves:
+            yield baseline.title, predictions.outputs, {"linewidth": 1.2, "alpha": 0.8}
+    yield NETWORK, judgement.predictions.outputs, {"linewidth": 2.4, "color": "black"}
 
 
 def _target(judgement: Judgement) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a challenger must reach whatever the champion does; where it does not, it is doubtful.
+"""What a model must reach to be promoted, whatever the champion does; else it is doubtful.
 
 A doubtful model is registered, and a person may promote it. It does not become champion by itself.
 """
@@ -6,23 +6,25 @@ A doubtful model is registered, and a person may promote it. It does not become 
 import math
 from collections.abc import Sequence
 
-from modelling.declaration import AlertBudget, UseCase
+from modelling.declaration import UseCase
+from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.judging import Judgement
 from modelling.learning_curve.diagnosis import Diagnosis
 
 FIT_CURVES = ("healthy", "undertrained")  # an undertrained network is no worse than it scores
 CALIBRATION_ERROR_AT_MOST = 0.05  # beyond what chance alone makes of it
-# A cut-off beyond these accepts, or refuses, nearly everybody: 0.5 is such a one where few default.
-CAUGHT_AT_LEAST = PASSED_AT_LEAST = 0.1
+# A cut-off that refuses nearly everybody; of one that accepts nearly everybody, as 0.5 where few
+# default, the decision rule says how few refused positives are too few.
+ACCEPTED_AT_LEAST = 0.1
 
 
 def promotion_requirements(
     judgement: Judgement, diagnosis: Diagnosis, otherwise: Sequence[str] = ()
 ) -> list[RequirementResult]:
-    """A verdict on each: the learning curve, calibration, skill, leaks, the gate, the decisions,
-    labels that no training row had, and settings by which this run was judged ``otherwise`` than
-    is declared."""
+    """Whether each requirement is met: the learning curve, calibration, skill, leaks, the gate, the
+    decisions, labels that no training row had, and no settings by which this run was judged
+    ``otherwise`` than is declared."""
     leak, declared = diagnosis.leak_suspected, judgement.use_case.gate is not None
     return [
         RequirementResult(
@@ -41,7 +43,7 @@ def promotion_requirements(
 
 
 def _as_declared(otherwise: Sequence[str]) -> RequirementResult:
-    """Whoever starts a run does not choose the bar that it must clear."""
+    """Whoever starts a run does not choose what its model is required to reach."""
     if not otherwise:
         return RequirementResult(True, "judged as declared")
     return RequirementResult(
@@ -66,7 +68,7 @@ def _skill(judgement: Judgement) -> list[RequirementResult]:
 
 
 def _unknown(judgement: Judgement) -> list[RequirementResult]:
-    """What of a column no training row had, the network can't tell from nothing at all."""
+    """A label that no training row had is the same to the network as no label at all."""
     bounds = {column.name: column.unknown_at_most for column in judgement.use_case.features}
     return [
         RequirementResult(
@@ -79,7 +81,7 @@ def _unknown(judgement: Judgement) -> list[RequirementResult]:
 
 
 def _decisions(judgement: Judgement) -> list[RequirementResult]:
-    """Whether the decisions on the test rows tell anybody from anybody else."""
+    """Whether the decisions on the test rows distinguish between customers at all."""
     use_case = judgement.use_case
     if use_case.problem == "binary":
         return _cut_off(judgement)
@@ -89,24 +91,26 @@ def _decisions(judgement: Judgement) -> list[RequirementResult]:
 
 
 def _cut_off(judgement: Judgement) -> list[RequirementResult]:
-    """A budget of alerts says itself how few are caught; it must catch somebody all the same."""
-    use_case = judgement.use_case
-    target, refused = judgement.rows[use_case.target].to_numpy(), judgement.answers.decided == 1
-    caught, passed = refused[target == 1].mean(), 1 - refused[target == 0].mean()
-    least = 0.0 if isinstance(use_case.decision, AlertBudget) else CAUGHT_AT_LEAST
-    shares = f"{caught:.1%} of the positives are refused", f"{passed:.1%} of the negatives accepted"
+    """Some positives must be refused, and some negatives accepted."""
+    use_case, is_refused = judgement.use_case, judgement.predictions.decided == 1
+    is_positive = judgement.rows[use_case.target].to_numpy() == 1
+    refused, accepted = is_refused[is_positive].mean(), 1 - is_refused[~is_positive].mean()
+    least = decision_rule(use_case).refused_at_least
     wanted = f"at least {least:.0%}" if least else "some"
     return [
-        RequirementResult(bool(caught > 0 and caught >= least), f"{shares[0]}, wanted {wanted}"),
         RequirementResult(
-            bool(passed >= PASSED_AT_LEAST),
-            f"{shares[1]}, wanted at least {PASSED_AT_LEAST:.0%}",
+            bool(refused > 0 and refused >= least),
+            f"{refused:.1%} of the positives are refused, wanted {wanted}",
+        ),
+        RequirementResult(
+            bool(accepted >= ACCEPTED_AT_LEAST),
+            f"{accepted:.1%} of the negatives accepted, wanted at least {ACCEPTED_AT_LEAST:.0%}",
         ),
     ]
 
 
 def _classes(judgement: Judgement, use_case: UseCase) -> RequirementResult:
-    predicted = {use_case.classes[code] for code in judgement.answers.decided.tolist()}
+    predicted = {use_case.classes[code] for code in judgement.predictions.decided.tolist()}
     never = [label for label in use_case.classes if label not in predicted]
     excused = use_case.gate.need_not_predict if use_case.gate else ()
     found = f"never predicted: {', '.join(map(str, never))}" if never else "every class predicted"

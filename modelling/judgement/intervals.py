@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from modelling.data.independence import refuse_single_group
-from modelling.judgement.metrics.weighted_metrics import Weighted
+from modelling.judgement.metrics.metric import Weighted
 
 Name = TypeVar("Name", bound=Hashable)
 RESAMPLES = 1000
@@ -14,7 +14,8 @@ CHUNK = 32  # resamples at once: bounds the memory to CHUNK x rows
 
 
 class Interval(NamedTuple):
-    """A value and its 95 % interval; ``low`` and ``high`` are NaN where nothing was resampled."""
+    """A value and its 95 % interval; ``low`` and ``high`` are NaN where the metric is defined on
+    no resample."""
 
     value: float
     low: float
@@ -31,27 +32,62 @@ class Interval(NamedTuple):
 def bootstrap(
     metrics: Mapping[Name, Weighted], groups: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[Name, np.ndarray]:
-    """Each metric on the same resamples of whole groups: (1 + resamples,), the first as it is.
+    """Each metric on the same resamples of whole groups.
 
-    Efron and Tibshirani (1993), chapters 8 and 13: groups are drawn with replacement, as many as
-    there are. The resamples depend on ``groups`` and ``seed`` only, so differences between models
-    are paired. Raises DataRefused where all rows are of one group.
+    Groups are drawn with replacement, as many as there are. The resamples depend on ``groups`` and
+    ``seed`` only, so that differences between models are paired.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Functions from weights of shape (n, b) to values of shape (b,), by any name.
+    groups : ndarray of int, of shape (n,)
+        Codes from 0 on, each of which occurs (``data.independence.groups_of``).
+    seed, resamples : int
+
+    Returns
+    -------
+    dict
+        By name an array of shape (1 + resamples,): the first value is that of all rows. NaN where a
+        metric is not defined on a resample.
+
+    Raises
+    ------
+    DataRefused
+        Where all rows are of one group, or there are none.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), "An introduction to the bootstrap", chapters 8 and 13.
     """
     refuse_single_group(groups)
     generator = np.random.default_rng(seed)
     count = int(groups.max()) + 1
     values = {name: [metric(np.ones((len(groups), 1)))] for name, metric in metrics.items()}
     for first in range(0, resamples, CHUNK):
-        draws = generator.integers(count, size=(min(CHUNK, resamples - first), count))
-        times_drawn = np.stack([np.bincount(one, minlength=count) for one in draws], axis=1)
+        drawn_groups = generator.integers(count, size=(min(CHUNK, resamples - first), count))
+        times_drawn = np.stack(
+            [np.bincount(codes, minlength=count) for codes in drawn_groups], axis=1
+        )
         weights = times_drawn.astype(np.float64)[groups]
         for name, metric in metrics.items():
             values[name].append(metric(weights))
-    return {name: np.concatenate(those) for name, those in values.items()}
+    return {name: np.concatenate(chunks) for name, chunks in values.items()}
 
 
 def interval_of(values: np.ndarray) -> Interval:
-    """The 95 % percentile interval of ``bootstrap``'s values (or differences of them)."""
+    """The 95 % percentile interval of ``bootstrap``'s values, or of differences of them.
+
+    Parameters
+    ----------
+    values : ndarray of shape (1 + resamples,)
+        The first is that of all rows. Resamples of NaN are left out.
+
+    Returns
+    -------
+    Interval
+        Its ends are NaN where all resamples are.
+    """
     defined = values[1:][~np.isnan(values[1:])]
     if not len(defined):
         return Interval(float(values[0]), float("nan"), float("nan"))

@@ -13,10 +13,10 @@ import pandas as pd
 
 from modelling.data.reading.cells import TextFormat, zero_or_one
 from modelling.data.splitting import Parts
-from modelling.declaration import Column, LeastCost, UseCase
+from modelling.declaration import Column, UseCase
 from modelling.features.preprocessing import Preprocessed
 from modelling.judgement.calibration import NONE, fit_calibration
-from modelling.judgement.deciding import choose_cut_off
+from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.scorer import contract, scoring
 from modelling.scorer.contract import Model
 from modelling.scorer.scoring import Scorer, Transformer, calibrated
@@ -30,8 +30,8 @@ class Package:
     """A folder with ``scoring.py``, ``contract.py``, ``scorer.json``, ``network.onnx`` and
     ``network.keras``.
 
-    ``inputs`` are the raw columns, ``outputs`` the columns of the answer with
-    their pandas type, ``example`` rows that belong to nobody.
+    ``inputs`` are the raw columns, ``outputs`` the columns of the answer with their pandas type,
+    ``example`` is one made-up row.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Package:
     requirements: tuple[str, ...]
 
     def address(self, version: str | None) -> dict[str, str]:
-        """Where the registry has this package as ``version``; nowhere without one."""
+        """Where the registry has this package as ``version``; empty without one."""
         if version is None:
             return {}
         return {"name": self.name, "version": version, "uri": f"models:/{self.name}/{version}"}
@@ -53,7 +53,7 @@ def package_model(
 ) -> Package:
     """Write the package into the new folder ``folder``, with the files of ``network_folder``.
 
-    Calibration and cut-off are fitted here, with the outputs for the raw validation rows.
+    Calibration and cut-off are fitted here, on the outputs for the raw validation rows.
     """
     shutil.copytree(network_folder, folder)
     for travelling in (scoring, contract):
@@ -88,8 +88,8 @@ def package_model(
 
 
 def _costs(use_case: UseCase) -> dict[str, Any] | None:
-    """The costs by which rows are decided, if they are."""
-    if use_case.costs is None or not isinstance(use_case.decision, LeastCost):
+    """The costs, where rows are decided by them."""
+    if use_case.costs is None or not decision_rule(use_case).by_cost:
         return None
     return use_case.costs.model_dump()
 
@@ -99,14 +99,15 @@ def _fitted_on_validation(outputs: np.ndarray, parts: Parts, use_case: UseCase) 
     calibration = fit_calibration(target, outputs, use_case)
     if use_case.problem != "binary":
         return {"calibration": calibration}
-    cut_off = choose_cut_off(parts, calibrated(outputs, calibration), use_case)
+    probabilities = calibrated(outputs, calibration)
+    cut_off = decision_rule(use_case).choose_cut_off(parts, probabilities, use_case)
     return {"calibration": calibration, "cut_off": cut_off}
 
 
 def unnamed_labels(transformer: Transformer, parts: Parts, use_case: UseCase) -> dict[str, float]:
-    """The share of rows, by column, with a label that training rows had but the model does not
-    name, since they were fewer than ``minimum_rows_per_value``. Counted as that many rows at least,
-    or the share would tell of a single customer."""
+    """The share of rows, by column, with a label that the model does not name because fewer than
+    ``minimum_rows_per_value`` training rows had it. It counts as that many rows at least: a smaller
+    share could reveal a single customer."""
     shares = {}
     for name, positions, _, _ in transformer.categories:
         labels = parts.train[name].dropna()
@@ -119,10 +120,10 @@ def unnamed_labels(transformer: Transformer, parts: Parts, use_case: UseCase) ->
 def contract_of(
     use_case: UseCase, train: pd.DataFrame, unnamed: Mapping[str, float] = {}
 ) -> dict[str, Any]:
-    """What the raw columns must keep, as ``modelling.scorer.contract`` reads it.
+    """The rules of the raw columns, as ``modelling.scorer.contract`` reads them.
 
     A label that the model does not name is unknown to it when rows are scored. So the share of
-    ``unnamed`` ones is added to what a column allows: the training file itself stays scorable.
+    ``unnamed`` ones is added to what a column allows: the training file itself can be scored.
     """
     columns = [
         {
@@ -138,10 +139,10 @@ def contract_of(
 
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:
-    """One made-up row that keeps the contract: the medians of the training rows (those of ratios
-    come after them) and the first label of each category that the model names, which is a declared
-    or a frequent one. Of a column that they know nothing of, what is nearest to zero among its
-    values, its first category, or a label that stands for any."""
+    """One made-up row within the rules: the medians of the training rows, and the first label of
+    each category that the model names, which is a declared or a frequent one. A column without a
+    known value gets the allowed value nearest to zero, its first declared category, or ``other``.
+    """
     medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=False))
     labels = {name: next(iter(positions), None) for name, positions, *_ in transformer.categories}
 

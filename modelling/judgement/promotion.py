@@ -10,14 +10,13 @@ import pandas as pd
 
 from modelling.data.independence import groups_of
 from modelling.declaration import UseCase
-from modelling.declaration.declared_judgement import HEADLINES
-from modelling.judgement.evaluation import NO_GATE, RequirementResult
+from modelling.judgement.evaluation import NO_GATE, RequirementResult, scored_rows
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
-from modelling.judgement.metrics.weighted_metrics import HIGHER_IS_BETTER, WEIGHTED
+from modelling.judgement.metrics.catalogue import default_headline, find_metric, metrics_for
 
 
 class Promotion(NamedTuple):
-    """The decision on a challenger, in words, and the numbers behind it by name."""
+    """Whether a challenger is promoted, why, and the numbers behind it by name."""
 
     promoted: bool
     reason: str
@@ -52,34 +51,54 @@ def _digest(content: object) -> str:
 
 
 def promotion_metric(use_case: UseCase) -> str:
-    """The first that can be resampled: of the gate, the headline, the headline of its problem."""
+    """The first that can be resampled: of the gate, the headline, the default headline."""
     gate = (use_case.gate.metric,) if use_case.gate else ()
-    names = (*gate, *use_case.headline, *HEADLINES[use_case.problem])
-    return next(name for name in names if name in WEIGHTED)
+    names = (*gate, *use_case.headline, *default_headline(use_case.problem))
+    computed = metrics_for(use_case.problem, use_case.fulfilled_needs)
+    can_be_resampled = {metric.name for metric in computed if metric.weighted}
+    return next(name for name in names if name in can_be_resampled)
 
 
 def compare(
     challenger: np.ndarray, champion: np.ndarray, test: pd.DataFrame, use_case: UseCase
 ) -> Comparison:
-    """A paired bootstrap (Efron and Tibshirani 1993) of the declared metric on the test rows.
+    """A paired bootstrap of the declared metric on the test rows.
 
-    ``challenger`` and ``champion`` are outputs of shape (n,) or (n, classes), without NaN.
+    Parameters
+    ----------
+    challenger, champion : ndarray of shape (n,) or (n, classes)
+        The outputs of both models, without NaN.
+    test : DataFrame of n rows with their target
+    use_case : UseCase
+
+    Returns
+    -------
+    Comparison
+        By ``promotion_metric``.
+
+    Raises
+    ------
+    DataRefused
+        Where all rows are of one group.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), "An introduction to the bootstrap".
     """
-    name = promotion_metric(use_case)
-    target = test[use_case.target].to_numpy()
+    metric = find_metric(promotion_metric(use_case), use_case.problem)
+    outputs = {"challenger": challenger, "champion": champion}
     metrics = {
-        "challenger": WEIGHTED[name](target, challenger),
-        "champion": WEIGHTED[name](target, champion),
+        model: metric.resampled(scored_rows(test, of_model, use_case))
+        for model, of_model in outputs.items()
     }
     values = bootstrap(metrics, groups_of(test, use_case))
-    sign = 1.0 if name in HIGHER_IS_BETTER else -1.0
-    gain = interval_of(sign * (values["challenger"] - values["champion"]))
-    return Comparison(name, values["challenger"][0], values["champion"][0], gain)
+    gain = interval_of(metric.gain(values["challenger"], values["champion"]))
+    return Comparison(metric.name, values["challenger"][0], values["champion"][0], gain)
 
 
 def unmet_requirements(fitness: Iterable[RequirementResult]) -> str:
     """The requirements that are not met, in words; empty where all are."""
-    return "; ".join(floor.reason for floor in fitness if not floor.passed)
+    return "; ".join(result.reason for result in fitness if not result.passed)
 
 
 def decide(
@@ -94,14 +113,14 @@ def decide(
 
     ``fitness`` is what ``promotion_requirements`` gave. ``comparison`` is None where the
     two can't be compared, and ``changed`` says what changed since the champion was judged.
-    ``by_hand`` is the command with which a person decides otherwise.
+    ``by_hand`` is the command with which a person can promote it all the same.
     """
-    if not gate.passed and gate != NO_GATE:  # that there is none is a doubt
+    if not gate.passed and gate != NO_GATE:  # a missing gate only makes the model doubtful
         return Promotion(False, f"the gate failed: {gate.reason}", {})
     numbers: dict[str, float] = {}
     if comparison is not None:
-        name, own, other, gain = comparison
-        numbers = {f"challenger_{name}": own, f"champion_{name}": other}
+        name, value, of_champion, gain = comparison
+        numbers = {f"challenger_{name}": value, f"champion_{name}": of_champion}
         numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
     if doubts := unmet_requirements(fitness):
         return Promotion(False, f"doubtful: {doubts}. To promote it: {by_hand}", numbers)
@@ -112,5 +131,6 @@ def decide(
         return Promotion(False, f"{reason}. To promote it: {by_hand}", {})
     promoted = gain.low > 0
     words = "better than" if promoted else "not better beyond noise than"
-    reason = f"{name} {own:.4f}, {words} champion version {champion}'s {other:.4f}: gain {gain}"
+    than = f"{words} champion version {champion}'s {of_champion:.4f}"
+    reason = f"{name} {value:.4f}, {than}: gain {gain}"
     return Promotion(promoted, f"{reason}; {changed}" if changed else reason, numbers)

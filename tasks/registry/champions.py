@@ -22,6 +22,7 @@ from tasks.registry.model_files import (
 )
 from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
 from tasks.tracking.identity import current_user
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, local_folder
 
 log = logging.getLogger("finflows")
@@ -192,9 +193,10 @@ def registry_status(name: str) -> RegistryStatus:
 
 def broken_histories(client: MlflowClient) -> list[str]:
     """One line for each gap in the histories of the models that this project registered."""
-    lines = []
-    for model in client.search_registered_models(max_results=1000):
-        newest = versions(client, model.name)[-1:]
-        if any(experiment_of_project_run(client, version.run_id) for version in newest):
-            lines += [f"{model.name}: {gap}" for gap in read_history(client, model.name).gaps]
-    return lines
+    names = [model.name for model in all_pages(client.search_registered_models)]
+    ours = [
+        name
+        for name in names
+        if any(experiment_of_project_run(client, one.run_id) for one in versions(client, name)[-1:])
+    ]
+    return [f"{name}: {gap}" for name in ours for gap in read_history(client, name).gaps]

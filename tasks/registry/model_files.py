@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from modelling.refusals import UsageError
 from tasks.registry.file_hashes import is_hashed, refuse_changed
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect
 
 
@@ -111,7 +112,7 @@ class VersionsInUse(NamedTuple):
 def versions_in_use(client: MlflowClient) -> VersionsInUse:
     """The champions and challengers that this project registered, and the state of their files."""
     unusable, count, unhashed = [], 0, 0
-    for model in client.search_registered_models(max_results=1000):
+    for model in all_pages(client.search_registered_models):
         aliases = client.get_registered_model(model.name).aliases
         for version in sorted({str(version) for version in aliases.values()}, key=int):
             registered = client.get_model_version(model.name, version)

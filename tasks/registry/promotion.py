@@ -44,7 +44,7 @@ def judge_challenger(
     first.
     """
     use_case, name = judgement.use_case, package.name
-    outputs, test = judgement.answers.outputs, judgement.rows
+    outputs, test = judgement.predictions.outputs, judgement.rows
     fitness = promotion_requirements(judgement, trained.diagnosis, judgement_overrides)
     promote_command = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):

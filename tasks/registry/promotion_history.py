@@ -17,6 +17,8 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from tasks.tracking.pages import all_pages
+
 # Followed by the time: one tag for each time that a version became champion.
 CHAMPION_SINCE = "champion_at."
 NEWEST_TAG = "champion_history"  # of the registered model: SHA-256 of the newest entry
@@ -65,12 +67,8 @@ def read_history(client: MlflowClient, name: str) -> History:
 
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     """All registered versions of ``name``, the oldest first."""
-    found, token = list[ModelVersion](), None
-    while True:
-        page = client.search_model_versions(f"name = '{name}'", 1000, None, token)
-        found += page
-        if not (token := page.token):
-            return sorted(found, key=lambda version: int(version.version))
+    found = all_pages(client.search_model_versions, f"name = '{name}'")
+    return sorted(found, key=lambda registered: int(registered.version))
 
 
 def history_from_tags(model: RegisteredModel, versions: Sequence[ModelVersion]) -> History:

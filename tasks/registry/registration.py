@@ -117,9 +117,10 @@ def signature_of(package: Package) -> ModelSignature:
 
 
 def _existing_version(run: TrackedRun, name: str) -> ModelVersion | None:
-    """The version that this run has already registered, where the task is retried."""
-    existing = run.client.search_model_versions(f"name = '{name}' and run_id = '{run.run_id}'")
-    return existing[0] if existing else None
+    """The version that this run has already, where the task is tried again."""
+    wanted = f"name = '{name}' and run_id = '{run.run_id}'"
+    made = run.client.search_model_versions(wanted, max_results=1)
+    return made[0] if made else None
 
 
 def _create_version(

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
 from tasks.registry.model_files import experiment_of_project_run, folder_of, is_gone
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, tracking_uri
 
 DEFAULT_EXPERIMENT = "0"  # the id of the experiment Default in every store
@@ -26,18 +27,16 @@ def relocate_models() -> list[str]:
     """
     if any(uri.startswith(SERVERS) for uri in (tracking_uri(), _registry_uri())):
         return []
-    client, lines, token = connect(), list[str](), None
-    while True:
-        page = client.search_logged_models([DEFAULT_EXPERIMENT], page_token=token)
-        for model in page:
-            lines += _relocate(client, model)
-        if not (token := page.token):
-            return lines
+    client = connect()
+    # All of them first: each that is moved out of Default would shift the pages that follow.
+    models = all_pages(client.search_logged_models, [DEFAULT_EXPERIMENT])
+    return [line for model in models for line in _relocate(client, model)]
 
 
 def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
     experiment = experiment_of_project_run(client, model.source_run_id)
-    versions = client.search_model_versions(f"source_path = 'models:/{model.model_id}'")
+    source = f"source_path = 'models:/{model.model_id}'"
+    versions = all_pages(client.search_model_versions, source)
     if experiment is None or experiment == DEFAULT_EXPERIMENT or not versions:
         return []
     root = client.get_experiment(experiment).artifact_location

@@ -4,10 +4,7 @@ import json
 import logging
 import math
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -16,8 +13,6 @@ from optuna.trial import Trial
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
@@ -25,6 +20,7 @@ from modelling.features.preprocessing import Preprocessed
 from modelling.learning_curve.attempt import val_loss_of_kept_weights
 from modelling.training.fitting import TrainingJob
 from modelling.training.pruning import PruningThresholds
+from tasks.progress import progress_line
 from tasks.search.study import OUTCOME, Outcome, Study, store_outcome
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.retrying import is_transient
@@ -48,7 +44,7 @@ def run_trials(
     futures: dict[int, Any] = {}
     with (
         ThreadPoolTaskRunner(max_workers=executor.slots + 1) as runner,  # type: ignore[var-annotated]
-        _progress(study.trials) as show,
+        progress_line("searching", "trial", study.trials) as show,
     ):
         try:
             proposed = recorded = len(study.ended_trials())
@@ -58,7 +54,7 @@ def run_trials(
                     proposed += 1
                 _record_outcome(study, recorded, futures.pop(recorded))
                 recorded += 1
-                show(study.outcomes())
+                show(recorded, _summary(study.outcomes()))
         except BaseException:
             executor.abandon()
             raise
@@ -156,28 +152,11 @@ def _record_outcome(study: Study, number: int, future: Any) -> None:
     log.info("%-11s %s %s", f"trial {number}", outcome.state, summary if outcome.curve else "")
 
 
-@contextmanager
-def _progress(trials: int) -> Iterator[Any]:
-    """A progress line with the trials done and the best so far, on a terminal only."""
-    columns = [
-        TextColumn("searching"),
-        BarColumn(bar_width=24),
-        TextColumn("trial {task.completed}/{task.total}  {task.fields[best]}"),
-        TimeRemainingColumn(compact=True),
-    ]
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as bar:
-        line = bar.add_task("searching", total=trials, best="")
-
-        def show(outcomes: list[Outcome]) -> None:
-            finished = [outcome.val_loss for outcome in outcomes if outcome.state == "finished"]
-            pruned = sum(outcome.state == "pruned" for outcome in outcomes)
-            best = f"best val_loss {min(finished, default=math.inf):.5g}  {pruned} pruned"
-            bar.update(line, completed=len(outcomes), best=best)
-
-        yield show
+def _summary(outcomes: list[Outcome]) -> str:
+    """The best so far, for the progress line."""
+    finished = [outcome.val_loss for outcome in outcomes if outcome.state == "finished"]
+    pruned = sum(outcome.state == "pruned" for outcome in outcomes)
+    return f"best val_loss {min(finished, default=math.inf):.5g}  {pruned} pruned"
 
 
 def conclude_search(study: Study, parent: TrackedRun, trained_run: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Read finished trainings back from MLflow, so that they can stand side by side."""
+"""Read finished trainings back from MLflow, to compare them."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,20 +9,20 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from modelling.declaration.declared_judgement import HEADLINES
 from modelling.declaration.names import is_use_case_name, tag_filter
+from modelling.judgement.metrics.catalogue import default_headline, is_lower_better
 from modelling.refusals import UsageError
+from tasks.tracking.pages import all_pages, runs_of_all_experiments
 from tasks.tracking.reaping import PROJECT_RUNS
 from tasks.tracking.runs import FLOW_PARAMETERS
 from tasks.tracking.store import connect, experiment_id
 
-COMPARISONS = "comparison"  # the experiment that keeps the pages
-LOWER_IS_BETTER = ("log_loss", "brier", "rmse", "mae", "qlike", "expected_calibration_error")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+COMPARISONS = "comparison"  # the experiment of the published pages
+TIME_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class LeaderboardEntry(NamedTuple):
-    """One finished training as people compare it.
+    """One finished training, with what people compare.
 
     ``low`` and ``high`` bound the 95 % interval of the headline metric on the test rows; ``skill``
     is the improvement over the naive baseline as a share of what was left to gain. Both are None
@@ -53,10 +54,10 @@ def parse_since(text: str) -> timedelta:
     if not (match := re.fullmatch(r"([0-9]+)([mhdw])", text.strip())):
         raise UsageError(f"--since {text}: write a number and m, h, d or w, as in 7d")
     try:
-        since = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        since = timedelta(**{TIME_UNITS[match[2]]: int(match[1])})
         datetime.now(UTC) - since
     except (OverflowError, ValueError):  # Python reads no integer of thousands of digits
-        raise UsageError(f"--since {text}: that is before any calendar begins") from None
+        raise UsageError(f"--since {text}: no calendar goes back that far") from None
     return since
 
 
@@ -69,26 +70,27 @@ def read_leaderboard(
     """The finished trainings that match all filters: by use case, the best first.
 
     Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
-    are searches: what they found is a training of its own.
+    are searches: the best settings that they found are trained in a run of their own.
     """
     wanted = _filter(tags or {}, since)
     client = connect()
     runs = [
         run
-        for run in _search(client, wanted)
+        for run in runs_of_all_experiments(client, wanted)
         if "mlflow.parentRunId" not in run.data.tags
         and is_use_case_name(run.data.tags["use_case"])  # another team's tag may be anything
         and run.data.tags.get("flow", "train") == "train"
         and (not use_cases or run.data.tags["use_case"] in use_cases)
         and (not run_ids or run.info.run_id in run_ids)
     ]
-    versions = {name: _versions(client, name) for name in {r.data.tags["use_case"] for r in runs}}
-    standings = [_entry(client, run, versions[run.data.tags["use_case"]]) for run in runs]
-    return sorted(standings, key=_rank)
+    names = {run.data.tags["use_case"] for run in runs}
+    versions = {name: _versions(client, name) for name in names}
+    entries = [_entry(client, run, versions[run.data.tags["use_case"]]) for run in runs]
+    return sorted(entries, key=_rank)
 
 
 def _filter(tags: Mapping[str, str], since: str | None) -> str:
-    # Other teams may tag their runs ``use_case``, too; with what to repeat them, only we do.
+    # Runs of other teams may have a tag `use_case` too, but not the parameters to repeat them.
     ours = [f"tags.{name} LIKE '%'" for name in ("use_case", "lock_hash", FLOW_PARAMETERS)]
     clauses = ["attributes.status = 'FINISHED'", *ours]
     clauses += [tag_filter(name, value) for name, value in tags.items()]
@@ -98,29 +100,20 @@ def _filter(tags: Mapping[str, str], since: str | None) -> str:
     return " and ".join(clauses)
 
 
-def _search(client: MlflowClient, wanted: str) -> list[Run]:
-    experiments = [one.experiment_id for one in client.search_experiments()]
-    runs: list[Run] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(experiments, wanted, max_results=1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
-
-
 def _versions(client: MlflowClient, use_case: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Of each run that registered a model of this use case, the version and its aliases."""
     aliases: dict[str, list[str]] = {}
-    for model in client.search_registered_models(f"name = '{use_case}'"):
+    wanted = f"name = '{use_case}'"
+    for model in all_pages(client.search_registered_models, wanted):
         for alias, version in client.get_registered_model(model.name).aliases.items():
             aliases.setdefault(str(version), []).append(alias)
-    found = client.search_model_versions(f"name = '{use_case}'")
     return {
-        one.run_id: (str(one.version), tuple(sorted(aliases.get(str(one.version), []))))
-        for one in found
-        if one.run_id
+        registered.run_id: (
+            str(registered.version),
+            tuple(sorted(aliases.get(str(registered.version), []))),
+        )
+        for registered in all_pages(client.search_model_versions, wanted)
+        if registered.run_id
     }
 
 
@@ -128,10 +121,11 @@ def _entry(
     client: MlflowClient, run: Run, versions: Mapping[str, tuple[str, tuple[str, ...]]]
 ) -> LeaderboardEntry:
     tags, metrics, info = run.data.tags, run.data.metrics, run.info
-    metric = tags.get("headline") or HEADLINES[run.data.params["problem"]][0]
+    metric = tags.get("headline") or default_headline(run.data.params["problem"])[0]
     version, aliases = versions.get(info.run_id, ("", ()))
     epoch = metrics.get("best_epoch")
-    curve = sorted(client.get_metric_history(info.run_id, "val_loss"), key=lambda one: one.step)
+    epochs = client.get_metric_history(info.run_id, "val_loss")
+    curve = sorted(epochs, key=lambda logged: logged.step)
     return LeaderboardEntry(
         use_case=tags["use_case"],
         run_id=info.run_id,
@@ -150,27 +144,27 @@ def _entry(
         data_hash=tags.get("data_hash", ""),
         version=version,
         aliases=aliases,
-        val_losses=tuple(one.value for one in curve),
+        val_losses=tuple(logged.value for logged in curve),
     )
 
 
-def _rank(standing: LeaderboardEntry) -> tuple[str, float]:
-    value = float("-inf") if standing.value is None else standing.value
-    if standing.value is not None and standing.metric in LOWER_IS_BETTER:
-        value = -value
-    return standing.use_case, -value
+def _rank(entry: LeaderboardEntry) -> tuple[str, float]:
+    """By use case, the best first; a value that is missing or NaN comes last."""
+    if entry.value is None or math.isnan(entry.value):
+        return entry.use_case, math.inf
+    return entry.use_case, entry.value if is_lower_better(entry.metric) else -entry.value
 
 
 def newest_start(client: MlflowClient) -> datetime | None:
-    """When the newest run of ours began, in UTC; None in a new store."""
-    experiments = [one.experiment_id for one in client.search_experiments()]
+    """When this project's newest run began, in UTC; None where there is none."""
+    experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
     by = ["attributes.start_time DESC"]
     newest = client.search_runs(experiments, PROJECT_RUNS, max_results=1, order_by=by)
     return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
 
 
 def log_comparison(files: Mapping[str, str]) -> str:
-    """Log each file's text to a run of its own; the id of the run."""
+    """Log each file's text to a new run; its id."""
     client = connect()
     run = client.create_run(experiment_id(client, COMPARISONS))
     for name, text in files.items():

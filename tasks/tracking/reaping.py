@@ -5,6 +5,7 @@ import shutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, scratch_folder
 from tasks.workers.processes import has_died
 
@@ -16,9 +17,8 @@ def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
     """The runs of this project in these experiments that are RUNNING in MLflow."""
     if not experiments:
         return []
-    return list(
-        client.search_runs(experiments, f"attributes.status = 'RUNNING' and {PROJECT_RUNS}")
-    )
+    wanted = f"attributes.status = 'RUNNING' and {PROJECT_RUNS}"
+    return all_pages(client.search_runs, experiments, wanted)
 
 
 def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
@@ -38,7 +38,7 @@ def close_all_dead() -> tuple[list[Run], dict[str, Run]]:
     Returns them, and the runs that may still run on another machine, by the id of their flow run.
     """
     client = connect()
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
     dead = close_dead_runs(client, experiments)
     others = {
         run.data.tags.get("prefect_flow_run", "none"): run
@@ -58,8 +58,8 @@ def close_run(client: MlflowClient, run: Run, reason: str) -> None:
     """End a run and its nested runs as KILLED, with the reason and the command that resumes it. A
     run that has registered its model is complete: it ends as FINISHED."""
     run_id = run.info.run_id
-    nested_filter = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run_id}'"
-    for nested in client.search_runs([run.info.experiment_id], nested_filter):
+    below = f"attributes.status = 'RUNNING' and tags.`mlflow.parentRunId` = '{run_id}'"
+    for nested in all_pages(client.search_runs, [run.info.experiment_id], below):
         close_run(client, nested, reason)
     registered = is_registered(client, run_id)
     resumable = run.data.tags.get("mlflow.parentRunId", run_id)

@@ -16,6 +16,7 @@ from prefect.runtime import deployment, flow_run
 from modelling.declaration import UseCase, names
 from modelling.declaration.references import reference_secrets, refuse_missing_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
+from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun
@@ -77,7 +78,7 @@ def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> I
     client, experiment = parent.client, parent.experiment_id
     tags = {**provenance(use_case), kind: name, "mlflow.parentRunId": parent.run_id}
     wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{kind} = '{name}'"
-    found = client.search_runs([experiment], wanted)
+    found = client.search_runs([experiment], wanted, max_results=1)
     if found:
         run = found[0]
         _reopen(client, run, tags)
@@ -106,7 +107,7 @@ def _closing(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[No
     tracked.client.set_terminated(tracked.run_id, "FINISHED")
     if not keep_checkpoints:
         children = f"tags.`mlflow.parentRunId` = '{tracked.run_id}'"
-        for run in tracked.client.search_runs([tracked.experiment_id], children):
+        for run in all_pages(tracked.client.search_runs, [tracked.experiment_id], children):
             shutil.rmtree(checkpoint_folder(run.info.run_id), ignore_errors=True)
         shutil.rmtree(tracked.checkpoint_folder, ignore_errors=True)
 
@@ -150,7 +151,7 @@ def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) ->
         return _get_run(client, resume)
     if (flow_run.run_count or 0) > 1:  # Prefect retries the flow run
         wanted = f"tags.prefect_flow_run = '{flow_run.id}' and attributes.status != 'FINISHED'"
-        return next(iter(client.search_runs([experiment], wanted)), None)
+        return next(iter(client.search_runs([experiment], wanted, max_results=1)), None)
     return None
 
 

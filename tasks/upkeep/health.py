@@ -28,6 +28,7 @@ from modelling.secrets import hide_secrets, without_login
 from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
 from tasks.tracking.leaderboard import newest_start
+from tasks.tracking.pages import all_pages
 from tasks.tracking.store import ROOT, connect, is_file_store, local_folder, tracking_uri
 
 MAXIMUM_CLOCK_DIFFERENCE_SECONDS = 30
@@ -91,7 +92,7 @@ def check_tracking() -> Check:
     """The tracking database or server answers."""
     try:
         client = connect()
-        experiments = len(client.search_experiments())
+        experiments = len(all_pages(client.search_experiments))
     except UsageError as error:
         return Check("tracking", False, str(error))
     kind = urlparse(tracking_uri()).scheme.partition("+")[0]

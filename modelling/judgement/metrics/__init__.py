@@ -1,1 +1,1 @@
-"""Metrics that scikit-learn lacks, and all of them over weighted resamples."""
+"""One module for each family of metrics: its records, and how each is computed."""

@@ -3,118 +3,129 @@
 A card's score on a day is that of its most suspicious transaction. The cards with the highest
 scores are alerted; an alerted card with a fraud on that day is detected and blocked from the next
 day on. After chapter 4 of the Fraud Detection Handbook (Le Borgne, Siblini, Lebichot and Bontempi,
-2022).
+2022). Rows of one card have one weight, how often the card was drawn: a card that was drawn twice
+takes two of the day's alerts.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from modelling.judgement.metrics.weighted_metrics import Weighted
+from modelling.judgement.metrics.metric import Metric, Scored, Weighted
 
 
-def card_precision(
-    day: np.ndarray,
-    customer: np.ndarray,
-    fraud: np.ndarray,
-    probability: np.ndarray,
-    alerts_a_day: int = 100,
-) -> float:
-    """Card precision top k: the share of a day's ``alerts_a_day`` that hit, as a mean over days.
+def weighted_card_precision(scored: Scored) -> Weighted:
+    """Card precision top k: the share of a day's alerts that hit, as a mean over the days.
 
-    All arguments have shape (n,), a row per transaction: ``day`` any type that sorts by date,
-    ``fraud`` 0 or 1. Cards that were detected on an earlier day are left out. A day with fewer
-    cards than alerts is still divided by ``alerts_a_day``, as in the handbook. Equal scores are
-    taken in the order of the customers' ids. NaN without rows; raises ValueError for NaN scores.
+    A day with fewer cards than alerts is still divided by the alerts, as in the handbook. NaN
+    without rows; raises ValueError for scores that are NaN.
     """
-    hits = _alert(day, customer, fraud, probability, alerts_a_day).hits
-    return float(np.mean(hits) / alerts_a_day) if len(hits) else float("nan")
-
-
-def money_caught(
-    day: np.ndarray,
-    customer: np.ndarray,
-    fraud: np.ndarray,
-    probability: np.ndarray,
-    amount: np.ndarray,
-    alerts_a_day: int = 100,
-) -> float:
-    """The share of the fraudulent amount, over all days, that the alerts catch.
-
-    Caught are the frauds of a card on a day on which it is alerted, and all of its frauds on the
-    days after, when it is blocked; so what is caught early counts for more, and the whole is the
-    same for every model. Arguments as for ``card_precision``; ``amount`` in any one currency. NaN
-    where no fraudulent amount is there.
-    """
-    stolen = np.asarray(amount, dtype=np.float64) * (np.asarray(fraud) == 1)
-    caught = _alert(day, customer, fraud, probability, alerts_a_day).caught
-    total = stolen.sum()
-    return float(stolen[caught].sum() / total) if total > 0 else float("nan")
-
-
-def weighted_card_precision(
-    day: np.ndarray,
-    customer: np.ndarray,
-    fraud: np.ndarray,
-    probability: np.ndarray,
-    alerts_a_day: int = 100,
-) -> Weighted:
-    """``card_precision`` as a function of weights (n, b) (``weighted_metrics``).
-
-    A customer's rows share one weight, how often the customer was drawn: a card drawn twice takes
-    two of the day's alerts.
-    """
-    _, first_row, card = np.unique(customer, return_index=True, return_inverse=True)
-    rows = pd.DataFrame({"day": day, "card": card, "score": probability, "hit": fraud})
-    cards = rows.groupby(["day", "card"], sort=True).max().reset_index()
-    days = [
-        one.sort_values("score", ascending=False, kind="stable") for _, one in cards.groupby("day")
-    ]
-    ranked = [(one["card"].to_numpy(), one["hit"].to_numpy() == 1) for one in days]
+    alerts = _Alerts.of(scored)
 
     def value(weights: np.ndarray) -> np.ndarray:
-        drawn = weights[first_row].copy()
         hits = np.zeros(weights.shape[1])
-        for cards_of_day, struck in ranked:
-            waiting = drawn[cards_of_day]
-            ahead = waiting.cumsum(axis=0) - waiting
-            alerted = np.clip(alerts_a_day - ahead, 0, waiting) * struck[:, None]
-            hits += alerted.sum(axis=0)
-            drawn[cards_of_day] = np.where(alerted > 0, 0, waiting)  # blocked from tomorrow on
-        return hits / (alerts_a_day * len(ranked))
+        for day in alerts.by_day(weights):
+            hits += day.alerted[day.has_fraud].sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            return hits / (scored.alerts_per_day * len(alerts.days))
 
     return value
 
 
-class _Alerts(NamedTuple):
-    """``hits``: detected cards by day. ``caught``: (n,) rows on alerted or blocked cards."""
+def weighted_money_caught(scored: Scored) -> Weighted:
+    """The share of the fraudulent amount, over all days, that the alerts catch.
 
-    hits: list[int]
-    caught: np.ndarray
+    Caught are the frauds of a card on a day on which it is alerted, and all of its frauds on the
+    days after, when it is blocked; so what is caught early counts for more, and the whole is the
+    same for every model. NaN where there is no fraudulent amount; raises ValueError for scores that
+    are NaN.
+    """
+    alerts = _Alerts.of(scored)
+
+    def value(weights: np.ndarray) -> np.ndarray:
+        caught, stolen = np.zeros((2, weights.shape[1]))
+        for day in alerts.by_day(weights):
+            amounts = day.stolen[:, None]
+            caught += (amounts * (day.alerted + day.blocked)).sum(axis=0)
+            stolen += (amounts * (day.waiting + day.blocked)).sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            return caught / stolen
+
+    return value
 
 
-def _alert(
-    day: np.ndarray, customer: np.ndarray, fraud: np.ndarray, probability: np.ndarray, k: int
-) -> _Alerts:
-    probability, fraud = np.asarray(probability, dtype=np.float64), np.asarray(fraud) == 1
-    if np.isnan(probability).any():
-        raise ValueError("a score is NaN")
-    days, today = np.unique(day, return_inverse=True)
-    ids, card = np.unique(customer, return_inverse=True)
-    blocked, hits = np.zeros(len(ids), dtype=bool), []
-    caught = np.zeros(len(card), dtype=bool)
-    for number in range(len(days)):
-        rows = np.flatnonzero(today == number)
-        score = np.full(len(ids), -np.inf)
-        np.maximum.at(score, card[rows], probability[rows])
-        score[blocked] = -np.inf
-        first = np.argsort(-score, kind="stable")[:k]
-        alerted = np.zeros(len(ids), dtype=bool)
-        alerted[first] = score[first] > -np.inf
-        caught[rows] = (alerted | blocked)[card[rows]]
-        struck = np.zeros(len(ids), dtype=bool)
-        struck[card[rows[fraud[rows]]]] = True
-        hits.append(int((alerted & struck).sum()))
-        blocked |= alerted & struck
-    return _Alerts(hits, caught)
+class _Day(NamedTuple):
+    """A day's cards, the most suspicious first; equal scores in the order of the cards' ids.
+
+    ``has_fraud`` and ``stolen`` are (cards,); of each resample (cards, b): how many of a card's
+    copies were blocked before, were waiting, and were alerted.
+    """
+
+    has_fraud: np.ndarray
+    stolen: np.ndarray
+    blocked: np.ndarray
+    waiting: np.ndarray
+    alerted: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Alerts:
+    """``days``: for each day the codes of its cards, whether they have a fraud, and its amount.
+    ``first_rows``: a row of each card, where its weight stands."""
+
+    days: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    first_rows: np.ndarray
+    alerts_per_day: int
+
+    @classmethod
+    def of(cls, scored: Scored) -> "_Alerts":
+        import pandas as pd
+
+        if np.isnan(scored.outputs).any():
+            raise ValueError("a score is NaN")
+        _, first_rows, card = np.unique(scored.cards, return_index=True, return_inverse=True)
+        is_fraud = scored.target == 1
+        stolen = is_fraud * (scored.amounts if len(scored.amounts) else 0.0)
+        rows = pd.DataFrame({"day": scored.days, "card": card, "score": scored.outputs})
+        by_card = rows.assign(has_fraud=is_fraud, stolen=stolen).groupby(["day", "card"])
+        cards = by_card.agg({"score": "max", "has_fraud": "max", "stolen": "sum"}).reset_index()
+        ranked = cards.sort_values("score", ascending=False, kind="stable").groupby("day")
+        days = [
+            (day["card"].to_numpy(), day["has_fraud"].to_numpy(), day["stolen"].to_numpy())
+            for _, day in ranked
+        ]
+        return cls(days, first_rows, scored.alerts_per_day)
+
+    def by_day(self, weights: np.ndarray) -> Iterator[_Day]:
+        """Who is alerted on each day, with weights (n, b): detected cards make room for others."""
+        drawn = weights[self.first_rows]
+        undetected = drawn.copy()
+        for card, has_fraud, stolen in self.days:
+            waiting = undetected[card]
+            ahead = waiting.cumsum(axis=0) - waiting
+            alerted = np.clip(self.alerts_per_day - ahead, 0, waiting)
+            yield _Day(has_fraud, stolen, drawn[card] - waiting, waiting, alerted)
+            is_detected = (alerted > 0) & has_fraud[:, None]
+            undetected[card] = np.where(is_detected, 0, waiting)
+
+
+METRICS = (
+    Metric(
+        name="card_precision",
+        problems=("binary",),
+        higher_is_better=True,
+        title="card precision of the daily alerts",
+        weighted=weighted_card_precision,
+        needs=("decision.method alert_budget",),
+    ),
+    Metric(
+        name="money_caught",
+        problems=("binary",),
+        higher_is_better=True,
+        title="share of the fraudulent amount caught",
+        weighted=weighted_money_caught,
+        needs=("decision.method alert_budget", "costs.amount"),
+    ),
+)

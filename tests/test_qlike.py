@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from modelling.judgement.metrics.volatility_metrics import level_shift, qlike
+from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.forecasts import level_shift
+from modelling.judgement.metrics.metric import Scored
 
 RNG = np.random.default_rng(0)
 LOG_VARIANCE = RNG.normal(-10, 1, 500)
+
+
+def qlike(log_variance, forecast):
+    return find_metric("qlike", "regression").value(Scored(log_variance, forecast))
 
 
 def test_a_perfect_forecast_costs_nothing_and_every_other_something():

@@ -1,0 +1,1 @@
+"""What the network has to beat: models of one fit each, on the same rows and columns."""

@@ -1,0 +1,1 @@
+"""One module for each way to decide from a probability, and what decisions cost."""
