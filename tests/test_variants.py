@@ -1,5 +1,7 @@
-"""A new metric or baseline is one new file; and what is known of the present ones is consistent."""
+"""A new metric, baseline, source or split is one new file; what is known of those here agrees."""
 
+import os
+import subprocess
 import sys
 from itertools import groupby
 from typing import get_args
@@ -8,8 +10,10 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import loans, small_model
+from conftest import REPOSITORY
+from small_models import loans, prepared, small_model
 
+from modelling.data import sources
 from modelling.declaration import Costs
 from modelling.declaration.declared_judgement import Decision
 from modelling.declaration.overrides import override
@@ -218,3 +222,69 @@ def test_a_metric_that_can_not_be_resampled_says_so():
 def test_a_room_without_a_module_that_comes_first_is_an_error():
     with pytest.raises(ModuleNotFoundError):
         variants_in("modelling.judgement.metrics", "METRICS", first=("no_such_module",))
+
+
+NEW_SOURCE = '''
+"""Made-up loans, as many as the address says: loans://900."""
+
+from small_models import loan_table
+
+from modelling.data.sources.source import SourceKind
+
+SCHEME = "loans://"
+
+
+def open_loans(uri, wanted):
+    return loan_table(int(uri.removeprefix(SCHEME)))
+
+
+SOURCES = (SourceKind(lambda uri: uri.startswith(SCHEME), open_loans),)
+'''
+NEW_SPLIT = '''
+"""The first rows train, the next validate, the last test."""
+
+from typing import Literal
+
+import numpy as np
+
+from modelling.data.splits.split import RowSplit
+
+
+class InOrderOfRows(RowSplit):
+    method: Literal["in_order"] = "in_order"
+
+    def positions(self, table, target):
+        return tuple(np.array_split(np.arange(len(table)), 3))
+
+
+SPLITS = (InOrderOfRows,)
+'''
+
+
+def test_a_new_source_is_one_file(tmp_path, monkeypatch):
+    (tmp_path / "loans.py").write_text(NEW_SOURCE)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    data = prepared(override(loans(), {"source.uri": "loans://900"}))
+    assert len(data.table) == 900
+    assert data.origin == "loans://900"
+
+
+def test_a_new_split_is_one_file(tmp_path):
+    """In a process of its own: what may be declared is decided when the declarations are read."""
+    (tmp_path / "in_order.py").write_text(NEW_SPLIT)
+    code = f"""
+from modelling.data import splits
+splits.__path__.append({str(tmp_path)!r})
+from small_models import loan_table, loans, prepared
+parts = prepared(loans(split={{"method": "in_order"}}), loan_table(900)).parts
+assert [part.index[0] for part in parts] == [0, 300, 600], parts
+assert loans(split={{"method": "in_order"}}).model_dump()["split"]["method"] == "in_order"
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY / "tests",
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

@@ -11,16 +11,14 @@ from modelling.data.reading.raw_tables import ColumnSelection, RawTable
 from modelling.data.sources.databases import DATABASES
 from modelling.data.sources.files import FILES
 from modelling.data.sources.functions import call_source
-from modelling.data.sources.openml import OPENML
-from modelling.data.sources.packages import PACKAGE_FILES
 from modelling.declaration import SimulatedTransactions, Source
 from modelling.declaration.references import ADDRESS, expand
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import label_text
 from modelling.secrets import hide_secrets
+from modelling.variants import variants_in
 
 AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
-SOURCES = (PACKAGE_FILES, OPENML, DATABASES, FILES)  # the first that reads an address is asked
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)  # "str", over Arrow's own cells: no copy
 
 
@@ -64,7 +62,8 @@ def open_source(source: Source, declared: Collection[str], rest: bool = False) -
 
 def _open(source: Source, declared: Collection[str], rest: bool) -> RawTable | pd.DataFrame:
     uri = expand(source.uri, ADDRESS)
-    kind = next(kind for kind in SOURCES if kind.reads(uri))
+    kinds = (*variants_in("modelling.data.sources", "SOURCES"), DATABASES, FILES)
+    kind = next(kind for kind in kinds if kind.reads(uri))
     wanted = ColumnSelection(source, shown_name(source), frozenset(declared), rest)
     return kind.open(uri, wanted)
 

@@ -7,16 +7,17 @@ import codecs
 import math
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
-from modelling.data.splits.delayed_feedback import DelayedFeedback
-from modelling.data.splits.grouped import Grouped
 from modelling.data.splits.out_of_time import OutOfTime
-from modelling.data.splits.stratified import Stratified
+from modelling.data.splits.split import RowSplit
 from modelling.declaration.columns import Column, Finite, InOrder, NotAbove, Rule, UniqueRows
 from modelling.schema import Declaration, Seed
+from modelling.variants import variants_in
+
+SPLITS_FIRST = ("stratified", "out_of_time", "grouped", "delayed_feedback")
 
 
 class Source(Declaration):
@@ -180,5 +181,11 @@ class PriceHistory(_Derivation):
             )
 
 
-Split = Annotated[Stratified | OutOfTime | Grouped | DelayedFeedback, Field(discriminator="method")]
+if TYPE_CHECKING:
+    Split = RowSplit
+else:  # a new split is one new module
+    Split = Annotated[
+        Union[variants_in("modelling.data.splits", "SPLITS", SPLITS_FIRST)],  # noqa: UP007
+        Field(discriminator="method"),
+    ]
 Derived = Annotated[PriceHistory | TransactionWindows, Field(discriminator="method")]

@@ -24,4 +24,4 @@ def open_openml(uri: str, _: ColumnSelection) -> pd.DataFrame:
         raise UsageError(f"openml:{name}: {str(error).splitlines()[0]}") from None
 
 
-OPENML = SourceKind(lambda uri: uri.startswith(SCHEME), open_openml)
+SOURCES = (SourceKind(lambda uri: uri.startswith(SCHEME), open_openml),)

@@ -50,4 +50,4 @@ def _read_pickle(uri: str) -> pd.DataFrame:
     return table
 
 
-PACKAGE_FILES = SourceKind(lambda uri: uri.startswith(SCHEME), open_package_file)
+SOURCES = (SourceKind(lambda uri: uri.startswith(SCHEME), open_package_file),)

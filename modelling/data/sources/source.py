@@ -9,8 +9,10 @@ from modelling.data.reading.raw_tables import ColumnSelection, RawTable
 
 
 class SourceKind(NamedTuple):
-    """One kind of source: whether it ``reads`` an address, and how it opens the table there: in
-    batches, or as a whole where its library gives a frame.
+    """One kind of source, which its module lists in ``SOURCES``.
+
+    It ``reads`` an address or does not, and opens the table there: in batches, or as a whole where
+    its library gives a frame.
 
     ``open`` takes the address and what is wanted of it. It raises UsageError where the address
     can't be reached and DataRefused where it holds no table.

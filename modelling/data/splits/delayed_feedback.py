@@ -78,3 +78,6 @@ class DelayedFeedback(RowSplit):
             tested = np.datetime64(self.test_from, "D")
         trained = tested - self.delay_days * DAY
         return trained - self.train_days * DAY, trained, tested, tested + self.test_days * DAY
+
+
+SPLITS = (DelayedFeedback,)

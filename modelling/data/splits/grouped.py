@@ -57,6 +57,9 @@ class Grouped(RowSplit):
                 )
 
 
+SPLITS = (Grouped,)
+
+
 def cut_groups(
     rows: np.ndarray, groups: np.ndarray, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -59,3 +59,6 @@ class OutOfTime(RowSplit):
         trained, validated, tested = (part[self.column] for part in (train, validation, test))
         assert trained.max() < validated.min(), "a training row is later than a validation row"
         assert validated.max() < tested.min(), "a validation row is later than a test row"
+
+
+SPLITS = (OutOfTime,)

@@ -40,6 +40,9 @@ class Stratified(RowSplit):
         return train, validation, test
 
 
+SPLITS = (Stratified,)
+
+
 def _refuse_rare(codes: "pd.Series", target: Target) -> None:
     rows_of = codes.value_counts().reindex(range(len(target.classes)), fill_value=0)
     for code, label in enumerate(target.classes):
