@@ -168,7 +168,7 @@ def test_a_new_baseline_is_one_file(new_file, tmp_path):
 
 
 def test_reports_have_the_metrics_in_their_order():
-    assert loans(costs=Costs(missed=1)).metrics == (
+    assert loans(costs=Costs(false_negative=1)).metrics == (
         *("roc_auc", "gini", "ks", "average_precision", "log_loss", "brier"),
         *("expected_calibration_error", "accuracy", "precision", "recall"),
         *("cost", "saved_against_accept_all", "saved_against_refuse_all", "savings"),
@@ -202,7 +202,7 @@ def test_what_a_metric_or_a_baseline_needs_is_asked_for():
         override(loans(), {"baselines": ["garch"]})
     with pytest.raises(UsageError, match=r"baselines.0: Input should be 'constant'.* not 'lst'"):
         override(loans(), {"baselines": ["lst"]})
-    assert "cost" in loans(costs=Costs(missed=1)).metrics
+    assert "cost" in loans(costs=Costs(false_negative=1)).metrics
     assert "cost" not in loans().metrics
 
 
