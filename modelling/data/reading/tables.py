@@ -3,7 +3,7 @@
 One reader for training and scoring, whole or batch by batch. What a cell means is decided by the
 kind that its column is declared as (``data.reading.cells``), never by what a library makes of the
 first rows. How a file is packed and written is told by its content, not by its name; what is found
-so and not declared is said, and what fits two ways is refused.
+that way and not declared is reported, and what fits two ways is refused.
 """
 
 import bz2
