@@ -193,10 +193,9 @@ def registry_status(name: str) -> RegistryStatus:
 
 def broken_histories(client: MlflowClient) -> list[str]:
     """One line for each gap in the histories of the models that this project registered."""
-    names = [model.name for model in all_pages(client.search_registered_models)]
-    ours = [
-        name
-        for name in names
-        if any(experiment_of_project_run(client, one.run_id) for one in versions(client, name)[-1:])
-    ]
-    return [f"{name}: {gap}" for name in ours for gap in read_history(client, name).gaps]
+    lines = []
+    for model in all_pages(client.search_registered_models):
+        newest = versions(client, model.name)[-1:]
+        if any(experiment_of_project_run(client, version.run_id) for version in newest):
+            lines += [f"{model.name}: {gap}" for gap in read_history(client, model.name).gaps]
+    return lines

@@ -57,12 +57,8 @@ def _model_files(client: MlflowClient, run_id: str) -> list[tuple[str, object, o
     """Whether the files that the run registered are unchanged."""
     same = "as registered"
     return [
-        (
-            f"files of version {one.version}",
-            same,
-            reason_unusable(one.name, str(one.version)) or same,
-        )
-        for one in all_pages(client.search_model_versions, f"run_id = '{run_id}'")
+        (f"files of version {v.version}", same, reason_unusable(v.name, str(v.version)) or same)
+        for v in all_pages(client.search_model_versions, f"run_id = '{run_id}'")
     ]
 
 
