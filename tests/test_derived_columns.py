@@ -101,7 +101,7 @@ def test_without_a_declaration_the_table_is_left_alone(credit_table):
         (lambda t: t.assign(chargeback=t["chargeback"].where(t.index > 3)), "chargeback",
          "0% missing", 4),
         (lambda t: t.assign(customer_transactions_14d=4711), "customer_transactions_14d",
-         "name is free", None),
+         "must not have the name", None),
     ],
 )  # fmt: skip
 def test_a_column_that_can_not_be_used_is_named(mine, spoil, column, rule, rows):

@@ -169,7 +169,7 @@ def test_a_flow_run_reads_no_pickle_that_others_left(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "job.pickle").write_bytes(pickle.dumps(Evil(mark)))
     for folder in elsewhere:
-        with pytest.raises(UsageError, match=r"checkpoints|run id"):
+        with pytest.raises(UsageError, match=r"checkpoint folder|run id"):
             train_job_in(folder, 1)
     (ours / "job.pickle").chmod(0o666)
     with pytest.raises(UsageError, match="the same user"):
