@@ -97,7 +97,7 @@ def started(folder, *arguments):
 def test_a_signal_ends_what_closes_by_itself_and_what_does_not(number, seconds_to_close, tmp_path):
     running = Started([sys.executable, "-c", BUSY, str(seconds_to_close)], tmp_path)
     wait_for(lambda: running.says("waits"), "it to wait")
-    assert "start it again" in running.interrupted(number)
+    assert "run the command again" in running.interrupted(number)
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
@@ -128,7 +128,7 @@ def test_an_interrupted_training(number, moment, group, tmp_path):
     with started(tmp_path, "train", "wine", *FOR_EVER) as running:
         wait_for(lambda: running.says("wine:"), "its title")
         if moment == "title":
-            assert "start it again" in running.interrupted(number, group)
+            assert "run the command again" in running.interrupted(number, group)
             return
         client = store_client(running.tracking)
 
