@@ -54,7 +54,7 @@ schedule: $(READY) ## run what prefect.yaml plans when it is due, on this machin
 	@$(FINFLOWS) schedule
 
 .PHONY: doctor
-doctor: $(READY) ## end runs whose process died, and check the usual traps
+doctor: $(READY) ## end runs whose process died, and check the common problems
 	@$(FINFLOWS) doctor
 
 .PHONY: list

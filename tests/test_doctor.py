@@ -1,4 +1,4 @@
-"""The doctor ends what nobody runs any more, and finds the usual traps."""
+"""The doctor ends what nobody runs any more, and finds common problems."""
 
 import os
 import subprocess

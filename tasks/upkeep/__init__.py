@@ -1,1 +1,1 @@
-"""Ends what died, and checks for the usual traps."""
+"""Ends what died, and checks for common problems."""
