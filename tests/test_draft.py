@@ -18,16 +18,16 @@ from flows.command_line.commands import app
 from modelling.data.loading import read_table
 from modelling.declaration import SimulatedTransactions, Source
 from modelling.declaration.use_case_files import find_use_case
-from modelling.drafting.columns.findings import SourceFinding
+from modelling.drafting.columns.findings import Wanted
 from modelling.drafting.columns.table_source import read_undeclared
-from modelling.drafting.drafting import Wanted, draft_table
+from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
 from modelling.refusals import DataRefused, UsageError
 
 
 def drafted(table: pd.DataFrame, target: str, **wanted):
     source = Source(uri="table.csv")
-    return draft_table(table.copy(), source, SourceFinding({}), Wanted("x", target, **wanted))
+    return draft_table(table.copy(), source, (), Wanted("x", target, **wanted))
 
 
 def run(*arguments):
@@ -209,9 +209,9 @@ def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
         f"{d:02d}/{m:02d}/{y}" for d, m, y in zip(days, months, 2019 + months % 3, strict=True)
     ]
     loan_table(400).assign(opened=dates).to_csv(tmp_path / "t.csv", index=False)
-    _, source, written = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
+    _, source, said = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
     assert source.date_format == "%d/%m/%Y"
-    assert any("%m/%d/%Y fits as well" in said for said in written.said)
+    assert any("%m/%d/%Y fits as well" in line for line in said)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_marks_in_numbers_are_found(tmp_path, written, settings):
         loan_table(400).assign(price=np.resize(written, 400)).drop(columns=["income", "balance"])
     )
     table.to_csv(tmp_path / "t.csv", index=False, sep=";")
-    _, _, found = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
-    assert found.settings == {"delimiter": ";", **settings}
+    _, found, _ = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
+    assert found == Source(uri=found.uri, delimiter=";", **settings)
 
 
 def test_a_column_with_a_few_cells_of_something_else_says_how_many():

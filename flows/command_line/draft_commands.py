@@ -5,7 +5,7 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,10 +21,9 @@ from modelling.declaration.overrides import (
 )
 from modelling.declaration.references import reference_secrets, refuse_unreadable
 from modelling.declaration.use_case_files import find_use_case, folder_for_new_declarations
+from modelling.drafting.columns.findings import TableFindings, TargetFinding, Wanted
 from modelling.refusals import DataRefused, UsageError
-
-if TYPE_CHECKING:
-    from modelling.drafting.columns.findings import TargetFinding
+from modelling.secrets import hide_secrets
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
@@ -62,7 +61,7 @@ def draft(
     """Write the use case of a table that is not declared yet, with a reason beside each line."""
     fields = {**parse_fields(source or [], "--source"), **({"query": query} if query else {})}
     declared = declare_source(table, fields)
-    refuse_secrets(declared)
+    _refuse_secrets(declared)
     name = names.check_use_case_name(name or arguments.name_of(to, table, target))
     file = to or folder_for_new_declarations() / f"{name}.py"
     arguments.refuse_output(file, "--to")
@@ -71,29 +70,10 @@ def draft(
             f"{file} is there already: say --force to write over it, or --to another file"
         )
     refuse_unreadable(declared)
-    logging.getLogger("finflows").addHandler(logging.NullHandler())
-    from modelling.drafting.columns.table_source import read_undeclared
-    from modelling.drafting.drafting import Wanted, draft_table
+    wanted = Wanted(name, target, time, identifier, positive)
+    findings = _look_at(declared, file, wanted, as_json)
     from modelling.drafting.writer import draft_text
 
-    wanted = Wanted(name, target, time, identifier, positive)
-    with _progress(as_json) as progress:
-        bar = progress.add_task(f"reading {declared.uri}", total=None)
-
-        def tell(what: str, done: int, of: int) -> None:
-            progress.update(bar, description=what, completed=done, total=of or None)
-
-        def ask(found: "TargetFinding") -> str | None:
-            progress.stop()
-            answer = _asked(found, as_json)
-            progress.start()
-            return answer
-
-        cells, read, written = read_undeclared(declared)
-        as_seen = read.model_copy(update={"uri": arguments.seen_from(file, table)})
-        given = {key: value for key, value in fields.items() if value is not None}
-        written.settings.update({**given, **written.settings})
-        findings = draft_table(cells, as_seen, written, wanted, ask, tell)
     file.write_text(draft_text(findings), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps({"file": str(file), **asdict(findings)}, ensure_ascii=False))
@@ -101,7 +81,30 @@ def draft(
         drafted.show_draft(findings, file)
 
 
-def refuse_secrets(source: Source) -> None:
+def _look_at(source: Source, file: Path, wanted: Wanted, as_json: bool) -> TableFindings:
+    """Read and examine the table, and show how far that is."""
+    logging.getLogger("finflows").addHandler(logging.NullHandler())
+    from modelling.drafting.columns.table_source import read_undeclared
+    from modelling.drafting.drafting import draft_table
+
+    with _progress(as_json) as progress:
+        bar = progress.add_task(f"reading {hide_secrets(source.uri)}", total=None)
+
+        def tell(what: str, done: int, of: int) -> None:
+            progress.update(bar, description=what, completed=done, total=of or None)
+
+        def ask(found: TargetFinding) -> str | None:
+            progress.stop()
+            answer = _asked(found, as_json)
+            progress.start()
+            return answer
+
+        table, read, said = read_undeclared(source)
+        beside = read.model_copy(update={"uri": arguments.seen_from(file, source.uri)})
+        return draft_table(table, beside, said, wanted, ask, tell)
+
+
+def _refuse_secrets(source: Source) -> None:
     """A file is read by many: a password does not get into it."""
     for text in (source.uri, source.query or ""):
         if reference_secrets(text) != text:
@@ -119,7 +122,7 @@ def _progress(as_json: bool) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=hidden)
 
 
-def _asked(found: "TargetFinding", as_json: bool) -> str | None:
+def _asked(found: TargetFinding, as_json: bool) -> str | None:
     """The positive label, from whoever sits at the terminal; None where nobody does."""
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None

@@ -5,18 +5,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelling.declaration.use_case_files import PROJECT_FOLDER, place_of
+from modelling.drafting.columns.findings import TableFindings
 from modelling.refusals import BrokenRule
-
-if TYPE_CHECKING:
-    from modelling.drafting.columns.findings import TableFindings
 
 SHOWN = 10
 
 
-def show_draft(findings: "TableFindings", file: Path) -> None:
+def show_draft(findings: TableFindings, file: Path) -> None:
     """Rows, columns, what was left out and why, what is worth a look, and how to go on."""
     print(f"{findings.name}: {findings.target.problem}, target {findings.target.name}")
     print(f"  {'rows':12}{findings.rows:,}")

@@ -1,7 +1,6 @@
 """From a table to all that a draft says of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -39,27 +38,17 @@ Told = Callable[[str, int, int], None]
 Asked = Callable[[TargetFinding], str | None]
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a person says of the table. Columns that are not named are found out."""
-
-    name: str
-    target: str
-    time: str | None = None
-    identifier: str | None = None
-    positive: str | None = None
-
-
 def draft_table(
     table: pd.DataFrame,
     source: Source,
-    written: SourceFinding,
+    said: tuple[str, ...],
     wanted: Wanted,
     ask: Asked = lambda _: None,
     tell: Told = lambda *_: None,
 ) -> TableFindings:
     """All that a draft says of a ``table`` of n rows, which is used up column by column.
 
+    ``source`` is where the file of the use case finds it, and ``said`` how its writing was taken.
     ``ask`` is asked for the positive label where it is not certain; ``tell`` is told how far the
     work is. Raises UsageError where a column is not there, DataRefused where the target can't be
     one.
@@ -86,7 +75,7 @@ def draft_table(
         table=source.uri,
         rows=rows,
         looked_at=len(sample),
-        source=written,
+        source=SourceFinding(source.model_dump(exclude_defaults=True, exclude={"uri"}), said),
         target=target,
         columns=[column.found for column in examined],
         split=propose_split(target, values, time, who),

@@ -10,6 +10,17 @@ Kind = Literal["number", "amount", "ratio", "count", "category", "time", "identi
 SHARED_BY = 20  # rows that must hold a label or a code before it is written down
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a person says of the table. Columns that are not named are found out."""
+
+    name: str
+    target: str
+    time: str | None = None
+    identifier: str | None = None
+    positive: str | None = None
+
+
 @dataclass
 class ColumnFinding:
     """One column of the table: how it would be declared, or why it is left out."""

@@ -10,7 +10,6 @@ from modelling.data.loading import read_source
 from modelling.data.reading.cells import TextFormat, read_cells
 from modelling.data.reading.times import read_times
 from modelling.declaration import Source
-from modelling.drafting.columns.findings import SourceFinding
 from modelling.refusals import DataRefused
 
 FEW_WRONG = 0.1  # of a column's cells: it is still one of numbers, which somebody has to correct
@@ -30,26 +29,25 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S")
 ENCODINGS = ("cp1252", "latin-1")
 
 
-def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, SourceFinding]:
-    """The table at ``source`` with its cells as they stand there, and the source with the settings
-    that its file was found to need.
+def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ...]]:
+    """The table at ``source`` with its cells as they stand there, the source with the settings that
+    its file was found to need, and how those were taken that were not certain.
 
     Raises as ``read_source`` does, where no setting that is tried reads the table.
     """
+    given, said = source.encoding, []
     table, source, found = _read(source)
-    settings, said = dict(found), []
-    if "encoding" in settings and settings["encoding"] in ENCODINGS:
-        said.append(f"not UTF-8: encoding '{settings['encoding']}' was taken")
+    if source.encoding != given:
+        said.append(f"not UTF-8: encoding '{source.encoding}' was taken")
     marks = _marks(table, source)
     if marks:
-        settings |= marks
         said.append(f"numbers are written with {_in_words(marks)}: most columns are read so")
-    source = source.model_copy(update=settings)
+    source = source.model_copy(update={**found, **marks})
     date_format, doubt = _date_format(table, source)
     if date_format:
-        settings["date_format"] = date_format
+        source = source.model_copy(update={"date_format": date_format})
         said += [f"dates are read as {date_format}{doubt}"] if doubt else []
-    return table, source.model_copy(update=settings), SourceFinding(settings, tuple(said))
+    return table, source, tuple(said)
 
 
 def _read(source: Source) -> tuple[pd.DataFrame, Source, Mapping[str, str]]:
@@ -66,7 +64,7 @@ def _read(source: Source) -> tuple[pd.DataFrame, Source, Mapping[str, str]]:
                 table, found = read_source(declared)
             except DataRefused:
                 continue
-            return table, declared, {**dict(map(_setting, found)), "encoding": encoding}
+            return table, declared, dict(map(_setting, found))
         raise
 
 
