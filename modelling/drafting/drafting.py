@@ -18,16 +18,17 @@ from modelling.drafting.columns.findings import (
     SourceFinding,
     TableFindings,
     TargetFinding,
+    Wanted,
 )
 from modelling.drafting.columns.giveaways import Suspects
 from modelling.drafting.columns.kinds import find_kind, name_units
 from modelling.drafting.columns.profiles import Profile, profile_column
-from modelling.drafting.columns.ranges import as_numbers, describe_numbers
+from modelling.drafting.columns.ranges import describe_numbers
 from modelling.drafting.gate_proposal import propose_gate
 from modelling.drafting.roles import Examined, decision_time, subject
 from modelling.drafting.rules_proposal import propose_rules
 from modelling.drafting.split_proposal import propose_split
-from modelling.drafting.target import find_target
+from modelling.drafting.target import find_target, target_numbers
 from modelling.drafting.writer import declared_by, draft_text
 from modelling.refusals import DataRefused, UsageError, nearest
 from modelling.scorer.scoring import label_text
@@ -61,10 +62,7 @@ def draft_table(
     target = find_target(of_target, wanted.positive)
     if not target.certain and (answer := ask(target)):
         target = find_target(of_target, answer)
-    labels = of_target.values.map(label_text)
-    positive = str(target.classes[-1]) if target.problem == "binary" else None
-    values = as_numbers(labels if target.problem != "regression" else of_target.values, positive)
-
+    values = target_numbers(target, of_target)
     examined, row_hashes = _examine(table, text_format, sample, wanted, values, tell)
     suspects = Suspects(target, values)
     _accuse(examined, suspects)
@@ -86,7 +84,8 @@ def draft_table(
         raise DataRefused(f"no column is left to learn from ({_why_none(findings)})")
     tell("a linear model, to propose a gate", 0, 0)
     cells = {one.found.name: _as_declared(one) for one in examined if one.found.declared}
-    cells[target.name] = of_target.values if target.problem == "regression" else labels
+    is_number = target.problem == "regression"
+    cells[target.name] = of_target.values if is_number else of_target.values.map(label_text)
     findings.gate = propose_gate(declared_by(draft_text(findings)), pd.DataFrame(cells))
     findings.worth_a_look = worth_a_look(findings, suspects.alone)
     return findings
@@ -104,9 +103,8 @@ def _refuse_absent(table: pd.DataFrame, wanted: Wanted) -> None:
             raise UsageError(
                 f"{flag}: the table has no column '{name}'{nearest(name, table.columns)}"
             )
-    if len({name for name in names.values() if name}) < sum(
-        name is not None for name in names.values()
-    ):
+    named = [name for name in names.values() if name is not None]
+    if len({*named}) < len(named):
         raise UsageError("--target, --time and --id name three different columns")
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
@@ -47,6 +48,16 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
             "be told apart: name another --target, or merge them first"
         )
     return _multiclass(column.name, labels)
+
+
+def target_numbers(target: TargetFinding, column: Profile) -> np.ndarray:
+    """The sampled cells of the target as numbers (s,): codes of its classes, or a regression's."""
+    if target.problem == "regression":
+        return column.values.to_numpy(dtype=np.float64)
+    into = {label_text(old): new for new, merged in target.merge_classes.items() for old in merged}
+    codes = {label_text(label): code for code, label in enumerate(target.classes)}
+    labels = column.values.map(label_text)
+    return labels.map(lambda label: codes[into.get(label, label)]).to_numpy(dtype=np.float64)
 
 
 def _binary(name: str, labels: pd.Series, positive: str | None) -> TargetFinding:

@@ -7,7 +7,6 @@ keep: never the smallest or the largest customer.
 import math
 
 import numpy as np
-import pandas as pd
 
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import kind_of_numbers
@@ -158,12 +157,3 @@ def round_outwards(value: float, up: bool) -> float:
     steps = [factor * power for factor in (1, 2, 5, 10)]
     rounded = min(s for s in steps if s >= value) if up else max(s for s in steps if s <= value)
     return float(f"{rounded:.6g}")
-
-
-def as_numbers(target: pd.Series, positive: str | None) -> np.ndarray:
-    """A target (s,) as numbers: 1 for the positive label, or a regression's own."""
-    if positive is not None:
-        return (target == positive).to_numpy(dtype=np.float64)
-    if pd.api.types.is_numeric_dtype(target.dtype):
-        return target.to_numpy(dtype=np.float64)
-    return pd.factorize(target, sort=True)[0].astype(np.float64)
