@@ -29,23 +29,26 @@ TIMES = ["datetime64[ns]", "datetime64[us]", "datetime64[ms]", "datetime64[s]"]
 
 def exists(column: str) -> Expectation:
     """The table has the column."""
-    return gxe.ExpectColumnToExist(column=column, meta={"rule": "column exists"})
+    return gxe.ExpectColumnToExist(
+        column=column, meta={"rule": "column exists", "setting": "columns"}
+    )
 
 
 def has_type(column: str, kind: str) -> Expectation:
     """All cells of the column are numbers (or points in time)."""
     types = {"number": NUMBERS, "time": TIMES}[kind]
     return gxe.ExpectColumnValuesToBeInTypeList(
-        column=column, type_list=types, meta={"rule": f"is a {kind}"}
+        column=column, type_list=types, meta={"rule": f"is a {kind}", "setting": "its kind"}
     )
 
 
 def target_rules(use_case: UseCase) -> Iterator[Expectation]:
     """The target is there, in every row, varies, and has no class that was not declared."""
     target = use_case.target
-    yield gxe.ExpectColumnValuesToNotBeNull(column=target, meta={"rule": "target is known"})
+    meta = {"rule": "target is known", "setting": "target"}
+    yield gxe.ExpectColumnValuesToNotBeNull(column=target, meta=meta)
     yield gxe.ExpectColumnUniqueValueCountToBeBetween(
-        column=target, min_value=2, meta={"rule": "target is not constant"}
+        column=target, min_value=2, meta={"rule": "target is not constant", "setting": "target"}
     )
     if use_case.problem == "regression":
         yield has_type(target, "number")
@@ -54,7 +57,7 @@ def target_rules(use_case: UseCase) -> Iterator[Expectation]:
     yield gxe.ExpectColumnValuesToBeInSet(
         column=target,
         value_set=labels,
-        meta={"rule": f"target is one of {', '.join(labels)}"},
+        meta={"rule": f"target is one of {', '.join(labels)}", "setting": "classes"},
     )
 
 
@@ -68,16 +71,17 @@ def column_rules(column: Column, needed_by: str | None = None) -> Iterator[Expec
     rule = (
         f"is in every row, as {needed_by} needs" if needed_by else f"at most {allowed:.0%} missing"
     )
-    yield gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=1 - allowed, meta={"rule": rule})
+    meta = {"rule": rule, "setting": needed_by or "missing_at_most"}
+    yield gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=1 - allowed, meta=meta)
     if column.missing_at_most == 1:
         yield gxe.ExpectColumnUniqueValueCountToBeBetween(
-            column=name, min_value=1, meta={"rule": "not empty in all rows"}
+            column=name, min_value=1, meta={"rule": "not empty in all rows", "setting": "columns"}
         )
     if column.categories is not None:
         yield gxe.ExpectColumnValuesToBeInSet(
             column=name,
             value_set=[label_text(label) for label in column.categories],
-            meta={"rule": "one of the declared categories"},
+            meta={"rule": "one of the declared categories", "setting": "categories"},
         )
 
 
@@ -100,7 +104,10 @@ def _between(
         min_value=low,
         max_value=high,
         severity=FailureSeverity(severity),
-        meta={"rule": f"in the {word} range, {bounds}"},
+        meta={
+            "rule": f"in the {word} range, {bounds}",
+            "setting": "usual" if word == "usual" else "minimum or maximum",
+        },
     )
 
 
@@ -108,7 +115,8 @@ def table_rule(rule: Rule, target: str) -> Expectation:
     """The expectation of a rule over the whole table or over several columns."""
 
     def said(words: str) -> dict[str, Any]:
-        return {"severity": rule.severity, "meta": {"rule": words, "because": rule.because}}
+        meta = {"rule": words, "because": rule.because, "setting": "expectations"}
+        return {"severity": rule.severity, "meta": meta}
 
     match rule:
         case RowCount(at_least=least):

@@ -23,12 +23,14 @@ class MachineError(RuntimeError):
 
 @dataclass(frozen=True)
 class BrokenRule:
-    """A rule that the data break, with the number of rows, never with a value."""
+    """A rule that the data break, with the number of rows, never with a value. ``setting`` is what
+    declares it."""
 
     column: str
     rule: str
     rows: int | None
     severity: str = "critical"
+    setting: str = ""
 
 
 class DataRefused(ValueError):

@@ -119,4 +119,5 @@ class Validator:
         elif expectation.type == "expect_column_values_to_not_be_null":
             rows = int(table[column].isna().sum())
         severity = str(expectation.severity.value)
-        return BrokenRule(column, expectation.meta["rule"], rows, severity)
+        said = expectation.meta
+        return BrokenRule(column, said["rule"], rows, severity, said.get("setting", ""))

@@ -1,5 +1,7 @@
 """Check the arguments of commands before anything heavy starts; each function raises UsageError."""
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,3 +43,19 @@ def parse_tags(assignments: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--tag {assignment}: write it as NAME=VALUE, as in gate=passed")
     pairs = [assignment.partition("=") for assignment in assignments]
     return {name: value for name, _, value in pairs}
+
+
+def name_of(file: Path | None, table: str, target: str) -> str:
+    """What a use case is called where nobody says it: as its file, its table or its target."""
+    is_file = "?" not in table and Path(table).suffix
+    chosen = file.stem if file else Path(table).name.partition(".")[0] if is_file else target
+    words = re.findall(r"[a-z0-9]+", chosen.lower())
+    return "_".join(words if words and words[0][0].isalpha() else ["drafted", *words])[:100]
+
+
+def seen_from(file: Path, table: str) -> str:
+    """The address of a table as a declaration in ``file`` finds it, from any folder."""
+    path = Path(table).absolute()
+    if not path.exists() or Path(table).is_absolute():
+        return table
+    return os.path.relpath(path, file.absolute().parent)

@@ -8,7 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command_line import arguments, interruption, model_commands, terminal
+from flows.command_line import (
+    arguments,
+    draft_commands,
+    interruption,
+    model_commands,
+    terminal,
+)
 from flows.command_line.warm_up import warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import override, parse_overrides
@@ -333,6 +339,7 @@ def ui(
 
 
 model_commands.add_commands(app)
+draft_commands.add_commands(app)
 
 
 def main() -> None:

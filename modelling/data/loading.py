@@ -77,7 +77,9 @@ def _frame(raw: RawTable) -> pd.DataFrame:
     batches = list(raw.batches)
     if not batches:
         return pd.DataFrame(columns=raw.names)
-    return frame_of(pa.Table.from_batches(_of_one_schema(batches)))
+    read = [pa.Table.from_batches(_of_one_schema(batches))]
+    batches.clear()
+    return frame_of(read.pop())  # nothing holds the cells any more but ``frame_of``
 
 
 def _of_one_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
@@ -102,9 +104,14 @@ def _of_one_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 
 def frame_of(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
-    """As pandas holds it, but that whole numbers stay whole beside missing cells."""
+    """As pandas holds it, but that whole numbers stay whole beside missing cells.
+
+    pandas copies text, so each column is let go as soon as it is copied.
+    """
     columns = {}
-    for name, column in zip(table.schema.names, table.columns, strict=True):
+    while table.num_columns:
+        name, column = table.schema.names[0], table.column(0)
+        table = table.remove_column(0)
         kept: dict[pa.DataType, Any] = {pa.string(): TEXT, pa.large_string(): TEXT}
         if pa.types.is_integer(column.type) and column.null_count:
             unsigned = pa.types.is_uint64(column.type)

@@ -5,6 +5,7 @@ current folder. A file is read before it is imported: one without ``USE_CASE`` i
 others, and a broken one matters only to those who ask for it.
 """
 
+import ast
 import importlib
 import re
 import sys
@@ -38,7 +39,7 @@ def find_use_case(name: str) -> UseCase:
     files = _module_files()
     if name not in files:
         raise UsageError(f"unknown use case '{name}'{nearest(name, use_case_names())}")
-    file = f"use_cases/{name}.py" if files[name].parent == PROJECT_FOLDER else str(files[name])
+    file = _shown(files[name])
     try:
         declared = importlib.import_module(f"{PACKAGE}.{name}")
     except ValidationError as error:
@@ -55,6 +56,27 @@ def find_use_case(name: str) -> UseCase:
     if use_case.name != name:
         raise UsageError(f"{file}: its name is '{use_case.name}'; change it to '{name}'")
     return _with_source_beside(use_case, files[name].parent)
+
+
+def place_of(name: str, column: str) -> str:
+    """The file of the use case ``name``, and the line of it that first names ``column``, if one
+    does."""
+    file = _module_files()[name]
+    constants = (
+        node for node in ast.walk(ast.parse(_text(file))) if isinstance(node, ast.Constant)
+    )
+    lines = sorted(node.lineno for node in constants if node.value == column)
+    return _shown(file) + (f", line {lines[0]}" if lines else "")
+
+
+def folder_for_new_declarations() -> Path:
+    """Where a new declaration belongs: the folder ``use_cases/`` here, or in this checkout."""
+    here = Path.cwd() / PACKAGE
+    return here if here.is_dir() else PROJECT_FOLDER
+
+
+def _shown(file: Path) -> str:
+    return f"{PACKAGE}/{file.name}" if file.parent == PROJECT_FOLDER else str(file)
 
 
 def _with_source_beside(use_case: UseCase, folder: Path) -> UseCase:

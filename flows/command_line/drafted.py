@@ -1,0 +1,77 @@
+"""What a person sees of a drafted and of a checked use case: one screen each."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from modelling.declaration.use_case_files import PROJECT_FOLDER, place_of
+from modelling.drafting.columns.findings import TableFindings
+from modelling.refusals import BrokenRule
+
+SHOWN = 10
+
+
+def show_draft(findings: TableFindings, file: Path) -> None:
+    """Rows, columns, what was left out and why, what is worth a look, and how to go on."""
+    print(f"{findings.name}: {findings.target.problem}, target {findings.target.name}")
+    print(f"  {'rows':12}{findings.rows:,}")
+    kinds = Counter(column.kind for column in findings.kept)
+    shown = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    print(f"  {'columns':12}{len(findings.columns)}: {shown}; {len(findings.left_out)} left out")
+    for said in (findings.target.reason, *findings.source.said, findings.split.reason):
+        if said:
+            print(f"  {'taken':12}{said}")
+    for column in findings.left_out[:SHOWN]:
+        print(f"  {'left out':12}{column.name!r}: {column.left_out}")
+    if more := findings.left_out[SHOWN:]:
+        print(f"  {'':12}and {len(more)} more, in the file")
+    print("Worth a look:")
+    for number, said in enumerate(findings.worth_a_look, 1):
+        print(f"  {number}. {said}")
+    print(f"Wrote {_shown(file)}. Correct it, then:")
+    print(f"  finflows check {findings.name}")
+    print(f"  {_train(findings.name, ours=file.parent == PROJECT_FOLDER)}")
+
+
+def _shown(file: Path) -> str:
+    return f"use_cases/{file.name}" if file.parent == PROJECT_FOLDER else str(file)
+
+
+def show_check(
+    use_case: str,
+    broken: Sequence[BrokenRule],
+    facts: Mapping[str, int] | None,
+    as_json: bool,
+) -> None:
+    """Each broken rule with its rows and the place where it stands; ``facts`` of a table that can
+    be trained on, None of one that can't."""
+    said = [{**asdict(rule), "file": _place(use_case, rule)} for rule in broken]
+    if as_json:
+        answer: dict[str, Any] = {"use_case": use_case, "passed": facts is not None, "broken": said}
+        print(json.dumps({**answer, **(facts or {})}, ensure_ascii=False))
+        return
+    for rule, one in zip(broken, said, strict=True):
+        rows = "" if rule.rows is None else f": not in {rule.rows:,} rows"
+        word = "BROKEN" if rule.severity == "critical" else "warning"
+        print(f"  {word:12}{rule.column}: {rule.rule}{rows}")
+        change = f"{rule.setting} in {one['file']}" if rule.setting else str(one["file"])
+        print(f"  {'':12}correct the data, or change {change}")
+    if facts is None:
+        print(f"{use_case}: this table can't be trained on")
+        return
+    parts = ", ".join(f"{facts[part]:,} {part}" for part in ("train", "validation", "test"))
+    print(f"  {'rows':12}{parts}")
+    ours = (PROJECT_FOLDER / f"{use_case}.py").exists()
+    print(f"{use_case}: ready to train: {_train(use_case, ours)}")
+
+
+def _train(use_case: str, ours: bool) -> str:
+    """How to go on; make knows the use cases of this checkout."""
+    return f"make train USE_CASE={use_case}" if ours else f"finflows train {use_case}"
+
+
+def _place(use_case: str, rule: BrokenRule) -> str:
+    return place_of(use_case, rule.column)

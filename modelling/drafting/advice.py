@@ -1,0 +1,46 @@
+"""The few things that a person should look at first."""
+
+from collections.abc import Iterator, Mapping
+
+from modelling.drafting.columns.findings import TableFindings
+
+THINGS = 3
+
+
+def worth_a_look(findings: TableFindings, alone: Mapping[str, float]) -> list[str]:
+    """The first three, by how much harm is done where they are wrong; ``alone`` says how much each
+    column tells of the target on its own."""
+    return list(dict.fromkeys(_in_order(findings, alone)))[:THINGS]
+
+
+def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[str]:
+    target = findings.target
+    if not target.certain:
+        yield target.reason
+    for column in findings.left_out:
+        if column.gives_target_away:
+            yield f"{column.name!r} is left out: {column.left_out}"
+    if findings.gate and findings.gate.too_good:
+        yield (
+            "a linear model of these columns is nearly perfect: do several of them together give "
+            "the target away?"
+        )
+    yield from findings.source.said
+    coded = [column for column in findings.kept if column.special_codes]
+    if coded:
+        more = f" (and {len(coded) - 1} more columns with codes)" if len(coded) > 1 else ""
+        yield f"{coded[0].name!r}: {coded[0].notes[0]}{more}"
+    protected = [repr(column.name) for column in findings.kept if column.role == "protected"]
+    if protected:
+        yield f"{', '.join(protected)}: named like protected attributes, so kept from the model."
+    known = {column.name for column in findings.kept}
+    ranked = sorted((name for name in alone if name in known), key=lambda name: -alone[name])
+    if ranked:
+        yield f"{ranked[0]!r} tells most of the target on its own: is it known when it is decided?"
+    if findings.duplicates:
+        dropped = "dropped" if findings.drop_duplicates else "kept"
+        yield f"{findings.duplicates:,} rows are exact copies of others: {dropped}."
+    gaps = [c for c in findings.kept if c.missing_at_most > 0.5]
+    if gaps:
+        yield f"{gaps[0].name!r} is missing in many rows: does that mean something?"
+    yield findings.split.reason

@@ -1,0 +1,91 @@
+"""Columns of which nothing can be learnt, or only the wrong thing, whatever the target is."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
+from modelling.drafting.columns.kinds import is_prose
+from modelling.drafting.columns.name_words import names_somebody
+from modelling.drafting.columns.profiles import Profile
+
+NEARLY_UNIQUE = 0.95
+RARE_SHARE = 0.005  # labels in fewer rows share one feature
+HARDLY_ANY = 0.1
+MANY_LABELS = 50
+
+
+def leave_out(found: ColumnFinding, column: Profile) -> None:
+    """Say in ``found`` why the column is left out, where it is."""
+    known = column.rows - column.missing
+    if column.refused:
+        found.left_out = column.refused
+    elif column.unreadable and column.distinct > MANY_LABELS:
+        found.left_out = (
+            f"numbers or dates, but {column.unreadable:,} cells are something else: correct them, "
+            "or say in the source how they are written"
+        )
+    elif not known:
+        found.left_out = "empty in all rows"
+    elif column.distinct < 2:
+        found.left_out = (
+            "the same in all rows" if not column.missing else "the same where it is known"
+        )
+    elif found.kind == "identifier":
+        return
+    elif reason := _as_identifier(column):
+        found.left_out = reason
+    elif column.written == "text" and _is_hardly_shared(column):
+        what = "free text" if is_prose(column) else "an identifier or free text"
+        found.left_out = f"{column.distinct:,} different labels, hardly one shared: {what}"
+
+
+def _as_identifier(column: Profile) -> str | None:
+    known = int(column.counts.sum())
+    if known < SHARED_BY or column.distinct < NEARLY_UNIQUE * known:
+        return None
+    said = f"{column.distinct:,} different cells in {known:,} rows"
+    if column.written == "text":
+        return f"{said}: {'free text' if is_prose(column) else 'an identifier'}"
+    if not column.whole:
+        return None
+    if names_somebody(column.name):
+        return f"{said}: an identifier"
+    numbers = column.known.to_numpy()
+    steps = np.diff(numbers)
+    if (steps > 0).all() or (steps < 0).all():
+        return f"{said}, in the order of the rows: a row number"
+    apart = (numbers.max() - numbers.min() + 1) / column.rows
+    return f"{said} without gaps: a row number" if 0.95 < apart < 1.2 else None
+
+
+def _is_hardly_shared(column: Profile) -> bool:
+    """Whether too few rows hold a label that has a feature of its own."""
+    least = max(SHARED_BY, RARE_SHARE * len(column.values))
+    shared = column.counts[column.counts >= least].sum()
+    return column.distinct > MANY_LABELS and bool(shared < HARDLY_ANY * column.counts.sum())
+
+
+def leave_out_copies(pairs: Iterable[tuple[ColumnFinding, Profile]]) -> None:
+    """Of columns whose cells are in one-to-one correspondence, the first is kept."""
+    first: dict[bytes, ColumnFinding] = {}
+    for found, column in pairs:
+        if not found.declared or column.distinct < 2 or found.kind in ("time", "identifier"):
+            continue
+        kept = first.setdefault(column.digest, found)
+        if kept is not found:
+            found.left_out = f"says the same as {kept.name!r} in every row that was looked at"
+
+
+def repeats(column: Profile) -> bool:
+    """Whether an identifier stands in several rows, as a customer with several loans does."""
+    known = int(column.counts.sum())
+    return column.distinct >= SHARED_BY and known >= 1.05 * column.distinct
+
+
+def is_repeated_identifier(column: Profile) -> bool:
+    """Whether a column names whom its rows are about, by its name and by how few rows share one."""
+    known = int(column.counts.sum())
+    spread = 0.02 * known <= column.distinct < NEARLY_UNIQUE * known
+    of_labels = column.written == "text" or column.whole
+    return of_labels and spread and repeats(column) and names_somebody(column.name)

@@ -1,0 +1,83 @@
+"""What the name of a column suggests: words of five languages, found in its parts.
+
+A name is a hint and never a proof: what a column is declared as follows from its cells too.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+MONEY = (
+    "amount amt amnt balance bal income inc salary wage revenue turnover price cost fee payment "
+    "pay debt limit saving savings deposit instalment installment premium asset assets capital "
+    "money fare usd eur gbp chf jpy krw "
+    "betrag saldo einkommen gehalt lohn umsatz preis kosten schulden rate sparen vermogen "
+    "montant solde revenu salaire prix cout dette epargne loyer "
+    "importe saldo ingreso ingresos sueldo precio coste deuda ahorro "
+    "금액 소득 급여 잔액 대출 한도 매출 가격"
+)
+MONEY_AT_THE_END = "loan credit paid claim equity value cash kredit pret prestamo"  # of what
+NOT_MONEY = (
+    "rate ratio share percent pct utilization utilisation number num count months days rating "
+    "score term"
+)
+SHARES = (
+    "share ratio percent percentage pct probability prob utilization utilisation fraction ltv "
+    "anteil quote prozent wahrscheinlichkeit part taux proportion pourcentage porcentaje tasa "
+    "비율 이율"
+)
+COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad 건수 횟수"
+IDENTIFIERS = (
+    "id ids identifier key uuid guid nr no account iban customer client borrower applicant "
+    "contract card kunde kunden kundennummer kundennr kontonummer konto vertrag vertragsnummer "
+    "nummer index identifiant compte contrat cliente cuenta contrato numero "
+    "번호 고객번호 계좌번호 아이디"
+)
+TIMES = (
+    "date time timestamp day month datetime datum zeit zeitpunkt tag monat stichtag jour mois "
+    "heure fecha hora dia mes dt at 날짜 일자 일시 시간"
+)
+YEARS = "year jahr annee ano 연도 년도"
+CODES = (
+    "code type class kind branch region sector industry status category group purpose product "
+    "channel art typ klasse filiale branche zweck produkt kanal secteur sucursal sector producto "
+    "코드 유형 지점 업종"
+)
+
+
+def parts_of(name: str) -> list[str]:
+    """The words of a name in lower case without accents: ``MonthlyIncome_EUR`` has three."""
+    plain = unicodedata.normalize("NFC", _without_accents(name))
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", plain)
+    return [part.lower() for part in re.findall(r"[^\W\d_]+", spaced)]
+
+
+def _without_accents(text: str) -> str:
+    marks = unicodedata.normalize("NFKD", text)
+    return "".join(mark for mark in marks if not unicodedata.combining(mark)).replace("ß", "ss")
+
+
+def suggests(name: str, words: str | Iterable[str]) -> bool:
+    """Whether one of the ``words`` is a part of ``name``; longer words and those of other alphabets
+    also inside one, as in ``Kundeneinkommen``."""
+    listed = words.split() if isinstance(words, str) else words
+    parts = parts_of(name)
+    plain = [unicodedata.normalize("NFC", _without_accents(word)).lower() for word in listed]
+    return any(word in parts or any(_is_inside(word, part) for part in parts) for word in plain)
+
+
+def _is_inside(word: str, part: str) -> bool:
+    """Whether a word inside another still means itself: ``betrag`` in ``kreditbetrag`` does,
+    ``age`` in ``mortgage`` does not."""
+    if len(word) >= 7 or not word.isascii():
+        return word in part
+    return len(word) == 6 and part.endswith(word)
+
+
+def names_somebody(name: str) -> bool:
+    """Whether a name is that of an identifier: ``customer_no`` is, ``customer_income`` is not."""
+    parts = parts_of(name)
+    ends = ("id", "ids", "key", "uuid", "guid", "nr", "no", "iban")
+    known = {_without_accents(word) for word in IDENTIFIERS.split()}
+    known = {unicodedata.normalize("NFC", word) for word in known}
+    return bool(parts) and (parts[-1] in ends or all(part in known for part in parts))

@@ -1,0 +1,145 @@
+"""One column as it is: read as what its cells are, counted over all rows, kept for a sample."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from modelling.data.reading.cells import TextFormat, read_cells, texts_of
+from modelling.drafting.columns.name_words import TIMES, YEARS, suggests
+from modelling.drafting.columns.table_source import (
+    is_number,
+    is_text,
+    is_time,
+    looks_like_dates,
+    probe,
+)
+from modelling.refusals import DataRefused
+from modelling.scorer.scoring import label_text
+
+HARDLY_REPEATED = 0.5
+Written = Literal["number", "time", "text"]
+
+
+@dataclass
+class Profile:
+    """A column of n rows: what it was read as, counts over all rows, and the cells of the sample.
+
+    ``values`` (s,) are float64, times without a zone or text; ``codes`` (s,) say which cells are
+    the same, -1 where missing; ``counts`` how many rows of the sample hold each. ``unreadable``
+    cells are no numbers (or times) though nearly all others are; ``refused`` says in how many ways
+    the column can be read.
+    """
+
+    name: str
+    written: Written
+    rows: int
+    missing: int
+    values: pd.Series
+    codes: np.ndarray
+    counts: np.ndarray
+    unreadable: int = 0
+    refused: str | None = None
+    cell_hashes: np.ndarray | None = None
+
+    @property
+    def distinct(self) -> int:
+        """How many different cells the sample has."""
+        return len(self.counts)
+
+    @property
+    def known(self) -> pd.Series:
+        return self.values[self.codes >= 0]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all numbers are whole."""
+        return self.written == "number" and are_whole(self.known.to_numpy(dtype=np.float64))
+
+    def take_hashes(self) -> np.ndarray:
+        """One number for each cell of all rows (n,), once: they take memory."""
+        hashes, self.cell_hashes = self.cell_hashes, None
+        return np.zeros(0, np.uint64) if hashes is None else hashes
+
+    @property
+    def digest(self) -> bytes:
+        """The same for columns whose cells are in one-to-one correspondence. Where hardly a number
+        repeats, as in all amounts with cents, they must also be in the same order."""
+        codes = self.codes
+        if self.written == "number" and self.distinct > HARDLY_REPEATED * len(self.known):
+            codes = pd.factorize(self.values, sort=True)[0]
+        return blake2b(codes.astype(np.int32).tobytes(), digest_size=16).digest()
+
+
+def are_whole(numbers: np.ndarray) -> bool:
+    """Whether all finite ``numbers`` (k,) are whole."""
+    return bool((numbers[np.isfinite(numbers)] % 1 == 0).all())
+
+
+def profile_column(
+    cells: pd.Series, text_format: TextFormat, sample: np.ndarray, as_time: bool = False
+) -> Profile:
+    """Read all ``cells`` (n,) of a column, and keep those at the positions ``sample`` (s,)."""
+    name = str(cells.name)
+    some = probe(cells)
+    written = _written(some, name, text_format, as_time)
+    refused = None
+    try:
+        values, unreadable = _read(cells, written, text_format)
+    except DataRefused as error:
+        if as_time:
+            raise
+        values, unreadable, refused = cells, 0, str(error)
+    if unreadable or refused:  # as labels they can be counted at least
+        values = texts_of(cells, label_text)
+    kept = values.iloc[sample].reset_index(drop=True)
+    codes, unique = pd.factorize(kept)
+    return Profile(
+        name=name,
+        written="text" if unreadable or refused else written,
+        rows=len(cells),
+        missing=int(values.isna().sum()),
+        values=kept,
+        codes=codes,
+        counts=np.bincount(codes[codes >= 0], minlength=len(unique)),
+        unreadable=unreadable,
+        refused=refused,
+        cell_hashes=_hashes(values),
+    )
+
+
+def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool) -> Written:
+    if as_time or pd.api.types.is_datetime64_any_dtype(some.dtype):
+        return "time"
+    if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
+        return "text"
+    if is_text(some) and looks_like_dates(some) and is_time(some, text_format.date_format):
+        return "time"
+    if is_number(some, text_format):
+        dated = suggests(name, TIMES) and not suggests(name, YEARS)
+        return "time" if dated and _is_of_digits(some) and is_time(some, None) else "number"
+    if len(some) and some.map(lambda cell: not isinstance(cell, int | float | bool)).all():
+        return "time" if is_time(some, text_format.date_format) else "text"
+    return "text"
+
+
+def _is_of_digits(some: pd.Series) -> bool:
+    """Whether all cells look like 201907, 20190713 or times since 1970."""
+    return bool(some.map(label_text).astype("str").str.fullmatch(r"\d{6}|\d{8}|\d{10,19}").all())
+
+
+def _read(cells: pd.Series, written: Written, text_format: TextFormat) -> tuple[pd.Series, int]:
+    if written == "text":
+        return texts_of(cells, label_text), 0
+    return read_cells(cells, written, text_format)
+
+
+def _hashes(values: pd.Series) -> np.ndarray:
+    """One number for each cell (n,), the same for the same cell."""
+    if pd.api.types.is_float_dtype(values.dtype):
+        return pd.util.hash_array(values.to_numpy())
+    codes, unique = pd.factorize(values)
+    hashed = pd.util.hash_array(unique.to_numpy(dtype=object))
+    return np.append(hashed, np.uint64(0))[codes]

@@ -1,0 +1,47 @@
+"""Names that suggest attributes by which the law or decency forbids to judge people."""
+
+from modelling.drafting.columns.name_words import parts_of, suggests
+
+# English, German, French, Spanish, Korean. What is not covered by a name is not found: a person
+# still has to look.
+PROTECTED = {
+    "gender": """
+        gender sex female male geschlecht anrede weiblich mannlich sexe genre civilite sexo genero
+        성별""",
+    "age": """
+        age birthdate birthday birthyear dob yob born birth senior alter geburt geburtsdatum
+        geburtsjahr naissance edad nacimiento 나이 연령 생년월일 생년""",
+    "nationality or origin": """
+        nationality citizenship race ethnicity ethnic minority afam hispanic birthplace foreign
+        foreigner immigrant nationalitat staatsangehorigkeit herkunft auslander nationalite origine
+        etranger nacionalidad origen etnia raza extranjero 국적 인종 출신 외국인""",
+    "religion": "religion faith konfession glaube croyance 종교",
+    "marital status": """
+        marital marriage married spouse widowed divorced familienstand verheiratet ledig
+        matrimonial conjugal marie civil casado matrimonio 결혼 혼인 배우자""",
+    "health or disability": """
+        disability disabled pregnant pregnancy health behinderung schwanger gesundheit handicap
+        grossesse sante discapacidad embarazo salud 장애 임신 건강""",
+    "place of living": """
+        postcode postal zip zipcode plz postleitzahl wohnort codepostal codigopostal 우편번호
+        주소""",
+}
+OF_THINGS = {
+    "account",
+    "accounts",
+    "car",
+    "company",
+    "contract",
+    "credit",
+    "house",
+    "loan",
+    "property",
+    "vehicle",
+}
+
+
+def protected_attribute(name: str) -> str | None:
+    """The protected attribute that the name of a column suggests, if any."""
+    if OF_THINGS & {*parts_of(name)}:  # the age of an account is nobody's
+        return None
+    return next((what for what, words in PROTECTED.items() if suggests(name, words)), None)

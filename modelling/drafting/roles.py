@@ -1,0 +1,60 @@
+"""Which column says when a row was decided, and which whom it is about."""
+
+from dataclasses import dataclass
+
+from modelling.drafting.columns.exclusions import is_repeated_identifier
+from modelling.drafting.columns.findings import ColumnFinding
+from modelling.drafting.columns.giveaways import later_than
+from modelling.drafting.columns.profiles import Profile
+from modelling.refusals import DataRefused
+
+
+@dataclass
+class Examined:
+    """A column with what was found of it."""
+
+    found: ColumnFinding
+    profile: Profile
+
+
+def decision_time(examined: list[Examined], wanted: str | None) -> Profile | None:
+    """The column that says when was decided; the other times can't be features, and say so."""
+    times = [c for c in examined if c.found.kind == "time" and c.found.declared]
+    whole = [c for c in times if not c.profile.missing]
+    decision = next((c for c in whole if c.found.name == wanted), None)
+    if wanted and decision is None:
+        raise DataRefused(
+            f"{wanted}: it can't be the time of a split, where it is missing in some rows"
+        )
+    decision = decision or next(iter(whole), None)
+    for column in times:
+        if column is decision:
+            continue
+        if decision and (share := later_than(decision.profile, column.profile)):
+            column.found.left_out = (
+                f"later than {decision.found.name!r} in {share:.1%} of the rows: not known when it "
+                "is decided"
+            )
+            column.found.gives_target_away = True
+        else:
+            column.found.left_out = (
+                "a point in time is no feature: compute days from it, and declare these"
+            )
+    return decision.profile if decision else None
+
+
+def subject(examined: list[Examined], wanted: str | None) -> Profile | None:
+    """The column that says whom a row is about, where somebody has several rows."""
+    for column in examined:
+        found, profile = column.found, column.profile
+        named = found.name == wanted
+        if not found.declared or not (named or is_repeated_identifier(profile)):
+            continue
+        found.kind, found.role, found.categories = "identifier", "context", None
+        found.minimum = found.maximum = found.usual = None
+        found.special_codes, found.unit, found.missing_at_most = (), None, 0.0
+        if profile.missing:
+            found.left_out = f"an identifier that is missing in {profile.missing:,} rows"
+            continue
+        return profile
+    return None

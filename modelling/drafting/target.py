@@ -1,0 +1,138 @@
+"""What is predicted: the kind of problem, its classes, and which of two is the positive one."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
+from modelling.drafting.columns.name_words import suggests
+from modelling.drafting.columns.profiles import Profile
+from modelling.refusals import DataRefused, UsageError
+from modelling.scorer.scoring import label_text
+
+MOST_CLASSES = 20
+MOST_NUMBERS = 10  # whole numbers that are taken for classes
+WORSE = """
+    true yes y bad default defaulted fraud fraudulent churn churned late delinquent loss lost
+    claim rejected charged off failure failed bankrupt positive sick malignant
+    ja schlecht ausfall ausgefallen betrug gekundigt verzug insolvent
+    oui mauvais defaut fraude impaye vrai si malo moroso impago 예 네 불량 부도 사기 연체 이탈
+"""
+BETTER = """
+    false no n good paid repaid ok current fully none negative healthy benign nein gut bezahlt
+    zuruckgezahlt non bon paye faux bueno pagado 아니오 정상 우량
+"""
+
+
+def find_target(column: Profile, positive: str | None) -> TargetFinding:
+    """Raises DataRefused where the column can't be a target as it stands, and UsageError where
+    ``positive`` is none of its labels."""
+    if column.missing:
+        raise DataRefused(
+            f"{column.name}: the target is missing in {column.missing:,} rows: leave these rows "
+            "out of the table first"
+        )
+    if column.distinct < 2:
+        raise DataRefused(f"{column.name}: the target is the same in all rows")
+    labels = column.values.map(label_text)
+    if column.distinct == 2:
+        return _binary(column.name, labels, positive)
+    if positive is not None:
+        raise UsageError(f"--positive: {column.name} has {column.distinct:,} labels, not two")
+    if column.written == "number" and (not column.whole or column.distinct > MOST_NUMBERS):
+        return TargetFinding(column.name, "regression", reason="It holds numbers of any size.")
+    if column.distinct > MOST_CLASSES:
+        raise DataRefused(
+            f"{column.name}: {column.distinct:,} different labels, and at most {MOST_CLASSES} can "
+            "be told apart: name another --target, or merge them first"
+        )
+    return _multiclass(column.name, labels)
+
+
+def target_numbers(target: TargetFinding, column: Profile) -> np.ndarray:
+    """The sampled cells of the target as numbers (s,): codes of its classes, or a regression's."""
+    if target.problem == "regression":
+        return column.values.to_numpy(dtype=np.float64)
+    into = {label_text(old): new for new, merged in target.merge_classes.items() for old in merged}
+    codes = {label_text(label): code for code, label in enumerate(target.classes)}
+    labels = column.values.map(label_text)
+    return labels.map(lambda label: codes[into.get(label, label)]).to_numpy(dtype=np.float64)
+
+
+def _binary(name: str, labels: pd.Series, positive: str | None) -> TargetFinding:
+    rows_of = labels.value_counts()
+    if positive is not None and positive not in rows_of:
+        raise UsageError(
+            f"--positive {positive}: {name} has no such label; its labels are shown by "
+            "leaving --positive out"
+        )
+    chosen, reason, certain = (
+        (positive, "as --positive says", True) if positive else _worse(rows_of)
+    )
+    negative = next(label for label in rows_of.index if label != chosen)
+    share = float(rows_of[chosen] / rows_of.sum())
+    reason = f"{chosen!r} is the positive label, {reason}; {share:.2%} of the rows have it."
+    return TargetFinding(
+        name, "binary", (_plain(negative), _plain(chosen)), positive_share=share, reason=reason,
+        certain=certain,
+    )  # fmt: skip
+
+
+def _worse(rows_of: pd.Series) -> tuple[str, str, bool]:
+    if "1" in rows_of.index and not {"0", "-1"}.isdisjoint(rows_of.index):
+        return "1", "as is the custom", True
+    worse = [label for label in rows_of.index if _is_word(label, WORSE)]
+    better = [label for label in rows_of.index if _is_word(label, BETTER)]
+    if len(worse) == 1 and worse != better:
+        return worse[0], "as the worse or affirmed of the two", True
+    if len(better) == 1 and not worse:
+        return (
+            next(one for one in rows_of.index if one != better[0]),
+            "as the other is the better",
+            True,
+        )
+    return rows_of.index[-1], "as the rarer of the two: say --positive if it is the other", False
+
+
+def _is_word(label: str, words: str) -> bool:
+    return label in words.split() or suggests(label, words)
+
+
+def _multiclass(name: str, labels: pd.Series) -> TargetFinding:
+    rows_of = labels.value_counts()
+    in_order = sorted(
+        rows_of.index, key=lambda label: (len(label), label) if label.isdigit() else (0, label)
+    )
+    ordered = all(re.fullmatch(r"\d+|[A-Z]", label) for label in in_order)
+    merged = _merge_rare(name, in_order, rows_of)
+    into = {label: new for new, old in merged.items() for label in old}
+    classes = dict.fromkeys(into.get(label, label) for label in in_order)
+    reason = "Numbers or single letters: taken to be in order." if ordered else ""
+    return TargetFinding(
+        name,
+        "multiclass",
+        tuple(map(_plain, classes)),
+        {new: tuple(map(_plain, old)) for new, old in merged.items()},
+        ordered,
+        reason=reason,
+    )
+
+
+def _merge_rare(name: str, in_order: list[str], rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
+    """Classes of too few rows, together with the nearest that has enough."""
+    rare = [at for at, label in enumerate(in_order) if rows_of[label] < SHARED_BY]
+    if not rare:
+        return {}
+    first, last = min(rare), max(rare)
+    merged = in_order[max(first - 1, 0) : last + 1 + (first == 0)]
+    if len(in_order) - len(merged) < 2:
+        raise DataRefused(
+            f"{name}: {len(rare)} of its labels have fewer than {SHARED_BY} rows, too few to be "
+            "told apart: merge them, or leave their rows out, first"
+        )
+    return {f"{merged[0]} to {merged[-1]}": tuple(merged)}
+
+
+def _plain(label: str) -> int | str:
+    return int(label) if re.fullmatch(r"0|-?[1-9]\d{0,17}", label) else label

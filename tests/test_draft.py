@@ -1,0 +1,312 @@
+"""From somebody's own table to the file of a use case: what it finds, says, and keeps to itself."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import last_json
+from planted_tables import RARE_LABEL, german_loans, write_german
+from small_models import loan_table, prepared
+from typer.testing import CliRunner
+
+from flows.command_line.commands import app
+from modelling.data.loading import read_table
+from modelling.declaration import SimulatedTransactions, Source
+from modelling.declaration.use_case_files import find_use_case
+from modelling.drafting.columns.findings import Wanted
+from modelling.drafting.columns.table_source import read_undeclared
+from modelling.drafting.drafting import draft_table
+from modelling.drafting.writer import declared_by, draft_text
+from modelling.refusals import DataRefused, UsageError
+
+
+def drafted(table: pd.DataFrame, target: str, **wanted):
+    source = Source(uri="table.csv")
+    return draft_table(table.copy(), source, (), Wanted("x", target, **wanted))
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the planted table, where its draft has been written."""
+    folder = tmp_path_factory.mktemp("bank")
+    (folder / "use_cases").mkdir()
+    write_german(german_loans(), folder / "kredite.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = run("draft", "kredite.csv", "--target", "ausgefallen", "--json")
+        assert done.exit_code == 0, done.exception
+        (folder / "findings.json").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def in_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def found(folder):
+    findings = last_json((folder / "findings.json").read_text())
+    return findings | {"columns": {column["name"]: column for column in findings["columns"]}}
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        ("Kundennummer", "identifier"),
+        ("Währung", "the same in all rows"),
+        ("Rückfluss", "known or missing"),
+        ("Mahnstufe", "on its own"),
+        ("Bemerkung", "free text"),
+        ("gekündigt_am", "later than 'eröffnet_am'"),
+        ("Wohnung_code", "the same as 'Wohnung'"),
+        ("Einkommen_kopie", "the same as 'Einkommen'"),
+    ],
+)
+def test_a_planted_trap_is_left_out_and_says_why(found, folder, column, why):
+    assert why in found["columns"][column]["left_out"]
+    comments = (folder / "use_cases" / "kredite.py").read_text()
+    assert f"# '{column}': " in comments
+
+
+def test_what_is_kept_is_declared_as_a_careful_person_would(found):
+    columns = found["columns"]
+    assert columns["verzugstage"]["special_codes"] == [999]
+    assert (columns["Alter"]["role"], columns["Alter"]["maximum"]) == ("protected", 120)
+    assert columns["Postleitzahl"]["role"] == "protected"
+    assert columns["Postleitzahl"]["kind"] == "category"
+    assert columns["Wohnung"]["categories"] == ["Eigentum", "Eltern", "Miete"]
+    assert columns["Bezirk"]["categories"] is None
+    assert (columns["Einkommen"]["kind"], columns["Einkommen"]["minimum"]) == ("amount", 0)
+    assert columns["Auslastung"]["usual"][1] == 1
+    assert found["target"]["classes"] == ["nein", "ja"]
+    assert (found["split"]["method"], found["split"]["column"]) == ("out_of_time", "eröffnet_am")
+
+
+def test_how_the_file_is_written_stands_in_the_source(found):
+    assert found["source"]["settings"] == {
+        "delimiter": ";", "encoding": "cp1252", "decimal": ",", "date_format": "%d.%m.%Y",
+    }  # fmt: skip
+
+
+def test_the_written_file_is_formatted_and_trainable_as_it_is(in_folder):
+    file = in_folder / "use_cases" / "kredite.py"
+    for command in (["format", "--check"], ["check", "--select", "E,F,I"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--line-length", "100"]
+        subprocess.run([*ruff, str(file)], check=True, capture_output=True)
+    use_case = find_use_case("kredite")
+    for column in use_case.columns:
+        assert not column.special_codes or column.note
+    assert use_case.model_dump_json()
+    data = prepared(use_case)
+    assert data.report.critical == ()
+    assert {broken.setting for broken in data.report.warnings} <= {"usual"}
+
+
+def test_no_cell_is_written_that_few_rows_share(folder, found):
+    said = (folder / "use_cases" / "kredite.py").read_text() + json.dumps(found, ensure_ascii=False)
+    assert RARE_LABEL not in said
+    written = set(re.findall(r"[\w.,-]+", said.replace("_", "")))
+    table = pd.read_csv(folder / "kredite.csv", sep=";", encoding="cp1252", dtype=str)
+    for name in table:
+        rows_of = table[name].value_counts()
+        rare = {cell for cell in rows_of.index[rows_of < 20] if len(cell) > 4}
+        telling = {cell for cell in rare if not re.fullmatch(r"[1-9]0*", cell)}
+        plain = {cell.replace(",", ".") for cell in telling} | telling
+        assert not plain & written, name
+
+
+def test_a_file_that_is_there_stays_unless_somebody_says_so(in_folder):
+    file = in_folder / "use_cases" / "kredite.py"
+    before = file.read_text()
+    again = ("draft", "kredite.csv", "--target", "ausgefallen")
+    refused = run(*again).exception
+    assert isinstance(refused, UsageError)
+    assert "--force" in str(refused)
+    assert file.read_text() == before
+    assert run(*again, "--to", "elsewhere.py").exit_code == 0
+    assert run(*again, "--force").exit_code == 0
+    assert file.read_text() == before  # the same table is drafted the same
+
+
+def clean_tables():
+    credit = read_table(find_use_case("credit_scoring").source).sample(6000, random_state=1)
+    yield credit, "SeriousDlqin2yrs"
+    yield read_table(SimulatedTransactions(customers=60, terminals=120, days=60)), "fraud"
+    for name in ("iris", "wine", "diabetes"):
+        use_case = find_use_case(name)
+        yield read_table(use_case.source), use_case.target
+    yield loan_table(), "default"
+
+
+def test_clean_tables_raise_no_alarm_about_leaks():
+    for table, target in clean_tables():
+        findings = drafted(table, target)
+        assert not [c.name for c in findings.columns if c.gives_target_away], target
+        assert declared_by(draft_text(findings)).features
+
+
+def test_codes_of_the_credit_bureau_are_found_and_named():
+    table = read_table(find_use_case("credit_scoring").source)
+    columns = {c.name: c for c in drafted(table, "SeriousDlqin2yrs").columns}
+    late = [name for name in columns if "PastDue" in name or "90Days" in name]
+    assert len(late) == 3
+    assert all(98 in columns[name].special_codes for name in late)
+    assert not [n for n, c in columns.items() if c.special_codes and n not in late]
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "certain"),
+    [
+        (["no", "yes"], "yes", True),
+        (["good", "bad"], "bad", True),
+        (["paid", "Charged Off"], "Charged Off", True),
+        (["정상", "연체"], "연체", True),
+        (["0", "1"], "1", True),
+        (["blue", "red"], "red", False),
+        (["2", "1"], "1", False),
+    ],
+)
+def test_the_positive_label_is_the_worse_or_the_rarer_and_said(labels, positive, certain):
+    table = loan_table(400)
+    table["default"] = np.where(table["default"] == 1, labels[1], labels[0])
+    target = drafted(table, "default").target
+    assert (str(target.classes[1]), target.certain) == (positive, certain)
+    assert repr(positive) in target.reason
+
+
+def test_two_columns_of_cents_are_no_copies_but_euros_and_dollars_are():
+    generator = np.random.default_rng(0)
+    one, other = generator.random((2, 1000))
+    table = loan_table(1000).assign(one=one, other=other, dollars=one * 1.1)
+    left_out = {c.name: c.left_out for c in drafted(table, "default").columns if c.left_out}
+    assert left_out == {"dollars": "says the same as 'one' in every row that was looked at"}
+
+
+def test_a_customer_with_several_rows_stays_in_one_part():
+    rows = np.arange(2000)
+    table = loan_table(2000).assign(customer_id=1000 + rows // 4)
+    split = drafted(table, "default").split
+    assert (split.method, split.column) == ("grouped", "customer_id")
+    table = table.assign(account=table.pop("customer_id"))
+    assert drafted(table, "default", identifier="account").split.column == "account"
+
+
+def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
+    generator = np.random.default_rng(0)
+    days, months = generator.integers(1, 13, 400), generator.integers(1, 13, 400)
+    dates = [
+        f"{d:02d}/{m:02d}/{y}" for d, m, y in zip(days, months, 2019 + months % 3, strict=True)
+    ]
+    loan_table(400).assign(opened=dates).to_csv(tmp_path / "t.csv", index=False)
+    _, source, said = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
+    assert source.date_format == "%d/%m/%Y"
+    assert any("%m/%d/%Y fits as well" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("written", "settings"),
+    [
+        (["1,234", "12,345", "700", "5,678,901"], {"thousands": ","}),
+        (["1.234,50", "700,25", "5.678.901,00", "3,10"], {"decimal": ",", "thousands": "."}),
+        (["1,5", "2,25", "3", "0,125"], {"decimal": ","}),
+        (["1.5", "2.25", "3", "0.125"], {}),
+        (["1 234,5", "700,2", "5 678 901,0", "3,1"], {"decimal": ",", "thousands": " "}),
+    ],
+)
+def test_marks_in_numbers_are_found(tmp_path, written, settings):
+    table = (
+        loan_table(400).assign(price=np.resize(written, 400)).drop(columns=["income", "balance"])
+    )
+    table.to_csv(tmp_path / "t.csv", index=False, sep=";")
+    _, found, _ = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
+    assert found == Source(uri=found.uri, delimiter=";", **settings)
+
+
+def test_a_column_with_a_few_cells_of_something_else_says_how_many():
+    table = loan_table(1000).assign(price=np.arange(1000) * 1.25)
+    table["price"] = table["price"].astype(str)
+    table.loc[:9, "price"] = "on request"
+    (price,) = [c for c in drafted(table, "default").columns if c.name == "price"]
+    assert "10 cells are something else" in price.left_out
+
+
+def test_names_that_a_file_could_stumble_over_are_declared_as_they_are():
+    table = loan_table(600)
+    strange = ['a "quoted" name', "it's", "back\\slash", "two\nlines", "월소득" * 20, '"""', "# x"]
+    for number, name in enumerate(strange):
+        table[name] = table["balance"].round(1) + number * table["age"]
+    use_case = declared_by(draft_text(drafted(table, "default")))
+    assert {column.name for column in use_case.columns} >= {*strange}
+
+
+def test_a_database_is_drafted_from_a_query_and_no_password_is_kept(tmp_path, monkeypatch):
+    with sqlite3.connect(tmp_path / "bank.db") as connection:
+        loan_table(600).to_sql("loans", connection, index=False)
+    file = tmp_path / "loans.py"
+    query = ("--query", "SELECT * FROM loans", "--to", file, "--target", "default")
+    done = run("draft", f"sqlite:///{tmp_path}/bank.db", *query)
+    assert done.exit_code == 0, done.exception
+    assert declared_by(file.read_text()).source.query == "SELECT * FROM loans"
+    refused = run("draft", "postgresql://me:hunter22@host/bank", *query, "--force").exception
+    assert isinstance(refused, UsageError)
+    assert "keeps no password" in str(refused)
+    assert "hunter22" not in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        (["--target", "defalt"], UsageError, "no column 'defalt'; did you mean 'default'"),
+        (["--target", "income"], DataRefused, "income: the target is missing in"),
+        (["--target", "default", "--positive", "7"], UsageError, "no such label"),
+        (["--target", "default", "--time", "housing"], DataRefused, "housing"),
+        (["--target", "default", "--id", "default"], UsageError, "three different columns"),
+    ],
+)
+def test_what_can_not_be_drafted_is_one_clear_line_and_no_file(tmp_path, arguments, kind, said):
+    loan_table(300).to_csv(tmp_path / "loans.csv", index=False)
+    file = tmp_path / "drafted.py"
+    refused = run("draft", tmp_path / "loans.csv", "--to", file, *arguments).exception
+    assert isinstance(refused, kind)
+    assert said in str(refused)
+    assert not file.exists()
+
+
+def test_check_says_what_breaks_and_where_it_stands(in_folder):
+    kept = run("check", "kredite", "--json")
+    assert kept.exit_code == 0, kept.exception
+    assert last_json(kept.stdout)["passed"] is True
+    table = german_loans()
+    table.iloc[:7, table.columns.get_loc("Alter")] = 180
+    write_german(table, in_folder / "worse.csv")
+    broken = run("check", "kredite", "--data", "worse.csv")
+    assert broken.exit_code == 3
+    lines = (in_folder / "use_cases" / "kredite.py").read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if '"Alter"' in text)
+    assert "Alter: in the allowed range, from 0 to 120: not in 7 rows" in broken.stdout
+    assert f"minimum or maximum in {in_folder}/use_cases/kredite.py, line {line}" in broken.stdout
+    assert "180" not in broken.stdout
+
+
+@pytest.mark.services
+def test_a_draft_is_trained_without_touching_it(finflows, tmp_path):
+    (tmp_path / "use_cases").mkdir()
+    loan_table(1500).to_csv(tmp_path / "loans.csv", index=False)
+    file = tmp_path / "use_cases" / "own_loans.py"
+    here = {"PYTHONPATH": f"{sys.path[0]}:{tmp_path}"}
+    done = finflows("draft", tmp_path / "loans.csv", "--target", "default", "--to", file)
+    assert done.returncode == 0, done.stderr
+    trained = finflows("train", "own_loans", "--json", PYTHONPATH=here["PYTHONPATH"])
+    assert trained.returncode == 0, trained.stderr
+    assert last_json(trained.stdout)["gate"]["passed"]

@@ -1,0 +1,110 @@
+"""What names and numbers of a column suggest, and what they do not."""
+
+import numpy as np
+import pytest
+
+from modelling.drafting.columns.kinds import is_money
+from modelling.drafting.columns.name_words import names_somebody, parts_of
+from modelling.drafting.columns.protected_names import protected_attribute
+from modelling.drafting.columns.ranges import round_outwards, special_codes
+from modelling.drafting.python_text import Call, expression, literal, width
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("gender", "gender"),
+        ("CODE_GENDER", "gender"),
+        ("Geschlecht", "gender"),
+        ("sexe", "gender"),
+        ("género", "gender"),
+        ("고객성별", "gender"),
+        ("Alter", "age"),
+        ("âge", "age"),
+        ("edad_cliente", "age"),
+        ("DateOfBirth", "age"),
+        ("연령대", "age"),
+        ("Familienstand", "marital status"),
+        ("estado_civil", "marital status"),
+        ("Staatsangehörigkeit", "nationality or origin"),
+        ("국적", "nationality or origin"),
+        ("zip_code", "place of living"),
+        ("Kundenpostleitzahl", "place of living"),
+        ("mortgage", None),
+        ("average_balance", None),
+        ("age_of_account", None),
+        ("loan_purpose", None),
+        ("usage", None),
+        ("percentage", None),
+    ],
+)
+def test_a_protected_attribute_is_known_by_its_name(name, attribute):
+    assert protected_attribute(name) == attribute
+
+
+def test_names_are_read_in_their_parts():
+    assert parts_of("MonthlyIncome_EUR2") == ["monthly", "income", "eur"]
+    assert names_somebody("customer_no")
+    assert names_somebody("Kundennummer")
+    assert not names_somebody("customer_income")
+    assert is_money("Kreditbetrag")
+    assert is_money("loan_amount")
+    assert not is_money("number_of_loans")
+    assert not is_money("open_credit_lines")
+
+
+COIN = np.arange(2000) % 2.0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "code", "found"),
+    [
+        ("age", 999.0, (999.0,)),
+        ("age", -1.0, (-1.0,)),
+        ("count", 98.0, (98.0,)),
+        ("age", 99.0, ()),  # people of 99 there are
+        ("income", None, ()),
+        ("net", None, ()),
+        ("count", None, ()),
+    ],
+)
+def test_codes_lie_apart_and_repeat(sizes, code, found):
+    generator = np.random.default_rng(3)
+    values = {
+        "age": generator.integers(18, 95, 2000),
+        "count": generator.poisson(2, 2000),
+        "income": generator.lognormal(8, 1.5, 2000),
+        "net": generator.integers(-2, 3, 2000),
+    }[sizes].astype(float)
+    if code is not None:
+        values[:40] = code
+    assert special_codes(values, COIN) == found
+    if found:
+        few = np.where(values == code, np.nan, values)
+        few[:5] = code
+        assert special_codes(few, COIN) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "up", "rounded"),
+    [(0.0, True, 0), (3.2, True, 5), (3.2, False, 2), (-3.2, False, -5), (-3.2, True, -2)],
+)
+def test_ranges_are_round_and_outside(value, up, rounded):
+    assert round_outwards(value, up) == rounded
+
+
+def test_a_line_that_is_too_long_stands_below_one_another():
+    call = Call("category", ("c" * 60, "d" * 40), (("note", "word " * 40 + "end"),))
+    lines = expression(call, 8)
+    assert all(width(line) <= 100 for line in lines)
+    text = "".join(lines).strip().removesuffix(",")
+    assert eval(text, {"category": lambda one, other, note: (one, other, note)}) == (
+        "c" * 60,
+        "d" * 40,
+        "word " * 40 + "end",
+    )
+
+
+@pytest.mark.parametrize("text", ["a", 'a"b', "it's", "both \" and '", "\\", "\n", "\u2028"])
+def test_text_is_written_as_python_reads_it(text):
+    assert eval(literal(text)) == text
