@@ -148,7 +148,7 @@ def train_with_remedies(
     attempts: list[Attempt] = []
     applied: dict[str, Any] = {}
     for number in range(1, remedies + 2):
-        with nested_run(run, "attempt", str(number), use_case) as nested:
+        with nested_run(run, "attempt", str(number), use_case, applied) as nested:
             attempt = train_and_read(features, use_case, nested, scratch)
         attempts.append(replace(attempt, applied=applied))
         remedy = next_remedy(attempts)

@@ -104,7 +104,5 @@ def judge_gate(metrics: dict[str, float], use_case: UseCase) -> RequirementResul
     if gate is None:
         return NO_GATE
     value = metrics[gate.metric]
-    bounds = [f"at least {gate.at_least:g}"] if gate.at_least is not None else []
-    bounds += [f"at most {gate.at_most:g}"] if gate.at_most is not None else []
-    reason = f"{gate.metric} {value:.4f}, wanted {' and '.join(bounds)}"
+    reason = f"{gate.metric} {value:.4f}, wanted {gate.wanted}"
     return RequirementResult(gate.passes(value), reason)
