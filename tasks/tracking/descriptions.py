@@ -12,14 +12,18 @@ LONGEST_VALUE, LONGEST_NAME = 40, 200  # characters; the run's parameters are co
 
 
 def run_name(subject: str, settings: Mapping[str, Any]) -> str:
-    """``subject`` (a use case, a trial) with the settings that were changed, by their short names:
+    """``subject`` (a use case, a trial) with the settings that were changed:
     ``credit_scoring learning_rate=0.01 hidden_units=(32,16)``."""
+    return _cut(f"{subject} {in_words(settings)}".rstrip(), LONGEST_NAME)
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """The settings by their short names, long values cut."""
     last = [name.rpartition(".")[2] for name in settings]
-    changed = [
+    return " ".join(
         f"{short if last.count(short) == 1 else name}={_shown(value)}"
         for (name, value), short in zip(settings.items(), last, strict=True)
-    ]
-    return _cut(" ".join([subject, *changed]), LONGEST_NAME)
+    )
 
 
 def dated_run_name(subject: str, settings: Mapping[str, Any]) -> str:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # the command line uses this module before the heavy imports
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
-# MLflow's pages are about traces of language models, unless they are told otherwise: an experiment
-# by its tag, and a page by its address.
+# MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
+# goes by the address, or by what was last pressed in the browser; others go by the tag.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 MACHINE_LEARNING = "?workflowType=machine_learning"
 RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate its database
