@@ -14,7 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 from servers import mlflow_ui, store_client
 
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.store import EXPERIMENT_TAGS
+from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
 
 pytestmark = pytest.mark.services
 COMPARED = ("credit_scoring", "market_volatility")
@@ -51,7 +51,7 @@ def keep(page, name):
 
 
 def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
-    """By the address that is printed; and by a click, after Model training was pressed once."""
+    """By its address, and by a click after Model training was pressed once."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client = store_client(uri)
     number = client.create_experiment("loans", tmp_path.as_uri(), EXPERIMENT_TAGS)
@@ -60,13 +60,13 @@ def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
     with mlflow_ui(tmp_path, uri) as ui:
         page.goto(f"{ui}{tracked.address}")
         expect(page.get_by_text(run.run_id).first).to_be_visible()
-        page.get_by_role("link", name="loans", exact=True).first.click()
-        expect(page.get_by_role("row").filter(has_text="loans epochs=3")).to_be_visible()
-        page.goto(ui)
-        page.get_by_text("Model training", exact=True).first.click()
+        runs = page.get_by_role("row").filter(has_text="loans epochs=3")
+        page.goto(f"{ui}/#/experiments/{number}{MACHINE_LEARNING}")
+        expect(runs.first).to_be_visible()
         page.goto(f"{ui}/#/experiments")
-        page.get_by_role("link", name="loans", exact=True).first.click()
-        expect(page.get_by_role("row").filter(has_text="loans epochs=3")).to_be_visible()
+        page.get_by_role("button", name="Model training").click()
+        page.get_by_role("table").get_by_role("link", name="loans").click()
+        expect(runs.first).to_be_visible()
 
 
 def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):

@@ -207,9 +207,12 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         # The message of an unexpected error may quote cells; its type does not.
         reason = type(error).__name__
     registered = is_registered(tracked.client, tracked.run_id)
+    description = f"Failed: {reason}"
     if not registered and not isinstance(error, DataRefused | UsageError):
-        error.add_note(f"finflows resume {tracked.run_id} continues from the last checkpoint")
-    tracked.log_tags({"failure": reason, "mlflow.note.content": f"Failed: {reason}"})
+        resume = f"finflows resume {tracked.run_id} continues from the last checkpoint"
+        error.add_note(resume)
+        description += f"\n\n{resume}"
+    tracked.log_tags({"failure": reason, "mlflow.note.content": description})
     if isinstance(error, DataRefused) and error.broken:
         lines = [
             f"- {broken.column}: {broken.rule} ({broken.rows} rows)" for broken in error.broken
