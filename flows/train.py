@@ -21,11 +21,11 @@ from tasks.baselines import fit_baselines
 from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
-from tasks.reporting import publish, record_judgement
+from tasks.reporting import compared_with_strongest, publish, record_judgement
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
-from tasks.training import choose_attempt, refuse_diverged, train_and_read
+from tasks.training import choose_attempt, refuse_diverged, say_remedy, train_and_read
 
 
 class TrainingResult(BaseModel):
@@ -38,6 +38,7 @@ class TrainingResult(BaseModel):
     gate: dict[str, bool | str]
     model: dict[str, str]
     paths: dict[str, str]
+    compared: str = Field("", exclude=True)  # in words, for the terminal
 
     @classmethod
     def of(
@@ -52,6 +53,7 @@ class TrainingResult(BaseModel):
             gate={**gate._asdict(), "declared": use_case.gate is not None},
             model=model,
             paths=run.paths,
+            compared=compared_with_strongest(judgement),
         )
 
 
@@ -148,12 +150,13 @@ def train_with_remedies(
     attempts: list[Attempt] = []
     applied: dict[str, Any] = {}
     for number in range(1, remedies + 2):
-        with nested_run(run, "attempt", str(number), use_case) as nested:
+        with nested_run(run, "attempt", str(number), use_case, applied) as nested:
             attempt = train_and_read(features, use_case, nested, scratch)
         attempts.append(replace(attempt, applied=applied))
         remedy = next_remedy(attempts)
-        if remedy is None:
+        if remedy is None or number > remedies:
             break
+        say_remedy(number, remedies, remedy)
         applied = {**applied, **remedy}
         use_case = override(use_case, remedy)
     return refuse_diverged(choose_attempt(run, attempts))

@@ -8,6 +8,7 @@ from modelling.judgement.evaluation import gate_state
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.attempt import Attempt
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
@@ -36,7 +37,19 @@ def _compared(judgement: Judgement, metric: str, baseline: str) -> str:
     if advantage.excludes_zero:
         result = "better than" if advantage.low > 0 else "WORSE than"
     value = judgement.baseline_metrics[baseline][metric]
-    return f"{result} {baseline} ({value:.4f}) by {advantage}"
+    return f"{result} {baseline} ({format_value(value)}) by {advantage}"
+
+
+def compared_with_strongest(judgement: Judgement) -> str:
+    """The first headline metric with its interval, beside the baseline that comes closest to the
+    network or beats it by most."""
+    metric = judgement.use_case.headline[0]
+    value = f"{metric} {judgement.intervals[metric]}"
+    baselines = judgement.baseline_predictions
+    if not baselines:
+        return value
+    strongest = min(baselines, key=lambda name: judgement.advantages[metric, name].value)
+    return f"{value}, {_compared(judgement, metric, strongest)}"
 
 
 def publish(
@@ -48,7 +61,7 @@ def publish(
     """The report beside the run in MLflow, and in Prefect with a link to the run."""
     use_case = judgement.use_case
     metric = use_case.headline[0]
-    headline = f"{metric} {judgement.metrics[metric]:.4f}"
+    headline = f"{metric} {format_value(judgement.metrics[metric])}"
     note = f"{use_case.title}: test {headline}, learning curve "
     run.log_tags({"mlflow.note.content": note + trained.diagnosis.verdict})
     markdown = _markdown(trained, report, judgement)

@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from prefect import task
@@ -19,6 +20,7 @@ from modelling.learning_curve.history import History, OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
 from tasks.progress import progress_line
+from tasks.tracking.descriptions import in_words
 from tasks.tracking.provenance import flat_parameters
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.retrying import is_transient
@@ -91,6 +93,11 @@ def choose_attempt(run: TrackedRun, attempts: list[Attempt]) -> Attempt:
     run.log_text(_path(attempts, chosen), "remedies.md")
     run.log_tags({"remedy_path": " -> ".join(one.diagnosis.verdict for one in attempts)})
     return chosen
+
+
+def say_remedy(number: int, remedies: int, remedy: Mapping[str, Any]) -> None:
+    """Say what the next attempt changes."""
+    log.info("%-11s %d of %d: trying %s", "remedy", number, remedies, in_words(remedy))
 
 
 def _path(attempts: list[Attempt], chosen: Attempt) -> str:

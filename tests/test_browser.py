@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, last_json
 from playwright.sync_api import expect, sync_playwright
-from servers import mlflow_ui
+from servers import mlflow_ui, store_client
+
+from tasks.tracking.record import TrackedRun
+from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
 
 pytestmark = pytest.mark.services
 COMPARED = ("credit_scoring", "market_volatility")
@@ -45,6 +48,25 @@ def everything(finflows, tmp_path_factory):
 def keep(page, name):
     if folder := os.environ.get("FINFLOWS_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / name)
+
+
+def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
+    """By its address, and by a click after Model training was pressed once."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = store_client(uri)
+    number = client.create_experiment("loans", tmp_path.as_uri(), EXPERIMENT_TAGS)
+    run = client.create_run(number, run_name="loans epochs=3").info
+    tracked = TrackedRun(client, run.run_id, number, run.artifact_uri)
+    with mlflow_ui(tmp_path, uri) as ui:
+        page.goto(f"{ui}{tracked.address}")
+        expect(page.get_by_text(run.run_id).first).to_be_visible()
+        runs = page.get_by_role("row").filter(has_text="loans epochs=3")
+        page.goto(f"{ui}/#/experiments/{number}{MACHINE_LEARNING}")
+        expect(runs.first).to_be_visible()
+        page.goto(f"{ui}/#/experiments")
+        page.get_by_role("button", name="Model training").click()
+        page.get_by_role("table").get_by_role("link", name="loans").click()
+        expect(runs.first).to_be_visible()
 
 
 def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):

@@ -62,6 +62,7 @@ def test_a_row_tells_what_decides(runs, entries):
     assert "challenger" in long.aliases
     assert short.aliases == ()
     assert len(long.val_losses) >= 2
+    assert long.val_losses[long.best_epoch - 1] == min(long.val_losses)
     assert len(short.val_losses) == 1
     assert long.data_hash == short.data_hash != iris.data_hash
     assert iris.gate in ("passed", "failed")
@@ -101,10 +102,15 @@ def test_runs_from_before_the_time_are_left_out(runs, client):
     tags = {**ours, "round": "old"}
     old = client.create_run(known.info.experiment_id, start_time=began, tags=tags)
     client.log_param(old.info.run_id, "problem", "multiclass")
+    client.log_metric(old.info.run_id, "best_epoch", 1)  # it counted from 0
+    for step, loss in enumerate((0.9, 0.4, 0.5)):
+        client.log_metric(old.info.run_id, "val_loss", loss, step=step)
     client.set_terminated(old.info.run_id)
     assert len(read_leaderboard(tags={"round": "old"}, since="2w")) == 1
     assert read_leaderboard(tags={"round": "old"}, since="7d") == []
-    assert read_leaderboard(tags={"round": "old"})[0].value is None
+    (entry,) = read_leaderboard(tags={"round": "old"})
+    assert entry.value is None
+    assert entry.best_epoch == 2
 
 
 @pytest.mark.parametrize(

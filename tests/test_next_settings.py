@@ -45,3 +45,4 @@ def test_the_command_names_all_that_it_takes(finflows):
     assert "training.batch_size=32" in line
     assert "training.epochs=1 " not in line
     assert "baselines=" in line
+    assert "remedy      1 of 1: trying " in done.stdout

@@ -1,6 +1,7 @@
 """A search: many trainings under one parent, judged on validation rows, the best trained anew."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -58,8 +59,9 @@ def test_the_table_is_prepared_once_for_all_trials_and_the_final_training(caplog
 def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, client):
     runs = trials_of(client, found.run_id)
     assert sorted(runs) == list(range(9))
-    for run in runs.values():
+    for number, run in runs.items():
         assert run.info.status == "FINISHED"
+        assert re.match(rf"trial {number} \w+=", run.info.run_name)
         assert run.data.tags["learning_curve"]
         assert run.data.metrics["training_seconds"] > 0
         steps = [one.step for one in client.get_metric_history(run.info.run_id, "val_loss")]

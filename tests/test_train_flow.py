@@ -39,7 +39,7 @@ def test_every_epoch_is_tracked_once_at_its_step(credit_run, client):
     val_losses = [m.value for m in client.get_metric_history(credit_run.run_id, "val_loss")]
     metrics = client.get_run(credit_run.run_id).data.metrics
     assert metrics["best_val_loss"] == min(val_losses)
-    assert metrics["best_epoch"] == int(np.argmin(val_losses))
+    assert metrics["best_epoch"] == int(np.argmin(val_losses)) + 1
 
 
 def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
@@ -50,6 +50,7 @@ def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
     tags = run.data.tags
     for tag in ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed", "prefect_flow_run"):
         assert tags[tag] not in ("", "none"), tag
+    assert run.info.run_name.startswith("credit_scoring epochs=3 uri=borrowers.csv at_least=0.6")
     assert tags["finflows_version"] == version("finance-flows")
     assert "Give Me Some Credit" in tags["mlflow.note.content"]
     contexts = {one.tags[0].value for one in run.inputs.dataset_inputs}
@@ -85,6 +86,15 @@ def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, cli
 def test_a_run_with_a_gate_of_its_own_stays_challenger(credit_run):
     said = "not judged as declared: gate set for this run"
     assert said in credit_run.model["promotion"]
+
+
+def test_the_registered_model_describes_itself(credit_run, client):
+    model = credit_run.model
+    assert "Give Me Some Credit" in client.get_registered_model(model["name"]).description
+    said = client.get_model_version(model["name"], model["version"]).description
+    for part in ("gate passed", credit_run.learning_curve["verdict"], model["promotion"]):
+        assert part in said
+    assert f"/runs/{credit_run.run_id}" in said
 
 
 def test_a_loss_to_a_baseline_is_said(store, prefect_server, client, credit_file):
@@ -209,6 +219,7 @@ def test_refused_data_ends_failed_with_the_reason_and_registers_nothing(
     run = newest_run(client, "credit_scoring")
     assert run.info.status == "FAILED"
     assert "age" in run.data.tags["failure"]
+    assert run.data.tags["mlflow.note.content"] == f"Failed: {run.data.tags['failure']}"
     files = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
     assert "validation_report.md" in files
     assert versions(client) == before

@@ -15,6 +15,7 @@ from flows.command_line import (
     model_commands,
     terminal,
 )
+from flows.command_line.stages import end_stage
 from flows.command_line.warm_up import warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import override, parse_overrides
@@ -294,7 +295,9 @@ def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any
 
 def _prepare(verbose: bool, as_json: bool, flow: str = "flows.train") -> None:
     terminal.prepare(verbose, as_json)
+    typer.echo(f"  {'starting':11} Prefect, MLflow and Great Expectations", err=as_json)
     warm_up(flow)
+    end_stage("starting")
 
 
 @app.command("list")
@@ -334,6 +337,7 @@ def ui(
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
+    typer.echo("           press Model training there, once: the browser remembers it")
     interruption.set_last_line("the MLflow UI has ended")
     serve_ui(port)
 

@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.command_line.stages import StageLines, seconds_by_stage
 from modelling.declaration import names
+from modelling.declaration.overrides import override
+from modelling.declaration.use_case_files import find_use_case
 from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
 from tasks.tracking.store import how_to_open, is_writable, refuse_unusable_store
@@ -89,10 +92,8 @@ def configure_user() -> None:
 
 def show_stages(to_stderr: bool) -> None:
     """Print the log lines of the stages."""
-    handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
-    handler.setFormatter(logging.Formatter("  %(message)s"))
     log = logging.getLogger("finflows")
-    log.addHandler(handler)
+    log.addHandler(StageLines(to_stderr))
     log.setLevel(logging.INFO)
     log.propagate = False
 
@@ -174,24 +175,60 @@ def show_traceback(
     print(hide_secrets("".join(format_exception(kind, error, trace))), file=sys.stderr, end="")
 
 
-def show_result(result: "TrainingResult", overrides: Mapping[str, Any], as_json: bool) -> None:
-    """Print the last lines of a training: test metrics, gate, and what to try next."""
+def show_result(
+    result: "TrainingResult", overrides: Mapping[str, Any], as_json: bool, searched: bool = False
+) -> None:
+    """Print the last lines of a training: how good it is against what, what its curve says, and
+    what to do next; then the other test metrics."""
     if as_json:
         print(json.dumps(result.model_dump()))
         return
-    shown = [f"{name} {value:.4f}" for name, value in result.metrics.items()]
+    verdict = "passed" if result.gate["passed"] else "FAILED"
+    gate = f"{verdict}, {result.gate['reason']}" if result.gate["declared"] else "none declared"
+    curve = result.learning_curve
+    print()
+    print(f"Result:       {result.compared}")
+    print(f"Gate:         {gate}")
+    print(f"Curve:        {curve['verdict']}, {curve['evidence']}")
+    if curve["leak_suspected"]:
+        print(f"              leak suspected: {curve['leak_suspected']}")
+    if command := _next_command(result, overrides, searched):
+        print(f"Try next:     {command}")
+    print(f"Compare runs: {how_to_open(result.paths['ui'])}")
+    print()
+    shown = _metrics_for_people(result, overrides)
     for first in range(0, len(shown), 5):
         print(f"  {'' if first else 'test rows':11} {'  '.join(shown[first : first + 5])}")
-    verdict = "passed" if result.gate["passed"] else "FAILED"
-    message = f"{verdict}: {result.gate['reason']}" if result.gate["declared"] else "none declared"
-    print(f"  {'gate':11} {message}")
+    print(f"  {'seconds':11} {seconds_by_stage()}")
     print(f"  {'run':11} {result.run_id}")
-    print()
-    if remedy := result.learning_curve["remedy"]:
-        settings = {**overrides, **remedy}
-        flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
-        print(f"Try next:     .venv/bin/finflows train {result.use_case} {' '.join(flags)}")
-    print(f"Compare runs: {how_to_open(result.paths['ui'])}")
+
+
+def _next_command(
+    result: "TrainingResult", overrides: Mapping[str, Any], searched: bool
+) -> str | None:
+    """What the curve asks for; a search where it asks for nothing, unless that was done."""
+    remedy = result.learning_curve["remedy"]
+    if searched and not remedy:
+        return None
+    settings = {**overrides, **remedy}
+    flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
+    command = "train" if remedy else "search"
+    return " ".join([".venv/bin/finflows", command, result.use_case, *flags])
+
+
+def _metrics_for_people(result: "TrainingResult", overrides: Mapping[str, Any]) -> list[str]:
+    """Each test metric with its value, money in the unit of the declared costs."""
+    from modelling.judgement.metrics.catalogue import find_metric
+    from modelling.judgement.metrics.metric import format_value
+
+    use_case = override(find_use_case(result.use_case), overrides)
+    shown = []
+    for name, value in result.metrics.items():
+        metric = find_metric(name, use_case.problem)
+        is_money = "costs" in metric.needs and metric.unit  # a share of the costs has no unit
+        unit = use_case.costs.unit if use_case.costs and is_money else ""
+        shown.append(f"{name} {format_value(value, unit)}")
+    return shown
 
 
 def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
@@ -223,7 +260,7 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     if as_json:
         print(json.dumps(result.model_dump()))
         return
-    show_result(result.trained, {**overrides, **result.settings}, as_json)
+    show_result(result.trained, {**overrides, **result.settings}, as_json, searched=True)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(result.trials.items()))
     print(f"Searched:     {counts}; best is trial {result.best_trial}, ", end="")
     print(f"val_loss {result.best_val_loss:.5g}")

@@ -108,6 +108,12 @@ class Gate(Declaration):
             raise ValueError(f"gate: say what {self.metric} must reach: at_least or at_most")
         return self
 
+    @property
+    def wanted(self) -> str:
+        """The bounds in words: ``at least 0.85``."""
+        bounds = {"at least": self.at_least, "at most": self.at_most}
+        return " and ".join(f"{word} {to:g}" for word, to in bounds.items() if to is not None)
+
     def passes(self, value: float) -> bool:
         """NaN never passes."""
         above = self.at_least is None or value >= self.at_least

@@ -9,7 +9,7 @@ from modelling.declaration import UseCase
 from modelling.judgement.decisions.costs import amounts_of, costs_by_decision
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.metrics.catalogue import metrics_for
-from modelling.judgement.metrics.metric import Scored
+from modelling.judgement.metrics.metric import Scored, format_value
 
 
 def evaluate(
@@ -104,7 +104,5 @@ def judge_gate(metrics: dict[str, float], use_case: UseCase) -> RequirementResul
     if gate is None:
         return NO_GATE
     value = metrics[gate.metric]
-    bounds = [f"at least {gate.at_least:g}"] if gate.at_least is not None else []
-    bounds += [f"at most {gate.at_most:g}"] if gate.at_most is not None else []
-    reason = f"{gate.metric} {value:.4f}, wanted {' and '.join(bounds)}"
+    reason = f"{gate.metric} {format_value(value)}, wanted {gate.wanted}"
     return RequirementResult(gate.passes(value), reason)

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from modelling.data.independence import refuse_single_group
-from modelling.judgement.metrics.metric import Weighted
+from modelling.judgement.metrics.metric import Weighted, format_value
 
 Name = TypeVar("Name", bound=Hashable)
 RESAMPLES = 1000
@@ -26,7 +26,8 @@ class Interval(NamedTuple):
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        value, low, high = map(format_value, self)
+        return f"{value} [{low}, {high}]"
 
 
 def bootstrap(

@@ -13,6 +13,7 @@ from modelling.declaration import UseCase
 from modelling.judgement.evaluation import NO_GATE, RequirementResult, scored_rows
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import default_headline, find_metric, metrics_for
+from modelling.judgement.metrics.metric import format_value
 
 
 class Promotion(NamedTuple):
@@ -131,6 +132,6 @@ def decide(
         return Promotion(False, f"{reason}. To promote it: {by_hand}", {})
     promoted = gain.low > 0
     words = "better than" if promoted else "not better beyond noise than"
-    than = f"{words} champion version {champion}'s {of_champion:.4f}"
-    reason = f"{name} {value:.4f}, {than}: gain {gain}"
+    than = f"{words} champion version {champion}'s {format_value(of_champion)}"
+    reason = f"{name} {format_value(value)}, {than}: gain {gain}"
     return Promotion(promoted, f"{reason}; {changed}" if changed else reason, numbers)

@@ -1,13 +1,18 @@
 """The history of a training: each metric after every epoch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 # Called with an epoch (from 0) and its metrics; returning True ends the training.
 OnEpoch = Callable[[int, dict[str, float]], bool | None]
+
+
+def lowest_finite(losses: Sequence[float]) -> int:
+    """The position (from 0) of the lowest finite loss; 0 where none is finite."""
+    return int(np.argmin([loss if math.isfinite(loss) else math.inf for loss in losses]))
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,6 @@ class History:
     best_val_loss: float = field(init=False)
 
     def __post_init__(self) -> None:
-        losses = [loss if math.isfinite(loss) else math.inf for loss in self.metrics["val_loss"]]
-        best = int(np.argmin(losses))
+        best = lowest_finite(self.metrics["val_loss"])
         object.__setattr__(self, "best_epoch", best)
         object.__setattr__(self, "best_val_loss", self.metrics["val_loss"][best])

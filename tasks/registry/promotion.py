@@ -21,6 +21,7 @@ from modelling.learning_curve.attempt import Attempt
 from modelling.refusals import UsageError
 from tasks.registry.champions import alias_lock, champion_of, history, set_champion
 from tasks.registry.model_files import load_version
+from tasks.tracking.descriptions import describe_version
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 
@@ -61,6 +62,9 @@ def judge_challenger(
             decision = Promotion(True, _reason_for_champion(run.client, name, version), {})
         elif decision.promoted:
             set_champion(run.client, name, version, decision.reason, "compared")
+    curve = trained.diagnosis.verdict
+    description = describe_version(use_case, judgement.gate, curve, run.address, decision.reason)
+    run.client.update_model_version(name, version, description)
     _record(run, name, version, decision, fitness)
     return decision
 

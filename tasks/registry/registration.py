@@ -18,6 +18,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from modelling.declaration import UseCase
 from modelling.judgement.agreement import refuse_disagreement
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.packaging import Package
@@ -26,6 +27,7 @@ from tasks.registry.champions import set_challenger
 from tasks.registry.file_hashes import hash_tag
 from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import downloaded_model
+from tasks.tracking.descriptions import describe_experiment, describe_version
 from tasks.tracking.record import TrackedRun, gate_tags
 from tasks.tracking.retrying import is_transient
 from tasks.workers.fresh_process import score_in_fresh_process
@@ -67,7 +69,10 @@ def register_model(
     )
     tags |= {**gate_tags(gate), **comparison_tags, "learning_curve": trained.diagnosis.verdict}
     tags["disagreement"] = f"{difference:.2g}"
-    version = str((existing or _create_version(run, package.name, model_uri, tags)).version)
+    description = describe_version(trained.use_case, gate, trained.diagnosis.verdict, run.address)
+    made = existing or _create_version(run, package.name, model_uri, tags, description)
+    version = str(made.version)
+    _describe_model(run, trained.use_case)
     set_challenger(run.client, package.name, version)
     run.log_metrics({"registration_seconds": time.perf_counter() - started})
     log.info("%-11s %s version %s, alias challenger", "registered", package.name, version)
@@ -123,8 +128,14 @@ def _existing_version(run: TrackedRun, name: str) -> ModelVersion | None:
     return made[0] if made else None
 
 
+def _describe_model(run: TrackedRun, use_case: UseCase) -> None:
+    """Describe the registered model, unless somebody already has."""
+    if not run.client.get_registered_model(use_case.name).description:
+        run.client.update_registered_model(use_case.name, describe_experiment(use_case))
+
+
 def _create_version(
-    run: TrackedRun, name: str, model_uri: str, tags: Mapping[str, str]
+    run: TrackedRun, name: str, model_uri: str, tags: Mapping[str, str], description: str
 ) -> ModelVersion:
     """Create the version with all tags at once, so that none is incomplete."""
     try:
@@ -134,5 +145,10 @@ def _create_version(
             raise
     model_id = model_uri.removeprefix("models:/")
     return run.client.create_model_version(
-        name, model_uri, run.run_id, tags={k: str(v) for k, v in tags.items()}, model_id=model_id
+        name,
+        model_uri,
+        run.run_id,
+        tags={k: str(v) for k, v in tags.items()},
+        description=description,
+        model_id=model_id,
     )

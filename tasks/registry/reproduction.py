@@ -14,6 +14,8 @@ from tasks.tracking.store import connect
 # In the order of cause and effect: the first difference explains those after it.
 PROVENANCE_TAGS = ("data_hash", "git_commit", "git_dirty", "lock_hash", "seed")
 TIMING_METRICS = {"rows_per_second", "training_seconds", "registration_seconds"}
+# It follows from val_loss, which is compared, and counts from 0 in runs of earlier versions.
+NOT_COMPARED = TIMING_METRICS | {"best_epoch"}
 
 
 class Reproduction(NamedTuple):
@@ -67,7 +69,7 @@ AFTER_TRAINING_PREFIXES = ("best_", "test_", "baseline_", "advantage_")
 
 def _in_order(then: Run, now: Run) -> list[str]:
     """The metrics of the training, then those that are measured after it."""
-    names = ({*then.data.metrics} | {*now.data.metrics}) - TIMING_METRICS
+    names = ({*then.data.metrics} | {*now.data.metrics}) - NOT_COMPARED
     return sorted(names, key=lambda name: (name.startswith(AFTER_TRAINING_PREFIXES), name))
 
 

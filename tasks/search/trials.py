@@ -75,6 +75,7 @@ def _start(
         "number": number,
         "trial": trial,
         "use_case": override(study.use_case, study.settings(number)),
+        "settings": study.settings(number),
         "features": features,
         "pruning_thresholds": study.pruning_thresholds(number),
         "parent": parent,
@@ -95,17 +96,18 @@ def run_trial(
     number: int,
     trial: Trial,
     use_case: UseCase,
+    settings: dict[str, Any],
     features: Preprocessed,
     pruning_thresholds: PruningThresholds,
     parent: TrackedRun,
     executor: Executor,
 ) -> Outcome:
-    """Train with the settings of one trial, and store the outcome.
+    """Train with the ``settings`` of one trial, which ``use_case`` has, and store the outcome.
 
     Continues from its checkpoints if there are any, as after its worker was killed. The run of a
     pruned trial is FINISHED, with the tag ``pruned``.
     """
-    with nested_run(parent, "trial", str(number), use_case) as run:
+    with nested_run(parent, "trial", str(number), use_case, settings) as run:
         job = TrainingJob(
             use_case=use_case,
             train=features.train,

@@ -11,6 +11,7 @@ from mlflow.entities import Run
 
 from modelling.declaration.names import is_use_case_name, tag_filter
 from modelling.judgement.metrics.catalogue import default_headline, is_lower_better
+from modelling.learning_curve.history import lowest_finite
 from modelling.refusals import UsageError
 from tasks.tracking.pages import all_pages, runs_of_all_experiments
 from tasks.tracking.reaping import PROJECT_RUNS
@@ -26,7 +27,8 @@ class LeaderboardEntry(NamedTuple):
 
     ``low`` and ``high`` bound the 95 % interval of the headline metric on the test rows; ``skill``
     is the improvement over the naive baseline as a share of what was left to gain. Both are None
-    for runs that were judged without them. ``val_losses`` are by epoch.
+    for runs that were judged without them. ``val_losses`` are by epoch; ``best_epoch`` (from 1) has
+    the lowest of them, None where there is none.
     """
 
     use_case: str
@@ -123,9 +125,8 @@ def _entry(
     tags, metrics, info = run.data.tags, run.data.metrics, run.info
     metric = tags.get("headline") or default_headline(run.data.params["problem"])[0]
     version, aliases = versions.get(info.run_id, ("", ()))
-    epoch = metrics.get("best_epoch")
     epochs = client.get_metric_history(info.run_id, "val_loss")
-    curve = sorted(epochs, key=lambda logged: logged.step)
+    val_losses = [logged.value for logged in sorted(epochs, key=lambda logged: logged.step)]
     return LeaderboardEntry(
         use_case=tags["use_case"],
         run_id=info.run_id,
@@ -136,7 +137,8 @@ def _entry(
         low=metrics.get(f"test_{metric}_low"),
         high=metrics.get(f"test_{metric}_high"),
         skill=metrics.get("test_skill"),
-        best_epoch=None if epoch is None else int(epoch) + 1,
+        # Not the metric of that name: runs of earlier versions count from 0 in it.
+        best_epoch=lowest_finite(val_losses) + 1 if val_losses else None,
         learning_curve=tags.get("learning_curve", ""),
         gate=tags.get("gate", ""),
         doubts=tags.get("doubts", ""),
@@ -144,7 +146,7 @@ def _entry(
         data_hash=tags.get("data_hash", ""),
         version=version,
         aliases=aliases,
-        val_losses=tuple(logged.value for logged in curve),
+        val_losses=tuple(val_losses),
     )
 
 

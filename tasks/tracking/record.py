@@ -21,7 +21,7 @@ from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
-from tasks.tracking.store import checkpoint_folder, scratch_folder, tracking_uri
+from tasks.tracking.store import MACHINE_LEARNING, checkpoint_folder, scratch_folder, tracking_uri
 from tasks.tracking.unfinished_files import unfinished_folder
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
@@ -101,7 +101,7 @@ class TrackedRun:
         self.flush()
         self.log_metrics(
             {
-                "best_epoch": history.best_epoch,
+                "best_epoch": history.best_epoch + 1,  # from 1, as everywhere for people
                 "best_val_loss": history.best_val_loss,
                 "rows_per_second": history.rows_per_second,
                 "training_seconds": history.seconds,
@@ -115,7 +115,9 @@ class TrackedRun:
                 "compiled": f"no: {history.not_compiled}" if history.not_compiled else "yes",
             }
         )
-        self.log_text(pd.DataFrame(history.metrics).to_csv(index_label="epoch"), LEARNING_CURVE_CSV)
+        by_epoch = pd.DataFrame(history.metrics)
+        by_epoch.index += 1
+        self.log_text(by_epoch.to_csv(index_label="epoch"), LEARNING_CURVE_CSV)
         save = {"dpi": 120}
         self.client.log_figure(self.run_id, figure, LEARNING_CURVE_PNG, save_kwargs=save)
 
@@ -186,4 +188,4 @@ class TrackedRun:
     @property
     def address(self) -> str:
         """The path of the run in MLflow's UI, after the address of the UI."""
-        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}{MACHINE_LEARNING}"

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from signal import Signals
 from typing import Any
 
@@ -16,6 +15,7 @@ from prefect.runtime import deployment, flow_run
 from modelling.declaration import UseCase, names
 from modelling.declaration.references import reference_secrets, refuse_missing_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
+from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
@@ -42,7 +42,7 @@ def tracked_run(
     It ends as FINISHED, FAILED (an error) or KILLED (interrupted), with the reason as a tag.
     """
     client = connect_with_retries() if deployment.id else connect()
-    experiment = experiment_id(client, use_case.name)
+    experiment = experiment_id(client, use_case.name, describe_experiment(use_case))
     close_dead_runs(client, [experiment])
     tags = {**provenance(use_case), **_flow_run_tags()}
     tags[FLOW] = flow_run.flow_name or "train"
@@ -50,8 +50,8 @@ def tracked_run(
     run = _run_to_resume(client, experiment, resume)
     if run is None:
         tags[FLOW_PARAMETERS] = json.dumps(reference_secrets(parameters))
-        # With the use case, so that runs of several experiments can be told apart in one list.
-        name = f"{use_case.name} {datetime.now():%Y-%m-%d %H:%M}"
+        subject = use_case.name if tags[FLOW] == "train" else f"{use_case.name} {tags[FLOW]}"
+        name = dated_run_name(subject, parameters.get("overrides") or {})
         run = client.create_run(experiment, tags=tags, run_name=name)
         _log_declaration(client, run.info.run_id, use_case)
         resumed = False
@@ -71,10 +71,16 @@ def _flow_run_tags() -> dict[str, str]:
 
 
 @contextmanager
-def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> Iterator[TrackedRun]:
+def nested_run(
+    parent: TrackedRun,
+    kind: str,
+    name: str,
+    use_case: UseCase,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[TrackedRun]:
     """A nested run, resumed with its parent: an ``attempt`` of a training with remedies, a
     ``baseline``, or a ``trial`` of a search. ``kind`` is a tag with ``name`` as its value; a retry
-    with the same pair continues the same run."""
+    with the same pair continues the same run. ``settings`` are what it changes, for its name."""
     client, experiment = parent.client, parent.experiment_id
     tags = {**provenance(use_case), kind: name, "mlflow.parentRunId": parent.run_id}
     wanted = f"tags.`mlflow.parentRunId` = '{parent.run_id}' and tags.{kind} = '{name}'"
@@ -83,7 +89,9 @@ def nested_run(parent: TrackedRun, kind: str, name: str, use_case: UseCase) -> I
         run = found[0]
         _reopen(client, run, tags)
     else:
-        run = client.create_run(experiment, tags=tags, run_name=f"{kind} {name}")
+        run = client.create_run(
+            experiment, tags=tags, run_name=run_name(f"{kind} {name}", settings or {})
+        )
     if kind != "baseline" and not run.data.params:  # also if it was killed before they were logged
         _log_declaration(client, run.info.run_id, use_case)
     info = run.info
@@ -199,9 +207,12 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         # The message of an unexpected error may quote cells; its type does not.
         reason = type(error).__name__
     registered = is_registered(tracked.client, tracked.run_id)
+    description = f"Failed: {reason}"
     if not registered and not isinstance(error, DataRefused | UsageError):
-        error.add_note(f"finflows resume {tracked.run_id} continues from the last checkpoint")
-    tracked.log_tags({"failure": reason, "mlflow.note.content": f"Failed: {reason}"})
+        resume = f"finflows resume {tracked.run_id} continues from the last checkpoint"
+        error.add_note(resume)
+        description += f"\n\n{resume}"
+    tracked.log_tags({"failure": reason, "mlflow.note.content": description})
     if isinstance(error, DataRefused) and error.broken:
         lines = [
             f"- {broken.column}: {broken.rule} ({broken.rows} rows)" for broken in error.broken

@@ -26,6 +26,10 @@ if TYPE_CHECKING:  # the command line uses this module before the heavy imports
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
+# MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
+# goes by the address, or by what was last pressed in the browser; others go by the tag.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+MACHINE_LEARNING = "?workflowType=machine_learning"
 RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate its database
 
 
@@ -170,24 +174,28 @@ def checkpoint_folder(run_id: str) -> Path:
     return local_folder() / "checkpoints" / names.check_run_id(run_id)
 
 
-def experiment_id(client: "MlflowClient", name: str) -> str:
+def experiment_id(client: "MlflowClient", name: str, description: str = "") -> str:
     """The id of the experiment called ``name``; a new one is created, with an absolute path for its
-    artifacts. Raises UsageError where it was deleted."""
+    artifacts. Where it has no description, it gets this one. Raises UsageError where it was
+    deleted."""
     from mlflow.exceptions import MlflowException
 
+    tags = {**EXPERIMENT_TAGS, **({"mlflow.note.content": description} if description else {})}
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = None  # a server decides for itself
         if not tracking_uri().startswith(("http:", "https:")):
             location = (local_folder() / "artifacts").as_uri()
         try:
-            return client.create_experiment(name, artifact_location=location)
+            return client.create_experiment(name, artifact_location=location, tags=tags)
         except MlflowException:  # another process was first
             experiment = client.get_experiment_by_name(name)
             assert experiment is not None
     if experiment.lifecycle_stage == "deleted":
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
         raise UsageError(f"the experiment {name} is deleted: restore it with '{restore}'")
+    for tag in tags.keys() - experiment.tags.keys():  # made by an earlier version; never a person's
+        client.set_experiment_tag(experiment.experiment_id, tag, tags[tag])
     return experiment.experiment_id
 
 

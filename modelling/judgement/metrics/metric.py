@@ -123,6 +123,12 @@ class Metric:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
+def format_value(value: float, unit: str = "") -> str:
+    """A value as people read it: ``0.8661``, ``12,106,789``, ``431.25 USD``."""
+    digits = 0 if abs(value) >= 1000 else 2 if unit else 4
+    return f"{value:,.{digits}f} {unit}".rstrip()
+
+
 def weighted_mean(losses: np.ndarray) -> Weighted:
     """The mean of ``losses`` (n,) as a function of weights; NaN without rows."""
 

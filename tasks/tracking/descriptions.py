@@ -1,0 +1,67 @@
+"""What MLflow's pages say of experiments, runs and models: names and descriptions for people."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from modelling.declaration import UseCase
+from modelling.judgement.evaluation import RequirementResult, gate_state
+from modelling.secrets import hide_secrets
+
+LONGEST_VALUE, LONGEST_NAME = 40, 200  # characters; the run's parameters are complete
+
+
+def run_name(subject: str, settings: Mapping[str, Any]) -> str:
+    """``subject`` (a use case, a trial) with the settings that were changed:
+    ``credit_scoring learning_rate=0.01 hidden_units=(32,16)``."""
+    return _cut(f"{subject} {in_words(settings)}".rstrip(), LONGEST_NAME)
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """The settings by their short names, long values cut."""
+    last = [name.rpartition(".")[2] for name in settings]
+    return " ".join(
+        f"{short if last.count(short) == 1 else name}={_shown(value)}"
+        for (name, value), short in zip(settings.items(), last, strict=True)
+    )
+
+
+def dated_run_name(subject: str, settings: Mapping[str, Any]) -> str:
+    """``run_name``, or with the date where no setting was changed. The use case stands in both, so
+    that runs of several experiments can be told apart in one list."""
+    if settings:
+        return run_name(subject, settings)
+    return f"{subject} {datetime.now():%Y-%m-%d %H:%M}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return _cut(f"({','.join(_shown(part) for part in value)})", LONGEST_VALUE)
+    text = hide_secrets(" ".join(str(value).split()))
+    if "/" in text:  # of an address or a path, the end tells more
+        text = text.rstrip("/").rpartition("/")[2]
+    return _cut(text, LONGEST_VALUE)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def describe_experiment(use_case: UseCase) -> str:
+    """The description of an experiment and its model: what is predicted, and how it is judged."""
+    judged = f"Judged on test rows by {' and '.join(use_case.headline)}"
+    if use_case.baselines:
+        judged += f", beside {', '.join(use_case.baselines)}"
+    if gate := use_case.gate:
+        judged += f"; the gate wants {gate.metric} {gate.wanted}"
+    return f"**{use_case.title}**\n\n{use_case.problem}, target {use_case.target}. {judged}."
+
+
+def describe_version(
+    use_case: UseCase, gate: RequirementResult, curve: str, run_address: str, promotion: str = ""
+) -> str:
+    """The description of a model's version: the verdicts on it, and a link to its run."""
+    lines = [f"**{use_case.title}**", "", f"- gate {gate_state(gate)}: {gate.reason}"]
+    lines += [f"- learning curve {curve}", *([f"- {promotion}"] if promotion else [])]
+    # A link inside the page, whichever address the server has.
+    return "\n".join([*lines, f"- [the run that trained it]({run_address.removeprefix('/')})"])

@@ -1,0 +1,51 @@
+"""MLflow's lists and pages say for themselves what a run changed, and what an experiment is."""
+
+from uuid import uuid4
+
+import pytest
+
+from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
+from tasks.tracking.store import experiment_id
+from use_cases import find_use_case
+
+
+def test_a_run_is_called_by_what_it_changes():
+    changed = {"training.learning_rate": 0.01, "network.hidden_units": [32, 16]}
+    name = "credit_scoring learning_rate=0.01 hidden_units=(32,16)"
+    assert run_name("credit_scoring", changed) == dated_run_name("credit_scoring", changed) == name
+    assert run_name("baseline linear", {}) == "baseline linear"
+    assert dated_run_name("iris", {}).startswith("iris 20")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"split.seed": 1, "training.seed": 2}, "iris split.seed=1 training.seed=2"),
+        ({"source.uri": "/home/me/loans of May.csv"}, "iris uri=loans of May.csv"),
+        ({"source.uri": "https://me:secret@host/a.csv?sig=hidden"}, "iris uri=a.csv?sig=***"),
+        ({"title": "long " * 99}, f"iris title={'long ' * 7}lo..."),
+        ({"source.query": "select *\n  from loans"}, "iris query=select * from loans"),
+    ],
+)
+def test_names_are_short_and_tell_no_secret(settings, said):
+    assert run_name("iris", settings) == said
+
+
+def test_an_experiment_says_what_is_predicted_and_how_it_is_judged():
+    said = describe_experiment(find_use_case("credit_scoring"))
+    assert "Give Me Some Credit" in said
+    assert "roc_auc" in said
+    assert "boosting" in said
+    assert "the gate wants roc_auc at least 0.85" in said
+
+
+def test_an_experiment_of_an_earlier_version_gets_kind_and_description_once(client):
+    name = f"old {uuid4()}"
+    old = client.create_experiment(name)
+    assert experiment_id(client, name, "ours") == old
+    tags = client.get_experiment(old).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert tags["mlflow.note.content"] == "ours"
+    client.set_experiment_tag(old, "mlflow.note.content", "a person's")
+    experiment_id(client, name, "ours")
+    assert client.get_experiment(old).tags["mlflow.note.content"] == "a person's"

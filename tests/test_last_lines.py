@@ -1,0 +1,73 @@
+"""The end of a training tells how good, what the curve says and what to do next; for people."""
+
+import json
+
+import pytest
+
+from flows.command_line.stages import end_stage, seconds_by_stage
+from flows.command_line.terminal import show_result
+from flows.train import TrainingResult
+from modelling.judgement.metrics.metric import format_value
+
+
+def result(remedy=None, **metrics):
+    return TrainingResult(
+        run_id="0" * 32,
+        use_case="credit_scoring",
+        metrics=metrics,
+        learning_curve={
+            "verdict": "overfitting" if remedy else "healthy",
+            "evidence": "val_loss fell",
+            "leak_suspected": None,
+            "remedy": remedy or {},
+        },
+        gate={"passed": True, "reason": "roc_auc 0.8661, wanted at least 0.85", "declared": True},
+        model={},
+        paths={"ui": "/#/experiments/1/runs/0"},
+        compared="roc_auc 0.8661, better than boosting (0.8641) by 0.0021 [0.0000, 0.0037]",
+    )
+
+
+def test_the_three_things_come_first(capsys):
+    show_result(result({"network.dropout": 0.2}, roc_auc=0.8661), {"training.epochs": 3}, False)
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[0] == f"Result:       {result().compared}"
+    assert lines[1:4] == [
+        "Gate:         passed, roc_auc 0.8661, wanted at least 0.85",
+        "Curve:        overfitting, val_loss fell",
+        "Try next:     .venv/bin/finflows train credit_scoring --set training.epochs=3 "
+        "--set network.dropout=0.2",
+    ]
+    assert lines[6].split() == ["test", "rows", "roc_auc", "0.8661"]
+
+
+def test_a_healthy_curve_leads_to_a_search_unless_that_was_done(capsys):
+    show_result(result(), {}, as_json=False)
+    assert "Try next:     .venv/bin/finflows search credit_scoring\n" in capsys.readouterr().out
+    show_result(result(), {}, as_json=False, searched=True)
+    assert "Try next:" not in capsys.readouterr().out
+
+
+def test_money_has_its_unit_and_no_digits_that_nobody_reads(capsys):
+    show_result(result(cost=12106789.2, savings=0.4372), {"costs.unit": "EUR"}, as_json=False)
+    assert "cost 12,106,789 EUR  savings 0.4372\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [(0.86614, "", "0.8661"), (-1234.5, "", "-1,234"), (431.251, "USD", "431.25 USD")],
+)
+def test_a_value_is_shown_with_the_digits_that_matter(value, unit, shown):
+    assert format_value(value, unit) == shown
+
+
+def test_the_words_of_the_comparison_are_for_the_terminal_only(capsys):
+    show_result(result(roc_auc=0.8661), {}, as_json=True)
+    assert "compared" not in json.loads(capsys.readouterr().out)
+
+
+def test_all_trials_of_a_search_are_one_stage():
+    for stage in ("reading", "trial 0", "trial 1"):
+        end_stage(stage)
+    assert " in all" in seconds_by_stage()
+    assert "trial 0" not in seconds_by_stage()
