@@ -115,7 +115,7 @@ def remove_the_alias(told):
 
 
 ATTACKS = {
-    remove_the_first: "what was before",
+    remove_the_first: "are missing",
     remove_one_between: "an entry is missing or was changed",
     remove_the_last: "an entry is missing, or that one was changed",
     remove_the_last_and_go_back: "an entry is missing, or that one was changed",
