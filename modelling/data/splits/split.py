@@ -1,5 +1,6 @@
 """What every split is asked for."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ class RowSplit(Declaration):
     method: str
     validation: Part = 0.2
 
+    @abstractmethod
     def positions(self, table: "pd.DataFrame", target: Target) -> Positions:
         """Cut the table.
 
@@ -56,7 +58,6 @@ class RowSplit(Declaration):
         ValueError
             scikit-learn's, where there are too few rows.
         """
-        raise NotImplementedError
 
     def groups(self, rows: "pd.DataFrame") -> np.ndarray:
         """Which ``rows`` (n,) can't be taken for independent: int codes (n,) from 0 on.
