@@ -21,7 +21,7 @@ def test_a_run_is_called_by_what_it_changes():
     ("settings", "said"),
     [
         ({"split.seed": 1, "training.seed": 2}, "iris split.seed=1 training.seed=2"),
-        ({"source.uri": "/home/me/loans of May.csv"}, "iris uri=loans of May.csv"),
+        ({"source.uri": "/data/loans of May.csv"}, "iris uri=loans of May.csv"),
         ({"source.uri": "https://me:secret@host/a.csv?sig=hidden"}, "iris uri=a.csv?sig=***"),
         ({"title": "long " * 99}, f"iris title={'long ' * 7}lo..."),
         ({"source.query": "select *\n  from loans"}, "iris query=select * from loans"),
