@@ -96,9 +96,8 @@ def run_training(
         features = preprocess(data.parts, use_case)
         fitting = fit_baselines.submit(data.table, data.parts, features, use_case)  # meanwhile
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
-        package = package_model(
-            trained.network_folder, features, data.parts, use_case, scratch / "scorer"
-        )
+        network, folder = trained.network_folder, scratch / "scorer"
+        package = package_model(network, features, data.parts, use_case, folder)
         judgement = judge(package, data.parts, use_case, fitting.result())
         record_judgement(run, judgement)
         publish(run, trained, data.report, judgement)  # registered is only what is whole
