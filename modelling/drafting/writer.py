@@ -180,9 +180,9 @@ def _decisions(findings: TableFindings) -> Iterator[Commented]:
         for column in findings.kept
         if column.kind == "amount" and column.role == "feature"
     ]
-    amount = f"amount={literal(amounts[0])}, missed_share=..., " if amounts else ""
+    amount = f"amount={literal(amounts[0])}, false_negative_share=..., " if amounts else ""
     yield Commented(
         "Refused from a probability of 0.5 on. What does a wrong decision cost? With "
-        f'costs=Costs({amount}missed=..., false_alarm=..., unit="EUR") and decision=LeastCost() '
-        "the cut-off is where the least money is lost."
+        f'costs=Costs({amount}false_negative=..., false_positive=..., unit="EUR") and '
+        "decision=LeastCost() the cut-off is where the least money is lost."
     )
