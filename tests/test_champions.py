@@ -19,7 +19,8 @@ from modelling.judgement.promotion import Comparison, comparison_tags, decide, p
 from modelling.refusals import UsageError
 from tasks.comparison import cells
 from tasks.registry import champions
-from tasks.registry.champions import history, promote_manually, registry_status, roll_back
+from tasks.registry.approvals import promote_manually
+from tasks.registry.champions import history, registry_status, roll_back
 from tasks.tracking.leaderboard import read_leaderboard
 from tasks.tracking.prefect_pages import show_in_prefect
 
@@ -139,8 +140,8 @@ def test_a_doubtful_version_stays_challenger_until_a_person_promotes_it(client):
     (row,) = read_leaderboard(["doubted"])
     assert cells(row)["doubts"] == "no gate is declared"
 
-    assert promote_manually("doubted", version, "a person looked at it")
-    assert not promote_manually("doubted", version, "once more")
+    assert promote_manually("doubted", version, "a person looked at it").outcome == "champion"
+    assert promote_manually("doubted", version, "once more").outcome == "champion already"
     assert [one.reason for one in history(client, "doubted")] == ["a person looked at it"]
 
 

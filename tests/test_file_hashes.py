@@ -14,7 +14,7 @@ import pytest
 from small_models import loan_table, register_and_judge
 
 from modelling.refusals import UsageError
-from tasks.registry.champions import promote_manually
+from tasks.registry.approvals import promote_manually
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import folder_of, load_version, verified_files

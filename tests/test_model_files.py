@@ -8,7 +8,8 @@ from small_models import loan_table, register_and_judge
 
 from modelling.refusals import UsageError
 from tasks.registry import relocation
-from tasks.registry.champions import promote_manually, roll_back
+from tasks.registry.approvals import promote_manually
+from tasks.registry.champions import roll_back
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.model_files import folder_of, load_version
 from tasks.registry.relocation import relocate_models
@@ -83,7 +84,7 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
     refused_everywhere("has no files any more at")
     assert "version 1 of fragile has no files" in check_models().finding
 
-    assert promote_manually(two_versions, "2", "the first is gone")
+    assert promote_manually(two_versions, "2", "the first is gone").outcome == "champion"
     with pytest.raises(UsageError, match="has no files any more"):
         roll_back(two_versions, "anyway")
     assert load_registered(two_versions).version == "2"

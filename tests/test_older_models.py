@@ -12,7 +12,8 @@ import pytest
 from small_models import loan_table
 
 from modelling.scorer.contract import Model
-from tasks.registry.champions import promote_manually, roll_back
+from tasks.registry.approvals import promote_manually
+from tasks.registry.champions import roll_back
 from tasks.registry.scoring_runs import load_registered
 
 FOLDER = Path(__file__).parent / "data" / "registered_model"
@@ -51,6 +52,6 @@ def test_its_own_code_and_todays_give_the_same_bits(registered, table):
 
 
 def test_it_is_promoted_and_rolled_back(registered):
-    assert promote_manually(NAME, "2", "the same once more")
+    assert promote_manually(NAME, "2", "the same once more").outcome == "champion"
     assert roll_back(NAME, "and back") == ("2", "1")
     assert load_registered(NAME).version == "1"

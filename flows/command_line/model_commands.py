@@ -1,4 +1,5 @@
-"""The commands on registered models: score, serve, champion, promote, rollback, reproduce."""
+"""The commands on registered models: score, serve, champion, promote, approve, decline, rollback,
+reproduce."""
 
 import json
 from pathlib import Path
@@ -97,13 +98,39 @@ def promote(
     version: Annotated[str, typer.Option(help="The version that becomes champion.")],
     reason: Reason,
 ) -> None:
-    """Make a version champion manually."""
+    """Make a version champion manually, or request it where a second person must approve."""
     terminal.configure_environment(verbose=False)
-    from tasks.registry.champions import promote_manually
+    from tasks.registry.approvals import promote_manually
 
-    changed = promote_manually(use_case, version, reason)
-    already = "" if changed else " already: nothing was changed"
-    typer.echo(f"{use_case}: version {version} is champion{already}")
+    promoted = promote_manually(use_case, version, reason)
+    unchanged = ": nothing was changed" if "already" in promoted.outcome else ""
+    typer.echo(f"{use_case}: {promoted.text(use_case, version)}{unchanged}")
+
+
+def approve(
+    use_case: ModelName,
+    version: Annotated[str, typer.Option(help="The version that somebody else requested.")],
+    reason: Reason,
+) -> None:
+    """Approve, as a second person, that a requested version becomes champion."""
+    terminal.configure_environment(verbose=False)
+    from tasks.registry import approvals
+
+    approvals.approve(use_case, version, reason)
+    typer.echo(f"{use_case}: version {version} is champion")
+
+
+def decline(
+    use_case: ModelName,
+    version: Annotated[str, typer.Option(help="The version whose request ends.")],
+    reason: Reason,
+) -> None:
+    """Decline the request for a version, or take it back; the champion stays."""
+    terminal.configure_environment(verbose=False)
+    from tasks.registry import approvals
+
+    approvals.decline(use_case, version, reason)
+    typer.echo(f"{use_case}: the request for version {version} was declined")
 
 
 def rollback(use_case: ModelName, reason: Reason) -> None:
@@ -142,5 +169,5 @@ def reproduce(
 
 def add_commands(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (score, serve, champion, promote, rollback, reproduce):
+    for command in (score, serve, champion, promote, approve, decline, rollback, reproduce):
         app.command()(command)

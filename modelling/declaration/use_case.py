@@ -134,6 +134,9 @@ class UseCase(Declaration):
     search space, by dotted name; ``off_contract`` is what the registered model does with a row that
     breaks a rule of its columns. All that a registered model or a figure keeps of customers' values
     is an aggregate over ``minimum_rows_per_value`` rows or more (the k of k-anonymity).
+
+    With ``approval="second_person"`` no version becomes champion on one person's word: it waits as
+    challenger until somebody else approves, within ``approval_days`` days.
     """
 
     name: Annotated[str, Field(pattern=f"^{USE_CASE_PATTERN}$")]
@@ -160,6 +163,8 @@ class UseCase(Declaration):
     expectations: tuple[Rule, ...] = ()
     off_contract: Literal["refuse_row", "treat_as_missing"] = "refuse_row"
     gate: Gate | None = None
+    approval: Literal["automatic", "second_person"] = "automatic"
+    approval_days: PositiveInt = 14
     search: Space = DEFAULT_SPACE
 
     @model_validator(mode="before")

@@ -65,9 +65,13 @@ def set_challenger(client: MlflowClient, name: str, version: str) -> None:
             client.set_registered_model_alias(name, "challenger", version)
 
 
-def set_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> bool:
+def set_champion(
+    client: MlflowClient, name: str, version: str, reason: str, how: str, **facts: str
+) -> bool:
     """Make ``version`` champion; the caller holds ``alias_lock``. Returns False, and writes
-    nothing, where it already is champion.
+    nothing, where it already is champion. ``facts`` go to its entry in the history.
+
+    Whether it may is ``tasks.registry.approvals``' question, which all others ask.
 
     Raises UsageError where it does not load, or another machine promoted a version at the same
     time. The entry is written before the alias: if the process is killed in between, the champion
@@ -78,7 +82,7 @@ def set_champion(client: MlflowClient, name: str, version: str, reason: str, how
     if holder is not None and str(holder.version) == version:
         return False
     warn_of_gaps(client, name)
-    wrote = append_entry(client, name, version, reason[:2000], how, current_user())
+    wrote = append_entry(client, name, version, reason[:2000], how, current_user(), **facts)
     if wrote:
         client.set_registered_model_alias(name, "champion", version)
     now = champion_of(client, name)
@@ -105,18 +109,6 @@ def history(client: MlflowClient, name: str) -> list[ChampionChange]:
     return read_history(client, name).entries
 
 
-def promote_manually(name: str, version: str, reason: str) -> bool:
-    """Make a version champion by a person's decision; False where it already is. Raises UsageError
-    where it does not exist."""
-    client = connect()
-    known = [str(registered.version) for registered in versions(client, name)]
-    if version not in known:
-        listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
-        raise UsageError(f"{name} has no version {version}; {listed}")
-    with alias_lock(name):
-        return set_champion(client, name, version, reason, "manual")
-
-
 def roll_back(name: str, reason: str) -> tuple[str, str]:
     """Make the previous champion champion again; returns the old and the new version.
 
@@ -136,8 +128,8 @@ def roll_back(name: str, reason: str) -> tuple[str, str]:
         current = str(holder.version)
         before = None  # what the present champion replaced when it was promoted, not rolled back to
         for change in known.entries:
-            promoted = change.version == current and change.how != "rollback"
-            if promoted and change.previous != current:
+            promoted = change.version == current and change.changes_champion
+            if promoted and change.how != "rollback" and change.previous != current:
                 before = change.previous
         if before is None:
             raise UsageError(f"{name} version {current} is the first champion: there is no other")
@@ -169,13 +161,16 @@ class RegistryStatus:
         for change in self.history:
             instead = f" instead of version {change.previous}" if change.previous else ""
             who = f"{change.how}, {change.by}"
+            who += f"; requested by {change.requested_by}" if change.requested_by else ""
+            who += f"; until {change.until[:16]} UTC" if change.until else ""
             who += "" if change.before is not None else "; an older entry, without a hash"
             lines += [
                 f"  {change.at[:19]} UTC  version {change.version}{instead} ({who})",
                 f"      {change.reason}",
                 *(f"      the history was already broken: {gap}" for gap in change.gaps),
             ]
-        if self.history and self.history[-1].previous == self.champion:
+        last = self.history[-1] if self.history else None
+        if last and last.changes_champion and last.previous == self.champion:
             lines.append("  the last change was interrupted before it took effect")
         lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
         return "\n".join(lines)

@@ -19,7 +19,8 @@ from modelling.judgement.packaging import Package
 from modelling.judgement.promotion import Comparison, Promotion, compare, decide, unmet_requirements
 from modelling.learning_curve.attempt import Attempt
 from modelling.refusals import UsageError
-from tasks.registry.champions import alias_lock, champion_of, history, set_champion
+from tasks.registry.approvals import make_champion
+from tasks.registry.champions import alias_lock, champion_of, history
 from tasks.registry.model_files import load_version
 from tasks.tracking.descriptions import describe_version
 from tasks.tracking.prefect_pages import show_in_prefect
@@ -39,10 +40,10 @@ def judge_challenger(
 ) -> Promotion:
     """Compare the registered ``version`` with the champion; a better one becomes champion.
 
-    It stays challenger where it misses a requirement, or where ``judgement_overrides`` (settings of
-    the declaration by which it is judged) were set for this run only. The aliases are locked from
-    the comparison to the promotion: if two flows register at once, the second is compared with the
-    first.
+    It stays challenger where it misses a requirement, where a second person must approve, or where
+    ``judgement_overrides`` (settings of the declaration by which it is judged) were set for this
+    run only. The aliases are locked from the comparison to the promotion: if two flows register at
+    once, the second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.predictions.outputs, judgement.rows
@@ -61,7 +62,10 @@ def judge_challenger(
         if holder == version:  # a resumed run, which was killed after it had promoted
             decision = Promotion(True, _reason_for_champion(run.client, name, version), {})
         elif decision.promoted:
-            set_champion(run.client, name, version, decision.reason, "compared")
+            promoted = make_champion(run.client, name, version, decision.reason, "compared")
+            if promoted.until:
+                reason = f"{decision.reason}; {promoted.text(name, version)}"
+                decision = decision._replace(promoted=False, reason=reason)
     curve = trained.diagnosis.verdict
     description = describe_version(use_case, judgement.gate, curve, run.address, decision.reason)
     run.client.update_model_version(name, version, description)
@@ -71,7 +75,8 @@ def judge_challenger(
 
 def _reason_for_champion(client: MlflowClient, name: str, version: str) -> str:
     """The reason for which ``version`` became champion."""
-    reasons = [change.reason for change in history(client, name) if change.version == version]
+    became = [change for change in history(client, name) if change.changes_champion]
+    reasons = [change.reason for change in became if change.version == version]
     return reasons[-1] if reasons else "it is champion already"
 
 

@@ -29,9 +29,13 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 class ChampionChange:
     """A version became champion: when (UTC), instead of which one, why, by whom and how.
 
-    ``how`` is ``compared``, ``manual`` (in older entries ``by hand``) or ``rollback``. ``before``
-    is the SHA-256 of the previous entry, empty for the first; None in older entries, which had no
-    hashes. ``gaps`` are those that the history had before.
+    ``how`` is ``compared``, ``manual`` (in older entries ``by hand``), ``rollback`` or
+    ``approved``; or ``requested`` or ``declined``, which leave the champion as it is. ``before`` is
+    the SHA-256 of the previous entry, empty for the first; None in older entries, which had no
+    hashes. ``gaps`` are those that the history had before. A request and its approval name exactly
+    what they are about: ``files`` is the SHA-256 of the list of the version's files and their
+    hashes, ``dossier`` that of its dossier (empty where it has none). ``until`` is when a request
+    lapses (UTC), ``requested_by`` who asked for what is approved.
     """
 
     version: str
@@ -42,6 +46,14 @@ class ChampionChange:
     by: str
     before: str | None = None
     gaps: tuple[str, ...] = ()
+    files: str = ""
+    dossier: str = ""
+    until: str = ""
+    requested_by: str = ""
+
+    @property
+    def changes_champion(self) -> bool:
+        return self.how not in ("requested", "declined")
 
 
 class _Entry(NamedTuple):
@@ -129,12 +141,12 @@ def _gaps_at_the_end(entries: Sequence[_Entry], newest: str, champion: str | Non
             yield unexplained_champion
         return
     last, sha256 = entries[-1]
-    interrupted = champion == last.previous
+    interrupted = champion == last.previous  # so it is, too, after what changes no champion
     first_linked = len(entries) > 1 and entries[-2].change.before is None
     known = (sha256, "" if first_linked else last.before) if interrupted else (sha256,)
     if (newest or last.before is not None) and newest not in known:
         yield f"after {_time(entries[-1])} an entry is missing, or that one was changed"
-    elif champion != last.version and not interrupted:
+    elif not interrupted and not (last.changes_champion and champion == last.version):
         yield unexplained_champion
 
 
@@ -143,10 +155,10 @@ def _time(entry: _Entry) -> str:
 
 
 def append_entry(
-    client: MlflowClient, name: str, version: str, reason: str, how: str, by: str
+    client: MlflowClient, name: str, version: str, reason: str, how: str, by: str, **facts: str
 ) -> bool:
-    """Add the entry that ``version`` becomes champion. Returns False, and adds nothing, where
-    another machine added one at the same time.
+    """Add the entry that ``version`` becomes champion, or may become it, with further ``facts``
+    by field. Returns False, and adds nothing, where another machine added one at the same time.
 
     Where the newest entry is missing, the gap remains: this entry has the hash of the missing one.
     """
@@ -155,7 +167,9 @@ def append_entry(
     before = model.tags.get(NEWEST_TAG, known.newest) if known.gaps else known.newest
     champion = model.aliases.get("champion")
     previous = None if champion is None else str(champion)
-    change = ChampionChange(version, at, previous, reason, how, by, before, tuple(known.gaps))
+    change = ChampionChange(
+        version, at, previous, reason, how, by, before, tuple(known.gaps), **facts
+    )
     text = json.dumps(asdict(change))
     client.set_model_version_tag(name, version, CHAMPION_SINCE + at, text)
     now = read_history(client, name).entries

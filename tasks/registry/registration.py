@@ -23,6 +23,7 @@ from modelling.judgement.agreement import refuse_disagreement
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
+from tasks.registry.approvals import approval_tags
 from tasks.registry.champions import set_challenger
 from tasks.registry.file_hashes import hash_tag
 from tasks.registry.locked_requirements import locked_requirements
@@ -67,8 +68,8 @@ def register_model(
     difference = refuse_disagreement(
         package.folder, trained.validation_outputs, answers, trained.use_case
     )
-    tags |= {**gate_tags(gate), **comparison_tags, "learning_curve": trained.diagnosis.verdict}
-    tags["disagreement"] = f"{difference:.2g}"
+    tags |= {**gate_tags(gate), **comparison_tags, **approval_tags(trained.use_case)}
+    tags |= {"learning_curve": trained.diagnosis.verdict, "disagreement": f"{difference:.2g}"}
     description = describe_version(trained.use_case, gate, trained.diagnosis.verdict, run.address)
     made = existing or _create_version(run, package.name, model_uri, tags, description)
     version = str(made.version)

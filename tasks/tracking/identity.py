@@ -26,6 +26,17 @@ def current_user() -> str:
     return f"{name}, as {login} on {urlparse(server).hostname}"
 
 
+def same_person(one: str, other: str) -> bool:
+    """Whether two answers of ``current_user`` may be of one person. Where both gave a password to
+    the same server, its user names decide: an account of the operating system may be shared."""
+    (account, _, login), (other_account, _, other_login) = (
+        user.partition(", as ") for user in (one, other)
+    )
+    if login and other_login and login.partition(" on ")[2] == other_login.partition(" on ")[2]:
+        return login == other_login
+    return account == other_account
+
+
 def _requires_login(server: str) -> bool:
     """Whether the server checks passwords: otherwise the user name proves nothing."""
     address = f"{without_login(server).rstrip('/')}/api/2.0/mlflow/registered-models/search"

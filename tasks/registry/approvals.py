@@ -1,0 +1,191 @@
+"""Who may make a version champion: a comparison or a person, or, where the declaration asks for it,
+two people (four eyes): one who asks, and another who approves.
+
+A request and its answer are entries in the history of champions, so that none can be removed
+unnoticed. Going back to an earlier champion takes one person: it was approved in its time, and
+complaints can't wait.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from modelling.declaration import UseCase
+from modelling.refusals import UsageError
+from tasks.registry.champions import (
+    alias_lock,
+    champion_of,
+    refuse_unloadable,
+    set_champion,
+    warn_of_gaps,
+)
+from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.promotion_history import (
+    TIME_FORMAT,
+    ChampionChange,
+    append_entry,
+    read_history,
+    versions,
+)
+from tasks.tracking.identity import current_user, same_person
+from tasks.tracking.store import connect
+
+APPROVAL_DAYS_TAG = "approval_days"  # of a version whose declaration asks for a second person
+DOSSIER_FILE = "dossier.html"
+Outcome = Literal["champion", "champion already", "requested", "requested already"]
+
+
+class Promoted(NamedTuple):
+    """What became of a wish to make a version champion; ``until`` is when a request lapses."""
+
+    outcome: Outcome
+    until: str = ""
+
+    def text(self, name: str, version: str) -> str:
+        """What happened, and for a request what to do."""
+        if not self.outcome.startswith("requested"):
+            return f"version {version} is {self.outcome}"
+        return (
+            f"version {version} waits for a second person until {self.until[:16]} UTC: finflows "
+            f'approve {name} --version {version} --reason "..." (or decline)'
+        )
+
+
+def approval_tags(use_case: UseCase) -> dict[str, str]:
+    """The tag of a version that says within how many days a second person must approve."""
+    asked = use_case.approval == "second_person"
+    return {APPROVAL_DAYS_TAG: str(use_case.approval_days)} if asked else {}
+
+
+def make_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> Promoted:
+    """Make ``version`` champion, or request it where a second person must approve; the caller holds
+    ``alias_lock``. Raises UsageError as ``set_champion`` does."""
+    champion = champion_of(client, name)
+    if champion is not None and str(champion.version) == version:
+        return Promoted("champion already")
+    days = _days_to_approve(client, name, version, champion)
+    if days is None:
+        set_champion(client, name, version, reason, how)
+        return Promoted("champion")
+    refuse_unloadable(name, version)
+    warn_of_gaps(client, name)
+    waiting = _request_of(read_history(client, name).entries, version)
+    if waiting is not None and not _has_lapsed(waiting):
+        return Promoted("requested already", waiting.until)
+    until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
+    subject = _subject_of(client, client.get_model_version(name, version))
+    by = current_user()
+    if not append_entry(
+        client, name, version, reason[:2000], "requested", by, until=until, **subject
+    ):
+        raise UsageError(f"{name}: another machine promoted at the same time: promote again")
+    return Promoted("requested", until)
+
+
+def promote_manually(name: str, version: str, reason: str) -> Promoted:
+    """A person's wish to make a version champion. Raises UsageError where it does not exist."""
+    client = connect()
+    known = [str(registered.version) for registered in versions(client, name)]
+    if version not in known:
+        listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
+        raise UsageError(f"{name} has no version {version}; {listed}")
+    with alias_lock(name):
+        return make_champion(client, name, version, reason, "manual")
+
+
+def approve(name: str, version: str, reason: str) -> None:
+    """Make the requested ``version`` champion, as a second person.
+
+    Raises UsageError where nobody requested it, the request lapsed or is about another champion,
+    the same person asked, its files or its dossier have changed since, or the history is broken.
+    """
+    client = connect()
+    with alias_lock(name):
+        request = _open_request(client, name, version)
+        approver = current_user()
+        if same_person(request.by, approver):
+            raise UsageError(
+                f"{name} version {version} was requested by {request.by}: another person must "
+                f"approve it, not {approver}"
+            )
+        subject = _subject_of(client, client.get_model_version(name, version))
+        for part, sha256 in subject.items():
+            if sha256 != getattr(request, part):
+                raise UsageError(
+                    f"the {part} of {name} version {version} changed since it was requested: find "
+                    f"out who did that, then finflows promote {name} --version {version}"
+                )
+        set_champion(client, name, version, reason, "approved", requested_by=request.by, **subject)
+
+
+def decline(name: str, version: str, reason: str) -> None:
+    """End the request for ``version``; the champion stays. Who asked may take it back. Raises
+    UsageError where there is no open request."""
+    client = connect()
+    with alias_lock(name):
+        request = _open_request(client, name, version)
+        by = current_user()
+        if not append_entry(client, name, version, reason, "declined", by, requested_by=request.by):
+            raise UsageError(f"{name}: another machine promoted at the same time: decline again")
+
+
+def _days_to_approve(
+    client: MlflowClient, name: str, version: str, champion: ModelVersion | None
+) -> float | None:
+    """Within how many days a second person must approve; None where nobody has to.
+
+    Asked are the declarations of this version, of the newest and of the champion: so it takes a
+    second person, too, to do without one from now on.
+    """
+    asked = [client.get_model_version(name, version), *versions(client, name)[-1:]]
+    asked += [champion] if champion is not None else []
+    days = [float(one.tags[APPROVAL_DAYS_TAG]) for one in asked if APPROVAL_DAYS_TAG in one.tags]
+    return min(days) if days else None
+
+
+def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChange:
+    known = read_history(client, name)
+    again = f'finflows promote {name} --version {version} --reason "..."'
+    if known.gaps:
+        raise UsageError(
+            f"the history of {name} is broken, so no request is certain ({'; '.join(known.gaps)}): "
+            f"find out who did that, then {again}"
+        )
+    request = _request_of(known.entries, version)
+    if request is None:
+        raise UsageError(f"{name} version {version} has no open request: {again}")
+    if _has_lapsed(request):
+        raise UsageError(
+            f"the request for {name} version {version} lapsed at {request.until[:16]} UTC: {again}"
+        )
+    return request
+
+
+def _request_of(entries: list[ChampionChange], version: str) -> ChampionChange | None:
+    """The request for ``version`` that nobody answered. A later change of champion ends it: its
+    reason compares with the champion of its time."""
+    for entry in reversed(entries):
+        if entry.changes_champion:
+            return None
+        if entry.version == version:
+            return entry if entry.how == "requested" else None
+    return None
+
+
+def _has_lapsed(request: ChampionChange) -> bool:
+    return request.until < datetime.now(UTC).strftime(TIME_FORMAT)
+
+
+def _subject_of(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
+    """What exactly is requested or approved: SHA-256 of the hashes of its files, and of its dossier
+    (empty where it has none)."""
+    files = hashlib.sha256(version.tags.get(HASHES_TAG, "").encode()).hexdigest()
+    names = {file.path for file in client.list_artifacts(version.run_id)} if version.run_id else {}
+    if DOSSIER_FILE not in names:
+        return {"files": files, "dossier": ""}
+    dossier = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{DOSSIER_FILE}")
+    return {"files": files, "dossier": hashlib.sha256(dossier.encode()).hexdigest()}

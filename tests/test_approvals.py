@@ -1,0 +1,137 @@
+"""Four eyes: who asks for a version can't approve it, and all of it is in the history."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+from small_models import register_and_judge
+
+from modelling.refusals import UsageError
+from tasks.registry import approvals
+from tasks.registry.approvals import APPROVAL_DAYS_TAG, approve, decline, promote_manually
+from tasks.registry.champions import champion_of, history, registry_status, roll_back
+from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.promotion_history import append_entry, read_history
+from tasks.tracking.identity import same_person
+
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
+FOUR_EYES = {"approval": "second_person", "approval_days": 3}
+
+
+def champion_version(client, name):
+    holder = champion_of(client, name)
+    return holder and str(holder.version)
+
+
+def a_colleague_requests(client, name, version, until="2999-01-01 00:00:00.000000"):
+    """A request as it is written on a colleague's account."""
+    subject = approvals._subject_of(client, client.get_model_version(name, version))
+    facts = {**subject, "until": until}
+    assert append_entry(client, name, version, "better", "requested", "colleague", **facts)
+
+
+def test_a_login_tells_people_apart_who_share_an_account():
+    assert same_person("anna", "anna")
+    assert not same_person("anna", "ben")
+    assert not same_person("svc, as anna on mlflow.bank", "svc, as ben on mlflow.bank")
+    assert same_person("svc, as anna on mlflow.bank", "other, as anna on mlflow.bank")
+    assert same_person("anna, as a on mlflow.bank", "anna, as b on another.bank")
+    assert same_person("anna", "anna, as b on mlflow.bank")
+
+
+def test_the_better_version_waits_until_another_person_approves(client):
+    name = "watched"
+    version, decision = register_and_judge(name=name, **FOUR_EYES)
+    assert (decision.promoted, champion_version(client, name)) == (False, None)
+    assert f'finflows approve {name} --version {version} --reason "..."' in decision.reason
+    assert client.get_model_version(name, version).tags["promotion"] == "kept the champion"
+    with pytest.raises(UsageError, match="another person must approve it"):
+        approve(name, version, "I like it")
+    assert promote_manually(name, version, "please").outcome == "requested already"
+    decline(name, version, "not yet")
+    with pytest.raises(UsageError, match="no open request"):
+        approve(name, version, "late")
+    a_colleague_requests(client, name, version)
+    approve(name, version, "read the dossier")
+    assert champion_version(client, name) == version
+    *_, request, approval = history(client, name)
+    assert [change.how for change in history(client, name)] == [
+        "requested", "declined", "requested", "approved",
+    ]  # fmt: skip
+    assert (approval.requested_by, approval.files) == ("colleague", request.files)
+    assert registry_status(name).gaps == []
+    assert "approved, " in registry_status(name).text()
+    assert "requested by colleague" in registry_status(name).text()
+
+    later, _ = register_and_judge(noise=0.5, name=name, approval="automatic")
+    assert promote_manually(name, later, "without").outcome == "requested"  # the champion asks
+    assert champion_version(client, name) == version
+    assert "version 2" in registry_status(name).text()
+    assert "interrupted" not in registry_status(name).text()
+    with pytest.raises(UsageError, match="first champion"):
+        roll_back(name, "complaints")
+
+
+@pytest.fixture(scope="module")
+def requested(store):
+    """A version of which a colleague's request is open."""
+    from tasks.tracking.store import connect
+
+    client, name = connect(), "waiting"
+    version, _ = register_and_judge(name=name, **FOUR_EYES)
+    decline(name, version, "start anew")
+    return client, name, version
+
+
+def test_a_request_lapses_and_the_champion_stays(requested):
+    client, name, version = requested
+    a_colleague_requests(client, name, version, until="2020-01-01 00:00:00.000000")
+    with pytest.raises(UsageError, match="lapsed at 2020-01-01 00:00 UTC: finflows promote"):
+        approve(name, version, "late")
+    assert champion_version(client, name) is None
+    assert promote_manually(name, version, "again").outcome == "requested"
+    decline(name, version, "start anew")
+
+
+def test_what_changed_since_the_request_is_not_approved(requested):
+    client, name, version = requested
+    a_colleague_requests(client, name, version)
+    tag = client.get_model_version(name, version).tags[HASHES_TAG]
+    run = client.get_model_version(name, version).run_id
+    client.log_text(run, "written later", approvals.DOSSIER_FILE)
+    with pytest.raises(UsageError, match="the dossier of waiting version 1 changed"):
+        approve(name, version, "fine")
+    client.set_model_version_tag(name, version, HASHES_TAG, tag.replace("a", "b", 1))
+    with pytest.raises(UsageError, match="the files of waiting version 1 changed"):
+        approve(name, version, "fine")
+    client.set_model_version_tag(name, version, HASHES_TAG, tag)
+    decline(name, version, "start anew")
+
+
+def test_a_champion_set_behind_a_request_is_a_gap(requested):
+    client, name, version = requested
+    a_colleague_requests(client, name, version)
+    client.set_registered_model_alias(name, "champion", version)
+    assert any("no entry says so" in gap for gap in read_history(client, name).gaps)
+    with pytest.raises(UsageError, match="the history of waiting is broken"):
+        approve(name, version, "fine")
+    client.delete_registered_model_alias(name, "champion")
+    decline(name, version, "start anew")
+
+
+def test_the_commands_say_who_is_missing(requested):
+    client, name, version = requested
+    assert client.get_model_version(name, version).tags[APPROVAL_DAYS_TAG] == "3"
+
+    def finflows(*arguments):
+        command = [sys.executable, "-m", "flows.command_line", *arguments]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+
+    asked = finflows("promote", name, "--version", version, "--reason", "campaign")
+    assert "waits for a second person until" in asked.stdout
+    refused = finflows("approve", name, "--version", version, "--reason", "fine")
+    assert (refused.returncode, "another person must approve" in refused.stderr) == (2, True)
+    assert "Traceback" not in refused.stderr
+    declined = finflows("decline", name, "--version", version, "--reason", "not now")
+    assert "was declined" in declined.stdout
