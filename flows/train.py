@@ -13,12 +13,14 @@ from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.attempt import Attempt, next_remedy
 from tasks.baselines import fit_baselines
 from tasks.preparation import PreparedData, prepare_data
+from tasks.registry.dossier.dossiers import record_dossier
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
 from tasks.reporting import compared_with_strongest, publish, record_judgement
@@ -133,7 +135,9 @@ def register_and_promote(
     tags = comparison_tags(use_case, data.data_hash)
     version = register_model(run, package, judgement.gate, trained, rows, tags)
     otherwise = judgement_overrides(declared, use_case)
-    decision = judge_challenger(run, package, version, trained, judgement, otherwise)
+    fitness = promotion_requirements(judgement, trained.diagnosis, otherwise)
+    record_dossier(run, package.name, version, fitness)
+    decision = judge_challenger(run, package, version, trained, judgement, fitness)
     return {**package.address(version), "promotion": decision.reason}
 
 

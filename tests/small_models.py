@@ -17,6 +17,7 @@ from modelling.data.splitting import Parts
 from modelling.declaration import Gate, Source, UseCase, amount, category, count, number
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.baseline_predictions import predict_baselines
+from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
@@ -134,9 +135,13 @@ class Small:
 
         from tasks.registry.promotion import judge_challenger
 
+        fitness = promotion_requirements(self.judgement, self.trained.diagnosis)
+
         @flow(name="judge", persist_result=False)
         def judge():
-            return judge_challenger.fn(run, self.package, version, self.trained, self.judgement)
+            return judge_challenger.fn(
+                run, self.package, version, self.trained, self.judgement, fitness
+            )
 
         return judge()
 

@@ -1,5 +1,5 @@
-"""The commands on registered models: score, serve, champion, promote, approve, decline, rollback,
-reproduce."""
+"""The commands on registered models: score, serve, champion, dossier, promote, approve,
+decline, rollback, reproduce."""
 
 import json
 from pathlib import Path
@@ -93,6 +93,26 @@ def champion(use_case: ModelName, as_json: Json = False) -> None:
         load_version(use_case, now.champion)
 
 
+def dossier(
+    use_case: ModelName,
+    version: Annotated[
+        str | None, typer.Option(help="A version other than the champion, else the newest.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="A .html or .md file to write; by default NAME-VERSION.html."),
+    ] = None,
+) -> None:
+    """Write the dossier of a version: everything that answers for it, on one page."""
+    terminal.configure_environment(verbose=False)
+    if output is not None:
+        arguments.refuse_output(output, "--output")
+    from tasks.registry.dossier.dossiers import write_dossier
+
+    written = write_dossier(use_case, version, output)
+    typer.echo(f"{written.file}: {written.said}")
+
+
 def promote(
     use_case: ModelName,
     version: Annotated[str, typer.Option(help="The version that becomes champion.")],
@@ -169,5 +189,15 @@ def reproduce(
 
 def add_commands(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (score, serve, champion, promote, approve, decline, rollback, reproduce):
+    for command in (
+        score,
+        serve,
+        champion,
+        dossier,
+        promote,
+        approve,
+        decline,
+        rollback,
+        reproduce,
+    ):
         app.command()(command)

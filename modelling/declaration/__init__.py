@@ -27,6 +27,7 @@ from modelling.declaration.declared_data import (
     TransactionWindows,
 )
 from modelling.declaration.declared_judgement import AlertBudget, Costs, CutOff, Gate, LeastCost
+from modelling.declaration.model_card import ModelCard
 from modelling.declaration.search_space import Choice, Uniform
 from modelling.declaration.use_case import Network, Preprocessing, Training, UseCase
 
@@ -42,6 +43,7 @@ __all__ = [
     "Grouped",
     "InOrder",
     "LeastCost",
+    "ModelCard",
     "Network",
     "NotAbove",
     "OutOfTime",

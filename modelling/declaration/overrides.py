@@ -57,7 +57,7 @@ def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
 
 # Settings that a run may change and still be promoted automatically; all others decide what is
 # predicted, and how it is judged.
-NOT_JUDGED_BY = {"title", "source", "preprocessing", "network", "training", "search"}
+NOT_JUDGED_BY = {"title", "card", "source", "preprocessing", "network", "training", "search"}
 
 
 def judgement_overrides(declared: UseCase, use_case: UseCase) -> list[str]:

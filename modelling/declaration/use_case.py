@@ -33,6 +33,7 @@ from modelling.declaration.declared_judgement import (
     HeadlineName,
     LeastCost,
 )
+from modelling.declaration.model_card import ModelCard
 from modelling.declaration.named_columns import check_named_columns, named_columns
 from modelling.declaration.names import USE_CASE_PATTERN
 from modelling.declaration.price_names import columns_of, target_name
@@ -135,12 +136,14 @@ class UseCase(Declaration):
     breaks a rule of its columns. All that a registered model or a figure keeps of customers' values
     is an aggregate over ``minimum_rows_per_value`` rows or more (the k of k-anonymity).
 
-    With ``approval="second_person"`` no version becomes champion on one person's word: it waits as
+    ``card`` is what people say of the model in the dossier of its versions. With
+    ``approval="second_person"`` no version becomes champion on one person's word: it waits as
     challenger until somebody else approves, within ``approval_days`` days.
     """
 
     name: Annotated[str, Field(pattern=f"^{USE_CASE_PATTERN}$")]
     title: str
+    card: ModelCard = ModelCard()
     problem: Problem
     source: AnySource
     target: str

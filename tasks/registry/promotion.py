@@ -13,7 +13,6 @@ from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
 from modelling.judgement.evaluation import RequirementResult
-from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Judgement
 from modelling.judgement.packaging import Package
 from modelling.judgement.promotion import Comparison, Promotion, compare, decide, unmet_requirements
@@ -36,18 +35,16 @@ def judge_challenger(
     version: str,
     trained: Attempt,
     judgement: Judgement,
-    judgement_overrides: Sequence[str] = (),
+    fitness: Sequence[RequirementResult],
 ) -> Promotion:
     """Compare the registered ``version`` with the champion; a better one becomes champion.
 
-    It stays challenger where it misses a requirement, where a second person must approve, or where
-    ``judgement_overrides`` (settings of the declaration by which it is judged) were set for this
-    run only. The aliases are locked from the comparison to the promotion: if two flows register at
-    once, the second is compared with the first.
+    It stays challenger where it misses a requirement of ``fitness`` (``promotion_requirements``) or
+    a second person must approve. The aliases are locked from the comparison to the promotion: if
+    two flows register at once, the second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
     outputs, test = judgement.predictions.outputs, judgement.rows
-    fitness = promotion_requirements(judgement, trained.diagnosis, judgement_overrides)
     promote_command = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)
@@ -113,7 +110,11 @@ def outputs_in(answers: pd.DataFrame) -> np.ndarray:
 
 
 def _record(
-    run: TrackedRun, name: str, version: str, decision: Promotion, fitness: list[RequirementResult]
+    run: TrackedRun,
+    name: str,
+    version: str,
+    decision: Promotion,
+    fitness: Sequence[RequirementResult],
 ) -> None:
     """Record decision, numbers and reason as tags of version and run, and as a report in MLflow and
     Prefect."""

@@ -63,5 +63,7 @@ def describe_version(
     """The description of a model's version: the verdicts on it, and a link to its run."""
     lines = [f"**{use_case.title}**", "", f"- gate {gate_state(gate)}: {gate.reason}"]
     lines += [f"- learning curve {curve}", *([f"- {promotion}"] if promotion else [])]
-    # A link inside the page, whichever address the server has.
-    return "\n".join([*lines, f"- [the run that trained it]({run_address.removeprefix('/')})"])
+    # Links inside the page, whichever address the server has.
+    run = run_address.removeprefix("/")
+    dossier = f"{run.partition('?')[0]}/artifacts/dossier.html"
+    return "\n".join([*lines, f"- [the run that trained it]({run})", f"- [dossier]({dossier})"])

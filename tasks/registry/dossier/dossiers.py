@@ -1,0 +1,127 @@
+"""Write the dossier of a version: an artifact of its run at registration, a file for people."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import mlflow
+from mlflow import MlflowClient
+from prefect import task
+from prefect.artifacts import create_link_artifact
+from prefect.cache_policies import NO_CACHE
+
+from modelling.judgement.evaluation import RequirementResult
+from modelling.refusals import UsageError
+from tasks.registry.champions import champion_of, history
+from tasks.registry.dossier.facts import Facts, facts_of
+from tasks.registry.dossier.page import as_html
+from tasks.registry.dossier.sections import SECTIONS, table
+from tasks.registry.promotion_history import ChampionChange, versions
+from tasks.tracking.prefect_pages import show_in_prefect
+from tasks.tracking.record import TrackedRun
+from tasks.tracking.store import connect, ui_address
+
+HTML, MARKDOWN, REQUIREMENTS = "dossier.html", "dossier.md", "requirements.md"
+
+
+class Dossier(NamedTuple):
+    """The same text as Markdown and as a page."""
+
+    markdown: str
+    html: str
+
+
+@task(name="dossier", cache_policy=NO_CACHE, persist_result=False)
+def record_dossier(
+    run: TrackedRun, name: str, version: str, fitness: Sequence[RequirementResult]
+) -> None:
+    """Write the dossier of a registered version to its run, before anybody decides about it: a
+    request and its approval name its hash. ``fitness`` is what the version must meet."""
+    rows = [(result.reason, "yes" if result.passed else "no") for result in fitness]
+    run.log_text(table(("requirement", "met"), rows), REQUIREMENTS)
+    dossier = dossier_of(run.client, name, version)
+    run.log_text(dossier.markdown, MARKDOWN)
+    run.log_text(dossier.html, HTML)
+    page = f"{run.address.partition('?')[0]}/artifacts/{HTML}"
+    show_in_prefect(
+        create_link_artifact,
+        key=f"{name.replace('_', '-')}-dossier",
+        link=ui_address() + page,
+        link_text=f"the dossier of version {version}",
+        description="For the local store, run `make ui` first",
+    )
+
+
+def dossier_of(client: MlflowClient, name: str, version: str) -> Dossier:
+    """The dossier of a version, from what its run recorded."""
+    with facts_of(client, name, version) as facts:
+        markdown = _as_markdown(facts)
+        return Dossier(markdown, as_html(markdown, _title(facts), facts.folder))
+
+
+def _title(facts: Facts) -> str:
+    return f"Dossier of {facts.name} version {facts.version.version}"
+
+
+def _as_markdown(facts: Facts) -> str:
+    introduction = (
+        "Made by finance-flows from what the training recorded. Its sections are those of a model "
+        "card; the numbers beside them are the points of Annex IV of Regulation (EU) 2024/1689 "
+        "(AI Act) that each serves. What only people can know is theirs to fill in, and marked."
+    )
+    parts = [f"# {_title(facts)}", introduction]
+    for section in SECTIONS:
+        parts += [f"## {section.title}", f"*Annex IV: {section.points}*", section.write(facts)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+class Written(NamedTuple):
+    """Where a dossier was written, and what is to be said of it."""
+
+    file: Path
+    said: str
+
+
+def write_dossier(name: str, version: str | None, output: Path | None) -> Written:
+    """Write the dossier of ``version`` (by default the champion, else the newest) to ``output``, a
+    page or with the suffix ``.md`` Markdown; by default ``NAME-VERSION.html``.
+
+    It is the one that was recorded at registration, so that its hash is what was approved. Raises
+    UsageError where there is no such version.
+    """
+    client = connect()
+    known = [str(one.version) for one in versions(client, name)]
+    if not known:
+        raise UsageError(f"nothing is registered as '{name}': finflows train {name}")
+    champion = champion_of(client, name)
+    version = version or (str(champion.version) if champion else known[-1])
+    if version not in known:
+        raise UsageError(f"{name} has no version {version}; versions: {', '.join(known)}")
+    file = output or Path(f"{name}-{version}.html")
+    recorded = _recorded(client, str(client.get_model_version(name, version).run_id))
+    dossier = recorded or dossier_of(client, name, version)
+    file.write_text(dossier.markdown if file.suffix == ".md" else dossier.html)
+    if recorded is None:
+        return Written(file, "made now: the version was registered without one")
+    entries = [entry for entry in history(client, name) if entry.version == version]
+    return Written(file, _decided(entries, hashlib.sha256(dossier.html.encode()).hexdigest()))
+
+
+def _recorded(client: MlflowClient, run_id: str) -> Dossier | None:
+    files = {file.path for file in client.list_artifacts(run_id)}
+    if not {HTML, MARKDOWN} <= files:
+        return None
+    texts = [mlflow.artifacts.load_text(f"runs:/{run_id}/{file}") for file in (MARKDOWN, HTML)]
+    return Dossier(*texts)
+
+
+def _decided(entries: Sequence[ChampionChange], sha256: str) -> str:
+    """What was last decided about the version, and whether by this very dossier."""
+    if not entries:
+        return f"nobody has decided about it yet; SHA-256 {sha256}"
+    last = entries[-1]
+    decided = f"{last.how} by {last.by} at {last.at[:16]} UTC: {last.reason}"
+    if last.dossier and last.dossier != sha256:
+        return f"{decided}. THE DOSSIER HAS CHANGED SINCE; SHA-256 {sha256}"
+    return f"{decided}; SHA-256 {sha256}"

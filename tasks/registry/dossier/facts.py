@@ -1,0 +1,81 @@
+"""What is known of a registered version: what its run and the version before it recorded."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+
+from tasks.registry.promotion_history import versions
+
+DECLARATION = "declaration.json"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A version, its run with its files in ``folder``, and the version before with its run."""
+
+    version: ModelVersion
+    run: Run
+    folder: Path
+    before: ModelVersion | None
+    run_before: Run | None
+    declaration_before: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.version.name)
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        return _declared(self.text(DECLARATION))
+
+    def card(self, field: str) -> str:
+        """What the declaration says in ``card``; empty where it says nothing."""
+        return str(self.declaration.get("card", {}).get(field, "")).strip()
+
+    def tag(self, name: str) -> str:
+        return str(self.run.data.tags.get(name, ""))
+
+    def text(self, file: str) -> str:
+        """A text file of the run; empty where the run has none."""
+        path = self.folder / file
+        return path.read_text() if path.exists() else ""
+
+    def pictures(self, pattern: str) -> list[str]:
+        """The PNG files of the run that match, by their path in it."""
+        found = sorted(self.folder.glob(pattern))
+        return [file.relative_to(self.folder).as_posix() for file in found]
+
+
+def _declared(text: str) -> dict[str, Any]:
+    declared: dict[str, Any] = json.loads(text) if text else {}
+    return declared
+
+
+@contextmanager
+def facts_of(client: MlflowClient, name: str, version: str) -> Iterator[Facts]:
+    """The facts of a version, with its run's files in a temporary folder for the block."""
+    found = client.get_model_version(name, version)
+    earlier = [one for one in versions(client, name) if int(one.version) < int(version)]
+    before = earlier[-1] if earlier else None
+    with TemporaryDirectory(prefix="finflows-dossier-") as folder:
+        mlflow.artifacts.download_artifacts(run_id=found.run_id, dst_path=folder)
+        run_before = client.get_run(str(before.run_id)) if before else None
+        declared = _declared(_text_of(client, str(before.run_id))) if before else {}
+        yield Facts(
+            found, client.get_run(str(found.run_id)), Path(folder), before, run_before, declared
+        )
+
+
+def _text_of(client: MlflowClient, run_id: str) -> str:
+    if DECLARATION not in {file.path for file in client.list_artifacts(run_id)}:
+        return ""
+    return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{DECLARATION}"))

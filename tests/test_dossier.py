@@ -1,0 +1,99 @@
+"""The dossier answers for a version: complete, in one file, and nothing in it is made up."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.train import train
+from modelling.declaration import ModelCard
+from modelling.refusals import UsageError
+from tasks.registry.dossier.dossiers import HTML, MARKDOWN, dossier_of, write_dossier
+from tasks.registry.dossier.sections import SECTIONS, flat, table
+
+pytestmark = pytest.mark.services  # two trainings
+NAME = "credit_scoring"
+
+
+@pytest.fixture(scope="module")
+def trained(store, prefect_server, credit_file):
+    """Two versions, of which the second learns more slowly."""
+    settings = {"training.epochs": 2, "source.uri": str(credit_file), "gate.at_least": 0.6}
+    return [train(NAME, {**settings, "training.learning_rate": rate}) for rate in (0.002, 0.001)]
+
+
+@pytest.fixture
+def credit_run(trained):
+    return trained[-1]
+
+
+@pytest.fixture
+def recorded(credit_run, client):
+    """The dossier of the trained version, as its run has it: (version, Markdown, page)."""
+    version = credit_run.model["version"]
+    folder = Path(client.download_artifacts(credit_run.run_id, ""))
+    return version, (folder / MARKDOWN).read_text(), (folder / HTML).read_text()
+
+
+def test_every_section_names_its_point_of_annex_iv(recorded):
+    _, markdown, _ = recorded
+    for section in SECTIONS:
+        assert f"## {section.title}\n\n*Annex IV: {section.points}*" in markdown
+
+
+def test_what_only_people_know_is_a_blank(recorded):
+    _, markdown, _ = recorded
+    blanks = re.findall(r"to be filled in by a person: `card=ModelCard\((\w+)=", markdown)
+    assert set(blanks) == set(ModelCard.model_fields)
+
+
+def test_the_facts_are_those_of_the_run(recorded, credit_run, client):
+    version, markdown, _ = recorded
+    run = client.get_run(credit_run.run_id)
+    assert f"{NAME} version {version}" in markdown
+    assert run.data.tags["data_hash"] in markdown
+    assert run.data.tags["learning_curve_evidence"] in markdown
+    assert f"{credit_run.metrics['roc_auc']:.4f}" in markdown
+    assert f"finflows reproduce {credit_run.run_id}" in markdown
+    assert "| the learning curve is" in markdown
+
+
+def test_the_page_needs_no_other_file(recorded):
+    _, _, page = recorded
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert addresses
+    assert all(address.startswith(("data:image/png;base64,", "#")) for address in addresses)
+    assert "<script" not in page
+
+
+def test_a_file_for_people_is_the_recorded_one(recorded, tmp_path):
+    version, markdown, page = recorded
+    written = write_dossier(NAME, version, tmp_path / "dossier.html")
+    assert written.file.read_text() == page
+    assert hashlib.sha256(page.encode()).hexdigest() in written.said
+    assert write_dossier(NAME, version, tmp_path / "dossier.md").file.read_text() == markdown
+    with pytest.raises(UsageError, match="credit_scoring has no version 99; versions: "):
+        write_dossier(NAME, "99", tmp_path / "none.html")
+
+
+def test_the_same_facts_give_the_same_dossier(recorded, client):
+    version, markdown, _ = recorded
+    assert dossier_of(client, NAME, version).markdown == markdown
+
+
+def test_text_of_a_declaration_is_no_markup():
+    assert table(("a",), [("x | y\nz",)]) == "| a |\n|---|\n| x \\| y z |"
+    assert flat({"a": {"b": 1}, "c": [{"name": "n", "d": 2}], "e": []}) == {
+        "a.b": 1,
+        "c.n.name": "n",
+        "c.n.d": 2,
+        "e": [],
+    }
+
+
+def test_it_says_what_changed_since_the_version_before(trained, client):
+    first, second = (dossier_of(client, NAME, run.model["version"]).markdown for run in trained)
+    assert "This is the first version." in first
+    assert "| training.learning_rate | 0.002 | 0.001 |" in second
+    assert "| training.epochs |" not in second.partition("## Changes")[2]
