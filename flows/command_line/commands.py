@@ -337,7 +337,6 @@ def ui(
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
-    typer.echo("           press Model training there, once: the browser remembers it")
     interruption.set_last_line("the MLflow UI has ended")
     serve_ui(port)
 
