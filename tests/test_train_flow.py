@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -141,11 +142,15 @@ def test_a_loss_to_a_baseline_is_said(store, prefect_server, client, credit_file
 def test_prefect_shows_the_report_and_a_link(credit_run, client):
     flow_run_id = client.get_run(credit_run.run_id).data.tags["prefect_flow_run"]
     with get_client(sync_client=True) as prefect:
-        assert prefect.read_flow_run(flow_run_id).state.is_completed()
+        flow_run = prefect.read_flow_run(flow_run_id)
+        assert flow_run.state.is_completed()
+        assert re.fullmatch(r"credit_scoring \d{4}-\d\d-\d\d \d\d:\d\d", flow_run.name)
         artifacts = prefect.read_artifacts()
     keys = {a.key for a in artifacts if str(a.flow_run_id) == flow_run_id}
-    names = ("report", "promotion", "mlflow-run")
+    names = ("report", "promotion", "mlflow-run", "learning-curve", "advantages")
     assert keys == {f"credit-scoring-{name}" for name in names}
+    pictures = [a.data for a in artifacts if a.key == "credit-scoring-learning-curve"]
+    assert all(one.startswith("data:image/png;base64,") for one in pictures)
 
 
 SCORE_IN_ANOTHER_PROCESS = """
