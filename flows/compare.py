@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field
 
-from flows.parameters import UseCaseName, dated_name
+from flows.parameters import UseCaseName, dated_name, described
 from tasks.comparison import publish_comparison
 from tasks.tracking.leaderboard import read_leaderboard
 
@@ -13,13 +12,11 @@ from tasks.tracking.leaderboard import read_leaderboard
 @flow(name="compare", flow_run_name=dated_name, persist_result=False)
 def compare(
     use_cases: Annotated[
-        list[UseCaseName] | None, Field(description="What is compared; by default everything.")
+        list[UseCaseName] | None, described("What is compared; by default everything.")
     ] = None,
-    tags: Annotated[
-        dict[str, str] | None, Field(description="Only runs with these MLflow tags.")
-    ] = None,
-    since: Annotated[str | None, Field(description="How far to look back: 7d or 12h.")] = None,
-    run_ids: Annotated[list[str] | None, Field(description="Only these MLflow runs.")] = None,
+    tags: Annotated[dict[str, str] | None, described("Only runs with these MLflow tags.")] = None,
+    since: Annotated[str | None, described("How far to look back: 7d or 12h.")] = None,
+    run_ids: Annotated[list[str] | None, described("Only these MLflow runs.")] = None,
 ) -> str:
     """Publish the comparison of the finished trainings that match; returns its MLflow run id.
 

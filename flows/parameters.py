@@ -8,19 +8,24 @@ from pydantic import Field
 
 from modelling.declaration.use_case_files import use_case_names
 
+
+def described(text: str, ge: int | None = None, **schema: Any) -> Any:
+    """A field of a form, at least ``ge``. Prefect takes no description from pydantic's argument,
+    but from the schema it does."""
+    return Field(ge=ge, json_schema_extra={"description": text, **schema})
+
+
 # Those that are declared when a deployment is made are the choices of its form.
-UseCaseName = Annotated[
-    str, Field(description="A declared use case.", json_schema_extra={"enum": [*use_case_names()]})
-]
+UseCaseName = Annotated[str, described("A declared use case.", enum=[*use_case_names()])]
 Overrides = Annotated[
     dict[str, Any] | None,
-    Field(
-        description="Settings of the declaration that are changed for this run, by dotted name: "
+    described(
+        "Settings of the declaration that are changed for this run, by dotted name: "
         '{"training.epochs": 5}.'
     ),
 ]
 Resume = Annotated[
-    str | None, Field(description="The id of an interrupted MLflow run with which to go on.")
+    str | None, described("The id of an interrupted MLflow run with which to go on.")
 ]
 
 

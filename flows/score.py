@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from flows.parameters import dated_name
+from flows.parameters import dated_name, described
 from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
@@ -39,15 +39,15 @@ class ScoringResult(BaseModel):
 @without_secrets
 @flow(name="score", flow_run_name=dated_name, persist_result=False)
 def score(
-    use_case_name: Annotated[str, Field(description="A use case with a registered model.")],
-    input_path: Annotated[str, Field(description="A table from any source, of any size.")],
-    output_path: Annotated[str, Field(description="CSV or Parquet file for the answers.")],
+    use_case_name: Annotated[str, described("A use case with a registered model.")],
+    input_path: Annotated[str, described("A table from any source, of any size.")],
+    output_path: Annotated[str, described("CSV or Parquet file for the answers.")],
     version: Annotated[
-        str | None, Field(description="A version of the model; by default the champion.")
+        str | None, described("A version of the model; by default the champion.")
     ] = None,
     source: Annotated[
         dict[str, Any] | None,
-        Field(description='Further fields of Source, such as {"delimiter": ";"}.'),
+        described('Further fields of Source, such as {"delimiter": ";"}.'),
     ] = None,
 ) -> ScoringResult:
     """Score every row of a table with the champion, or with ``version``.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import BaseModel, Field
 
-from flows.parameters import Overrides, Resume, UseCaseName, dated_name
+from flows.parameters import Overrides, Resume, UseCaseName, dated_name, described
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
@@ -30,9 +30,9 @@ from tasks.training import choose_attempt, refuse_diverged, say_remedy, train_an
 
 Remedies = Annotated[
     int,
-    Field(ge=0, description="How often to train again while the learning curve is not healthy."),
+    described("How often to train again while the learning curve is not healthy.", ge=0),
 ]
-ToRegistry = Annotated[bool, Field(description="Whether the model is registered.")]
+ToRegistry = Annotated[bool, described("Whether the model is registered.")]
 
 
 class TrainingResult(BaseModel):

@@ -7,7 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
-from flows.parameters import UseCaseName, dated_name
+from flows.parameters import UseCaseName, dated_name, described
 from modelling.declaration.use_case_files import use_case_names
 from tasks.separate_training import TrainingFailedError, end_trainings, train_in_own_process
 from tasks.stored_parameters import without_secrets
@@ -26,15 +26,15 @@ class AllTrained(BaseModel):
 @flow(name="train-all", flow_run_name=dated_name, persist_result=False)
 def train_all(
     use_cases: Annotated[
-        list[UseCaseName] | None, Field(description="What is trained; by default everything.")
+        list[UseCaseName] | None, described("What is trained; by default everything.")
     ] = None,
     workers: Annotated[
         Annotated[int, Field(ge=1)] | None,
-        Field(description="How many train side by side; by default one per core."),
+        described("How many train side by side; by default one per core."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        Field(description="Settings that are changed, as for --set: training.epochs=5."),
+        described("Settings that are changed, as for --set: training.epochs=5."),
     ] = None,
 ) -> AllTrained:
     """Train all use cases, or those in ``use_cases``, ``workers`` at a time, each in processes of

@@ -214,6 +214,35 @@ def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():
     assert list(read(bent).remedies[0].overrides) == ["training.epochs"]
 
 
+def test_a_cosine_schedule_does_not_hide_that_too_little_was_learnt():
+    """Seen on loans at a hundredth of the learning rate: the end was flat, and a linear model far
+    better. By the sum of all steps taken, the loss was still on its way."""
+    done = EPOCHS / EPOCHS[-1]
+    steps = done + np.sin(np.pi * done) / np.pi  # the sum of the rates, as a share of all
+    too_little, enough = 1 + 0.1 * np.exp(-steps), 1 + 0.1 * np.exp(-8 * steps)
+    diagnosis = read(too_little)
+    assert diagnosis.verdict == "undertrained"
+    assert "not trained enough" in diagnosis.evidence
+    assert read(enough).verdict == "healthy"
+    in_one_epoch = replace(as_history(too_little, too_little), constant_val_loss=3.0)
+    assert read_learning_curve(in_one_epoch, USE_CASE).verdict == "healthy"
+    constant = USE_CASE.model_copy(
+        update={"training": USE_CASE.training.model_copy(update={"schedule": "constant"})}
+    )
+    bent = as_history(1 + 0.1 * np.exp(-6 * done), 1 + 0.1 * np.exp(-6 * done))
+    assert read_learning_curve(bent, constant).verdict == "healthy"
+
+
+def test_a_loss_that_jumps_by_more_than_its_level_is_not_called_flat():
+    rng = np.random.default_rng(1)
+    jumping = np.abs(1 + 0.8 * rng.normal(size=12))
+    jumping[0], jumping[-1] = 0.3, 2.5
+    flat = 0.7 * (1 + 1e-4 * rng.normal(size=12))
+    diagnosis = read(jumping, flat)
+    assert diagnosis.verdict != "stuck", diagnosis.evidence
+    assert "flat" not in diagnosis.evidence
+
+
 def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):
     for curve, diagnosis in judged:
         for remedy in diagnosis.remedies:
