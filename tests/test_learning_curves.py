@@ -14,7 +14,7 @@ from modelling.declaration import Network, Source, UseCase, number
 from modelling.declaration.overrides import override
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.figures import draw_learning_curve
-from modelling.learning_curve.history import History
+from modelling.learning_curve.history import History, format_loss
 
 USE_CASE = UseCase(
     name="loans",
@@ -161,6 +161,12 @@ def test_a_first_epoch_that_still_moved_hides_no_stuck_network():
     diagnosis = read(loss, val_loss, dead_unit_share=0.2)
     assert diagnosis.verdict == "stuck"
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
+
+
+def test_losses_in_the_evidence_are_numbers_for_people():
+    assert "from 12,000,000 to 2,000,5" in read(1e7 * FALL).evidence
+    assert format_loss(0.176293) == "0.17629"
+    assert format_loss(12_106_789.2) == "12,106,789"
 
 
 def test_no_curve_is_too_odd_to_be_read():

@@ -22,7 +22,7 @@ from modelling.learning_curve.curve_statistics import (
     share_of_last_part,
     trend,
 )
-from modelling.learning_curve.history import History
+from modelling.learning_curve.history import History, format_loss
 from modelling.learning_curve.leaks import leak_suspected
 from modelling.learning_curve.remedies import Remedy, many_units_dead, remedies_for
 
@@ -146,7 +146,7 @@ def _read_finite(
     best = int(curves.val_running_median.argmin())
     rise = float(curves.val_running_median[-1] - curves.val_running_median[best])
     evidence = (
-        f"val_loss fell from {val_loss[0]:.4g} to {val_loss.min():.4g} (epoch "
+        f"val_loss fell from {_loss(val_loss[0])} to {_loss(val_loss.min())} (epoch "
         f"{int(val_loss.argmin()) + 1} of {epochs}) and ends "
         f"{safe_ratio(rise, curves.val_running_median[best]):.1%} above its lowest point"
     )
@@ -174,7 +174,7 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Reading | None:
         return None
     lowest = int(loss.argmin())
     evidence = (
-        f"the training loss rose from {loss[lowest]:.4g} (epoch {lowest + 1}) to {loss[-1]:.4g}, "
+        f"the training loss rose from {_loss(loss[lowest])} (epoch {lowest + 1}) to {_loss(loss[-1])}, "
         f"{safe_ratio(loss[-1], loss[0]):.3g} times its start (Mann-Kendall tau {tau:.2f})"
     )
     return "diverged", evidence, (lowest, last)
@@ -185,11 +185,11 @@ def _stuck(curves: _Curves) -> _Reading | None:
 
     A change within the noise is still at most a tenth of the level: a loss that jumps by more is
     not flat. Start and end are medians of k values, a tenth of the epochs each; the median of k
-    values has 1.25 / sqrt(k) times the noise of one. Where both losses have noise above 3 % of their level,
-    this rule does not apply. The first training loss is a mean over an epoch in which the weights
-    change: it is left out where it is less than a tenth above the second. A network whose val_loss
-    is more than 1 % better than that of a constant prediction has learnt, if only in its first
-    epoch.
+    values has 1.25 / sqrt(k) times the noise of one. Where both losses have noise above 3 % of
+    their level, this rule does not apply. The first training loss is a mean over an epoch in which
+    the weights change: it is left out where it is less than a tenth above the second. A network
+    whose val_loss is more than 1 % better than that of a constant prediction has learnt, if only in
+    its first epoch.
     """
     if (
         curves.constant_val_loss is not None
@@ -256,7 +256,7 @@ def _training_loss_rises(curves: _Curves) -> _Reading | None:
     if rise <= NOISE_MULTIPLE * noise_level(curves.loss[lowest:], robust=True):
         return None
     evidence = (
-        f"the training loss rose from {low:.4g} (epoch {lowest + 1}) by "
+        f"the training loss rose from {_loss(low)} (epoch {lowest + 1}) by "
         f"{safe_ratio(rise, low):.0%}, "
         f"{safe_ratio(rise, curves.loss[0] - low):.0%} of its previous fall"
     )
@@ -290,8 +290,8 @@ def _overfitting(curves: _Curves) -> _Reading | None:
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
         f"{safe_ratio(rise, lowest):.0%} above (Mann-Kendall p {p:.2g}), while the "
-        f"training loss fell on from {curves.running_median[best]:.4g} "
-        f"to {curves.running_median[last]:.4g}"
+        f"training loss fell on from {_loss(curves.running_median[best])} "
+        f"to {_loss(curves.running_median[last])}"
     )
     return "overfitting", evidence, (best, last)
 
@@ -332,6 +332,10 @@ def _ended_by_cosine(curves: _Curves) -> _Reading | None:
         f"{curves.epochs} epochs, in which a cosine schedule makes its last, smaller steps"
     )
     return "undertrained", evidence, (first, last)
+
+
+def _loss(loss: float) -> str:
+    return format_loss(loss, digits=4)
 
 
 def _has_little_noise(values: np.ndarray) -> bool:
