@@ -174,7 +174,8 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Reading | None:
         return None
     lowest = int(loss.argmin())
     evidence = (
-        f"the training loss rose from {_loss(loss[lowest])} (epoch {lowest + 1}) to {_loss(loss[-1])}, "
+        f"the training loss rose from {_loss(loss[lowest])} (epoch {lowest + 1}) to "
+        f"{_loss(loss[-1])}, "
         f"{safe_ratio(loss[-1], loss[0]):.3g} times its start (Mann-Kendall tau {tau:.2f})"
     )
     return "diverged", evidence, (lowest, last)
