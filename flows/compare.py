@@ -1,17 +1,22 @@
 """Publish a comparison of trainings: a page in MLflow, a table in Prefect."""
 
+from typing import Annotated
+
 from prefect import flow
 
+from flows.parameters import UseCaseName, dated_name, described
 from tasks.comparison import publish_comparison
 from tasks.tracking.leaderboard import read_leaderboard
 
 
-@flow(name="compare", persist_result=False)
+@flow(name="compare", flow_run_name=dated_name, persist_result=False)
 def compare(
-    use_cases: list[str] | None = None,
-    tags: dict[str, str] | None = None,
-    since: str | None = None,
-    run_ids: list[str] | None = None,
+    use_cases: Annotated[
+        list[UseCaseName] | None, described("What is compared; by default everything.")
+    ] = None,
+    tags: Annotated[dict[str, str] | None, described("Only runs with these MLflow tags.")] = None,
+    since: Annotated[str | None, described("How far to look back: 7d or 12h.")] = None,
+    run_ids: Annotated[list[str] | None, described("Only these MLflow runs.")] = None,
 ) -> str:
     """Publish the comparison of the finished trainings that match; returns its MLflow run id.
 

@@ -4,11 +4,12 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from pydantic import BaseModel
 
+from flows.parameters import dated_name, described
 from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
@@ -36,13 +37,18 @@ class ScoringResult(BaseModel):
 
 
 @without_secrets
-@flow(name="score", flow_run_name="{use_case_name}", persist_result=False)
+@flow(name="score", flow_run_name=dated_name, persist_result=False)
 def score(
-    use_case_name: str,
-    input_path: str,
-    output_path: str,
-    version: str | None = None,
-    source: dict[str, Any] | None = None,
+    use_case_name: Annotated[str, described("A use case with a registered model.")],
+    input_path: Annotated[str, described("A table from any source, of any size.")],
+    output_path: Annotated[str, described("CSV or Parquet file for the answers.")],
+    version: Annotated[
+        str | None, described("A version of the model; by default the champion.")
+    ] = None,
+    source: Annotated[
+        dict[str, Any] | None,
+        described('Further fields of Source, such as {"delimiter": ";"}.'),
+    ] = None,
 ) -> ScoringResult:
     """Score every row of a table with the champion, or with ``version``.
 

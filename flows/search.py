@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from prefect import flow
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
+from flows.parameters import Overrides, Resume, UseCaseName, dated_name, described
 from flows.train import TrainingResult, train_on
 from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
@@ -35,17 +36,19 @@ class SearchResult(BaseModel):
 
 
 @without_secrets
-@flow(name="search", flow_run_name="{use_case_name}", persist_result=False)
+@flow(name="search", flow_run_name=dated_name, persist_result=False)
 def search(
-    use_case_name: str,
-    trials: Annotated[int, Field(ge=1)] = 20,
-    workers: Annotated[int, Field(ge=1)] = 1,
-    sampler: Sampler = "tpe",
-    dask: str | None = None,
-    pool: str | None = None,
-    overrides: dict[str, Any] | None = None,
-    seed: Seed = 42,
-    resume: str | None = None,
+    use_case_name: UseCaseName,
+    trials: Annotated[int, described("How many settings to try.", ge=1)] = 20,
+    workers: Annotated[int, described("How many trials run side by side.", ge=1)] = 1,
+    sampler: Annotated[Sampler, described("How settings are proposed.")] = "tpe",
+    dask: Annotated[
+        str | None, described("The address of a Dask cluster on which to train.")
+    ] = None,
+    pool: Annotated[str | None, described("A Prefect work pool on whose workers to train.")] = None,
+    overrides: Overrides = None,
+    seed: Annotated[Seed, described("The same seed tries the same settings.")] = 42,
+    resume: Resume = None,
 ) -> SearchResult:
     """Try ``trials`` settings of the declared search space, and train the best once more.
 

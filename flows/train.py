@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import BaseModel, Field
 
+from flows.parameters import Overrides, Resume, UseCaseName, dated_name, described
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
@@ -28,6 +29,12 @@ from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
 from tasks.training import choose_attempt, refuse_diverged, say_remedy, train_and_read
+
+Remedies = Annotated[
+    int,
+    described("How often to train again while the learning curve is not healthy.", ge=0),
+]
+ToRegistry = Annotated[bool, described("Whether the model is registered.")]
 
 
 class TrainingResult(BaseModel):
@@ -60,13 +67,13 @@ class TrainingResult(BaseModel):
 
 
 @without_secrets
-@flow(name="train", flow_run_name="{use_case_name}", persist_result=False)
+@flow(name="train", flow_run_name=dated_name, persist_result=False)
 def train(
-    use_case_name: str,
-    overrides: dict[str, Any] | None = None,
-    remedies: Annotated[int, Field(ge=0)] = 0,
-    to_registry: bool = True,
-    resume: str | None = None,
+    use_case_name: UseCaseName,
+    overrides: Overrides = None,
+    remedies: Remedies = 0,
+    to_registry: ToRegistry = True,
+    resume: Resume = None,
 ) -> TrainingResult:
     """Train, judge and register one declared use case.
 
@@ -114,7 +121,7 @@ def train_on(data: PreparedData) -> Callable[[str, dict[str, Any]], TrainingResu
     Prefect stores parameters."""
 
     @without_secrets
-    @flow(name="train", flow_run_name="{use_case_name}", persist_result=False)
+    @flow(name="train", flow_run_name=dated_name, persist_result=False)
     def train_prepared(use_case_name: str, overrides: dict[str, Any]) -> TrainingResult:
         return run_training(use_case_name, overrides, data=data)
 

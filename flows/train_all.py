@@ -7,6 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import BaseModel, Field
 
 from flows.compare import compare
+from flows.parameters import UseCaseName, dated_name, described
 from modelling.declaration.use_case_files import use_case_names
 from tasks.separate_training import TrainingFailedError, end_trainings, train_in_own_process
 from tasks.stored_parameters import without_secrets
@@ -22,11 +23,19 @@ class AllTrained(BaseModel):
 
 
 @without_secrets
-@flow(name="train-all", persist_result=False)
+@flow(name="train-all", flow_run_name=dated_name, persist_result=False)
 def train_all(
-    use_cases: list[str] | None = None,
-    workers: Annotated[int, Field(ge=1)] | None = None,
-    settings: list[str] | None = None,
+    use_cases: Annotated[
+        list[UseCaseName] | None, described("What is trained; by default everything.")
+    ] = None,
+    workers: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        described("How many train side by side; by default one per core."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        described("Settings that are changed, as for --set: training.epochs=5."),
+    ] = None,
 ) -> AllTrained:
     """Train all use cases, or those in ``use_cases``, ``workers`` at a time, each in processes of
     its own.

@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.settings import PREFECT_API_URL
 
+from flows.parameters import dated_name
 from modelling.refusals import UsageError
 from tasks.registry.relocation import relocate_models
 from tasks.tracking.unfinished_files import remove_leftovers
@@ -26,7 +27,7 @@ def run_upkeep() -> tuple[list[Check], list[str]]:
     return checks, [*reaped, *moved, *remove_leftovers()]
 
 
-@flow(name="upkeep", persist_result=False)
+@flow(name="upkeep", flow_run_name=dated_name, persist_result=False)
 def upkeep() -> list[str]:
     """End dead runs. Raises UsageError with the findings of the checks that fail."""
     checks, reaped = run_upkeep()

@@ -17,6 +17,7 @@ from modelling.data.target_codes import code_classes, merge_classes
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.secrets import hide_secrets
+from tasks.progress import elapsed_line
 from tasks.validation import ValidationReport, Validator
 
 log = logging.getLogger("finflows")
@@ -40,17 +41,19 @@ def prepare_data(use_case: UseCase) -> PreparedData:
     Raises UsageError where the source can't be reached, and DataRefused where it holds no table,
     breaks a critical rule or can't be split as declared. Both name columns and count rows.
     """
-    raw, found = read_source(use_case.source, kinds_of(use_case))
-    typed = type_columns(raw, use_case)
-    data_hash, origin = fingerprint(typed.table), source_name(use_case, found)
+    with elapsed_line("reading"):
+        raw, found = read_source(use_case.source, kinds_of(use_case))
+        typed = type_columns(raw, use_case)
+        data_hash, origin = fingerprint(typed.table), source_name(use_case, found)
     log.info("%-11s %s rows from %s", "data", f"{len(raw):,}", origin)
 
-    validator = Validator(use_case, typed.unreadable)
-    validator.check_source(typed.table)
-    derived = merge_classes(derive_columns(typed.table, use_case), use_case)
-    validator.check_types(derived)
-    table = code_classes(derived, use_case)
-    report = validator.check_content(table)
+    with elapsed_line("validating"):
+        validator = Validator(use_case, typed.unreadable)
+        validator.check_source(typed.table)
+        derived = merge_classes(derive_columns(typed.table, use_case), use_case)
+        validator.check_types(derived)
+        table = code_classes(derived, use_case)
+        report = validator.check_content(table)
     log.info("%-11s %s", "validated", report.summary(duplicates=len(derived) - len(table)))
     return PreparedData(table, split_table(table, use_case), report, data_hash, origin)
 

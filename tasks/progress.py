@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     Progress,
     ProgressColumn,
+    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -39,12 +40,7 @@ def progress_line(
     text : str
         Shown before the first step is done.
     """
-    with Progress(
-        *_columns(step, total),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
+    with _live(*_columns(step, total)) as bar:
         line = bar.add_task(activity, total=total, text=text, speed="")
 
         def show(done: int, text: str = "") -> None:
@@ -53,6 +49,21 @@ def progress_line(
             bar.update(line, completed=done, text=text, speed=rows if rows_per_step else "")
 
         yield show
+
+
+@contextmanager
+def elapsed_line(activity: str) -> Iterator[None]:
+    """What is being done and for how long, while the block runs; nothing where stderr is no
+    terminal. The block must print nothing."""
+    aligned = TextColumn("  {task.description:11}")  # as the lines of the stages that follow
+    with _live(aligned, SpinnerColumn("line"), TimeElapsedColumn()) as bar:
+        bar.add_task(activity, total=None)
+        yield
+
+
+def _live(*columns: ProgressColumn) -> Progress:
+    console, quiet = Console(stderr=True), not sys.stderr.isatty()
+    return Progress(*columns, console=console, transient=True, disable=quiet)
 
 
 def _columns(step: str, total: int | None) -> list[ProgressColumn]:

@@ -10,18 +10,27 @@ from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.attempt import Attempt
-from tasks.tracking.prefect_pages import show_in_prefect
+from modelling.learning_curve.figures import draw_learning_curve
+from tasks.tracking.prefect_pages import show_in_prefect, show_picture_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
 from tasks.tracking.runs import nested_run
 from tasks.tracking.store import ui_address
 from tasks.validation import ValidationReport
 
 log = logging.getLogger("finflows")
+SHOWN_IN_PREFECT = {"advantages"}  # of the figures of a judgement; MLflow has them all
 
 
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     """Record the judgement in the run, each baseline as a nested run, and the result in the log."""
-    run.log_judgement(judgement, draw_judgement(judgement))
+    figures = draw_judgement(judgement)
+    run.log_judgement(judgement, figures)
+    key = judgement.use_case.name.replace("_", "-")
+    for name in SHOWN_IN_PREFECT & figures.keys():
+        words = name.replace("_", " ")
+        show_picture_in_prefect(
+            figures[name], key=f"{key}-{words.replace(' ', '-')}", description=words
+        )
     for name, metrics in judgement.baseline_metrics.items():
         with nested_run(run, "baseline", name, judgement.use_case) as nested:
             nested.log_test(metrics)
@@ -72,6 +81,10 @@ def publish(
         key=f"{key}-report",
         markdown=markdown,
         description=use_case.title,
+    )
+    curve = draw_learning_curve(trained.history, use_case.title, trained.diagnosis)
+    show_picture_in_prefect(
+        curve, key=f"{key}-learning-curve", description=f"learning curve: {use_case.title}"
     )
     show_in_prefect(
         create_link_artifact,

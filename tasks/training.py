@@ -16,7 +16,7 @@ from modelling.features.preprocessing import Preprocessed
 from modelling.learning_curve.attempt import Attempt, TrainedNetwork
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.figures import draw_learning_curve
-from modelling.learning_curve.history import History, OnEpoch
+from modelling.learning_curve.history import History, OnEpoch, format_loss
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
 from tasks.progress import progress_line
@@ -108,20 +108,20 @@ def _path(attempts: list[Attempt], chosen: Attempt) -> str:
         changed = ", ".join(f"{k}={v}" for k, v in now.items() if before[k] != v) or "-"
         kept = "yes" if one is chosen else ""
         verdict = one.diagnosis.verdict
-        lines.append(f"| {number} | {changed} | {verdict} | {one.val_loss:.5g} | {kept} |")
+        lines.append(f"| {number} | {changed} | {verdict} | {format_loss(one.val_loss)} | {kept} |")
         before = now
     return "\n".join(lines) + "\n"
 
 
 def _say(history: History, diagnosis: Diagnosis) -> None:
     log.info(
-        "%-11s %d epochs in %.1f s (%s rows/s), best epoch %d with val_loss %.5g",
+        "%-11s %d epochs in %.1f s (%s rows/s), best epoch %d with val_loss %s",
         "trained",
         len(history.metrics["loss"]),
         history.seconds,
         f"{history.rows_per_second:,.0f}",
         history.best_epoch + 1,
-        history.best_val_loss,
+        format_loss(history.best_val_loss),
     )
     if history.not_compiled:
         log.warning("%-11s not compiled, batch by batch: %s", "", history.not_compiled)
@@ -138,6 +138,9 @@ def _epoch_progress(use_case: UseCase, rows: int) -> Iterator[OnEpoch]:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             val_loss = metrics.get("val_loss", 0)
-            show(epoch + 1, f"loss {metrics['loss']:.4g}  val_loss {val_loss:.4g}")
+            show(
+                epoch + 1,
+                f"loss {format_loss(metrics['loss'], 4)}  val_loss {format_loss(val_loss, 4)}",
+            )
 
         yield on_epoch

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -16,8 +18,9 @@ import psutil
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from tasks.tracking.store import DATABASE_LOCK
+from tasks.tracking.store import DATABASE_LOCK, UI_APP, ui_command
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE = 600  # seconds until something that must happen is given up; nothing is timed by it
 
 
@@ -106,12 +109,37 @@ def store_client(tracking_uri: str) -> MlflowClient:
 
 
 @contextmanager
+def declared_to_mlflow(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment in which MLflow finds what ``pyproject.toml`` declares to it, also where the
+    project was installed before that."""
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    if UI_APP in {app.name for app in entry_points(group="mlflow.app")}:
+        yield environment
+        return
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    plugins = declared["project"]["entry-points"]["mlflow.app"]
+    about = folder / "plugins" / "finance_flows_plugins-0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: finance-flows-plugins\nVersion: 0\n"
+    )
+    lines = [f"{name} = {value}\n" for name, value in plugins.items()]
+    (about / "entry_points.txt").write_text("[mlflow.app]\n" + "".join(lines))
+    paths = [str(about.parent), str(REPOSITORY)]
+    sys.path.insert(0, paths[0])
+    try:
+        yield {**environment, "PYTHONPATH": os.pathsep.join(paths)}
+    finally:
+        sys.path.remove(paths[0])
+
+
+@contextmanager
 def mlflow_ui(folder: Path, tracking_uri: str) -> Iterator[str]:
-    """MLflow's UI over a store; its address."""
-    port = str(free_port())
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", port]
-    command += ["--backend-store-uri", tracking_uri, "--workers", "1"]
-    with running(command, folder / "mlflow-ui.log", cwd=folder):
+    """MLflow's UI over a store, as ``finflows ui`` runs it; its address."""
+    port = free_port()
+    with declared_to_mlflow(folder) as environment:
+        command = [*ui_command(port), "--backend-store-uri", tracking_uri, "--workers", "1"]
+    with running(command, folder / "mlflow-ui.log", cwd=folder, env=environment):
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow UI")
         yield f"http://127.0.0.1:{port}"
 

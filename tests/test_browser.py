@@ -51,7 +51,8 @@ def keep(page, name):
 
 
 def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
-    """By its address, and by a click after Model training was pressed once."""
+    """In a browser that knows nothing yet: by its address, and by a click. No banner is about usage
+    data, which is not collected; another choice of a person stays."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client = store_client(uri)
     number = client.create_experiment("loans", tmp_path.as_uri(), EXPERIMENT_TAGS)
@@ -64,9 +65,17 @@ def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
         page.goto(f"{ui}/#/experiments/{number}{MACHINE_LEARNING}")
         expect(runs.first).to_be_visible()
         page.goto(f"{ui}/#/experiments")
-        page.get_by_role("button", name="Model training").click()
         page.get_by_role("table").get_by_role("link", name="loans").click()
         expect(runs.first).to_be_visible()
+        keep(page, "mlflow_runs.png")
+        page.goto(f"{ui}/#/")
+        expect(page.get_by_text("loans").first).to_be_visible()
+        expect(page.get_by_text("usage data")).to_have_count(0)
+        keep(page, "mlflow_home.png")
+        page.evaluate("localStorage.setItem('mlflow.workflowType_v1', '\"genai\"')")
+        page.reload()
+        expect(page.get_by_text("loans").first).to_be_visible()
+        assert page.evaluate("localStorage.getItem('mlflow.workflowType_v1')") == '"genai"'
 
 
 def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):

@@ -60,6 +60,17 @@ def test_an_entry_calls_its_flow_with_parameters_that_it_takes(entry, monkeypatc
     flow.validate_parameters(entry.get("parameters", {}))
 
 
+@pytest.mark.parametrize("name", ["train", "train_all", "search", "score", "upkeep", "compare"])
+def test_the_form_of_a_flow_explains_each_parameter_and_offers_choices(name, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    form = load_flow_from_entrypoint(f"flows/{name}.py:{name}").parameters.properties
+    assert [field for field, about in form.items() if not about.get("description")] == []
+    if name in ("train", "search"):
+        assert set(form["use_case_name"]["enum"]) >= DECLARED
+    if name == "search":
+        assert form["sampler"]["enum"] == ["tpe", "grid", "random"]
+
+
 def test_names_are_told_apart():
     names = [(entry["entrypoint"], entry["name"]) for entry in ENTRIES]
     assert len(names) == len(set(names))

@@ -14,7 +14,7 @@ from modelling.declaration import Network, Source, UseCase, number
 from modelling.declaration.overrides import override
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.figures import draw_learning_curve
-from modelling.learning_curve.history import History
+from modelling.learning_curve.history import History, format_loss
 
 USE_CASE = UseCase(
     name="loans",
@@ -163,6 +163,12 @@ def test_a_first_epoch_that_still_moved_hides_no_stuck_network():
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
 
 
+def test_losses_in_the_evidence_are_numbers_for_people():
+    assert "from 12,000,000 to 2,000,5" in read(1e7 * FALL).evidence
+    assert format_loss(0.176293) == "0.17629"
+    assert format_loss(12_106_789.2) == "12,106,789"
+
+
 def test_no_curve_is_too_odd_to_be_read():
     rng = np.random.default_rng(3)
     for epochs in (1, 2, 3, 4, 5, 7, 8, 30):
@@ -212,6 +218,35 @@ def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():
     straight, bent = 1 - EPOCHS / 100, np.exp(-EPOCHS / 35)
     assert list(read(straight).remedies[0].overrides) == ["training.learning_rate"]
     assert list(read(bent).remedies[0].overrides) == ["training.epochs"]
+
+
+def test_a_cosine_schedule_does_not_hide_that_too_little_was_learnt():
+    """Seen on loans at a hundredth of the learning rate: the end was flat, and a linear model far
+    better. By the sum of all steps taken, the loss was still on its way."""
+    done = EPOCHS / EPOCHS[-1]
+    steps = done + np.sin(np.pi * done) / np.pi  # the sum of the rates, as a share of all
+    too_little, enough = 1 + 0.1 * np.exp(-steps), 1 + 0.1 * np.exp(-8 * steps)
+    diagnosis = read(too_little)
+    assert diagnosis.verdict == "undertrained"
+    assert "not trained enough" in diagnosis.evidence
+    assert read(enough).verdict == "healthy"
+    in_one_epoch = replace(as_history(too_little, too_little), constant_val_loss=3.0)
+    assert read_learning_curve(in_one_epoch, USE_CASE).verdict == "healthy"
+    constant = USE_CASE.model_copy(
+        update={"training": USE_CASE.training.model_copy(update={"schedule": "constant"})}
+    )
+    bent = as_history(1 + 0.1 * np.exp(-6 * done), 1 + 0.1 * np.exp(-6 * done))
+    assert read_learning_curve(bent, constant).verdict == "healthy"
+
+
+def test_a_loss_that_jumps_by_more_than_its_level_is_not_called_flat():
+    rng = np.random.default_rng(1)
+    jumping = np.abs(1 + 0.8 * rng.normal(size=12))
+    jumping[0], jumping[-1] = 0.3, 2.5
+    flat = 0.7 * (1 + 1e-4 * rng.normal(size=12))
+    diagnosis = read(jumping, flat)
+    assert diagnosis.verdict != "stuck", diagnosis.evidence
+    assert "flat" not in diagnosis.evidence
 
 
 def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):

@@ -9,8 +9,10 @@ import pytest
 from conftest import REPOSITORY
 
 PROGRAM = """
-from tasks.progress import progress_line
+from tasks.progress import elapsed_line, progress_line
 
+with elapsed_line("reading"):
+    pass
 with progress_line("training", "epoch", 2, rows_per_step=1000, text="compiling") as show:
     show(1, "loss 0.5")
     show(2, "loss 0.25")
@@ -33,6 +35,7 @@ def test_a_terminal_shows_how_far_it_is():
     os.close(ours)
     assert "epoch 2/2  loss 0.25" in shown
     assert "12,345 rows" in shown
+    assert "  reading " in shown
 
 
 def test_a_file_or_pipe_gets_nothing():

@@ -23,6 +23,7 @@ from modelling.declaration.references import reference_secrets, refuse_unreadabl
 from modelling.declaration.search_space import refuse_search
 from modelling.declaration.use_case_files import find_use_case, use_case_names
 from modelling.refusals import UsageError
+from tasks.progress import elapsed_line
 from tasks.tracking.provenance import installed_version
 from tasks.workers.ports import refuse_taken_port
 
@@ -296,7 +297,8 @@ def _overrides(assignments: list[str] | None, data: str | None) -> dict[str, Any
 def _prepare(verbose: bool, as_json: bool, flow: str = "flows.train") -> None:
     terminal.prepare(verbose, as_json)
     typer.echo(f"  {'starting':11} Prefect, MLflow and Great Expectations", err=as_json)
-    warm_up(flow)
+    with elapsed_line(""):  # below the line that says what
+        warm_up(flow)
     end_stage("starting")
 
 
@@ -337,7 +339,6 @@ def ui(
     from tasks.tracking.store import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
-    typer.echo("           press Model training there, once: the browser remembers it")
     interruption.set_last_line("the MLflow UI has ended")
     serve_ui(port)
 

@@ -261,9 +261,11 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
         print(json.dumps(result.model_dump()))
         return
     show_result(result.trained, {**overrides, **result.settings}, as_json, searched=True)
+    from modelling.learning_curve.history import format_loss
+
     counts = ", ".join(f"{count} {state}" for state, count in sorted(result.trials.items()))
     print(f"Searched:     {counts}; best is trial {result.best_trial}, ", end="")
-    print(f"val_loss {result.best_val_loss:.5g}")
+    print(f"val_loss {format_loss(result.best_val_loss)}")
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")
     print(f"All trials:   {how_to_open(result.paths['ui'])}")

@@ -95,27 +95,25 @@ def trend(values: np.ndarray) -> tuple[float, float]:
     return (0.0, 1.0) if math.isnan(result.statistic) else (result.statistic, result.pvalue)
 
 
-def share_of_last_quarter(values: np.ndarray, running_median: np.ndarray) -> float:
-    """The share of the whole fall that came in the last quarter of the epochs.
+def share_of_last_part(running_median: np.ndarray, part: float, start: float) -> float:
+    """The share of the whole fall that came in the last ``part`` of the epochs.
 
     Parameters
     ----------
-    values : (epochs,)
-        The curve; the fall is from its first value to the lowest running median.
     running_median : (epochs,)
-        ``running_median(values)``.
+    part : float
+        From 0 to 1.
+    start : float
+        The loss from which the curve fell, in the unit of ``running_median``.
 
     Returns
     -------
     float
-        At most 1; negative where the curve rose in the last quarter, 0 where it never fell.
+        At most 1; negative where the curve rose in that part, 0 where it never fell.
     """
-    fall = float(values[0] - running_median.min())
-    return (
-        float(running_median[round(0.75 * (len(running_median) - 1))] - running_median[-1]) / fall
-        if fall > 0
-        else 0.0
-    )
+    fall = float(start - running_median.min())
+    first = round((1 - part) * (len(running_median) - 1))
+    return float(running_median[first] - running_median[-1]) / fall if fall > 0 else 0.0
 
 
 def epoch_share_to_half_fall(running_median: np.ndarray, start: float) -> float:

@@ -19,10 +19,10 @@ from modelling.learning_curve.curve_statistics import (
     noise_level,
     running_median,
     safe_ratio,
-    share_of_last_quarter,
+    share_of_last_part,
     trend,
 )
-from modelling.learning_curve.history import History
+from modelling.learning_curve.history import History, format_loss
 from modelling.learning_curve.leaks import leak_suspected
 from modelling.learning_curve.remedies import Remedy, many_units_dead, remedies_for
 
@@ -30,6 +30,7 @@ Verdict = Literal["healthy", "undertrained", "jagged", "overfitting", "diverged"
 
 SHORT_EPOCHS = 8  # below, a validation loss that is lowest in the last epoch may well fall further
 FLAT_CHANGE = 0.01  # of the level: a change of 1 % in a whole training is not learning
+FLAT_NOISE = 0.1  # of the level: a larger change is not flat, however noisy the loss is
 FIRST_EPOCH_DROP = 0.1  # if the first loss is this share above the second, the network has learnt
 # An exponential decay over T time constants makes 10 % of its fall in the last quarter if T = 2;
 # another 14 % of the fall would still follow.
@@ -37,6 +38,10 @@ LAST_QUARTER_SHARE = 0.1
 # It makes half of its fall in 20 % of the epochs if T = 3.3 (4 % would still follow). A linear fall
 # that a cosine schedule slows down, so that its end looks flat, takes 26 %.
 HALF_FALL_SHARE = 0.2
+# A cosine schedule takes smaller and smaller steps, so that each curve ends flat. Three quarters of
+# its way are behind it after 44 % of the epochs; with 1.2 time constants over the whole way, what
+# follows makes 15 % of the fall, and another 40 % would still follow.
+COSINE_THREE_QUARTERS, COSINE_SHARE = 0.44, 0.15
 # A rise of val_loss, as a share of its lowest value (with early stopping after 10 epochs it rises
 # by 0 to 5 %) and of its whole fall (a loss near 0 may double without harm).
 RISE_OF_LOWEST, RISE_OF_FALL = 0.08, 0.05
@@ -72,13 +77,15 @@ class Diagnosis:
 @dataclass(frozen=True)
 class _Curves:
     """loss and val_loss (epochs,) in the unit of the loss, and their running medians;
-    ``constant_val_loss`` is the val_loss of a constant prediction, where it is known."""
+    ``constant_val_loss`` is the val_loss of a constant prediction, where it is known; ``cosine``
+    says whether the steps became smaller by a cosine schedule."""
 
     loss: np.ndarray
     val_loss: np.ndarray
     running_median: np.ndarray
     val_running_median: np.ndarray
     constant_val_loss: float | None
+    cosine: bool
 
     @property
     def epochs(self) -> int:
@@ -111,8 +118,9 @@ def read_learning_curve(
     """
     loss = np.asarray(history.metrics["loss"], dtype=np.float64)
     val_loss = np.asarray(history.metrics["val_loss"], dtype=np.float64)
+    cosine = use_case.training.schedule == "cosine"
     verdict, evidence, region = _diverged(loss, val_loss) or _read_finite(
-        loss, val_loss, history.constant_val_loss
+        loss, val_loss, history.constant_val_loss, cosine
     )
     if verdict == "stuck" and many_units_dead(dead_unit_share):
         evidence += f"; {dead_unit_share:.0%} of the hidden units never fire on any training row"
@@ -122,7 +130,7 @@ def read_learning_curve(
 
 
 def _read_finite(
-    loss: np.ndarray, val_loss: np.ndarray, constant_val_loss: float | None
+    loss: np.ndarray, val_loss: np.ndarray, constant_val_loss: float | None, cosine: bool
 ) -> _Reading:
     """The first rule that applies; a rule comes before those whose symptoms it also causes."""
     epochs = len(loss)
@@ -130,7 +138,7 @@ def _read_finite(
         evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
         return "undertrained", evidence, (0, epochs - 1)
     curves = _Curves(
-        loss, val_loss, running_median(loss), running_median(val_loss), constant_val_loss
+        loss, val_loss, running_median(loss), running_median(val_loss), constant_val_loss, cosine
     )
     for rule in (_stuck, _jagged, _training_loss_rises, _overfitting, _undertrained):
         if finding := rule(curves):
@@ -138,7 +146,7 @@ def _read_finite(
     best = int(curves.val_running_median.argmin())
     rise = float(curves.val_running_median[-1] - curves.val_running_median[best])
     evidence = (
-        f"val_loss fell from {val_loss[0]:.4g} to {val_loss.min():.4g} (epoch "
+        f"val_loss fell from {_loss(val_loss[0])} to {_loss(val_loss.min())} (epoch "
         f"{int(val_loss.argmin()) + 1} of {epochs}) and ends "
         f"{safe_ratio(rise, curves.val_running_median[best]):.1%} above its lowest point"
     )
@@ -166,7 +174,8 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Reading | None:
         return None
     lowest = int(loss.argmin())
     evidence = (
-        f"the training loss rose from {loss[lowest]:.4g} (epoch {lowest + 1}) to {loss[-1]:.4g}, "
+        f"the training loss rose from {_loss(loss[lowest])} (epoch {lowest + 1}) to "
+        f"{_loss(loss[-1])}, "
         f"{safe_ratio(loss[-1], loss[0]):.3g} times its start (Mann-Kendall tau {tau:.2f})"
     )
     return "diverged", evidence, (lowest, last)
@@ -175,12 +184,13 @@ def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Reading | None:
 def _stuck(curves: _Curves) -> _Reading | None:
     """Both losses end where they began: within 1 % of their level, or within their noise.
 
-    Start and end are medians of k values, a tenth of the epochs each; the median of k values has
-    1.25 / sqrt(k) times the noise of one. Where both losses have noise above 3 % of their level,
-    this rule does not apply. The first training loss is a mean over an epoch in which the weights
-    change: it is left out where it is less than a tenth above the second. A network whose val_loss
-    is more than 1 % better than that of a constant prediction has learnt, if only in its first
-    epoch.
+    A change within the noise is still at most a tenth of the level: a loss that jumps by more is
+    not flat. Start and end are medians of k values, a tenth of the epochs each; the median of k
+    values has 1.25 / sqrt(k) times the noise of one. Where both losses have noise above 3 % of
+    their level, this rule does not apply. The first training loss is a mean over an epoch in which
+    the weights change: it is left out where it is less than a tenth above the second. A network
+    whose val_loss is more than 1 % better than that of a constant prediction has learnt, if only in
+    its first epoch.
     """
     if (
         curves.constant_val_loss is not None
@@ -198,12 +208,13 @@ def _stuck(curves: _Curves) -> _Reading | None:
         level = float(np.median(values))
         change = float(np.median(values[:k]) - np.median(values[-k:]))
         noise_limit = NOISE_MULTIPLE * 1.25 * math.sqrt(2 / k) * noise_level(values)
-        if abs(change) > max(FLAT_CHANGE * level, noise_limit):
+        if abs(change) > max(FLAT_CHANGE * level, min(noise_limit, FLAT_NOISE * level)):
             return None
         changes.append(change / level if level else 0.0)
     evidence = (
         f"flat from the start: in {curves.epochs} epochs the training loss changed by "
         f"{abs(changes[0]):.2%} and val_loss by {abs(changes[1]):.2%} of their level"
+        f"{', within their noise' if max(map(abs, changes)) > FLAT_CHANGE else ''}"
     )
     return "stuck", evidence, (0, curves.epochs - 1)
 
@@ -246,7 +257,7 @@ def _training_loss_rises(curves: _Curves) -> _Reading | None:
     if rise <= NOISE_MULTIPLE * noise_level(curves.loss[lowest:], robust=True):
         return None
     evidence = (
-        f"the training loss rose from {low:.4g} (epoch {lowest + 1}) by "
+        f"the training loss rose from {_loss(low)} (epoch {lowest + 1}) by "
         f"{safe_ratio(rise, low):.0%}, "
         f"{safe_ratio(rise, curves.loss[0] - low):.0%} of its previous fall"
     )
@@ -280,8 +291,8 @@ def _overfitting(curves: _Curves) -> _Reading | None:
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
         f"{safe_ratio(rise, lowest):.0%} above (Mann-Kendall p {p:.2g}), while the "
-        f"training loss fell on from {curves.running_median[best]:.4g} "
-        f"to {curves.running_median[last]:.4g}"
+        f"training loss fell on from {_loss(curves.running_median[best])} "
+        f"to {_loss(curves.running_median[last])}"
     )
     return "overfitting", evidence, (best, last)
 
@@ -289,11 +300,13 @@ def _overfitting(curves: _Curves) -> _Reading | None:
 def _undertrained(curves: _Curves) -> _Reading | None:
     """The validation loss was lowest in the last quarter of the epochs, and the losses still fell:
     that quarter brought 10 % of the fall of val_loss, or half of the fall of the training loss took
-    a fifth of the epochs."""
+    a fifth of the epochs; or the last quarter of the way of a cosine schedule brought 15 %."""
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
     if curves.val_running_median.argmin() < quarter:
         return None
-    share = share_of_last_quarter(curves.val_loss, curves.val_running_median)
+    if finding := _ended_by_cosine(curves):
+        return finding
+    share = share_of_last_part(curves.val_running_median, 0.25, float(curves.val_loss[0]))
     half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
     if share < LAST_QUARTER_SHARE and half < HALF_FALL_SHARE:
         return None
@@ -304,6 +317,26 @@ def _undertrained(curves: _Curves) -> _Reading | None:
         f"training loss took {half:.0%} of the epochs"
     )
     return "undertrained", evidence, (quarter, last)
+
+
+def _ended_by_cosine(curves: _Curves) -> _Reading | None:
+    """The end is flat only since the steps had become small. The fall is from a constant prediction
+    where that is known: what a network learnt in its first epoch counts."""
+    part = 1 - COSINE_THREE_QUARTERS
+    start = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0)
+    share = share_of_last_part(curves.val_running_median, part, start)
+    if not curves.cosine or share < COSINE_SHARE:
+        return None
+    first, last = round(COSINE_THREE_QUARTERS * (curves.epochs - 1)), curves.epochs - 1
+    evidence = (
+        f"not trained enough: {share:.0%} of the fall of val_loss came in the last {part:.0%} of "
+        f"{curves.epochs} epochs, in which a cosine schedule makes its last, smaller steps"
+    )
+    return "undertrained", evidence, (first, last)
+
+
+def _loss(loss: float) -> str:
+    return format_loss(loss, digits=4)
 
 
 def _has_little_noise(values: np.ndarray) -> bool:

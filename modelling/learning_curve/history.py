@@ -15,6 +15,11 @@ def lowest_finite(losses: Sequence[float]) -> int:
     return int(np.argmin([loss if math.isfinite(loss) else math.inf for loss in losses]))
 
 
+def format_loss(loss: float, digits: int = 5) -> str:
+    """A loss as people read it: ``0.17629``, ``12,106,789``."""
+    return f"{loss:,.0f}" if abs(loss) >= 10 ** (digits - 1) else f"{loss:.{digits}g}"
+
+
 @dataclass(frozen=True)
 class History:
     """Each metric after every epoch, and how fast the training was.

@@ -18,6 +18,7 @@ from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed
 from modelling.learning_curve.attempt import val_loss_of_kept_weights
+from modelling.learning_curve.history import format_loss
 from modelling.training.fitting import TrainingJob
 from modelling.training.pruning import PruningThresholds
 from tasks.progress import progress_line
@@ -150,7 +151,7 @@ def _record_outcome(study: Study, number: int, future: Any) -> None:
     outcome = Outcome(**study.ask(number).user_attrs[OUTCOME])
     study.tell(number, outcome)
     epochs = f"{len(outcome.curve)} epochs in {outcome.seconds:.1f} s"
-    summary = f"val_loss {outcome.val_loss:.5g}, {outcome.verdict}, {epochs}"
+    summary = f"val_loss {format_loss(outcome.val_loss)}, {outcome.verdict}, {epochs}"
     log.info("%-11s %s %s", f"trial {number}", outcome.state, summary if outcome.curve else "")
 
 
@@ -158,7 +159,7 @@ def _summary(outcomes: list[Outcome]) -> str:
     """The best so far, for the progress line."""
     finished = [outcome.val_loss for outcome in outcomes if outcome.state == "finished"]
     pruned = sum(outcome.state == "pruned" for outcome in outcomes)
-    return f"best val_loss {min(finished, default=math.inf):.5g}  {pruned} pruned"
+    return f"best val_loss {format_loss(min(finished, default=math.inf))}  {pruned} pruned"
 
 
 def conclude_search(study: Study, parent: TrackedRun, trained_run: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import nullcontext
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ if TYPE_CHECKING:  # the command line uses this module before the heavy imports
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
 # MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
-# goes by the address, or by what was last pressed in the browser; others go by the tag.
+# goes by the address, or by what the browser knows (``tasks.tracking.ui``); others go by the tag.
+UI_APP = "finance-flows"  # what pyproject.toml calls tasks.tracking.ui for MLflow
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 MACHINE_LEARNING = "?workflowType=machine_learning"
 RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate its database
@@ -205,12 +207,21 @@ def how_to_open(path: str) -> str:
     return f"{first}{ui_address()}{path}"
 
 
+def ui_command(port: int) -> list[str]:
+    """The command that runs MLflow's UI on 127.0.0.1: with what ``tasks.tracking.ui`` adds, where
+    the environment was set up since that was declared."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    if UI_APP in {app.name for app in entry_points(group="mlflow.app")}:
+        command += ["--app-name", UI_APP]
+    return command
+
+
 def serve_ui(port: int) -> None:
     """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted."""
     connect()
     if tracking_uri().startswith(("http:", "https:")):
         raise UsageError(f"the runs are on a server with a UI of its own: {how_to_open('')}")
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    command = ui_command(port)
     # Everybody on the machine can read a command line, but not an environment.
     settings = {**os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri()}
     # A session of its own: when this process is interrupted, it ends the UI and its processes.
