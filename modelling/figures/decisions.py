@@ -32,7 +32,7 @@ def draw_confusion(judgement: Judgement) -> Figure:
     names = [class_name(judgement, code) for code in codes]
     axes.set_xticks(codes, names, rotation=30 if len(names) > FEW_CLASSES else 0)
     axes.set_yticks(codes, names, rotation=90 if len(names) == 2 else 0, va="center")
-    axes.set(xlabel="decided", ylabel="right")
+    axes.set(xlabel="decided class", ylabel="actual class")
     if len(names) <= NUMBERED_CLASSES:
         _write_numbers(axes, counts, shares)
     right = float(np.mean(target == decided))

@@ -20,11 +20,11 @@ POINTS = 300  # of a curve: more can't be seen
 def draw_roc(judgement: Judgement) -> Figure:
     """The share of the positives that are refused, by the share of the others that are."""
     figure, (axes,) = new_figure()
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2, label="by chance: 0.5")
     target = target_of(judgement)
     for outputs, label, line in _labelled(judgement, "roc_auc"):
         false_positive_rate, true_positive_rate, _ = roc_curve(target, outputs)
         axes.plot(false_positive_rate, true_positive_rate, label=label, **line)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2, label="by chance: 0.5")
     is_refused, is_positive = judgement.predictions.decided == 1, target == 1
     found, wrongly = float(is_refused[is_positive].mean()), float(is_refused[~is_positive].mean())
     _mark_cut_off(axes, wrongly, found)
