@@ -23,6 +23,8 @@ from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_together
 from modelling.learning_curve.diagnosis import read_learning_curve
 from modelling.learning_curve.history import History
+from tasks.report import with_pictures
+from tasks.tracking.record import Picture
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -236,3 +238,12 @@ def test_groups_hold_rows_enough_and_never_part_equal_values():
 def test_a_declared_probability_is_the_cut_off_of_all_rows(judgement):
     declared = judgement.use_case.model_copy(update={"decision": CutOff(cut_off=0.3)})
     assert probability_cut_offs(replace(judgement, use_case=declared, cut_off=0.3)) == (0.3, 0.3)
+
+
+def test_the_report_carries_the_pictures_and_lets_no_html_through():
+    page = with_pictures(
+        "# Loans <script>\n\n| a |\n|---|\n| 1 |", {"roc.png": Picture("Up", b"1")}
+    )
+    assert '<img src="data:image/png;base64,MQ==" alt="Up"' in page
+    assert "<td>1</td>" in page
+    assert "<script>" not in page

@@ -23,9 +23,9 @@ FINDINGS = {
     "stuck": "Stuck: the losses end where they began",
 }
 LOSSES: dict[Problem, str] = {
-    "regression": "loss (mean squared error)",
-    "binary": "loss (log loss, nats)",
-    "multiclass": "loss (log loss, nats)",
+    "regression": "mean squared\nerror",
+    "binary": "log loss\n(nats)",
+    "multiclass": "log loss\n(nats)",
 }
 FAR_AWAY = 3.0  # times the range of val_loss: then it has a panel of its own
 
