@@ -78,15 +78,20 @@ def _judged(judgement: Judgement) -> str:
 
 
 def _metrics_table(judgement: Judgement) -> str:
+    costs = judgement.use_case.costs
+    currency = costs.unit if costs else ""
     models = {"network": judgement.metrics, **judgement.baseline_metrics}
     lines = [
         f"| metric on the test rows | what it is | {' | '.join(models)} |",
         f"|---|---|{'---:|' * len(models)}",
     ]
     for name in judgement.metrics:
-        values = " | ".join(f"{metrics.get(name, float('nan')):.5g}" for metrics in models.values())
-        label = find_metric(name, judgement.use_case.problem).label
-        lines.append(f"| {name} | {label} | {values} |")
+        metric = find_metric(name, judgement.use_case.problem)
+        values = " | ".join(
+            metric.formatted(metrics[name], currency) if name in metrics else "-"
+            for metrics in models.values()
+        )
+        lines.append(f"| {name} | {metric.title} | {values} |")
     return "\n".join(lines)
 
 
@@ -130,6 +135,7 @@ def with_pictures(markdown: str, pictures: Mapping[str, Picture]) -> str:
         f"![{picture.finding}](data:image/png;base64,{base64.b64encode(picture.png).decode()})"
         for picture in pictures.values()
     ]
-    text = "\n\n".join([markdown, "## Pictures", *shown])
+    head, heading, rest = markdown.partition("\n## ")  # the pictures follow the first lines
+    text = "\n\n".join([head, "## Pictures", *shown, heading + rest])
     # Titles and names of columns are text: no HTML of theirs is let through.
     return PAGE.format(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))

@@ -121,6 +121,11 @@ class Metric:
         """The gain over ``naive`` as a share of what was left to gain, all (b,): 1 is perfect."""
         return (values - naive) / (float(self.higher_is_better) - naive)
 
+    def formatted(self, value: float, currency: str) -> str:
+        """A value as people read it, money with the currency of the declared costs."""
+        is_money = "costs" in self.needs and self.unit  # a share of the costs has no unit
+        return format_value(value, currency if is_money else "")
+
     @property
     def label(self) -> str:
         """The title with the unit."""
