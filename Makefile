@@ -131,6 +131,11 @@ docs: $(DOCS_READY) ## build README and docs/ as HTML, into build/docs
 		--doctree-dir build/doctrees -c docs . build/docs
 	@echo "build/docs/docs/index.html"
 
+.PHONY: pictures
+pictures: $(READY) ## make all pictures of README and docs from today's program (minutes, a browser)
+	@sh tests/system_packages.sh
+	@$(VENV)/bin/python docs/pictures.py
+
 $(DOCS_READY): $(READY) requirements-docs.lock
 	@$(VENV)/bin/python -m venv --clear --without-pip $(DOCS_VENV)
 	@$(VENV)/bin/python -m pip --python $(DOCS_VENV)/bin/python install --quiet --no-deps \

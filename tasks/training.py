@@ -13,9 +13,9 @@ from prefect.cache_policies import NO_CACHE
 
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
+from modelling.figures.learning_curve import draw_learning_curve
 from modelling.learning_curve.attempt import Attempt, TrainedNetwork
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
-from modelling.learning_curve.figures import draw_learning_curve
 from modelling.learning_curve.history import History, OnEpoch, format_loss
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
@@ -62,9 +62,8 @@ def train_and_read(
 def record_curve(fitted: TrainedNetwork, use_case: UseCase, run: TrackedRun) -> Diagnosis:
     """Read the learning curve, and record it in the run with its picture and verdict."""
     diagnosis = read_learning_curve(fitted.history, use_case, fitted.dead_unit_share)
-    run.log_curve(
-        fitted.history, diagnosis, draw_learning_curve(fitted.history, use_case.title, diagnosis)
-    )
+    figure = draw_learning_curve(fitted.history, use_case.title, diagnosis, use_case.problem)
+    run.log_curve(fitted.history, diagnosis, figure)
     run.log_tags({"weights_hash": fitted.weights_hash})
     return diagnosis
 

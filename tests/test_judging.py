@@ -12,13 +12,13 @@ from modelling.data.splitting import Parts
 from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, category, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
+from modelling.figures.judgement import draw_judgement
 from modelling.judgement.baseline_predictions import baseline_inputs
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.decisions.costs import amounts_of, cost_of, costs_at
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import RequirementResult, evaluate
-from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.judgement.metrics.probabilities import expected_calibration_error
 from modelling.refusals import UsageError

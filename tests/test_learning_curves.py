@@ -12,8 +12,8 @@ from learning_curve_corpus import VERDICTS, all_curves, as_history
 
 from modelling.declaration import Network, Source, UseCase, number
 from modelling.declaration.overrides import override
+from modelling.figures.learning_curve import draw_learning_curve
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
-from modelling.learning_curve.figures import draw_learning_curve
 from modelling.learning_curve.history import History, format_loss
 
 USE_CASE = UseCase(
@@ -280,8 +280,8 @@ def test_early_stopping_with_a_mild_upturn_is_healthy():
 def test_the_figure_shows_verdict_and_evidence(judged, verdict, tmp_path):
     curve, diagnosis = next(one for one in judged if one[1].verdict == verdict)
     figure = draw_learning_curve(curve.history, "Loans", diagnosis)
-    said = figure.axes[0].get_title(loc="left").replace("\n", " ")
-    assert said.startswith(f"{verdict}: {diagnosis.evidence}"[:60])
+    assert figure.get_suptitle().lower().startswith(f"{verdict}: ")
+    assert diagnosis.evidence in figure.get_supxlabel().replace("\n", " ")
     figure.savefig(tmp_path / "curve.png")
 
 

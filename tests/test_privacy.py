@@ -16,9 +16,9 @@ from modelling.data.loading import read_table
 from modelling.data.splitting import Parts
 from modelling.declaration import OutOfTime, amount, category, number
 from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.figures.judgement import draw_judgement
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.evaluation import RequirementResult
-from modelling.judgement.figures import draw_judgement
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.refusals import DataRefused
 from modelling.scorer.contract import Model
@@ -203,15 +203,16 @@ def regression(rows):
 def test_pictures_of_a_regression_show_no_single_row():
     judgement = regression(2000)
     figures = draw_judgement(judgement)
-    assert set(figures) == {"forecast_against_actual", "forecast_over_time"}
+    assert set(figures) == {"forecast_against_actual", "residuals", "forecast_over_time"}
     axes = figures["forecast_against_actual"].axes[0]
     assert not axes.collections[0].get_offsets().any(), "no points"
     drawn = axes.collections[0].get_array().compressed()
     assert drawn.min() >= K
     assert drawn.sum() >= 2000 / 2
     assert max(*axes.get_xlim(), *axes.get_ylim()) < 100_000
-    for line in figures["forecast_over_time"].axes[0].lines:
-        assert len(line.get_xydata()) <= 2000 // K
+    for name in ("forecast_over_time", "residuals"):
+        for line in figures[name].axes[0].lines:
+            assert len(line.get_xydata()) <= 2000 // K
     buffer = io.BytesIO()
     figures["forecast_over_time"].savefig(buffer)
 
@@ -219,11 +220,9 @@ def test_pictures_of_a_regression_show_no_single_row():
 def test_pictures_of_classes_show_no_single_row(tmp_path):
     judgement = small_model(tmp_path / "model").judgement
     figures = draw_judgement(judgement)
-    stairs = figures["scores_by_class"].axes[0].patches
-    for code, steps in enumerate(stairs):
-        density, edges, _ = steps.get_data()
-        rows = (judgement.rows["default"] == code).sum()
-        counts = density * rows * np.diff(edges)
+    for code, axes in enumerate(figures["scores_by_class"].axes):
+        shares, *_ = axes.patches[0].get_data()
+        counts = shares * (judgement.rows["default"] == code).sum()
         assert counts[counts > 0].min() > K - 0.5
     for name in ("roc", "precision_recall"):
         for line in figures[name].axes[0].lines:

@@ -219,15 +219,13 @@ def _next_command(
 def _metrics_for_people(result: "TrainingResult", overrides: Mapping[str, Any]) -> list[str]:
     """Each test metric with its value, money in the unit of the declared costs."""
     from modelling.judgement.metrics.catalogue import find_metric
-    from modelling.judgement.metrics.metric import format_value
 
     use_case = override(find_use_case(result.use_case), overrides)
+    currency = use_case.costs.unit if use_case.costs else ""
     shown = []
     for name, value in result.metrics.items():
         metric = find_metric(name, use_case.problem)
-        is_money = "costs" in metric.needs and metric.unit  # a share of the costs has no unit
-        unit = use_case.costs.unit if use_case.costs and is_money else ""
-        shown.append(f"{name} {format_value(value, unit)}")
+        shown.append(f"{name} {metric.formatted(value, currency)}")
     return shown
 
 

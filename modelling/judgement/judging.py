@@ -54,6 +54,9 @@ class Judgement:
     gate : RequirementResult
     unknown : dict
         The share of the test rows with a label that no training row had, by column.
+    cut_off : float, optional
+        From which on the model refuses a row, in what its decision compares
+        (``DecisionRule.compared``). None but of two classes.
     """
 
     use_case: UseCase
@@ -67,6 +70,7 @@ class Judgement:
     skill: Interval | None
     gate: RequirementResult
     unknown: dict[str, float]
+    cut_off: float | None = None
 
     @property
     def lost_to(self) -> list[str]:
@@ -120,6 +124,7 @@ def judge(
         skill=_skill(resampled, use_case),
         gate=judge_gate(metrics, use_case),
         unknown=_unknown(parts, use_case),
+        cut_off=scorer.cut_off if use_case.problem == "binary" else None,
     )
 
 

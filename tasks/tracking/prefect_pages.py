@@ -3,13 +3,13 @@
 import logging
 from base64 import b64encode
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 from httpx import HTTPError
-from matplotlib.figure import Figure
 from prefect.artifacts import create_image_artifact
 from prefect.exceptions import PrefectException
+
+from tasks.tracking.record import Picture
 
 log = logging.getLogger("finflows")
 
@@ -22,9 +22,7 @@ def show_in_prefect(create: Callable[..., Any], *, key: str, **content: Any) -> 
         log.warning("%-11s %s is not shown there: %s", "prefect", key, type(error).__name__)
 
 
-def show_picture_in_prefect(figure: Figure, *, key: str, description: str) -> None:
+def show_picture_in_prefect(picture: Picture, *, key: str) -> None:
     """A picture as an artifact that contains it: Prefect's pages may not reach MLflow's."""
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=100)
-    address = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
-    show_in_prefect(create_image_artifact, key=key, image_url=address, description=description)
+    address = f"data:image/png;base64,{b64encode(picture.png).decode()}"
+    show_in_prefect(create_image_artifact, key=key, image_url=address, description=picture.finding)

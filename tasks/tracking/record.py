@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -26,12 +27,19 @@ from tasks.tracking.store import MACHINE_LEARNING, checkpoint_folder, scratch_fo
 from tasks.tracking.unfinished_files import unfinished_folder
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
-REPORT = "report.md"
+REPORT, REPORT_WITH_PICTURES = "report.md", "report.html"
 
 
 def gate_tags(gate: RequirementResult) -> dict[str, str]:
     """The result of the gate as tags of a run or a version."""
     return {"gate": gate_state(gate), "gate_reason": gate.reason}
+
+
+class Picture(NamedTuple):
+    """A picture that the run has: its title, and the bytes of its PNG file."""
+
+    finding: str
+    png: bytes
 
 
 @dataclass
@@ -46,6 +54,7 @@ class TrackedRun:
     logged: set[tuple[str, int]] = field(default_factory=set)
     pending: list[Metric] = field(default_factory=list)
     flushed_at: float = field(default_factory=time.monotonic)
+    pictures: dict[str, Picture] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.resumed:  # the epochs that the killed process had logged
@@ -123,8 +132,7 @@ class TrackedRun:
         by_epoch = pd.DataFrame(history.metrics)
         by_epoch.index += 1
         self.log_text(by_epoch.to_csv(index_label="epoch"), LEARNING_CURVE_CSV)
-        save = {"dpi": 120}
-        self.client.log_figure(self.run_id, figure, LEARNING_CURVE_PNG, save_kwargs=save)
+        self.log_picture(figure, LEARNING_CURVE_PNG)
 
     def log_test(self, metrics: Mapping[str, float]) -> None:
         """Log the metrics of the test rows as ``test_*``."""
@@ -140,7 +148,17 @@ class TrackedRun:
         unknown = json.dumps(judgement.unknown)
         self.log_tags({"headline": judgement.use_case.headline[0], "unknown_labels": unknown})
         for name, figure in figures.items():
-            self.client.log_figure(self.run_id, figure, f"judgement/{name}.png")
+            self.log_picture(figure, f"judgement/{name}.png")
+
+    def log_picture(self, figure: Figure, file: str) -> None:
+        """Draw and log a picture, and keep it for the report."""
+        path = Path(file)
+        with TemporaryDirectory() as folder:
+            drawn = Path(folder) / path.name
+            figure.savefig(drawn)
+            self.client.log_artifact(self.run_id, str(drawn), str(path.parent).strip("."))
+            finding = figure.get_suptitle().replace("\n", " ")
+            self.pictures[file] = Picture(finding, drawn.read_bytes())
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         now = int(time.time() * 1000)

@@ -48,7 +48,7 @@ BASELINES = (
     Baseline(
         name="linear",
         problems=("regression", "binary", "multiclass"),
-        title="linear model",
+        title="a linear model",
         fit=fit_linear,
     ),
 )

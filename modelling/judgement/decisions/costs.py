@@ -63,17 +63,34 @@ def costs_by_decision(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarray
     if_accepted, if_refused : ndarray of shape (n,)
         In the currency of the costs; a right decision costs nothing.
     """
+    is_positive = rows[use_case.target].to_numpy() == 1
+    of_false_negative, of_false_positive = costs_of_errors(rows, use_case)
+    return np.where(is_positive, of_false_negative, 0.0), np.where(
+        is_positive, 0.0, of_false_positive
+    )
+
+
+def costs_of_errors(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarray, np.ndarray]:
+    """What each row would cost if the decision on it were wrong.
+
+    Parameters
+    ----------
+    rows : DataFrame of n rows
+    use_case : UseCase
+        It declares costs.
+
+    Returns
+    -------
+    of_false_negative, of_false_positive : ndarray of shape (n,)
+        In the currency of the costs.
+    """
     costs = use_case.costs
     assert costs is not None  # the declaration sees to it
     amounts = amounts_of(rows, use_case)
-    is_positive = rows[use_case.target].to_numpy() == 1
-    if_accepted = np.where(
-        is_positive, costs.false_negative + costs.false_negative_share * amounts, 0.0
+    return (
+        costs.false_negative + costs.false_negative_share * amounts,
+        costs.false_positive + costs.false_positive_share * amounts,
     )
-    if_refused = np.where(
-        is_positive, 0.0, costs.false_positive + costs.false_positive_share * amounts
-    )
-    return if_accepted, if_refused
 
 
 def cost_of(rows: pd.DataFrame, is_refused: np.ndarray, use_case: UseCase) -> float:

@@ -24,6 +24,12 @@ def probabilities_themselves(
     return probabilities
 
 
+def cut_off_itself(cut_off: float, rows: pd.DataFrame, use_case: UseCase) -> np.ndarray:
+    """All rows are refused from the same probability on."""
+    del use_case
+    return np.full(len(rows), cut_off)
+
+
 @dataclass(frozen=True)
 class DecisionRule:
     """One way to decide between two classes.
@@ -39,6 +45,11 @@ class DecisionRule:
         From probabilities (n,), their rows, the use case and the training rows (None to count what
         was decided) to what is compared with the cut-off (n,): a row is refused where it reaches
         it.
+    compared_title : str
+        What is compared with the cut-off, in figures.
+    refused_from : callable
+        From the cut-off, rows and the use case to the probability (n,) from which each row is
+        refused.
     by_cost : bool
         Whether the costs travel with the model: it compares expected costs.
     refused_at_least : float
@@ -54,6 +65,8 @@ class DecisionRule:
     compared: Callable[[np.ndarray, pd.DataFrame, UseCase, pd.DataFrame | None], np.ndarray] = (
         probabilities_themselves
     )
+    compared_title: str = "probability"
+    refused_from: Callable[[float, pd.DataFrame, UseCase], np.ndarray] = cut_off_itself
     by_cost: bool = False
     refused_at_least: float = 0.1
     scored: Callable[[pd.DataFrame, UseCase], dict[str, Any]] | None = None

@@ -5,7 +5,7 @@ import pandas as pd
 
 from modelling.data.splitting import Parts
 from modelling.declaration import LeastCost, UseCase
-from modelling.judgement.decisions.costs import amounts_of, costs_at
+from modelling.judgement.decisions.costs import amounts_of, costs_at, costs_of_errors
 from modelling.judgement.decisions.decision_rule import DecisionRule
 from modelling.scorer.scoring import expected_cost_share
 
@@ -33,6 +33,30 @@ def expected_cost_shares(
     assert use_case.costs is not None  # the declaration sees to it
     amounts = amounts_of(rows, use_case, known)
     return expected_cost_share(probabilities, amounts, use_case.costs.model_dump())
+
+
+def probabilities_of_equal_cost(
+    cut_off: float, rows: pd.DataFrame, use_case: UseCase
+) -> np.ndarray:
+    """The probability at which the share of the expected cost reaches the cut-off.
+
+    Parameters
+    ----------
+    cut_off : float
+        A share of the expected cost.
+    rows : DataFrame of n rows
+    use_case : UseCase
+        It declares costs.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        From 0 to 1; 1 where no error costs anything, so that the row is accepted.
+    """
+    of_false_negative, of_false_positive = costs_of_errors(rows, use_case)
+    refused = cut_off * of_false_positive
+    both = refused + (1 - cut_off) * of_false_negative
+    return np.divide(refused, both, out=np.ones(len(rows)), where=both > 0).clip(0, 1)
 
 
 def cheapest_cut_off(parts: Parts, probabilities: np.ndarray, use_case: UseCase) -> float:
@@ -64,6 +88,8 @@ DECISION_RULES = (
         declared=LeastCost,
         choose_cut_off=cheapest_cut_off,
         compared=expected_cost_shares,
+        compared_title="share of the expected cost",
+        refused_from=probabilities_of_equal_cost,
         by_cost=True,
     ),
 )

@@ -83,6 +83,7 @@ METRICS = (
     Metric(
         name="rmse",
         problems=("regression",),
+        verb="forecasts",
         higher_is_better=False,
         title="root mean squared error",
         unit="in the target's unit",
@@ -93,6 +94,7 @@ METRICS = (
     Metric(
         name="mae",
         problems=("regression",),
+        verb="forecasts",
         higher_is_better=False,
         title="mean absolute error",
         unit="in the target's unit",
@@ -101,6 +103,7 @@ METRICS = (
     Metric(
         name="r2",
         problems=("regression",),
+        verb="forecasts",
         higher_is_better=True,
         title="coefficient of determination",
         plain=r2,
@@ -108,6 +111,7 @@ METRICS = (
     Metric(
         name="qlike",
         problems=("regression",),
+        verb="forecasts",
         higher_is_better=False,
         title="QLIKE loss",
         weighted=weighted_qlike,

@@ -1,6 +1,7 @@
 """The record of a metric: all that is known of it, in one place."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,6 +86,8 @@ class Metric:
         What a use case must declare for the metric to be computed.
     default_headline_of : tuple of str
         The kinds of problem whose use cases have it as a headline metric unless they say otherwise.
+    verb : str
+        What a model that has a better value does better, in the titles of figures: it ``ranks``.
     """
 
     name: str
@@ -96,6 +99,7 @@ class Metric:
     weighted: Callable[[Scored], Weighted] | None = None
     needs: tuple[Need, ...] = ()
     default_headline_of: tuple[Problem, ...] = ()
+    verb: str = "does"
 
     def value(self, scored: Scored) -> float:
         """The metric on all rows, each counted once."""
@@ -117,6 +121,11 @@ class Metric:
         """The gain over ``naive`` as a share of what was left to gain, all (b,): 1 is perfect."""
         return (values - naive) / (float(self.higher_is_better) - naive)
 
+    def formatted(self, value: float, currency: str) -> str:
+        """A value as people read it, money with the currency of the declared costs."""
+        is_money = "costs" in self.needs and self.unit  # a share of the costs has no unit
+        return format_value(value, currency if is_money else "")
+
     @property
     def label(self) -> str:
         """The title with the unit."""
@@ -127,6 +136,18 @@ def format_value(value: float, unit: str = "") -> str:
     """A value as people read it: ``0.8661``, ``12,106,789``, ``431.25 USD``."""
     digits = 0 if abs(value) >= 1000 else 2 if unit else 4
     return f"{value:,.{digits}f} {unit}".rstrip()
+
+
+def format_together(values: Sequence[float], significant: int = 4) -> list[str]:
+    """Values that are read beside each other, with equal digits: ``significant`` ones of the
+    largest, and more where otherwise different values would look the same."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    digits = max(significant - 1 - math.floor(math.log10(largest)), 0) if largest else 0
+    for more in range(digits, digits + 4):
+        texts = [f"{value:,.{more}f}" for value in values]
+        if len({*texts}) == len({*values}):
+            break
+    return texts
 
 
 def weighted_mean(losses: np.ndarray) -> Weighted:

@@ -88,6 +88,7 @@ METRICS = (
     Metric(
         name="roc_auc",
         problems=("binary",),
+        verb="ranks",
         higher_is_better=True,
         title="area under the ROC curve",
         plain=roc_auc,
@@ -97,6 +98,7 @@ METRICS = (
     Metric(
         name="gini",
         problems=("binary",),
+        verb="ranks",
         higher_is_better=True,
         title="Gini coefficient",
         plain=lambda scored: 2 * roc_auc(scored) - 1,
@@ -104,6 +106,7 @@ METRICS = (
     Metric(
         name="ks",
         problems=("binary",),
+        verb="ranks",
         higher_is_better=True,
         title="Kolmogorov-Smirnov statistic",
         plain=kolmogorov_smirnov,
@@ -111,6 +114,7 @@ METRICS = (
     Metric(
         name="average_precision",
         problems=("binary",),
+        verb="ranks",
         higher_is_better=True,
         title="average precision",
         plain=average_precision,

@@ -1,0 +1,134 @@
+"""Make all pictures of README and docs from today's program: ``python docs/pictures.py``.
+
+Three use cases are trained in a temporary folder. MLflow's page and the comparison are photographed
+in Debian's Chromium. ``python docs/pictures.py NAME...`` makes only those of these use cases, or of
+``pages``.
+"""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+COLOURS = 128
+PATIENCE_MS = 120_000
+# Of each use case the pictures that the pages show, by their names there.
+SHOWN = {
+    "credit_scoring": {
+        "learning_curve.png": "learning_curve",
+        "judgement/advantages.png": "advantages",
+        "judgement/roc.png": "roc",
+        "judgement/precision_recall.png": "precision_recall",
+        "judgement/reliability.png": "reliability",
+        "judgement/scores_by_class.png": "scores_by_class",
+        "judgement/confusion.png": "confusion",
+        "judgement/cost_by_cut_off.png": "cost_by_cut_off",
+    },
+    "credit_grade": {
+        "judgement/scores_by_class.png": "scores_of_five_classes",
+        "judgement/confusion.png": "confusion_of_five_classes",
+    },
+    "market_volatility": {
+        "judgement/forecast_against_actual.png": "forecast_against_actual",
+        "judgement/residuals.png": "residuals",
+        "judgement/forecast_over_time.png": "forecast_over_time",
+    },
+}
+
+
+def main(wanted: list[str]) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        runs = {}
+        for use_case, pictures in SHOWN.items():
+            if wanted and use_case not in wanted and "pages" not in wanted:
+                continue
+            runs[use_case] = train(folder, use_case)
+            artifacts = Path(runs[use_case]["paths"]["artifacts"].removeprefix("file://"))
+            for file, shown in pictures.items():
+                save((artifacts / file).read_bytes(), shown)
+        if not wanted or "pages" in wanted:
+            other = train(folder, "credit_scoring", "--set", "training.learning_rate=0.02")
+            photograph(folder, runs["credit_scoring"], other)
+
+
+def finflows(folder: Path, *arguments: str) -> str:
+    """What the program prints, over a store in ``folder``."""
+    command = [sys.executable, "-m", "flows.command_line", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(folder), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    return {**os.environ, **store, "PREFECT_HOME": str(folder / "prefect"), "DO_NOT_TRACK": "true"}
+
+
+def train(folder: Path, use_case: str, *settings: str) -> dict:
+    return json.loads(finflows(folder, "train", use_case, "--json", *settings).splitlines()[-1])
+
+
+def photograph(folder: Path, run: dict, other: dict) -> None:
+    """The losses of two runs on MLflow's page, and the page of ``finflows compare``."""
+    page_file = folder / "comparison.html"
+    finflows(folder, "compare", "--html", str(page_file))
+    with browser() as page, mlflow_ui(folder) as address:
+        asked = {
+            "runs": json.dumps([run["run_id"], other["run_id"]]),
+            "metric": json.dumps("val_loss"),
+            "experiments": json.dumps([run["paths"]["ui"].split("/")[3]]),
+            "plot_metric_keys": json.dumps(["val_loss", "loss"]),
+        }
+        query = "&".join(f"{name}={quote(value)}" for name, value in asked.items())
+        page.goto(f"{address}/#/metric?{query}")
+        page.locator(".js-line").first.wait_for()
+        page.wait_for_timeout(1000)  # the lines are drawn little by little
+        save(page.screenshot(), "mlflow_comparison")
+        page.goto(page_file.as_uri())
+        page.wait_for_load_state("networkidle")
+        save(page.screenshot(full_page=True), "comparison")
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = chromium.new_page(viewport={"width": 1200, "height": 760})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+        chromium.close()
+
+
+@contextmanager
+def mlflow_ui(folder: Path) -> Iterator[str]:
+    sys.path.insert(0, str(ROOT / "tests"))
+    import servers
+
+    with servers.mlflow_ui(folder, environment(folder)["MLFLOW_TRACKING_URI"]) as address:
+        yield address
+
+
+def save(png: bytes, name: str) -> None:
+    """As small as a page of documentation wants it: few colours, well below 100 kB."""
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS)
+    image.save(IMAGES / f"{name}.png", optimize=True)
+    print(f"{name}.png", (IMAGES / f"{name}.png").stat().st_size)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

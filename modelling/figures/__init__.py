@@ -1,0 +1,1 @@
+"""Pictures of a training, for people: a finding as title, one look, no single customer."""

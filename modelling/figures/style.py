@@ -1,0 +1,71 @@
+"""The look of all pictures: readable at 600 pixels, the finding as title, nothing over a curve.
+
+Pictures are matplotlib's ``Figure`` objects without ``pyplot``, which would keep each of them.
+"""
+
+import textwrap
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from modelling.figures.palette import GREY, LIGHT_GREY
+
+SIZE_INCHES, DPI = (7.0, 5.4), 100  # 700 x 540 pixels
+
+
+def new_figure(rows: int = 1, columns: int = 1, **of_grid: Any) -> tuple[Figure, list[Axes]]:
+    """An empty picture with its panels, row by row.
+
+    Parameters
+    ----------
+    rows, columns : int
+    **of_grid
+        Further arguments of ``Figure.subplots``, such as ``sharex``.
+    """
+    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
+    panels = [*figure.subplots(rows, columns, squeeze=False, **of_grid).ravel()]
+    for axes in panels:
+        axes.grid(color=LIGHT_GREY, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(GREY)
+        axes.tick_params(color=GREY, labelsize=10)
+    return figure, panels
+
+
+def write(figure: Figure, finding: str, note: str) -> Figure:
+    """The finding above the picture, and below it what is shown."""
+    at_left: dict[str, Any] = {"x": 0.012, "ha": "left"}
+    title = textwrap.fill(finding, 58, break_on_hyphens=False)
+    figure.suptitle(title, fontsize=13, fontweight="bold", **at_left)
+    figure.supxlabel(
+        textwrap.fill(note, 88, break_on_hyphens=False), fontsize=10, color=GREY, **at_left
+    )
+    return figure
+
+
+def legend_above(axes: Axes, columns: int = 2) -> None:
+    """A legend between title and panel, where it covers no curve."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        frameon=False,
+        borderaxespad=0.1,
+        borderpad=0.2,
+        columnspacing=1.5,
+        fontsize=10,
+    )
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks with thousands separators: ``12,000,000``."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def percentages(axis: Axis) -> None:
+    """Ticks of shares as percentages."""
+    axis.set_major_formatter(PercentFormatter(1))

@@ -1,0 +1,249 @@
+"""What pictures say: the finding, the labels, the cut-off. They can always be drawn."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_models import loan_table, loans, small_model
+
+from modelling.declaration import Costs, CutOff, LeastCost, OutOfTime
+from modelling.figures.advantages import finding_of
+from modelling.figures.decisions import cost_finding
+from modelling.figures.judged_rows import probability_cut_offs
+from modelling.figures.judgement import draw_judgement
+from modelling.figures.learning_curve import draw_learning_curve
+from modelling.judgement.decisions.decision_rule import decision_rule
+from modelling.judgement.densities import groups_in_order
+from modelling.judgement.evaluation import NO_GATE
+from modelling.judgement.intervals import Interval
+from modelling.judgement.judging import Judgement, Predictions
+from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.metric import format_together
+from modelling.learning_curve.diagnosis import read_learning_curve
+from modelling.learning_curve.history import History
+from tasks.report import with_pictures
+from tasks.tracking.record import Picture
+from use_cases import find_use_case
+
+pytestmark = pytest.mark.filterwarnings("error")
+BASELINES = ("constant", "linear", "boosting")
+COSTS = Costs(unit="EUR", amount="income", false_negative_share=2.0, false_positive=500.0)
+
+
+@pytest.fixture(scope="module")
+def judgement(tmp_path_factory):
+    """Loans whose labels are words, decided by least cost, beside three baselines."""
+    table = loan_table()
+    table["default"] = table["default"].map({0: "nein", 1: "ja"})
+    declared = {"classes": ("nein", "ja"), "baselines": BASELINES, "costs": COSTS}
+    folder = tmp_path_factory.mktemp("figures") / "model"
+    with warnings.catch_warnings():  # of other libraries, at their first import
+        warnings.simplefilter("ignore")
+        return small_model(folder, table=table, decision=LeastCost(), **declared).judgement
+
+
+@pytest.fixture(scope="module")
+def figures(judgement):
+    return draw_judgement(judgement)
+
+
+def written(figure) -> str:
+    """All text of a picture, in one line."""
+    figure.draw_without_rendering()
+    texts = [figure.get_suptitle(), figure.get_supxlabel()]
+    for axes in figure.axes:
+        texts += [axes.get_xlabel(), axes.get_ylabel(), *axes.get_legend_handles_labels()[1]]
+        texts += [axes.get_title(loc="right"), *(one.get_text() for one in axes.texts)]
+        texts += [one.get_text() for one in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    return " ".join(texts).replace("\n", " ")
+
+
+def line_of(axes, label):
+    (line,) = (line for line in axes.lines if line.get_label().startswith(label))
+    return line
+
+
+def test_every_picture_has_a_finding_and_says_on_which_rows(figures, judgement):
+    assert {"advantages", "roc", "precision_recall", "reliability"} <= set(figures)
+    for name, figure in figures.items():
+        assert len(figure.get_suptitle()) > 20, name
+        assert f"{len(judgement.rows):,} test rows" in written(figure), name
+        for axes in figure.axes:
+            assert axes.get_legend() is None or axes.get_legend().get_bbox_to_anchor() is not None
+
+
+def test_the_title_says_who_is_better():
+    metric = find_metric("roc_auc", "binary")
+    better = finding_of(metric, "boosting", Interval(0.0021, 0.00004, 0.0037))
+    assert better == "The network ranks better than boosting by 0.002, interval 0.000 to 0.004"
+    worse = finding_of(metric, "boosting", Interval(-0.0031, -0.0052, -0.0011))
+    assert worse == "Boosting ranks better than the network by 0.003, interval 0.001 to 0.005"
+    unsure = finding_of(metric, "a tree", Interval(0.001, -0.002, 0.004))
+    assert unsure.startswith("The network ranks no better and no worse than a tree")
+
+
+def test_the_title_says_where_no_model_would_be_cheaper():
+    assert cost_finding(900, 1000, 5000, "EUR").endswith("100.00 EUR less than accepting everybody")
+    assert cost_finding(1200, 5000, 1000, "EUR").endswith("200.00 EUR MORE than refusing everybody")
+
+
+def test_values_beside_each_other_have_the_digits_that_tell_them_apart():
+    assert format_together([0.86609, 0.86412, 0.8611]) == ["0.8661", "0.8641", "0.8611"]
+    assert format_together([0.86601, 0.86604]) == ["0.86601", "0.86604"]
+    assert format_together([12_106_789.2, 45.0]) == ["12,106,789", "45"]
+    assert format_together([float("nan"), 0.5]) == ["nan", "0.5000"]
+
+
+def test_the_declared_labels_are_written(figures):
+    for name in ("confusion", "roc", "precision_recall", "scores_by_class", "reliability"):
+        assert "ja" in written(figures[name]).split(), name
+    numbered = loans(baselines=())
+    rows = pd.DataFrame({"default": [0, 1] * 50})
+    outputs = np.linspace(0, 1, 100)
+    plain = Judgement(numbered, rows, Predictions(outputs, rows["default"].to_numpy()),
+                      {}, {}, {}, {}, {}, None, NO_GATE, {}, 0.5)  # fmt: skip
+    assert "default\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1" in written(draw_judgement(plain)["roc"])
+
+
+def test_the_cut_off_is_marked_where_the_decisions_lie(figures, judgement):
+    is_refused = judgement.predictions.decided == 1
+    is_positive = judgement.rows["default"].to_numpy() == 1
+    recall, wrongly = is_refused[is_positive].mean(), is_refused[~is_positive].mean()
+    at = line_of(figures["roc"].axes[0], "the network's cut-off").get_xydata()
+    assert at == pytest.approx(np.array([[wrongly, recall]]))
+    at = line_of(figures["precision_recall"].axes[0], "the network's cut-off").get_xydata()
+    assert at == pytest.approx(np.array([[recall, is_positive[is_refused].mean()]]))
+    axes = figures["cost_by_cut_off"].axes[0]
+    assert line_of(axes, "the cut-off").get_xdata()[0] == judgement.cut_off
+    low, high = probability_cut_offs(judgement)
+    for axes in figures["scores_by_class"].axes:
+        assert low <= line_of(axes, "refused from").get_xdata()[0] <= high
+
+
+def test_a_row_is_refused_from_its_probability_of_equal_cost_on(judgement):
+    rule = decision_rule(judgement.use_case)
+    at = rule.refused_from(judgement.cut_off, judgement.rows, judgement.use_case)
+    outputs, decided = judgement.predictions
+    apart = np.abs(outputs - at) > 1e-6
+    assert ((outputs >= at) == (decided == 1))[apart & judgement.rows["income"].notna()].all()
+
+
+def test_accepting_and_refusing_everybody_are_lines_of_the_cost(figures, judgement):
+    axes, metrics = figures["cost_by_cut_off"].axes[0], judgement.metrics
+    for name in ("accept", "refuse"):
+        cost = metrics["cost"] + metrics[f"saved_against_{name}_all"]
+        line = line_of(axes, f"{name} everybody")
+        assert line.get_ydata()[0] == pytest.approx(cost)
+        assert f"{cost:,.0f} EUR" in line.get_label()
+    assert "(EUR)" in axes.get_ylabel()
+
+
+def test_confusion_has_counts_and_shares(figures, judgement):
+    said = [text.get_text() for text in figures["confusion"].axes[0].texts]
+    counts = [int(one.split("\n")[0].replace(",", "")) for one in said]
+    assert sum(counts) == len(judgement.rows)
+    assert all(one.endswith("%") for one in said)
+
+
+def test_many_classes_are_small_multiples():
+    use_case = find_use_case("iris").model_copy(
+        update={"classes": tuple(f"class {code}" for code in range(12)), "baselines": ()}
+    )
+    generator = np.random.default_rng(0)
+    codes = np.repeat(np.arange(12), 60)
+    outputs = generator.dirichlet(np.ones(12), len(codes)) + 0.3 * np.eye(12)[codes]
+    outputs /= outputs.sum(axis=1, keepdims=True)
+    predictions = Predictions(outputs, outputs.argmax(axis=1))
+    rows = pd.DataFrame({use_case.target: codes})
+    drawn = draw_judgement(
+        Judgement(use_case, rows, predictions, {}, {}, {}, {}, {}, None, NO_GATE, {})
+    )
+    assert len(drawn["scores_by_class"].axes) == 12
+    for name in ("scores_by_class", "confusion"):
+        assert all(label in written(drawn[name]) for label in use_case.classes)
+
+
+@pytest.mark.parametrize("case", ["one class only", "constant", "nothing refused", "all refused"])
+def test_degenerate_judgements_can_be_drawn(judgement, case):
+    rows, predictions = judgement.rows, judgement.predictions
+    outputs, decided = predictions.outputs.copy(), predictions.decided.copy()
+    if case == "one class only":
+        rows = rows.assign(default=0)
+    elif case == "constant":
+        outputs[:] = 0.2
+    else:
+        decided[:] = case == "all refused"
+    changed = replace(judgement, rows=rows, predictions=Predictions(outputs, decided))
+    drawn = draw_judgement(changed)
+    assert ("roc" in drawn) == (case != "one class only")
+    for figure in drawn.values():
+        written(figure)
+    if case == "constant":
+        curve = line_of(drawn["roc"].axes[0], "network").get_xydata()
+        assert curve.tolist() == [[0, 0], [1, 1]], "what is equal is not ranked"
+
+
+def test_a_constant_forecast_can_be_drawn():
+    use_case = find_use_case("diabetes").model_copy(
+        update={"baselines": (), "split": OutOfTime(column="day")}
+    )
+    actual = np.random.default_rng(0).normal(100, 5, 60)
+    rows = pd.DataFrame({use_case.target: actual})
+    rows["day"] = pd.date_range("2026-01-01", periods=60)
+    for forecast in (np.full(60, 100.0), actual):
+        predictions = Predictions(forecast, np.zeros(60))
+        judged = Judgement(use_case, rows, predictions, {}, {}, {}, {}, {}, None, NO_GATE, {})
+        for figure in draw_judgement(judged).values():
+            assert use_case.target in written(figure) + figure.get_suptitle()
+
+
+def curve(loss, val_loss):
+    history = History({"loss": list(loss), "val_loss": list(val_loss)}, 1.0, 1.0, 1.0)
+    return draw_learning_curve(history, "Loans", read_learning_curve(history, loans()), "binary")
+
+
+def test_the_best_epoch_counts_from_one():
+    figure = curve([3.0, 2.0, 1.0, 0.9, 0.8], [2.0, 1.0, 1.5, 1.6, 1.7])
+    assert line_of(figure.axes[0], "best epoch 2: 1").get_xdata()[0] == 2
+
+
+def test_a_validation_loss_far_from_the_training_loss_has_a_panel_of_its_own():
+    epochs = np.arange(20)
+    val_loss = 0.18 + 0.002 * np.exp(-epochs / 5)
+    apart, together = curve(0.2 + 0.2 * np.exp(-epochs), val_loss), curve(val_loss, val_loss)
+    assert len(together.axes) == 1
+    both, alone = apart.axes
+    assert both.get_ylim()[1] > 0.39
+    low, high = alone.get_ylim()
+    assert high - low < 0.003
+
+
+@pytest.mark.parametrize("losses", [[0.5], [float("nan")], [0.5, float("nan")], [1e9, 0.1, 0.1]])
+def test_degenerate_curves_can_be_drawn(losses):
+    assert "epoch" in written(curve(losses, losses))
+
+
+def test_groups_hold_rows_enough_and_never_part_equal_values():
+    values = np.round(np.random.default_rng(0).gamma(1, 1, 500), 1)
+    groups = groups_in_order(values, 20)
+    assert np.bincount(groups).min() >= 20
+    assert pd.Series(groups).groupby(values).nunique().max() == 1
+    assert (np.diff(groups[np.argsort(values, kind="stable")]) >= 0).all()
+    assert set(groups_in_order(values[:30], 20)) == {0}
+    assert set(groups_in_order(np.zeros(100), 20)) == {0}
+
+
+def test_a_declared_probability_is_the_cut_off_of_all_rows(judgement):
+    declared = judgement.use_case.model_copy(update={"decision": CutOff(cut_off=0.3)})
+    assert probability_cut_offs(replace(judgement, use_case=declared, cut_off=0.3)) == (0.3, 0.3)
+
+
+def test_the_report_carries_the_pictures_and_lets_no_html_through():
+    page = with_pictures(
+        "# Loans <script>\n\n| a |\n|---|\n| 1 |", {"roc.png": Picture("Up", b"1")}
+    )
+    assert '<img src="data:image/png;base64,MQ==" alt="Up"' in page
+    assert "<td>1</td>" in page
+    assert "<script>" not in page
