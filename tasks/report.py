@@ -1,10 +1,8 @@
 """The report that people read after a run: Markdown, and a page of HTML with its pictures."""
 
-import base64
 from collections.abc import Mapping
 
 import numpy as np
-from markdown_it import MarkdownIt
 
 from modelling.judgement.decisions.costs import costs_by_decision
 from modelling.judgement.decisions.decision_rule import decision_rule
@@ -14,17 +12,8 @@ from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.attempt import Attempt
 from tasks.tracking.record import Picture
+from tasks.tracking.self_contained_page import self_contained_page
 from tasks.validation import ValidationReport
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Report</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; padding: 1rem }}
-table {{ border-collapse: collapse; display: block; overflow-x: auto; max-width: 100% }}
-th, td {{ border-bottom: 1px solid #ddd; padding: .2rem .6rem; text-align: left }}
-img {{ max-width: 100%; width: 600px }}
-</style></head><body>
-{}</body></html>
-"""
 
 
 def report_in_markdown(trained: Attempt, report: ValidationReport, judgement: Judgement) -> str:
@@ -129,13 +118,8 @@ def _columns_table(judgement: Judgement) -> str:
 
 
 def with_pictures(markdown: str, pictures: Mapping[str, Picture]) -> str:
-    """The report as one page that needs no other file, as MLflow shows it: its viewer can't follow
-    a link to another artifact."""
-    shown = [
-        f"![{picture.finding}](data:image/png;base64,{base64.b64encode(picture.png).decode()})"
-        for picture in pictures.values()
-    ]
-    head, heading, rest = markdown.partition("\n## ")  # the pictures follow the first lines
+    """The report as a page with its pictures, which follow the first lines."""
+    shown = [f"![{picture.finding}]({file})" for file, picture in pictures.items()]
+    head, heading, rest = markdown.partition("\n## ")
     text = "\n\n".join([head, "## Pictures", *shown, heading + rest])
-    # Titles and names of columns are text: no HTML of theirs is let through.
-    return PAGE.format(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    return self_contained_page(text, "Report", {file: png for file, (_, png) in pictures.items()})

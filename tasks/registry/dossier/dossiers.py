@@ -15,11 +15,11 @@ from modelling.judgement.evaluation import RequirementResult
 from modelling.refusals import UsageError
 from tasks.registry.champions import champion_of, history
 from tasks.registry.dossier.facts import Facts, facts_of
-from tasks.registry.dossier.page import as_html
 from tasks.registry.dossier.sections import SECTIONS, table
 from tasks.registry.promotion_history import ChampionChange, versions
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
+from tasks.tracking.self_contained_page import self_contained_page
 from tasks.tracking.store import connect, ui_address
 
 HTML, MARKDOWN, REQUIREMENTS = "dossier.html", "dossier.md", "requirements.md"
@@ -57,7 +57,8 @@ def dossier_of(client: MlflowClient, name: str, version: str) -> Dossier:
     """The dossier of a version, from what its run recorded."""
     with facts_of(client, name, version) as facts:
         markdown = _as_markdown(facts)
-        return Dossier(markdown, as_html(markdown, _title(facts), facts.folder))
+        page = self_contained_page(markdown, _title(facts), facts.pictures())
+        return Dossier(markdown, page)
 
 
 def _title(facts: Facts) -> str:

@@ -49,10 +49,10 @@ class Facts:
         path = self.folder / file
         return path.read_text() if path.exists() else ""
 
-    def pictures(self, pattern: str) -> list[str]:
-        """The PNG files of the run that match, by their path in it."""
+    def pictures(self, pattern: str = "**/*.png") -> dict[str, bytes]:
+        """The pictures of the run that match, by their path in it."""
         found = sorted(self.folder.glob(pattern))
-        return [file.relative_to(self.folder).as_posix() for file in found]
+        return {file.relative_to(self.folder).as_posix(): file.read_bytes() for file in found}
 
 
 def _declared(text: str) -> dict[str, Any]:

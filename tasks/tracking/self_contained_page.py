@@ -1,9 +1,10 @@
-"""A dossier as Markdown, and as one self-contained HTML page that prints well on A4."""
+"""Markdown as one page of HTML that needs no other file, and prints well on A4: MLflow's viewer can't
+follow a link from one artifact to another."""
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 
 from markdown_it import MarkdownIt
 
@@ -24,16 +25,16 @@ pre, code { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere }
 IMAGE = re.compile(r'<img src="([^"]+)"')
 
 
-def as_html(markdown: str, title: str, folder: Path) -> str:
-    """The page; pictures that lie in ``folder`` are inside it. HTML in the Markdown is escaped."""
+def self_contained_page(markdown: str, title: str, pictures: Mapping[str, bytes]) -> str:
+    """The page, with the PNG files in ``pictures``, by the names under which the Markdown shows
+    them. HTML in the Markdown is escaped: titles and names of columns are text."""
+
+    def inlined(found: re.Match[str]) -> str:
+        return f'<img src="data:image/png;base64,{b64encode(pictures[found[1]]).decode()}"'
+
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    body = IMAGE.sub(lambda found: f'<img src="{_inlined(folder / found[1])}"', body)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body>\n{body}</body></html>\n"
+        f"<style>{STYLE}</style></head><body>\n{IMAGE.sub(inlined, body)}</body></html>\n"
     )
-
-
-def _inlined(picture: Path) -> str:
-    return f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}"
