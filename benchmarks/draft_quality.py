@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks.by_hand import BY_HAND
 from benchmarks.measuring import REPOSITORY
+from flows.command_line.terminal import configure_environment
 from modelling.data.loading import read_table
 from modelling.data.splitting import split_table
 from modelling.declaration import Source, UseCase
@@ -42,6 +43,7 @@ RESULTS = REPOSITORY / "mlruns" / "draft_quality.json"
 MOST_ON_AVERAGE, MOST_OF_ONE = {"roc_auc": 0.005}, {"roc_auc": 0.02}
 SHARE_ON_AVERAGE, SHARE_OF_ONE = 0.01, 0.02  # of the value of any other metric
 ONE_SPLIT_FROM = 20_000
+SAME_QUESTION = ("split", "duplicates", "classes", "merge_classes", "ordered", "headline")
 console = Console(highlight=False, width=None if Console().is_terminal else 160)
 
 
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(BY_HAND))
     parser.add_argument("--splits", type=int, default=3, help="of tables below 20,000 rows")
     given = parser.parse_args()
+    configure_environment(verbose=False)
     measured = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in given.tables or BY_HAND:
         with console.status(name):
@@ -88,8 +91,8 @@ def compare(by_hand: UseCase, splits: int) -> Compared:
     seconds = time.perf_counter() - started
     drafted = declared_by(draft_text(findings))
     drafted = drafted.model_copy(update={"source": by_hand.source})
-    same_rows = {"split": drafted.split, "duplicates": drafted.duplicates}
-    by_hand = by_hand.model_copy(update=same_rows)
+    same = {name: getattr(drafted, name) for name in SAME_QUESTION}
+    by_hand = by_hand.model_copy(update=same)
     seeds = range(1, 2 if findings.rows >= ONE_SPLIT_FROM else splits + 1)
     reached, metric = test_metric(drafted, seeds)
     careful, _ = test_metric(by_hand, seeds)

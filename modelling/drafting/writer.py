@@ -118,7 +118,8 @@ def _classes(findings: TableFindings) -> Iterator[Any]:
     else:
         yield ("classes", target.classes)
     if target.merge_classes:
-        yield Commented("Too few rows on their own.", target.merge_classes, "merge_classes")
+        said = "Without labels: all that are not named."
+        yield Commented(said, target.merge_classes, "merge_classes")
     if target.ordered:
         yield ("ordered", True)
         yield ("headline", ("log_loss", "quadratic_weighted_kappa"))
