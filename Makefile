@@ -103,6 +103,10 @@ bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, 
 	@$(VENV)/bin/python -m benchmarks.trials_per_hour $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.scoring_speed $(QUICK)
 
+.PHONY: bench-drafts
+bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (half an hour)
+	@$(VENV)/bin/python -m benchmarks.draft_quality
+
 $(BENCH_READY): $(READY) requirements-bench.lock
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes \
 		--disable-pip-version-check -r requirements-bench.lock

@@ -47,3 +47,9 @@ def german_loans(rows: int = 3000, seed: int = 1) -> pd.DataFrame:
 
 def write_german(table: pd.DataFrame, path) -> None:
     table.to_csv(path, sep=";", decimal=",", index=False, encoding="cp1252")
+
+
+if __name__ == "__main__":  # the tables of docs/first_ten_minutes.md
+    write_german(german_loans(), "kredite.csv")
+    new = german_loans(rows=200, seed=2).drop(columns=["ausgefallen", "Rückfluss", "Mahnstufe"])
+    write_german(new, "neue_antraege.csv")

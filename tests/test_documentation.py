@@ -119,7 +119,8 @@ def check_settings(given: dict[str, object]) -> None:
 
 def declared_by_the_pages() -> set[str]:
     files = [file for page in PAGES.values() for file, _ in WRITTEN_AS.findall(page)]
-    return {Path(file).stem for file in files}
+    drafted = [said[1] for _, said in typed() if said[0] == "draft"]
+    return {Path(file).stem for file in (*files, *drafted)}
 
 
 @pytest.mark.parametrize(("page", "arguments"), dict.fromkeys(typed()))
@@ -181,7 +182,7 @@ def test_every_python_block_is_one_that_runs():
 def test_what_is_not_run_says_why_and_is_no_more_than_it_was():
     assert all(block.reason for block in BLOCKS if block.marked)
     marks = Counter(block.marked or "run" for block in BLOCKS)
-    assert marks == {"run": 10, "run in make evidence": 13, "not run": 31}
+    assert marks == {"run": 10, "run in make evidence": 13, "not run": 38}
 
 
 @pytest.fixture

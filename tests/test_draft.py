@@ -14,6 +14,8 @@ from planted_tables import RARE_LABEL, german_loans, write_german
 from small_models import loan_table, prepared
 from typer.testing import CliRunner
 
+from benchmarks.by_hand import BY_HAND
+from benchmarks.draft_quality import draft as draft_of
 from flows.command_line.commands import app
 from modelling.data.loading import read_table
 from modelling.declaration import SimulatedTransactions, Source
@@ -297,6 +299,99 @@ def test_check_says_what_breaks_and_where_it_stands(in_folder):
     assert "Alter: in the allowed range, from 0 to 120: not in 7 rows" in broken.stdout
     assert f"minimum or maximum in {in_folder}/use_cases/kredite.py, line {line}" in broken.stdout
     assert "180" not in broken.stdout
+
+
+@pytest.mark.parametrize(
+    ("rows_of", "classes", "merged", "ordered"),
+    [
+        ({"A": 300, "B": 200, "C": 80, "D": 12, "E": 3}, ("A", "B", "C"), "C", True),
+        ({"1": 9, "2": 300, "3": 200, "4": 90}, (2, 3, 4), "2", True),
+        ({"1": 9, "2": 300, "3": 200, "4": 90, "5": 15}, (2, 3, 4, "other"), "other", False),
+        ({"red": 300, "blue": 200, "tan": 90, "pink": 5}, ("blue", "red", "tan"), "tan", False),
+    ],
+)  # fmt: skip
+def test_a_class_of_few_rows_is_counted_and_not_named(rows_of, classes, merged, ordered):
+    labels = [label for label, rows in rows_of.items() for _ in range(rows)]
+    table = loan_table(len(labels)).assign(default=labels).drop(columns="region")
+    findings = drafted(table, "default")
+    target = findings.target
+    assert (target.classes, target.ordered) == (classes, ordered)
+    assert target.merge_classes == {merged: ()}
+    text = draft_text(findings)
+    assert not [label for label, rows in rows_of.items() if rows < 20 and f'"{label}"' in text]
+    data = prepared(declared_by(text), table)
+    assert data.report.critical == ()
+    assert sum(map(len, data.parts)) == len(table)
+
+
+def test_what_a_draft_refuses_holds_for_rows_that_it_did_not_look_at(monkeypatch):
+    monkeypatch.setattr("modelling.drafting.drafting.SAMPLE", 300)
+    table = loan_table(3000).assign(stage=np.arange(3000) % 3, net=np.arange(3000) % 9 + 1.0)
+    looked_at = np.random.default_rng(0).permutation(3000)[:300]
+    unseen = np.setdiff1d(np.arange(3000), looked_at)
+    table.loc[unseen[:30], "housing"] = "boat"
+    table.loc[unseen[:3], "region"] = "9"
+    table.loc[unseen[:2], "net"] = -4
+    table.loc[unseen[:25], "stage"] = 7
+    for target in ("default", "stage"):
+        use_case = declared_by(draft_text(drafted(table, target)))
+        assert prepared(use_case, table).report.critical == ()
+    columns = {column.name: column for column in use_case.columns}
+    assert columns["housing"].categories == ("boat", "free", "own", "rent")
+    assert columns["region"].categories is None
+    assert (use_case.target, use_case.classes) == ("stage", (0, 1, 2, 7))
+
+
+def test_columns_that_only_together_give_the_target_away_are_named():
+    table = loan_table(1500)
+    generator = np.random.default_rng(1)
+    paid, owed = generator.gamma(2, 900, 1500), generator.gamma(2, 900, 1500)
+    table = table.assign(paid=paid, owed=owed, default=(paid < owed).astype(int))
+    findings = drafted(table, "default")
+    assert not [c.name for c in findings.columns if c.gives_target_away]
+    assert findings.gate is not None
+    assert sorted(findings.gate.together) == ["owed", "paid"]
+    assert any("'paid'" in said and "'owed'" in said for said in findings.worth_a_look)
+
+
+def test_a_logarithm_of_a_regression_target_gives_it_away():
+    table = loan_table(800).drop(columns="default")
+    table["price"] = np.random.default_rng(2).lognormal(8, 1, 800).round(2)
+    table["log_price"] = -np.log(table["price"]).round(3)
+    (left_out,) = [c for c in drafted(table, "price").columns if c.gives_target_away]
+    assert left_out.name == "log_price"
+
+
+def test_a_column_of_numbers_beyond_all_measure_is_left_out_with_its_name():
+    table = loan_table(600).assign(sensor=1e300 * np.arange(600))
+    (sensor,) = [c for c in drafted(table, "default").columns if c.name == "sensor"]
+    assert "larger than a network can hold" in sensor.left_out
+
+
+def test_a_size_that_lies_apart_and_repeats_is_a_question():
+    table = loan_table(2000).assign(rooms=np.arange(2000) % 5 + 1.0)
+    table.loc[: len(table) // 20, "rooms"] = 5000
+    (rooms,) = [c for c in drafted(table, "default").columns if c.name == "rooms"]
+    assert rooms.special_codes == ()
+    assert "5000 lies apart and repeated: a size, or a code?" in " ".join(rooms.notes)
+
+
+KNOWN_TO_GIVE_AWAY = {
+    "vub_credit": ["Days_late"],
+    "wage": ["logwage"],
+    "credit_grade": ["interest_rate", "sub_grade"],
+}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", [name for name in BY_HAND if name != "credit_scoring"])
+def test_public_tables_raise_no_false_alarm_about_leaks(name):
+    findings = draft_of(BY_HAND[name])
+    accused = [column.name for column in findings.columns if column.gives_target_away]
+    assert accused == KNOWN_TO_GIVE_AWAY.get(name, [])
+    assert findings.gate is None or not findings.gate.too_good
+    use_case = declared_by(draft_text(findings))
+    assert prepared(use_case.model_copy(update={"source": BY_HAND[name].source}))
 
 
 @pytest.mark.services

@@ -29,6 +29,9 @@ from modelling.drafting.python_text import Call, expression, literal, width
         ("Staatsangehörigkeit", "nationality or origin"),
         ("국적", "nationality or origin"),
         ("zip_code", "place of living"),
+        ("single", "marital status"),
+        ("single_premium", None),
+        ("health_insurance", None),
         ("Kundenpostleitzahl", "place of living"),
         ("mortgage", None),
         ("average_balance", None),
@@ -66,6 +69,8 @@ COIN = np.arange(2000) % 2.0
         ("income", None, ()),
         ("net", None, ()),
         ("count", None, ()),
+        ("few", 999.0, (999.0,)),
+        ("few", -1.0, ()),  # -1, 0, 1, 2 may be sizes
     ],
 )
 def test_codes_lie_apart_and_repeat(sizes, code, found):
@@ -74,6 +79,7 @@ def test_codes_lie_apart_and_repeat(sizes, code, found):
         "age": generator.integers(18, 95, 2000),
         "count": generator.poisson(2, 2000),
         "income": generator.lognormal(8, 1.5, 2000),
+        "few": generator.integers(0, 3, 2000),
         "net": generator.integers(-2, 3, 2000),
     }[sizes].astype(float)
     if code is not None:

@@ -16,6 +16,7 @@ from modelling.data.splitting import Parts
 from modelling.declaration import Preprocessing, Source, UseCase, amount, category, count, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Transformer
 from use_cases import find_use_case
 
@@ -376,3 +377,17 @@ def test_absurd_numbers_are_told_without_being_quoted(numbers, caplog):
     coded = declared(number("a"), number("b", special_codes=(1e300,)))
     preprocess(Parts(table, table, table), coded)
     assert not caplog.text
+
+
+@pytest.mark.parametrize("scaling", ["standard", "min_max", "none"])
+def test_numbers_that_float32_can_not_hold_are_clipped_or_refused_by_name(scaling):
+    use_case = declared(number("huge"), scaling=scaling)
+
+    def features_of(huge):
+        rows = pd.DataFrame({"huge": huge, "y": np.arange(400) % 2})
+        return preprocess(Parts(rows, rows, rows), use_case).validation.features
+
+    few = np.where(np.arange(400) % 5 == 0, 1e300, np.arange(400.0))
+    assert np.isfinite(features_of(few)).all()
+    with pytest.raises(DataRefused, match="huge: its numbers are larger than a network can hold"):
+        features_of(1e50 * np.arange(400))

@@ -8,7 +8,7 @@ import numpy as np
 # A borrower's utilisation of 50,708 beside a usual one of a half is dirt that a model can live
 # with, and it stays as it is: what is cut off lies far beyond anything that was ever measured.
 TIMES_USUAL = 1e6
-LARGEST = 1e100  # squares of it can still be added up
+LARGEST = 1e30  # a network's float32 ends at 3e38, and sums and ratios must fit, too
 
 
 def plausible_limit(values: np.ndarray) -> float:
@@ -27,9 +27,20 @@ def plausible_limit(values: np.ndarray) -> float:
     float
         In the unit of ``values``; ``LARGEST`` where no value is left.
     """
+    usual = _usual_size(values)
+    return min(TIMES_USUAL * 10.0 ** min(float(np.ceil(np.log10(usual))), 100.0), LARGEST)
+
+
+def is_beyond_all(values: np.ndarray) -> bool:
+    """Whether half of ``values`` (n,) are larger than a network can hold: clipped to ``LARGEST``
+    they would all be the same."""
+    return _usual_size(values, share=0.5) > LARGEST
+
+
+def _usual_size(values: np.ndarray, share: float = 0.9) -> float:
+    """What this share of the magnitudes above zero keeps; ``LARGEST`` where there are none."""
     sizes = np.abs(values)
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
     if not len(sizes):
         return LARGEST
-    usual = np.partition(sizes, position := int(0.9 * (len(sizes) - 1)))[position]
-    return min(TIMES_USUAL * 10.0 ** min(float(np.ceil(np.log10(usual))), 100.0), LARGEST)
+    return float(np.partition(sizes, position := int(share * (len(sizes) - 1)))[position])

@@ -7,7 +7,8 @@ from modelling.scorer.scoring import label_text
 
 
 def merge_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
-    """A typed table in which the labels of ``merge_classes`` have become their classes.
+    """A typed table in which the labels of ``merge_classes`` have become their classes, and those
+    that nothing names the class that takes all others, where there is one.
 
     Parameters
     ----------
@@ -26,9 +27,13 @@ def merge_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
         for into, labels in use_case.merge_classes.items()
         for label in labels
     }
-    if not merged or use_case.target not in table:  # the validation says so
+    if not use_case.merge_classes or use_case.target not in table:  # the validation says so
         return table
-    return table.assign(**{use_case.target: table[use_case.target].replace(merged)})
+    target = table[use_case.target].replace(merged)
+    if use_case.class_of_others is not None:
+        named = target.isin([label_text(label) for label in use_case.classes]) | target.isna()
+        target = target.where(named, label_text(use_case.class_of_others))
+    return table.assign(**{use_case.target: target})
 
 
 def code_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:

@@ -123,7 +123,8 @@ class UseCase(Declaration):
     ``classes`` are the labels in the target column in the order of their codes: for binary
     problems (negative, positive), for multi-class ones all of them, ``ordered`` where a neighbour
     is a smaller error than other classes. ``merge_classes`` maps a class to the labels in the table
-    that belong to it: ``{"E-G": ("E", "F", "G")}``. The loss and the output follow from
+    that belong to it: ``{"E-G": ("E", "F", "G")}``; without a label, ``{"other": ()}``, to all
+    labels that are not named. The loss and the output follow from
     ``problem``: linear + mean squared error; sigmoid + binary cross-entropy, decided by
     ``decision``; softmax + sparse categorical cross-entropy, decided by argmax. A target of kind
     ``log_variance`` is also judged by QLIKE. ``headline`` metrics get an interval and a comparison
@@ -225,6 +226,11 @@ class UseCase(Declaration):
             raise ValueError(f"classes: '{duplicates_found[0]}' is declared twice")
         if unknown := sorted(set(self.merge_classes) - set(labels)):
             raise ValueError(f"merge_classes: '{unknown[0]}' is not among the classes")
+        if len(self._without_labels) > 1:
+            raise ValueError(
+                f"merge_classes: '{self._without_labels[1]}' has no labels, and the labels that "
+                f"are not named belong to '{self._without_labels[0]}' already"
+            )
         merged = [str(label) for those in self.merge_classes.values() for label in those]
         if duplicates_found := [label for label in merged if merged.count(label) > 1]:
             raise ValueError(f"merge_classes: '{duplicates_found[0]}' can't belong to two classes")
@@ -314,6 +320,15 @@ class UseCase(Declaration):
             return f"function:{source.__module__}.{source.__qualname__}"
         declared = source.model_dump()
         return {k: hide_secrets(v) if isinstance(v, str) else v for k, v in declared.items()}
+
+    @property
+    def _without_labels(self) -> list[str]:
+        return [into for into, labels in self.merge_classes.items() if not labels]
+
+    @property
+    def class_of_others(self) -> str | None:
+        """The class of all labels that are not named, where ``merge_classes`` declares one."""
+        return next(iter(self._without_labels), None)
 
     @property
     def needed_columns(self) -> dict[str, str]:

@@ -21,9 +21,10 @@ def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[s
         if column.gives_target_away:
             yield f"{column.name!r} is left out: {column.left_out}"
     if findings.gate and findings.gate.too_good:
+        together = " and ".join(map(repr, findings.gate.together)) or "all columns"
         yield (
-            "a linear model of these columns is nearly perfect: do several of them together give "
-            "the target away?"
+            f"a linear model of {together} is nearly perfect: do they together give the target "
+            "away?"
         )
     yield from findings.source.said
     coded = [column for column in findings.kept if column.special_codes]

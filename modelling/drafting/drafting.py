@@ -131,7 +131,7 @@ def _examine(
         if found.declared:
             describe_numbers(found, profile, values)
             hashes = hashes * np.uint64(1_000_003) ^ profile.take_hashes()
-        profile.take_hashes()
+        profile.all_values = None
         examined.append(Examined(found, profile))
     return examined, hashes
 

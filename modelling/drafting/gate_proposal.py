@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,17 +10,19 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, r2_score, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from modelling.data.splitting import split_table
+from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, merge_classes
 from modelling.declaration import Preprocessing, UseCase
 from modelling.drafting.columns.findings import GateFinding
-from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.features.preprocessing import preprocess
 from modelling.refusals import DataRefused
 
 MOST_ROWS = 20_000
 MOST_CELLS = 1_000_000
 PLAIN = Preprocessing(piecewise_bins=0)  # a draft is written in seconds
 NEARLY_PERFECT = 0.98
+MOST_TRIED = 30  # columns, of which each is tried alone
+MOST_TOGETHER = 4
 
 
 def propose_gate(use_case: UseCase, sample: pd.DataFrame) -> GateFinding | None:
@@ -33,16 +36,45 @@ def propose_gate(use_case: UseCase, sample: pd.DataFrame) -> GateFinding | None:
     try:
         table = code_classes(merge_classes(some, use_case), use_case)
         parts = split_table(table, use_case)
-        features = preprocess(parts, use_case)
+        reached = _reached(parts, use_case)
     except DataRefused:
         return None
-    if not np.isfinite(features.train.features).all():  # beyond what float32 can hold
-        return None
-    reached = _reached(features, use_case)
-    return _gate(use_case, reached, features.validation.target, len(parts.train))
+    truth = parts.validation[use_case.target].to_numpy()
+    gate = _gate(use_case, reached, truth, len(parts.train))
+    if gate is None or not gate.too_good:
+        return gate
+    return replace(gate, together=_nearly_perfect_together(parts, use_case, truth))
 
 
-def _reached(features: Preprocessed, use_case: UseCase) -> float:
+def _nearly_perfect_together(parts: Parts, use_case: UseCase, truth: np.ndarray) -> tuple[str, ...]:
+    """The fewest columns found of which a linear model is nearly perfect, too: the best one is
+    added until it is, and each that is not needed then is left out again."""
+    names = [column.name for column in use_case.features[:MOST_TRIED]]
+    better = min if use_case.problem == "multiclass" else max
+
+    def reached(chosen: list[str]) -> float:
+        columns = tuple(column for column in use_case.features if column.name in chosen)
+        return _reached(parts, use_case.model_copy(update={"columns": columns}))
+
+    def too_good(chosen: list[str]) -> bool:
+        gate = _gate(use_case, reached(chosen), truth, len(parts.train))
+        return gate is not None and gate.too_good
+
+    chosen: list[str] = []
+    while len(chosen) < min(MOST_TOGETHER, len(names)) and not (chosen and too_good(chosen)):
+        scores = {name: reached([*chosen, name]) for name in names if name not in chosen}
+        chosen.append(better(scores, key=lambda name: scores[name]))
+    if not too_good(chosen):
+        return ()
+    for name in list(chosen):
+        without = [other for other in chosen if other != name]
+        chosen = without if without and too_good(without) else chosen
+    return tuple(chosen)
+
+
+def _reached(parts: Parts, use_case: UseCase) -> float:
+    """How good a linear model is on the validation rows."""
+    features = preprocess(parts, use_case)
     regression = use_case.problem == "regression"
     model = Ridge() if regression else LogisticRegression(max_iter=50, C=0.1)
     with warnings.catch_warnings(), threadpool_limits(1):  # so small that threads only wait

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from modelling.data.reading.cells import texts_of
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
 from modelling.drafting.columns.name_words import suggests
 from modelling.drafting.columns.profiles import Profile
@@ -12,6 +13,7 @@ from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import label_text
 
 MOST_CLASSES = 20
+OTHER = "other"
 MOST_NUMBERS = 10  # whole numbers that are taken for classes
 WORSE = """
     true yes y bad default defaulted fraud fraudulent churn churned late delinquent loss lost
@@ -33,35 +35,38 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
             f"{column.name}: the target is missing in {column.missing:,} rows: leave these rows "
             "out of the table first"
         )
-    if column.distinct < 2:
+    different = column.in_all_rows.nunique()
+    if different < 2:
         raise DataRefused(f"{column.name}: the target is the same in all rows")
-    labels = column.values.map(label_text)
-    if column.distinct == 2:
-        return _binary(column.name, labels, positive)
-    if positive is not None:
-        raise UsageError(f"--positive: {column.name} has {column.distinct:,} labels, not two")
-    if column.written == "number" and (not column.whole or column.distinct > MOST_NUMBERS):
+    is_size = column.written == "number" and (not column.whole or different > MOST_NUMBERS)
+    if different > 2 and positive is not None:
+        raise UsageError(f"--positive: {column.name} has {different:,} labels, not two")
+    if different > 2 and is_size:
         return TargetFinding(column.name, "regression", reason="It holds numbers of any size.")
-    if column.distinct > MOST_CLASSES:
+    if different > MOST_CLASSES:
         raise DataRefused(
-            f"{column.name}: {column.distinct:,} different labels, and at most {MOST_CLASSES} can "
+            f"{column.name}: {different:,} different labels, and at most {MOST_CLASSES} can "
             "be told apart: name another --target, or merge them first"
         )
-    return _multiclass(column.name, labels)
+    rows_of = texts_of(column.in_all_rows, label_text).value_counts()
+    return (
+        _binary(column.name, rows_of, positive)
+        if different == 2
+        else _multiclass(column.name, rows_of)
+    )
 
 
 def target_numbers(target: TargetFinding, column: Profile) -> np.ndarray:
     """The sampled cells of the target as numbers (s,): codes of its classes, or a regression's."""
     if target.problem == "regression":
         return column.values.to_numpy(dtype=np.float64)
-    into = {label_text(old): new for new, merged in target.merge_classes.items() for old in merged}
     codes = {label_text(label): code for code, label in enumerate(target.classes)}
+    others = next((codes[into] for into in target.merge_classes), None)
     labels = column.values.map(label_text)
-    return labels.map(lambda label: codes[into.get(label, label)]).to_numpy(dtype=np.float64)
+    return labels.map(lambda label: codes.get(label, others)).to_numpy(dtype=np.float64)
 
 
-def _binary(name: str, labels: pd.Series, positive: str | None) -> TargetFinding:
-    rows_of = labels.value_counts()
+def _binary(name: str, rows_of: pd.Series, positive: str | None) -> TargetFinding:
     if positive is not None and positive not in rows_of:
         raise UsageError(
             f"--positive {positive}: {name} has no such label; its labels are shown by "
@@ -70,6 +75,11 @@ def _binary(name: str, labels: pd.Series, positive: str | None) -> TargetFinding
     chosen, reason, certain = (
         (positive, "as --positive says", True) if positive else _worse(rows_of)
     )
+    if (rarer := int(rows_of.min())) < SHARED_BY:
+        raise DataRefused(
+            f"{name}: one of its two labels has {rarer} rows, and a model needs at least "
+            f"{SHARED_BY} to learn from"
+        )
     negative = next(label for label in rows_of.index if label != chosen)
     share = float(rows_of[chosen] / rows_of.sum())
     reason = f"{chosen!r} is the positive label, {reason}; {share:.2%} of the rows have it."
@@ -99,39 +109,39 @@ def _is_word(label: str, words: str) -> bool:
     return label in words.split() or suggests(label, words)
 
 
-def _multiclass(name: str, labels: pd.Series) -> TargetFinding:
-    rows_of = labels.value_counts()
+def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:
     in_order = sorted(
         rows_of.index, key=lambda label: (len(label), label) if label.isdigit() else (0, label)
     )
-    ordered = all(re.fullmatch(r"\d+|[A-Z]", label) for label in in_order)
-    merged = _merge_rare(name, in_order, rows_of)
-    into = {label: new for new, old in merged.items() for label in old}
-    classes = dict.fromkeys(into.get(label, label) for label in in_order)
-    reason = "Numbers or single letters: taken to be in order." if ordered else ""
-    return TargetFinding(
-        name,
-        "multiclass",
-        tuple(map(_plain, classes)),
-        {new: tuple(map(_plain, old)) for new, old in merged.items()},
-        ordered,
-        reason=reason,
-    )
-
-
-def _merge_rare(name: str, in_order: list[str], rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
-    """Classes of too few rows, together with the nearest that has enough."""
-    rare = [at for at, label in enumerate(in_order) if rows_of[label] < SHARED_BY]
-    if not rare:
-        return {}
-    first, last = min(rare), max(rare)
-    merged = in_order[max(first - 1, 0) : last + 1 + (first == 0)]
-    if len(in_order) - len(merged) < 2:
+    rare = [label for label in in_order if rows_of[label] < SHARED_BY]
+    classes = [label for label in in_order if rows_of[label] >= SHARED_BY]
+    rare_at_one_end = classes in (in_order[: len(classes)], in_order[len(rare) :])
+    ordered = rare_at_one_end and all(re.fullmatch(r"\d+|[A-Z]", label) for label in in_order)
+    said = ["Numbers or single letters: taken to be in order."] if ordered else []
+    merged: dict[str, tuple[int | str, ...]] = {}
+    if rare:
+        lowest = in_order[0] in rare
+        into = classes[0 if lowest else -1] if ordered and classes else _others(classes, rows_of)
+        classes, merged = list(dict.fromkeys([*classes, into])), {into: ()}
+        said.append(
+            f"{len(rare)} more labels, of fewer than {SHARED_BY} rows each, are too rare to be "
+            f"named: they count as {into!r}."
+        )
+    if len(classes) < 3:
         raise DataRefused(
             f"{name}: {len(rare)} of its labels have fewer than {SHARED_BY} rows, too few to be "
             "told apart: merge them, or leave their rows out, first"
         )
-    return {f"{merged[0]} to {merged[-1]}": tuple(merged)}
+    return TargetFinding(
+        name, "multiclass", tuple(map(_plain, classes)), merged, ordered, reason=" ".join(said)
+    )
+
+
+def _others(classes: list[str], rows_of: pd.Series) -> str:
+    """The class of labels of too few rows that are in no order: their own where they have rows
+    enough together, else the one with the fewest rows."""
+    enough = rows_of[rows_of < SHARED_BY].sum() >= SHARED_BY
+    return OTHER if enough or not classes else min(classes, key=lambda label: rows_of[label])
 
 
 def _plain(label: str) -> int | str:

@@ -10,7 +10,7 @@ from modelling.drafting.python_text import Call, Commented, comment, expression,
 from modelling.secrets import hide_secrets
 
 # Fewer rows than these: epochs and batch size. Between the small and the large, the defaults.
-SMALL = {1000: (100, 16), 5000: (60, 64)}
+SMALL = {1000: (100, 16), 20_000: (60, 64)}
 LARGE = {500_000: (12, 512), math.inf: (6, 2048)}
 DEFAULTS_UP_TO = 50_000
 DEFAULT_MISSING = {"time": 0.0, "identifier": 0.0}
@@ -118,7 +118,8 @@ def _classes(findings: TableFindings) -> Iterator[Any]:
     else:
         yield ("classes", target.classes)
     if target.merge_classes:
-        yield Commented("Too few rows on their own.", target.merge_classes, "merge_classes")
+        said = "Without labels: all that are not named."
+        yield Commented(said, target.merge_classes, "merge_classes")
     if target.ordered:
         yield ("ordered", True)
         yield ("headline", ("log_loss", "quadratic_weighted_kappa"))
@@ -129,7 +130,8 @@ def _columns(findings: TableFindings) -> Iterator[Any]:
     if findings.left_out:
         yield Commented("Left out; declare those that you know to be sound:")
     for column in findings.left_out:
-        yield Commented(f"{column.name!r}: {column.left_out}.")
+        stop = "" if str(column.left_out).endswith("?") else "."
+        yield Commented(f"{column.name!r}: {column.left_out}{stop}")
 
 
 def _column(column: ColumnFinding) -> Call:

@@ -61,7 +61,8 @@ def fit_numbers(
     ratios = possible_ratios(values, columns) if declared.ratios else []
     if len(ratios) > ALL_RATIOS_UP_TO:
         ratios = best_ratios(values, ratios, train[use_case.target].to_numpy())
-    values = _clip_implausible(with_ratios(values, ratios))
+    with np.errstate(over="ignore"):  # such a ratio is clipped like any other that is implausible
+        values = _clip_implausible(with_ratios(values, ratios))
     columns = columns + [
         Column(name=f"{names[over]} / {names[under]}", kind="number") for over, under in ratios
     ]

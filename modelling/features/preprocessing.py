@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modelling.data.absurd_values import plausible_limit
+from modelling.data.absurd_values import is_beyond_all, plausible_limit
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
 from modelling.features.numeric_features import fit_numbers
@@ -117,7 +117,7 @@ def column_warnings(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
     minimum_rows = use_case.minimum_rows_per_value
     for column in use_case.features:
         cells = train[column.name]
-        known = cells[cells.notna() & ~cells.isin(column.special_codes)]
+        known = _known(train, column)
         if cells.isna().all():
             yield f"{column.name} is empty in all training rows: the model can't use it"
         elif len(known) < minimum_rows:
@@ -126,12 +126,21 @@ def column_warnings(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
                 "(minimum_rows_per_value): the model can't use it"
             )
         elif column.kind == "number":
-            sizes = known.abs().to_numpy(dtype=np.float64)
+            sizes = _sizes(train, column)
             if implausible := int((sizes > plausible_limit(sizes)).sum()):
                 yield (
                     f"{column.name}: {implausible} training rows have more than a million times "
                     "the usual size and are clipped: if it is a code, declare special_codes"
                 )
+
+
+def _known(train: pd.DataFrame, column: Column) -> pd.Series:
+    cells = train[column.name]
+    return cells[cells.notna() & ~cells.isin(column.special_codes)]
+
+
+def _sizes(train: pd.DataFrame, column: Column) -> np.ndarray:
+    return _known(train, column).abs().to_numpy(dtype=np.float64)
 
 
 def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
@@ -153,13 +162,20 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     Raises
     ------
     DataRefused
-        Where there are fewer training rows than ``minimum_rows_per_value``.
+        Where there are fewer training rows than ``minimum_rows_per_value``, or most numbers of a
+        column are too large for a network.
     """
     if len(parts.train) < (minimum_rows := use_case.minimum_rows_per_value):
         raise DataRefused(
             f"{len(parts.train)} training rows, fewer than minimum_rows_per_value {minimum_rows}: "
             "add rows, or declare a smaller minimum_rows_per_value"
         )
+    for column in use_case.features:
+        if column.kind == "number" and is_beyond_all(_sizes(parts.train, column)):
+            raise DataRefused(
+                f"{column.name}: its numbers are larger than a network can hold: give them in a "
+                "larger unit, or leave the column out"
+            )
     for warning in column_warnings(parts.train, use_case):
         log.warning("%-11s %s", "", warning)
     transformer = fit_transformer(parts.train, use_case)

@@ -76,7 +76,8 @@ def plain_error(error: Exception, shown: str) -> Exception:
     if isinstance(error, UnicodeError) or "UTF8" in said or "utf-8" in said.lower():
         return DataRefused(
             f"{shown} holds bytes that are not UTF-8: add encoding='cp1252' (Western Windows), "
-            "'latin-1' or what it was written in to the source"
+            "'latin-1' or what it was written in to the source (finflows score: --source "
+            "encoding=cp1252)"
         )
     if "Expected" in said and "columns, got" in said:
         return DataRefused(f"{shown}: {_ragged(said)}")

@@ -178,7 +178,8 @@ def _open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     chosen = [sheet] if sheet in full else fitting if len(fitting) == 1 else list(full)
     if len(chosen) != 1:
         raise DataRefused(
-            f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source"
+            f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source "
+            "(finflows score: --source sheet=...)"
         )
     cells = full[chosen[0]]
     names = [wanted.name(label_text(cell) or "") for cell in cells.iloc[0]]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from modelling.data.absurd_values import is_beyond_all
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_prose
 from modelling.drafting.columns.name_words import names_somebody
@@ -33,6 +34,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         )
     elif found.kind == "identifier":
         return
+    elif column.written == "number" and is_beyond_all(column.known.to_numpy(dtype=np.float64)):
+        found.left_out = "its numbers are larger than a network can hold: give a larger unit"
     elif reason := _as_identifier(column):
         found.left_out = reason
     elif column.written == "text" and _is_hardly_shared(column):

@@ -71,13 +71,15 @@ class SplitFinding:
 @dataclass(frozen=True)
 class GateFinding:
     """The least that a model should reach: a little below what a linear model reached on held-out
-    rows of the table. ``too_good`` is a linear model that is nearly perfect."""
+    rows of the table. ``too_good`` is a linear model that is nearly perfect, and ``together`` the
+    fewest columns found of which it is, too."""
 
     metric: str
     reason: str
     at_least: float | None = None
     at_most: float | None = None
     too_good: bool = False
+    together: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ are no evidence. A strong column may be honest: so it is left out for a person t
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from sklearn.metrics import r2_score, roc_auc_score
 
 from modelling.drafting.columns.findings import ColumnFinding, TargetFinding
@@ -13,7 +14,8 @@ from modelling.drafting.columns.profiles import Profile
 
 TOO_GOOD = 0.98  # ROC AUC of a single column; the best honest ones of the tables known here: 0.97
 TOO_GOOD_MISSING = 0.9
-TOO_GOOD_FIT = 0.99  # R2 of a single column on a regression's target
+TOO_GOOD_FIT = 0.99  # R2 or rank correlation of a single column and a regression's target
+ENOUGH_KNOWN = 50
 BINS = 64
 LATER = 0.9
 FEW_POSITIVES = 20
@@ -42,16 +44,30 @@ class Suspects:
         if column.written == "time" or (score := self._score(self._cells(column))) is None:
             return
         self.alone[found.name] = score
+        if self.problem == "regression" and column.written == "number":
+            score = max(score, self._rank_correlation(column))  # a logarithm of the target
         if score >= (TOO_GOOD_FIT if self.problem == "regression" else TOO_GOOD):
             self._accuse(
                 found, f"tells the target on its own ({self._said(score)}): is it known before?"
             )
 
+    def _rank_correlation(self, column: Profile) -> float:
+        """Spearman's, of the known cells and the target, without its sign."""
+        known = column.codes >= 0
+        ranks = rankdata(self.values[known]), rankdata(column.known)
+        enough = len(ranks[0]) >= ENOUGH_KNOWN and column.distinct > 1
+        return float(abs(np.corrcoef(*ranks)[0, 1])) if enough else 0.0
+
     def _accuse(self, found: ColumnFinding, reason: str) -> None:
         found.left_out, found.gives_target_away = reason, True
 
     def _said(self, score: float) -> str:
-        name = {"binary": "ROC AUC", "multiclass": "share right", "regression": "R2"}[self.problem]
+        names = {
+            "binary": "ROC AUC",
+            "multiclass": "share right",
+            "regression": "fit",
+        }
+        name = names[self.problem]
         return f"{name} {score:.3f}"
 
     def _cells(self, column: Profile) -> np.ndarray:

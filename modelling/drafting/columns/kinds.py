@@ -13,6 +13,7 @@ from modelling.drafting.columns.name_words import (
     MONEY_AT_THE_END,
     NOT_MONEY,
     SHARES,
+    names_somebody,
     parts_of,
     suggests,
 )
@@ -48,7 +49,8 @@ def find_kind(column: Profile) -> ColumnFinding:
 def _kind(column: Profile) -> Kind:
     if column.written != "number":
         return "time" if column.written == "time" else "category"
-    coded = suggests(column.name, CODES) and not suggests(column.name, COUNTS)
+    named = suggests(column.name, CODES) or names_somebody(column.name)  # of shops there are few
+    coded = named and not suggests(column.name, COUNTS)
     if column.whole and coded and 2 < column.distinct <= FEW_CODES:
         return "category"
     return kind_of_numbers(column.name, column.known.to_numpy(dtype=np.float64))
@@ -104,6 +106,8 @@ def _missing_at_most(share: float) -> float:
 def _describe_labels(found: ColumnFinding, column: Profile) -> None:
     """Few labels that many rows share are listed; others stay open."""
     rows_of = column.known.value_counts()
+    if len(rows_of) <= FEW_LABELS:
+        rows_of = column.in_all_rows.value_counts()
     if len(rows_of) <= FEW_LABELS and rows_of.min() >= SHARED_BY:
         if column.written == "text":
             found.categories = tuple(sorted(map(str, rows_of.index)))

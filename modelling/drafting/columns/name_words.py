@@ -28,7 +28,8 @@ SHARES = (
 )
 COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad 건수 횟수"
 IDENTIFIERS = (
-    "id ids identifier key uuid guid nr no account iban customer client borrower applicant "
+    "id ids identifier key uuid guid nr no row rowname rownames account iban customer client "
+    "borrower applicant "
     "contract card kunde kunden kundennummer kundennr kontonummer konto vertrag vertragsnummer "
     "nummer index identifiant compte contrat cliente cuenta contrato numero "
     "번호 고객번호 계좌번호 아이디"

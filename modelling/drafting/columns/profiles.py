@@ -30,7 +30,8 @@ class Profile:
     ``values`` (s,) are float64, times without a zone or text; ``codes`` (s,) say which cells are
     the same, -1 where missing; ``counts`` how many rows of the sample hold each. ``unreadable``
     cells are no numbers (or times) though nearly all others are; ``refused`` says in how many ways
-    the column can be read.
+    the column can be read. ``all_values`` (n,) are kept until the column is described: what a
+    declaration refuses must hold for rows outside the sample, too.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Profile:
     counts: np.ndarray
     unreadable: int = 0
     refused: str | None = None
-    cell_hashes: np.ndarray | None = None
+    all_values: pd.Series | None = None
 
     @property
     def distinct(self) -> int:
@@ -58,10 +59,17 @@ class Profile:
         """Whether all numbers are whole."""
         return self.written == "number" and are_whole(self.known.to_numpy(dtype=np.float64))
 
+    @property
+    def in_all_rows(self) -> pd.Series:
+        """The known cells of all rows, as long as they are there."""
+        assert self.all_values is not None
+        return self.all_values.dropna()
+
     def take_hashes(self) -> np.ndarray:
-        """One number for each cell of all rows (n,), once: they take memory."""
-        hashes, self.cell_hashes = self.cell_hashes, None
-        return np.zeros(0, np.uint64) if hashes is None else hashes
+        """One number for each cell of all rows (n,), once: the cells take memory."""
+        values, self.all_values = self.all_values, None
+        assert values is not None
+        return _hashes(values)
 
     @property
     def digest(self) -> bytes:
@@ -106,7 +114,7 @@ def profile_column(
         counts=np.bincount(codes[codes >= 0], minlength=len(unique)),
         unreadable=unreadable,
         refused=refused,
-        cell_hashes=_hashes(values),
+        all_values=values,
     )
 
 

@@ -17,7 +17,7 @@ PROTECTED = {
         etranger nacionalidad origen etnia raza extranjero 국적 인종 출신 외국인""",
     "religion": "religion faith konfession glaube croyance 종교",
     "marital status": """
-        marital marriage married spouse widowed divorced familienstand verheiratet ledig
+        marital maritl marriage married spouse widowed divorced familienstand verheiratet ledig
         matrimonial conjugal marie civil casado matrimonio 결혼 혼인 배우자""",
     "health or disability": """
         disability disabled pregnant pregnancy health behinderung schwanger gesundheit handicap
@@ -34,14 +34,20 @@ OF_THINGS = {
     "contract",
     "credit",
     "house",
+    "ins",
+    "insurance",
     "loan",
     "property",
     "vehicle",
 }
+
+WHOLE_NAMES = {"single": "marital status", "partner": "marital status"}  # single_premium is not
 
 
 def protected_attribute(name: str) -> str | None:
     """The protected attribute that the name of a column suggests, if any."""
     if OF_THINGS & {*parts_of(name)}:  # the age of an account is nobody's
         return None
+    if name.lower() in WHOLE_NAMES:
+        return WHOLE_NAMES[name.lower()]
     return next((what for what, words in PROTECTED.items() if suggests(name, words)), None)

@@ -20,7 +20,8 @@ CODES = {-1.0, -2.0, -7.0, -8.0, -9.0} | {
 }  # fmt: skip
 CALENDAR = {"month": (1.0, 12.0), "day": (1.0, 31.0), "hour": (0.0, 23.0)}
 MOST_CODES = 4
-DIFFERENT = 4  # numbers that a column has beside its codes
+DIFFERENT = 4  # numbers that a column has beside its codes; fewer, where codes are far from them
+FAR = 5
 NEARLY_ALL = 0.002
 NEXT_TO_NOTHING = 0.05  # of the upper end of a range
 ENOUGH = 500  # rows from which on a number that was never negative is taken for one that can't be
@@ -31,14 +32,22 @@ def describe_numbers(found: ColumnFinding, column: Profile, target: np.ndarray) 
     if found.kind not in ("number", "amount", "ratio", "count"):
         return
     values = column.values.to_numpy(dtype=np.float64)
+    apart = numbers_apart(values)
     found.special_codes = special_codes(values, target)
     if found.special_codes:
         _explain_codes(found, values, target)
-    sizes = values[np.isfinite(values) & ~np.isin(values, found.special_codes)]
+    if doubtful := [f"{size:g}" for size in apart if size not in found.special_codes]:
+        word = "lies" if len(doubtful) == 1 else "lie"
+        found.notes.append(
+            f"{', '.join(doubtful)} {word} apart and repeated: a size, or a code? Then declare "
+            "special_codes."
+        )
+    sizes = _sizes(values, found)
     if not len(sizes):
         return
-    found.kind = kind_of_numbers(found.name, sizes)
-    found.minimum, found.maximum = _limits(found, sizes)
+    all_sizes = _sizes(column.in_all_rows.to_numpy(dtype=np.float64), found)
+    found.kind = kind_of_numbers(found.name, all_sizes)
+    found.minimum, found.maximum = _limits(found, all_sizes)
     low, high = (
         round_outwards(q, up) for q, up in zip(_nearly_all(sizes), (False, True), strict=True)
     )
@@ -49,6 +58,10 @@ def describe_numbers(found: ColumnFinding, column: Profile, target: np.ndarray) 
         found.usual = (low, high)
     if outside := int(((sizes < low) | (sizes > high)).sum()):
         found.notes.append(f"{outside:,} of {len(sizes):,} rows lie outside the usual range.")
+
+
+def _sizes(values: np.ndarray, found: ColumnFinding) -> np.ndarray:
+    return values[np.isfinite(values) & ~np.isin(values, found.special_codes)]
 
 
 def special_codes(values: np.ndarray, target: np.ndarray) -> tuple[float, ...]:
@@ -67,9 +80,13 @@ def special_codes(values: np.ndarray, target: np.ndarray) -> tuple[float, ...]:
     tuple of float
         In ascending order; each is that of at least ``SHARED_BY`` rows.
     """
+    return tuple(size for size in numbers_apart(values) if _means_else(size, values, target))
+
+
+def numbers_apart(values: np.ndarray) -> list[float]:
+    """The numbers that lie far above or below all others and repeat, in ascending order."""
     known = values[np.isfinite(values)]
-    codes = {*_far_above(known, 1), *(-far for far in _far_above(-known, -1))}
-    return tuple(sorted(code for code in codes if _means_else(code, values, target)))
+    return sorted({*_far_above(known, 1), *(-far for far in _far_above(-known, -1))})
 
 
 def _far_above(numbers: np.ndarray, sign: int) -> list[float]:
@@ -77,12 +94,14 @@ def _far_above(numbers: np.ndarray, sign: int) -> list[float]:
 
     ``sign`` times a number is what stands in the table."""
     sizes, rows_of = (found[::-1] for found in np.unique(numbers, return_counts=True))
-    for many in range(1, min(MOST_CODES, len(sizes) - DIFFERENT) + 1):
+    for many in range(1, min(MOST_CODES, len(sizes) - 2) + 1):
+        above, rest = sizes[:many], sizes[many:]
         repeated = rows_of[:many] >= SHARED_BY
         nearly_all = rows_of[:many][repeated].sum() >= 0.9 * rows_of[:many].sum()
-        usual = all(sign * code in CODES for code in sizes[:many][repeated])
-        if repeated.any() and nearly_all and _is_wide(sizes[:many], sizes[many:], usual):
-            return sizes[:many][repeated].tolist()
+        usual = all(sign * code in CODES for code in above[repeated])
+        enough = len(rest) >= DIFFERENT or (usual and above[-1] - rest[0] >= FAR * np.ptp(rest))
+        if repeated.any() and nearly_all and enough and _is_wide(above, rest, usual):
+            return above[repeated].tolist()
     return []
 
 
@@ -91,7 +110,7 @@ def _is_wide(above: np.ndarray, rest: np.ndarray, usual: bool) -> bool:
     for ``usual`` codes that have another sign than all others, any gap is."""
     gap, spread = above[-1] - rest[0], rest[0] - rest[-1]
     if usual and above[-1] > 0 >= rest[0]:
-        return bool(spread >= 3 * above[0])
+        return bool(spread >= 3 * above[0] or gap >= FAR * spread)
     return bool(gap >= (0.5 if usual else 2.0) * spread)
 
 
