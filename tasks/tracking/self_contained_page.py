@@ -1,5 +1,5 @@
-"""Markdown as one page of HTML that needs no other file, and prints well on A4: MLflow's viewer can't
-follow a link from one artifact to another."""
+"""Markdown as one page of HTML that needs no other file, and prints well on A4: MLflow's viewer
+can't follow a link from one artifact to another."""
 
 import re
 from base64 import b64encode
@@ -34,7 +34,8 @@ def self_contained_page(markdown: str, title: str, pictures: Mapping[str, bytes]
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head><body>\n{IMAGE.sub(inlined, body)}</body></html>\n"
     )
