@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import last_json
-from small_models import loan_table, loans
+from conftest import last_json, trainings
+from small_models import loan_table, loans, small_model
 from typer.testing import CliRunner
 
 from flows.command_line.commands import app
@@ -28,8 +28,10 @@ from modelling.declaration import (
     time,
 )
 from modelling.declaration.overrides import override
+from modelling.judgement.reliance import what_it_rests_on
 from modelling.leaks.sentinel import find_leaks
 from modelling.leaks.separation import Separation, rows_to_examine
+from modelling.refusals import DataRefused
 from use_cases import find_use_case
 
 KNOWN_LATER = (ratio("interest_rate"), category("sub_grade"), amount("installment"))
@@ -192,3 +194,29 @@ def test_check_refuses_a_leak_and_shows_no_value(tmp_path, monkeypatch):
     answer = last_json(CliRunner().invoke(app, ["check", "borrowers", "--json"]).stdout)
     assert (answer["passed"], answer["broken"][0]["column"]) == (False, "recovered")
     assert json.dumps(answer).count("4711") == 0
+
+
+def test_a_training_is_refused_before_anything_is_registered(
+    store, prefect_server, client, credit_table, tmp_path
+):
+    from flows.train import train
+
+    file = tmp_path / "borrowers.csv"
+    credit_table.assign(age=30 + 30 * credit_table["SeriousDlqin2yrs"]).to_csv(file, index=False)
+    before = len(client.search_model_versions())
+    with pytest.raises(DataRefused, match=r"age: tells the target on its own \(ROC AUC 1\.000"):
+        train("credit_scoring", {"source.uri": str(file)})
+    (run, *_) = trainings(client, "credit_scoring")
+    assert run.info.status == "FAILED"
+    assert "known_leak_free" in run.data.tags["failure"]
+    assert len(client.search_model_versions()) == before
+
+
+def test_a_model_that_is_too_good_names_what_it_rests_on(tmp_path):
+    table = planted()
+    vouched = number("alone", known_leak_free="Known from the application form.")
+    columns = (*loans().columns, vouched)
+    small = small_model(tmp_path / "model", table=table, columns=columns)
+    said = what_it_rests_on(small.package, small.parts.validation, small.trained.use_case)
+    assert said.startswith("it rests on 'alone' (")
+    assert "income" not in said
