@@ -18,6 +18,7 @@ from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.attempt import Attempt, next_remedy
 from tasks.baselines import fit_baselines
+from tasks.directions import prove_directions
 from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
@@ -104,6 +105,7 @@ def run_training(
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
         network, folder = trained.network_folder, scratch / "scorer"
         package = package_model(network, features, data.parts, use_case, folder)
+        prove_directions(run, package, data.parts, use_case)
         trained = name_suspects(run, trained, package, data.parts)
         judgement = judge(package, data.parts, use_case, fitting.result())
         record_judgement(run, judgement)

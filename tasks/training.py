@@ -50,7 +50,14 @@ def train_and_read(
     killed. Shows a progress line on a terminal.
     """
     folder = scratch / f"network-{run.run_id}"
-    job = TrainingJob(use_case, features.train, features.validation, run.checkpoint_folder, folder)
+    job = TrainingJob(
+        use_case,
+        features.train,
+        features.validation,
+        run.checkpoint_folder,
+        folder,
+        directions=features.directions,
+    )
     start_fresh_process()
     with (
         borrowed_worker() as worker,
