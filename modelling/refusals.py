@@ -24,13 +24,14 @@ class MachineError(RuntimeError):
 @dataclass(frozen=True)
 class BrokenRule:
     """A rule that the data break, with the number of rows, never with a value. ``setting`` is what
-    declares it."""
+    declares it, and ``remedy`` what to do where that is not to correct the data or the setting."""
 
     column: str
     rule: str
     rows: int | None
     severity: str = "critical"
     setting: str = ""
+    remedy: str = ""
 
 
 class DataRefused(ValueError):
@@ -46,7 +47,8 @@ def refuse_broken(broken: Sequence[BrokenRule]) -> None:
     critical = [rule for rule in broken if rule.severity == "critical"]
     if critical:
         more = f" (and {len(critical) - 1} more)" if len(critical) > 1 else ""
-        message = f"{critical[0].column}: {critical[0].rule}{more}"
+        remedy = f": {critical[0].remedy}" if critical[0].remedy else ""
+        message = f"{critical[0].column}: {critical[0].rule}{more}{remedy}"
         raise DataRefused(f"the data breaks a critical rule: {message}", tuple(broken))
 
 

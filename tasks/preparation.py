@@ -1,5 +1,6 @@
 """From the source of a use case to rows that can be learnt from: read, typed, validated, derived,
-validated again, and split. The one preparation, for trainings, searches, tests and benchmarks."""
+validated again, split, and looked at for leaks. The one preparation, for trainings, searches, tests
+and benchmarks."""
 
 import logging
 from pathlib import Path
@@ -16,6 +17,7 @@ from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, merge_classes
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.leaks.sentinel import find_leaks
 from modelling.secrets import hide_secrets
 from tasks.progress import elapsed_line
 from tasks.validation import ValidationReport, Validator
@@ -39,7 +41,8 @@ def prepare_data(use_case: UseCase) -> PreparedData:
     """Prepare the table of ``use_case``; the same table gives the same rows.
 
     Raises UsageError where the source can't be reached, and DataRefused where it holds no table,
-    breaks a critical rule or can't be split as declared. Both name columns and count rows.
+    breaks a critical rule, gives the target away or can't be split as declared. Both name columns
+    and count rows.
     """
     with elapsed_line("reading"):
         raw, found = read_source(use_case.source, kinds_of(use_case))
@@ -54,8 +57,13 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         validator.check_types(derived)
         table = code_classes(derived, use_case)
         report = validator.check_content(table)
+        parts = split_table(table, use_case)
+        leaks = find_leaks(parts, use_case)
+        report = report.with_leaks(leaks)
     log.info("%-11s %s", "validated", report.summary(duplicates=len(derived) - len(table)))
-    return PreparedData(table, split_table(table, use_case), report, data_hash, origin)
+    for leak in leaks:
+        log.warning("%-11s %s: %s", "", leak.column, leak.rule)
+    return PreparedData(table, parts, report, data_hash, origin)
 
 
 def source_name(use_case: UseCase, found: tuple[str, ...] = ()) -> str:

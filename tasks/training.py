@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
 from modelling.figures.learning_curve import draw_learning_curve
+from modelling.judgement.packaging import Package
+from modelling.judgement.reliance import what_it_rests_on
 from modelling.learning_curve.attempt import Attempt, TrainedNetwork
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.history import History, OnEpoch, format_loss
@@ -46,7 +50,14 @@ def train_and_read(
     killed. Shows a progress line on a terminal.
     """
     folder = scratch / f"network-{run.run_id}"
-    job = TrainingJob(use_case, features.train, features.validation, run.checkpoint_folder, folder)
+    job = TrainingJob(
+        use_case,
+        features.train,
+        features.validation,
+        run.checkpoint_folder,
+        folder,
+        directions=features.directions,
+    )
     start_fresh_process()
     with (
         borrowed_worker() as worker,
@@ -66,6 +77,17 @@ def record_curve(fitted: TrainedNetwork, use_case: UseCase, run: TrackedRun) -> 
     run.log_curve(fitted.history, diagnosis, figure)
     run.log_tags({"weights_hash": fitted.weights_hash})
     return diagnosis
+
+
+def name_suspects(run: TrackedRun, trained: Attempt, package: Package, parts: Parts) -> Attempt:
+    """``trained``, and where its curve looks like a leak, with the columns that it rests on."""
+    if not (suspected := trained.diagnosis.leak_suspected):
+        return trained
+    rests_on = what_it_rests_on(package, parts.validation, trained.use_case)
+    log.info("%-11s %s", "", rests_on)
+    suspected = f"{suspected} {rests_on[0].upper()}{rests_on[1:]}"
+    run.log_tags({"leak_suspected": suspected})
+    return replace(trained, diagnosis=replace(trained.diagnosis, leak_suspected=suspected))
 
 
 def refuse_diverged(attempt: Attempt) -> Attempt:

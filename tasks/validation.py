@@ -4,7 +4,7 @@ Great Expectations' own results quote offending cells. Only counts leave this mo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -33,6 +33,15 @@ class ValidationReport:
     @property
     def warnings(self) -> tuple[BrokenRule, ...]:
         return tuple(rule for rule in self.broken if rule.severity != "critical")
+
+    def with_leaks(self, leaks: tuple[BrokenRule, ...]) -> "ValidationReport":
+        """The report with the ``leaks`` that the table shows; each is a rule that is broken.
+
+        Raises DataRefused where one is critical.
+        """
+        report = replace(self, rules=self.rules + len(leaks), broken=self.broken + leaks)
+        refuse_broken(report.broken)
+        return report
 
     def summary(self, duplicates: int) -> str:
         """One line for the log; ``duplicates`` is how many rows were dropped as such."""

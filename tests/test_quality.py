@@ -31,7 +31,12 @@ SEEDS = range(1, 6)
 def packaged(parts: Parts, features: Preprocessed, use_case: UseCase, folder) -> Package:
     """The trained model as it would be registered."""
     job = TrainingJob(
-        use_case, features.train, features.validation, folder / "checkpoints", folder / "network"
+        use_case,
+        features.train,
+        features.validation,
+        folder / "checkpoints",
+        folder / "network",
+        directions=features.directions,
     )
     fit(job)
     return package_model(job.network_folder, features, parts, use_case, folder / "scorer")

@@ -58,7 +58,8 @@ def show_check(
         word = "BROKEN" if rule.severity == "critical" else "warning"
         print(f"  {word:12}{rule.column}: {rule.rule}{rows}")
         change = f"{rule.setting} in {one['file']}" if rule.setting else str(one["file"])
-        print(f"  {'':12}correct the data, or change {change}")
+        todo = f"{rule.remedy}, in {one['file']}" if rule.remedy else ""
+        print(f"  {'':12}{todo or f'correct the data, or change {change}'}")
     if facts is None:
         print(f"{use_case}: this table can't be trained on")
         return

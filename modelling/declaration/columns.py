@@ -9,7 +9,7 @@ from modelling.schema import Declaration
 Severity = Literal["critical", "warning"]
 Kind = Literal["number", "category", "time", "identifier"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
-NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit")
+NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit", "direction")
 
 
 class Column(Declaration):
@@ -23,7 +23,11 @@ class Column(Declaration):
     flag. Labels that the model does not know, since no or too few training rows had them, are
     counted when rows are scored; a file is not scored if more than ``unknown_at_most`` of its rows
     (plus the share of such labels in training) have one. The ratio of two features of the same
-    ``unit`` becomes a feature, too.
+    ``unit`` becomes a feature, too. ``known_leak_free`` is the reason why a column that seems to
+    give the target away is known when it is decided: without one, such a table is refused.
+    ``direction="up"`` (``"down"``): the score, a probability or forecast, may only rise (fall) with
+    the number, everything else held; what is missing or a code is outside of this order. Such a
+    column is in no ratio.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -38,12 +42,20 @@ class Column(Declaration):
     unknown_at_most: Annotated[float, Field(ge=0, le=1)] = 0.05
     transform: Transform | None = None
     unit: str | None = None
+    direction: Literal["up", "down"] | None = None
+    known_leak_free: str = ""
     note: str = ""
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "Column":
         if self.role == "feature" and self.kind in ("time", "identifier"):
             raise ValueError(f"column '{self.name}': a {self.kind} can't be a feature")
+        if self.known_leak_free and self.role != "feature" and self.kind != "identifier":
+            raise ValueError(
+                f"column '{self.name}': known_leak_free is a setting of a feature or an identifier"
+            )
+        if self.direction and self.role != "feature":
+            raise ValueError(f"column '{self.name}': direction is a setting of a feature")
         of_kind = dict.fromkeys(NUMBERS_ONLY, "number") | {"categories": "category"}
         for setting, kind in of_kind.items():
             if self.kind != kind and getattr(self, setting) not in (None, ()):

@@ -200,6 +200,12 @@ class UseCase(Declaration):
             raise ValueError(f"the target '{self.target}' must not be among the columns")
         if not self.features:
             raise ValueError("no column is a feature")
+        directed = [column.name for column in self.features if column.direction]
+        if directed and self.problem == "multiclass":
+            raise ValueError(
+                f"column '{directed[0]}': with several classes there is no one score that a "
+                "direction could be of: remove it, or predict two classes or a number"
+            )
         kinds = {column.name: str(column.kind) for column in self.columns}
         check_named_columns(named_columns({"split": self.split, "decision": self.decision}), kinds)
         raw = named_columns({"derived": self.derived})  # of the raw table: most are not declared

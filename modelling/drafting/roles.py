@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from modelling.drafting.columns.exclusions import is_repeated_identifier
 from modelling.drafting.columns.findings import ColumnFinding
-from modelling.drafting.columns.giveaways import later_than
 from modelling.drafting.columns.profiles import Profile
+from modelling.leaks.dates import LATER, later_share
 from modelling.refusals import DataRefused
 
 
@@ -30,7 +30,8 @@ def decision_time(examined: list[Examined], wanted: str | None) -> Profile | Non
     for column in times:
         if column is decision:
             continue
-        if decision and (share := later_than(decision.profile, column.profile)):
+        share = later_share(decision.profile.values, column.profile.values) if decision else 0.0
+        if decision and share >= LATER:
             column.found.left_out = (
                 f"later than {decision.found.name!r} in {share:.1%} of the rows: not known when it "
                 "is decided"

@@ -16,6 +16,7 @@ import pandas as pd
 from modelling.data.absurd_values import is_beyond_all, plausible_limit
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
+from modelling.features.directions import feature_directions
 from modelling.features.numeric_features import fit_numbers
 from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Transformer, label_text
@@ -101,7 +102,8 @@ class Examples:
 class Preprocessed:
     """Training and validation rows as the network gets them, and the fitted preprocessing.
 
-    A regression target in its own unit is ``target * target_scale + target_offset``.
+    A regression target in its own unit is ``target * target_scale + target_offset``. ``directions``
+    (f,) says which features may only raise the score (1) or lower it (-1).
     """
 
     train: Examples
@@ -109,6 +111,7 @@ class Preprocessed:
     transformer: Transformer
     target_offset: float
     target_scale: float
+    directions: np.ndarray
 
 
 def column_warnings(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
@@ -190,6 +193,12 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
             target = ((target - offset) / scale).astype(np.float32)
         return Examples(transformer.transform(part), target)
 
+    numeric, names = transformer.state["numeric"], transformer.feature_names
     return Preprocessed(
-        examples(parts.train), examples(parts.validation), transformer, offset, scale
+        train=examples(parts.train),
+        validation=examples(parts.validation),
+        transformer=transformer,
+        target_offset=offset,
+        target_scale=scale,
+        directions=feature_directions(numeric, len(names), use_case),
     )

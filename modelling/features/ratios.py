@@ -24,7 +24,7 @@ def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[Colum
     """The pairs of columns whose ratio could be a feature: numerator and denominator.
 
     These are all pairs of amounts of the same unit that are both above zero in at least half of the
-    rows.
+    rows, but those with a direction: a ratio may fall where its denominator rises.
 
     Parameters
     ----------
@@ -38,7 +38,9 @@ def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[Colum
     list of (int, int)
         Positions in ``columns``; empty without rows.
     """
-    with_unit = [position for position, column in enumerate(columns) if column.unit]
+    with_unit = [
+        position for position, column in enumerate(columns) if column.unit and not column.direction
+    ]
     is_positive = (values > 0).astype(np.float32)
     both_above_zero = is_positive.T @ is_positive / max(len(values), 1)
     return [

@@ -6,6 +6,7 @@ import pandas as pd
 from modelling.data.splitting import Parts
 from modelling.declaration import PriceHistory, UseCase
 from modelling.declaration.price_names import columns_of, target_name
+from modelling.features.directions import SIGNS
 from modelling.features.preprocessing import Preprocessed
 from modelling.judgement.baselines.baseline import (
     BaselineInputs,
@@ -59,6 +60,7 @@ def baseline_inputs(
         **parts._asdict(),
         train_features=features.train.features,
         transform=features.transformer.transform,
+        directions={c.name: SIGNS[c.direction] for c in use_case.features if c.direction},
         prices=price_series(table, parts, use_case),
     )
 

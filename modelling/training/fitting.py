@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import TrainedNetwork
@@ -18,6 +20,8 @@ class TrainingJob:
     Checkpoints are read from and written to ``checkpoint_folder``. The trained network is saved in
     ``network_folder`` as ``network.keras`` and ``network.onnx``; None saves nothing.
     ``pruning_thresholds`` holds the val_loss by epoch above which the training ends early.
+    ``directions`` (f,) says which features may only raise (1) or lower (-1) the output; None is
+    none.
     """
 
     use_case: UseCase
@@ -26,6 +30,7 @@ class TrainingJob:
     checkpoint_folder: Path
     network_folder: Path | None
     pruning_thresholds: PruningThresholds = ()
+    directions: np.ndarray | None = None
 
 
 def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
@@ -66,7 +71,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
     pruning = Pruning(job.pruning_thresholds)
     listeners: list[OnEpoch] = [*on_epoch, pruning]
     with on_declared_devices(use_case.training):
-        network = build_network(use_case, features.shape[1], job.train.target)
+        network = build_network(use_case, features.shape[1], job.train.target, job.directions)
         history = train_network(
             network, job.train, job.validation, use_case, listeners, checkpoints
         )

@@ -12,6 +12,7 @@ from keras import layers
 from modelling.declaration import Network, UseCase
 from modelling.training import features_first
 from modelling.training.dropout import CounterDropout
+from modelling.training.monotone_weights import ALIKE, Bounds, Signed, kinds_of_units
 
 ROWS_PER_BATCH = 65_536
 MEAN_OF_MEMBERS = "mean_of_members"
@@ -20,7 +21,12 @@ HE = {"scale": 2.0, "mode": "fan_in", "distribution": "truncated_normal"}
 GLOROT = {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform"}
 
 
-def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarray) -> keras.Model:
+def build_network(
+    use_case: UseCase,
+    feature_count: int,
+    train_target: np.ndarray,
+    directions: np.ndarray | None = None,
+) -> keras.Model:
     """The network that ``use_case`` declares, with initial weights.
 
     One linear output for regression, one sigmoid for binary problems, a softmax over the classes
@@ -38,6 +44,8 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
         f, the number of features of a row.
     train_target : (n,)
         Class codes (integers, at least one) of the training rows; not used for regression.
+    directions : (f,), optional
+        1 where the output may only rise with a feature, -1 where it may only fall, 0 elsewhere.
 
     Returns
     -------
@@ -50,8 +58,12 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
     keras.config.set_dtype_policy(use_case.training.precision)
     inputs = layers.Input((feature_count,), name="features")
     hidden = inputs
+    kinds = directions if directions is not None and directions.any() else None
     for number, units in enumerate(declared.hidden_units, start=1):
-        hidden = _hidden_layer(hidden, units, members, f"hidden_{number}", declared, generator)
+        name, sources = f"hidden_{number}", kinds
+        kinds = None if sources is None else kinds_of_units(units)
+        bounds = None if sources is None else Bounds(sources, kinds)
+        hidden = _hidden_layer(hidden, units, members, name, declared, generator, bounds)
     activation = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}
     bias = _base_rate_bias(use_case, train_target)
     outputs = _dense(
@@ -60,6 +72,7 @@ def build_network(use_case: UseCase, feature_count: int, train_target: np.ndarra
         members,
         initial=GLOROT,
         generator=generator,
+        bounds=None if kinds is None else Bounds(kinds, [ALIKE] * len(bias)),
         activation=activation[use_case.problem],
         bias_initializer=keras.initializers.Constant(bias) if bias.any() else "zeros",
         dtype="float32",  # also in mixed precision: float16 has too few digits for a probability
@@ -85,15 +98,18 @@ def _dense(
     members: int,
     initial: dict[str, object],
     generator: Random,
+    bounds: Bounds | None = None,
     **declared: Any,
 ) -> keras.KerasTensor:
-    """A Dense layer, or one per member side by side: kernels (members, in, out)."""
+    """A Dense layer, or one per member side by side: kernels (members, in, out), within bounds."""
     initial = {**initial, "seed": _seed(generator)}
+    if members > 1:  # fan_in and fan_out are those of one member
+        initial |= {"input_axes": (1,), "output_axes": (2,)}
+    kernel = keras.initializers.VarianceScaling(**initial)
+    if bounds is not None:
+        kernel, declared["kernel_constraint"] = Signed(kernel, bounds), bounds
     if members == 1:
-        kernel = keras.initializers.VarianceScaling(**initial)
         return features_first.Dense(units, kernel_initializer=kernel, **declared)(inputs)
-    # fan_in and fan_out are those of one member.
-    kernel = keras.initializers.VarianceScaling(**initial, input_axes=(1,), output_axes=(2,))
     equation = "bi,mio->bmo" if len(inputs.shape) == 2 else "bmi,mio->bmo"
     bias_axes = "mo" if declared.pop("use_bias", True) else None
     return features_first.MembersDense(
@@ -108,6 +124,7 @@ def _hidden_layer(
     name: str,
     declared: Network,
     generator: Random,
+    bounds: Bounds | None,
 ) -> keras.KerasTensor:
     saturating = declared.activation in ("tanh", "sigmoid")
     hidden = _dense(
@@ -116,6 +133,7 @@ def _hidden_layer(
         members,
         initial=GLOROT if saturating else HE,
         generator=generator,
+        bounds=bounds,
         use_bias=not declared.batch_normalisation,
         # The loss is the mean over members, so each pays its share of the penalty.
         kernel_regularizer=keras.regularizers.L2(declared.l2 / members) if declared.l2 else None,
@@ -124,7 +142,9 @@ def _hidden_layer(
     if declared.batch_normalisation:  # for each unit of each member separately
         if members > 1:
             hidden = layers.Reshape((members * units,))(hidden)
-        hidden = layers.BatchNormalization(name=f"{name}_normalised")(hidden)
+        positive = None if bounds is None else keras.constraints.NonNeg()
+        normalise = layers.BatchNormalization(gamma_constraint=positive, name=f"{name}_normalised")
+        hidden = normalise(hidden)
         if members > 1:
             hidden = layers.Reshape((members, units))(hidden)
     activated = features_first.Activation(declared.activation, name=f"{name}_{declared.activation}")
@@ -227,7 +247,10 @@ def with_stock_layers(network: keras.Model) -> keras.Model:
     def stock_layer(layer: layers.Layer) -> layers.Layer:
         bases: tuple[Any, ...] = type(layer).__mro__
         base = next(base for base in bases if base.__module__.partition(".")[0] == "keras")
-        return base.from_config({**layer.get_config(), "dtype": "float32"})
+        config = {**layer.get_config(), "dtype": "float32"}
+        if config.get("kernel_constraint"):  # this project's, and of use in training only
+            del config["kernel_constraint"], config["kernel_initializer"]
+        return base.from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=stock_layer)
     copy.set_weights(network.get_weights())

@@ -116,6 +116,7 @@ def run_trial(
             checkpoint_folder=run.checkpoint_folder,
             network_folder=None,
             pruning_thresholds=pruning_thresholds,
+            directions=features.directions,
         )
         network = executor.run(job, [run.log_epoch])
         diagnosis = record_curve(network, use_case, run)

@@ -9,6 +9,7 @@ from modelling.scorer.scoring import MISSING_NUMBERS, label_text
 DECLARE = "declare it with date_format in the source, as in date_format='%d.%m.%Y'"
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"
 ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)|^\d{4}/\d{2}/\d{2}([T ]|$)"
+DATED = r"\d{4}|\d{1,2}[./-](?:\d{1,2}|[A-Za-z]{3,})[./-]\d{2}|\d{2}[A-Za-z]{3}\d{2}"
 EPOCHS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a time since 1970, by its unit
 
 
@@ -48,6 +49,22 @@ def read_times(cells: pd.Series, date_format: str | None = None) -> tuple[pd.Ser
         return cells, int(wrong.sum())
     times = pd.concat([read, pd.Series([pd.NaT], dtype=read.dtype)], ignore_index=True)
     return pd.Series(times.array.take(codes), index=cells.index, name=cells.name), 0
+
+
+def is_time(cells: pd.Series, date_format: str | None) -> bool:
+    """Whether all known cells (k,) are points in time; the name of a month alone is none."""
+    if is_text(cells) and not cells.astype("str").str.contains(DATED, regex=True).all():
+        return False
+    try:
+        times, unread = read_times(cells, date_format)
+    except DataRefused:
+        return False
+    return unread == 0 and bool(pd.Series(times).notna().any())
+
+
+def is_text(cells: pd.Series) -> bool:
+    """Whether a column came as text, or as values of several types."""
+    return isinstance(cells.dtype, pd.StringDtype) or cells.dtype == object
 
 
 def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.reading.cells import TextFormat, read_cells, texts_of
+from modelling.data.reading.times import is_text, is_time
 from modelling.drafting.columns.name_words import TIMES, YEARS, suggests
 from modelling.drafting.columns.table_source import (
     is_number,
-    is_text,
-    is_time,
     looks_like_dates,
     probe,
 )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from modelling.data.loading import read_source
 from modelling.data.reading.cells import TextFormat, read_cells
-from modelling.data.reading.times import read_times
+from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
 from modelling.refusals import DataRefused
 
@@ -24,7 +24,6 @@ MARKS: tuple[tuple[str, str | None], ...] = (
     (".", "'"),
 )
 DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d.%m.%y", "%d%b%Y")
-DATED = r"\d{4}|\d{1,2}[./-](?:\d{1,2}|[A-Za-z]{3,})[./-]\d{2}|\d{2}[A-Za-z]{3}\d{2}"
 CLOCKS = ("", " %H:%M", " %H:%M:%S")
 ENCODINGS = ("cp1252", "latin-1")
 
@@ -84,11 +83,6 @@ def _texts(table: pd.DataFrame) -> Iterator[pd.Series]:
     yield from (probe(table[name]) for name in table if is_text(table[name]))
 
 
-def is_text(cells: pd.Series) -> bool:
-    """Whether a column came as text, or as values of several types."""
-    return isinstance(cells.dtype, pd.StringDtype) or cells.dtype == object
-
-
 def _marks(table: pd.DataFrame, source: Source) -> dict[str, str]:
     """The decimal mark and the mark of thousands under which most columns of text are numbers; the
     plain ones where others read no more."""
@@ -131,17 +125,6 @@ def is_number(cells: pd.Series, text_format: TextFormat) -> bool:
 def _in_words(marks: Mapping[str, str]) -> str:
     words = {"decimal": "a decimal mark", "thousands": "a mark between thousands"}
     return " and ".join(f"{words[name]} {mark!r}" for name, mark in marks.items())
-
-
-def is_time(cells: pd.Series, date_format: str | None) -> bool:
-    """Whether all cells of a probe are points in time; the name of a month alone is none."""
-    if is_text(cells) and not cells.astype("str").str.contains(DATED, regex=True).all():
-        return False
-    try:
-        times, unread = read_times(cells, date_format)
-    except DataRefused:
-        return False
-    return unread == 0 and bool(pd.Series(times).notna().any())
 
 
 def _date_format(table: pd.DataFrame, source: Source) -> tuple[str | None, str]:

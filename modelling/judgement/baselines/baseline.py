@@ -1,7 +1,7 @@
 """The record of a baseline: all that is known of it, in one place."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -60,6 +60,9 @@ class BaselineInputs:
     train_features : ndarray of shape (rows of train, features)
     transform : callable
         From raw rows to the network's features of them, (rows, features).
+    directions : dict
+        1 for the columns with which the output may only rise, -1 for those with which it may only
+        fall; others are not in it.
     prices : PriceSeries, optional
         Where the columns are derived from a price history.
     """
@@ -73,6 +76,7 @@ class BaselineInputs:
     test: "pd.DataFrame"
     train_features: np.ndarray
     transform: Callable[["pd.DataFrame"], np.ndarray]
+    directions: Mapping[str, int] = field(default_factory=dict)
     prices: PriceSeries | None = None
 
     @property

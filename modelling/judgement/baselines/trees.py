@@ -17,7 +17,7 @@ LABELS = 254  # as many categories as scikit-learn's boosting takes
 
 def fit_boosting(inputs: BaselineInputs) -> BaselineOutputs:
     """scikit-learn's histogram gradient boosting, with missing values and categories as they are,
-    stopped early on the same validation rows as the network."""
+    stopped early on the same validation rows as the network, and with the same directions."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     is_regression = inputs.problem == "regression"
@@ -27,6 +27,7 @@ def fit_boosting(inputs: BaselineInputs) -> BaselineOutputs:
         max_iter=500,
         early_stopping=True,
         n_iter_no_change=20,
+        monotonic_cst=_constraints(inputs),
         categorical_features=[kind == "category" for kind in inputs.kinds.values()],
         random_state=0,
     )
@@ -37,6 +38,11 @@ def fit_boosting(inputs: BaselineInputs) -> BaselineOutputs:
         y_val=inputs.validation[inputs.target].to_numpy(),
     )
     return outputs_of(model, inputs, encode)
+
+
+def _constraints(inputs: BaselineInputs) -> list[int] | None:
+    """None where there are none: several classes know no directions."""
+    return [inputs.directions.get(name, 0) for name in inputs.kinds] if inputs.directions else None
 
 
 def fit_random_forest(inputs: BaselineInputs) -> BaselineOutputs:

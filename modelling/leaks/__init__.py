@@ -1,0 +1,1 @@
+"""What gives the target away before anything is trained: columns, missing cells, equal rows."""

@@ -1,0 +1,25 @@
+"""Dates that lie behind the decision."""
+
+import pandas as pd
+
+from modelling.data.reading.times import is_time, read_times
+
+PROBED = 200
+LATER = 0.9  # of the rows: a column that is only sometimes later may still be known
+SOMETIMES_LATER = 0.01
+
+
+def later_share(decision: pd.Series, other: pd.Series) -> float:
+    """The share of the rows in which ``other`` is later than the ``decision``, of those in which
+    both are known; 0 where there are none."""
+    both = pd.DataFrame({"decision": decision.to_numpy(), "other": other.to_numpy()}).dropna()
+    return float((both["other"] > both["decision"]).mean()) if len(both) else 0.0
+
+
+def as_times(cells: pd.Series) -> pd.Series | None:
+    """A column (n,) of numbers or labels as times, where it holds such: 20190713, 2019-07-13."""
+    known = cells.dropna()
+    if known.empty or not is_time(known.iloc[:: max(len(known) // PROBED, 1)], None):
+        return None
+    times, unreadable = read_times(cells)
+    return None if unreadable else times

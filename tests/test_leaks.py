@@ -1,0 +1,222 @@
+"""What gives the target away is found before training, and honest tables raise no alarm."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import last_json, trainings
+from small_models import loan_table, loans, small_model
+from typer.testing import CliRunner
+
+from flows.command_line.commands import app
+from modelling.data.derived_columns import derive_columns
+from modelling.data.loading import read_table
+from modelling.data.splitting import split_table
+from modelling.data.target_codes import code_classes, merge_classes
+from modelling.data.typed_columns import type_columns
+from modelling.declaration import (
+    Grouped,
+    OutOfTime,
+    Stratified,
+    amount,
+    category,
+    count,
+    identifier,
+    number,
+    ratio,
+    time,
+)
+from modelling.declaration.overrides import override
+from modelling.judgement.reliance import what_it_rests_on
+from modelling.leaks.sentinel import find_leaks
+from modelling.leaks.separation import Separation, rows_to_examine
+from modelling.refusals import DataRefused
+from use_cases import find_use_case
+
+KNOWN_LATER = (ratio("interest_rate"), category("sub_grade"), amount("installment"))
+
+
+def leaks_of(use_case, raw=None):
+    """The findings by column, as the preparation asks for them, without validating the table."""
+    raw = read_table(use_case.source) if raw is None else raw
+    derived = merge_classes(derive_columns(type_columns(raw, use_case).table, use_case), use_case)
+    parts = split_table(code_classes(derived, use_case), use_case)
+    return {finding.column: finding for finding in find_leaks(parts, use_case)}
+
+
+def with_columns(use_case, *columns, **declared):
+    return use_case.model_copy(update={"columns": (*use_case.columns, *columns), **declared})
+
+
+@pytest.mark.parametrize(
+    "name", ["credit_scoring", "credit_grade", "market_volatility", "iris", "wine", "diabetes"]
+)
+def test_an_honest_table_raises_no_alarm(name):
+    assert leaks_of(find_use_case(name)) == {}
+
+
+def test_the_simulated_frauds_raise_no_alarm():
+    small = {"source.customers": 300, "source.terminals": 600, "source.days": 60}
+    use_case = override(find_use_case("fraud_detection"), {**small, "split.test_from": None})
+    assert leaks_of(use_case) == {}
+
+
+def test_the_grade_is_given_away_by_rate_and_sub_grade_alone_and_by_the_instalment_with_others():
+    found = leaks_of(with_columns(find_use_case("credit_grade"), *KNOWN_LATER))
+    together = "'loan_amount', 'installment' and 'term'"
+    assert set(found) == {"interest_rate", "sub_grade", together}
+    assert {finding.severity for finding in found.values()} == {"critical"}
+    assert "Cohen's kappa" in found["sub_grade"].rule
+    assert "6,000 training rows" in found[together].rule
+
+
+def planted() -> pd.DataFrame:
+    """Borrowers with four more columns that are known only afterwards."""
+    table = loan_table(3000)
+    target, noise = table["default"], np.random.default_rng(5).random(len(table))
+    return table.assign(
+        alone=target * 10 + noise,
+        label=target.map({0: "ok", 1: "lost"}),
+        missing=np.where(target == 1, noise.round(2), np.nan),
+        row=(target + 1.5 * noise).rank() + 7,
+    )
+
+
+PLANTED = {
+    "alone": (number, "tells the target on its own"),
+    "label": (category, "tells the target on its own"),
+    "missing": (number, "tells the target by being missing"),
+    "row": (count, "numbers the rows"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_column_that_gives_the_target_away_is_critical_unless_somebody_says_why_not(name):
+    declare, why = PLANTED[name]
+    table = planted()
+    found = leaks_of(with_columns(loans(), declare(name, missing_at_most=1)), table)
+    assert set(found) == {name}
+    assert (found[name].severity, why in found[name].rule) == ("critical", True)
+    assert "known_leak_free='why" in found[name].remedy
+    reason = "Known from the application form."
+    vouched = declare(name, missing_at_most=1, known_leak_free=reason)
+    (finding,) = leaks_of(with_columns(loans(), vouched), table).values()
+    assert finding.severity == "warning"
+    assert finding.rule.endswith(f"declared known_leak_free: {reason}")
+
+
+def test_a_few_rows_may_be_separated_by_chance_and_only_warn():
+    found = leaks_of(with_columns(loans(), number("alone")), planted().groupby("default").head(100))
+    assert found["alone"].severity == "warning"
+
+
+@pytest.mark.parametrize("written", ["%Y-%m-%d", "%Y%m%d"])
+def test_a_date_behind_the_decision_is_no_feature(written):
+    opened = pd.Timestamp("2021-01-01") + pd.to_timedelta(np.arange(3000) % 900, "D")
+    paid_back = opened + pd.to_timedelta(90, "D")
+    table = loan_table(3000).assign(opened=opened, closed=paid_back.strftime(written))
+    use_case = with_columns(
+        loans(), time("opened"), category("closed"), split=OutOfTime(column="opened")
+    )
+    found = leaks_of(use_case, table)
+    assert "is later than 'opened' in 100.0% of the training rows" in found["closed"].rule
+    before = table.assign(closed=(opened - pd.to_timedelta(90, "D")).strftime(written))
+    assert leaks_of(use_case, before) == {}
+
+
+@pytest.mark.parametrize("copied", ["exactly", "nearly"])
+def test_rows_on_both_sides_of_the_split_are_counted(copied):
+    table = loan_table(2000)
+    twice = table.copy()
+    if copied == "nearly":
+        twice["balance"] = twice["balance"] * (1 + 1e-6)
+    found = leaks_of(loans(), pd.concat([table, twice]))["(rows)"]
+    assert found.severity == "critical"
+    assert found.rows > 200
+    assert "duplicates='drop'" in found.remedy
+    vouched = loans(split=Stratified(known_leak_free="Each is another loan."))
+    assert leaks_of(vouched, pd.concat([table, twice]))["(rows)"].severity == "warning"
+
+
+def test_rows_of_few_different_cells_are_equal_by_chance():
+    labels = np.random.default_rng(0).choice(["a", "b", "c"], (3000, 4))
+    table = pd.DataFrame(labels, columns=list("wxyz"))
+    table["default"] = (np.random.default_rng(1).random(3000) < 0.3).astype(int)
+    assert leaks_of(loans(columns=tuple(map(category, "wxyz"))), table) == {}
+
+
+def test_an_identifier_whose_order_tells_the_target_is_a_warning():
+    table = loan_table(3000).sort_values("default").assign(customer=np.arange(3000) + 50_000)
+    use_case = with_columns(loans(), identifier("customer"))
+    found = leaks_of(use_case, table)
+    assert (set(found), found["customer"].severity) == ({"customer"}, "warning")
+    assert (
+        leaks_of(use_case, table.sample(frac=1, random_state=0).assign(customer=range(3000))) == {}
+    )
+    grouped = with_columns(loans(), identifier("customer"), split=Grouped(column="customer"))
+    assert leaks_of(grouped, loan_table(3000).assign(customer=np.arange(3000) // 4)) == {}
+
+
+def test_many_labels_are_no_evidence():
+    separation = Separation(np.sort(np.arange(2000) % 2), "binary")
+    assert separation.score(np.arange(2000)) == 0.5
+    separation = Separation(np.arange(2000) % 4, "multiclass")
+    assert separation.score(np.zeros(2000, dtype=int)) == 0
+
+
+def test_rare_positives_are_all_examined():
+    target = np.zeros(200_000, dtype=int)
+    target[::1000] = 1
+    at = rows_to_examine(target, "binary")
+    assert target[at].sum() == 200
+    assert len(at) < 50_000
+
+
+def test_check_refuses_a_leak_and_shows_no_value(tmp_path, monkeypatch):
+    (tmp_path / "use_cases").mkdir()
+    monkeypatch.chdir(tmp_path)
+    table = loan_table(1000).assign(recovered=lambda rows: rows["default"] * 4711.5)
+    table.to_csv(tmp_path / "borrowers.csv", index=False)
+    (tmp_path / "use_cases" / "borrowers.py").write_text(
+        "from modelling.declaration import *\n"
+        'USE_CASE = UseCase(name="borrowers", title="x", problem="binary", target="default",\n'
+        '    source=Source(uri="borrowers.csv"),\n'
+        '    columns=(amount("income"), number("balance"),\n'
+        '        amount("recovered"),))\n'
+    )
+    done = CliRunner().invoke(app, ["check", "borrowers"])
+    assert done.exit_code == 3
+    assert "BROKEN      recovered: tells the target on its own" in done.stdout
+    assert "known_leak_free='why" in done.stdout
+    assert "borrowers.py, line 5" in done.stdout
+    assert "4711" not in done.stdout
+    answer = last_json(CliRunner().invoke(app, ["check", "borrowers", "--json"]).stdout)
+    assert (answer["passed"], answer["broken"][0]["column"]) == (False, "recovered")
+    assert json.dumps(answer).count("4711") == 0
+
+
+def test_a_training_is_refused_before_anything_is_registered(
+    store, prefect_server, client, credit_table, tmp_path
+):
+    from flows.train import train
+
+    file = tmp_path / "borrowers.csv"
+    credit_table.assign(age=30 + 30 * credit_table["SeriousDlqin2yrs"]).to_csv(file, index=False)
+    before = len(client.search_model_versions())
+    with pytest.raises(DataRefused, match=r"age: tells the target on its own \(ROC AUC 1\.000"):
+        train("credit_scoring", {"source.uri": str(file)})
+    (run, *_) = trainings(client, "credit_scoring")
+    assert run.info.status == "FAILED"
+    assert "known_leak_free" in run.data.tags["failure"]
+    assert len(client.search_model_versions()) == before
+
+
+def test_a_model_that_is_too_good_names_what_it_rests_on(tmp_path):
+    table = planted()
+    vouched = number("alone", known_leak_free="Known from the application form.")
+    columns = (*loans().columns, vouched)
+    small = small_model(tmp_path / "model", table=table, columns=columns)
+    said = what_it_rests_on(small.package, small.parts.validation, small.trained.use_case)
+    assert said.startswith("it rests on 'alone' (")
+    assert "income" not in said
