@@ -251,6 +251,39 @@ HOUSES = declare(
     *numbers("Year_Built Year_Remod_Add Year_Sold Mo_Sold Longitude Latitude"),
     problem="regression",
 )
+# Declared and drafted after the draft was mended by what the tables above had shown.
+TAXI_TIPS = declare(
+    "taxi_tips",
+    r_table("modeldata/taxi"),
+    "tip",
+    number("distance", minimum=0),
+    *labels("company local dow month"),
+    *counts("hour"),
+    classes=("no", "yes"),
+)
+CARD_APPROVED = declare(
+    "card_approved",
+    r_table("AER/CreditCard"),
+    "card",
+    # What was spent with the card (expenditure, and its share of the income) is known afterwards.
+    *counts("reports dependents months majorcards active"),
+    *amounts("income"),
+    *labels("owner selfemp"),
+    *protected(number("age", minimum=0, maximum=120)),
+    classes=("no", "yes"),
+    training=TINY,
+)
+SACRAMENTO = declare(
+    "sacramento",
+    r_table("modeldata/Sacramento"),
+    "price",
+    *labels("city type"),
+    *counts("beds sqft"),
+    *numbers("baths latitude longitude"),
+    *protected(category("zip")),
+    problem="regression",
+    training=TINY,
+)
 
 BY_HAND = {
     use_case.name: use_case
@@ -273,5 +306,8 @@ BY_HAND = {
         COMPUTER_PRICES,
         CLUSTER_JOBS,
         HOUSES,
+        TAXI_TIPS,
+        CARD_APPROVED,
+        SACRAMENTO,
     )
 }
