@@ -43,20 +43,21 @@ class Bounds(keras.constraints.Constraint):
 
 
 class Signed(keras.initializers.Initializer):
-    """Another initializer's weights, each with the sign that its bounds ask for."""
+    """Another initializer's weights, each with the sign that its bounds ask for.
+
+    What k weights of one sign carry adds up to k times as much, that of any sign to the root of k
+    times: so they are divided by that root.
+    """
 
     def __init__(self, initial: keras.initializers.Initializer, bounds: Bounds):
         self.initial, self.bounds = initial, bounds
 
     def __call__(self, shape: Any, dtype: Any = None, **arguments: Any) -> Any:
         weights = self.initial(shape, dtype=dtype, **arguments)
-        return keras.ops.where(
-            self.bounds.lowest == 0,
-            self.bounds(keras.ops.abs(weights)),
-            self.bounds(
-                keras.ops.where(self.bounds.highest == 0, -keras.ops.abs(weights), weights)
-            ),
-        )
+        lowest, highest = self.bounds.lowest, self.bounds.highest
+        sign = (lowest == 0).astype(np.float32) - (highest == 0)
+        smaller = keras.ops.abs(weights) / np.sqrt(max(np.count_nonzero(self.bounds.sources), 1))
+        return keras.ops.where(np.isfinite(lowest) | np.isfinite(highest), sign * smaller, weights)
 
     def get_config(self) -> dict[str, Any]:
         return {"initial": self.initial, "bounds": self.bounds}
