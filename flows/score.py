@@ -4,10 +4,10 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source, names
@@ -43,15 +43,17 @@ def score(
     output_path: str,
     version: str | None = None,
     source: dict[str, Any] | None = None,
+    reasons: Annotated[int, Field(ge=0)] = 0,
 ) -> ScoringResult:
-    """Score every row of a table with the champion, or with ``version``.
+    """Score every row of a table with the champion, or with ``version``; with up to so many
+    ``reasons`` for each answer.
 
     ``source`` has further fields of ``Source``: the format of the input where it can't be detected,
     or the query of a database.
     """
     names.check_use_case_name(use_case_name)
     table, output = declare_source(input_path, source or {}), Path(output_path)
-    model = load_registered(use_case_name, version)
+    model = load_registered(use_case_name, version, reasons)
     text_format = _text_format(model.interface.text_format, table)
     interface = model.interface._replace(text_format=text_format)
     with (
@@ -62,6 +64,7 @@ def score(
         record(
             {
                 "rows": scored.rows,
+                "reasons": reasons,
                 "quarantined": scored.quarantined,
                 "input_hash": scored.input_hash,
                 "unknown_labels": json.dumps(scored.unknown),

@@ -8,6 +8,8 @@ from modelling.schema import Declaration
 
 Severity = Literal["critical", "warning"]
 Kind = Literal["number", "category", "time", "identifier"]
+# Where a value lies, seen from the usual one (``modelling.scorer.reasons``).
+Side = Literal["low", "high", "missing", "known", "code", "other"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
 NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit")
 
@@ -24,6 +26,11 @@ class Column(Declaration):
     counted when rows are scored; a file is not scored if more than ``unknown_at_most`` of its rows
     (plus the share of such labels in training) have one. The ratio of two features of the same
     ``unit`` becomes a feature, too.
+
+    ``reason`` is what is said where the column speaks for the positive (or decided) class: in one
+    sentence, whatever the value, or by the side on which it lies, seen from the usual value:
+    ``{"low": "Income too low for the amount asked for", "missing": "Income not given"}``. Without
+    it, the column and that side are named.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -39,6 +46,7 @@ class Column(Declaration):
     transform: Transform | None = None
     unit: str | None = None
     note: str = ""
+    reason: str | dict[Side, str] = ""
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "Column":
