@@ -73,11 +73,14 @@ def _linear(graph: GraphProto) -> Iterator[str]:
         if not of_features or node.op_type == "Shape":
             continue
         has_bias = node.op_type == "Gemm" and len(node.input) > 2
-        if node.op_type in LINEAR and not has_bias and len(of_features) == 1:
-            if of_features[0] in linear:
-                linear |= {*node.output}
-                yield node.output[0]
-                continue
+        if (
+            node.op_type in LINEAR
+            and not has_bias
+            and [one in linear for one in of_features] == [True]
+        ):
+            linear |= {*node.output}
+            yield node.output[0]
+            continue
         others |= {*node.output}
 
 

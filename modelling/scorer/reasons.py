@@ -33,7 +33,7 @@ SIDES = {
     "missing": "is missing",
     "known": "is known",
     "code": "is a special code",
-    "other": "is another than usual",
+    "other": "is not the usual one",
 }
 
 

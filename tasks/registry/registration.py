@@ -113,8 +113,9 @@ def _save(path: str, pip_requirements: list[str], **arguments: Any) -> None:
 
 
 def signature_of(package: Package) -> ModelSignature:
-    """The signature: outputs, and how many reasons may be asked for. The contract checks the inputs: MLflow would check them again,
-    cell by cell in Python (half of the time of one row), and quote the rows that it refuses."""
+    """The signature: outputs, and how many reasons may be asked for. The contract checks the
+    inputs: MLflow would check them again, cell by cell in Python (half of the time of one row), and
+    quote the rows that it refuses."""
     answers = {"float64": DataType.double, "int64": DataType.long, "str": DataType.string}
     columns = package.outputs.items()
     outputs: list[ColSpec | TensorSpec] = [ColSpec(answers[kind], name) for name, kind in columns]
