@@ -21,7 +21,7 @@ from tasks.baselines import fit_baselines
 from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
-from tasks.reporting import compared_with_strongest, publish, record_judgement
+from tasks.reporting import compared_with_strongest, publish, record_importance, record_judgement
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
@@ -100,6 +100,7 @@ def run_training(
         package = package_model(network, features, data.parts, use_case, folder)
         judgement = judge(package, data.parts, use_case, fitting.result())
         record_judgement(run, judgement)
+        record_importance(run, package, data.parts.validation, use_case)
         publish(run, trained, data.report, judgement)  # registered is only what is whole
         model = {"promotion": "not registered"}
         if to_registry:

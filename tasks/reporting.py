@@ -2,14 +2,24 @@
 
 import logging
 
+import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from modelling.declaration import UseCase
 from modelling.judgement.evaluation import gate_state
 from modelling.judgement.figures import draw_judgement
+from modelling.judgement.importance import partial_dependence, permutation_importance
+from modelling.judgement.importance_figures import (
+    PANELS,
+    draw_importance,
+    draw_partial_dependence,
+)
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
+from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
+from modelling.scorer.scoring import Scorer
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import REPORT, TrackedRun
 from tasks.tracking.runs import nested_run
@@ -29,6 +39,21 @@ def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     log.info("%-11s %s %s", "judged", metric, judgement.intervals[metric])
     for name in judgement.baseline_predictions:
         log.info("%-11s %s", "", _compared(judgement, metric, name))
+
+
+def record_importance(
+    run: TrackedRun, package: Package, validation: pd.DataFrame, use_case: UseCase
+) -> None:
+    """Record what the model rests on: a table and two pictures, of raw validation rows."""
+    scorer = Scorer(package.folder)
+    importance = permutation_importance(scorer, validation, use_case)
+    table = pd.DataFrame.from_dict(importance, orient="index", columns=["rise", "low", "high"])
+    run.log_text(table.to_csv(index_label="column"), "judgement/importance.csv")
+    run.log_figure(draw_importance(importance, use_case), "judgement/importance.png")
+    courses = partial_dependence(scorer, validation, [*importance][:PANELS], use_case)
+    if courses:
+        figure = draw_partial_dependence(courses, use_case)
+        run.log_figure(figure, "judgement/partial_dependence.png")
 
 
 def _compared(judgement: Judgement, metric: str, baseline: str) -> str:

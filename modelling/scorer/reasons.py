@@ -146,7 +146,7 @@ class Reasons:
 
     def _of_row(self, effects: np.ndarray, difference: float, decided: int) -> np.ndarray:
         width = len(self.names)
-        felt = effects.any(axis=1)
+        felt = np.any(effects, axis=1).astype(bool)
         pairs = [pair for pair, is_felt in zip(self.pairs, felt[width:], strict=True) if is_felt]
         active = sorted(
             {*np.flatnonzero(felt[:width]).tolist(), *(p for pair in pairs for p in pair)}
@@ -203,9 +203,9 @@ class Reasons:
                 )
                 for row, p in enumerate(chosen)
             ]
-            said = np.where(is_reason, np.array(words, dtype=object), None)
-            named = np.where(is_reason, np.array(self.names, dtype=object)[chosen], None)
-            values = (said, named, np.where(is_reason, effects, np.nan))
+            said, named = np.array(words, dtype=object), np.array(self.names, dtype=object)[chosen]
+            said[~is_reason] = named[~is_reason] = None
+            values: Any = (said, named, np.where(is_reason, effects, np.nan))
             answers |= zip(self.types_of(number, number - 1), values, strict=True)
         return answers
 

@@ -50,7 +50,7 @@ class RegisteredModel(PythonModel):
 
     # A comment, since MLflow would derive a signature from type hints.
     def predict(self, context, model_input, params=None):
-        # type: (PythonModelContext, _Rows, object) -> pd.DataFrame | dict[str, object]
+        # type: (PythonModelContext, _Rows, dict[str, int] | None) -> pd.DataFrame | dict[str, object]
         reasons = int((params or {}).get("reasons", 0))
         try:
             if isinstance(model_input, dict) and not all(map(is_several, model_input.values())):

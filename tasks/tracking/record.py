@@ -149,7 +149,7 @@ class TrackedRun:
         unknown = json.dumps(judgement.unknown)
         self.log_tags({"headline": judgement.use_case.headline[0], "unknown_labels": unknown})
         for name, figure in figures.items():
-            self.client.log_figure(self.run_id, figure, f"judgement/{name}.png")
+            self.log_figure(figure, f"judgement/{name}.png")
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         now = int(time.time() * 1000)
@@ -159,6 +159,9 @@ class TrackedRun:
     def log_tags(self, tags: Mapping[str, Any]) -> None:
         batch = [RunTag(name, str(value)[:8000]) for name, value in tags.items()]
         self.client.log_batch(self.run_id, tags=batch)
+
+    def log_figure(self, figure: Figure, file: str) -> None:
+        self.client.log_figure(self.run_id, figure, file)
 
     def log_text(self, text: str, file: str) -> None:
         self.client.log_text(self.run_id, text, file)
