@@ -145,6 +145,26 @@ def brute_force(model, row):
     ]  # fmt: skip
 
 
+def moved_by_deletion(model, rows, most=3):
+    """The deletion test: the mean distance by which answers move where the weightiest columns go
+    back to the reference, and where as many random ones do that differ from it."""
+    found, outputs = contributions_of(model, rows)
+    decided, generator = model.reasons._decided(outputs), np.random.default_rng(0)
+    weightiest, drawn = rows.copy(), rows.copy()
+    for place, contributions in enumerate(found):
+        order = np.argsort(-np.abs(contributions), kind="stable")[: (contributions != 0).sum()]
+        for frame, chosen in ((weightiest, order), (drawn, generator.permutation(order))):
+            for position in chosen[:most]:
+                name = model.reasons.names[position]
+                at = frame.columns.get_loc(name)
+                frame.iloc[place, at] = model.reasons.reference[name]
+    before = model.reasons.explained(outputs, decided)
+    return [
+        np.abs(before - model.reasons.explained(contributions_of(model, one)[1], decided)).mean()
+        for one in (weightiest, drawn)
+    ]
+
+
 def words_of(answers):
     """All that is said as a reason."""
     said = answers.filter(regex=r"reason_\d$").to_numpy().ravel()
@@ -276,6 +296,12 @@ def test_a_model_of_an_earlier_release_says_that_it_gives_none(store):
     assert len(load_registered("without_reasons", "1").interface.answer(table)) == 20
     with pytest.raises(UsageError, match=r"version 1 of without_reasons .* without --reasons"):
         load_registered("without_reasons", "1", reasons=4)
+
+
+def test_the_weightiest_columns_move_the_answer_more_than_random_ones_do(deep):
+    model, test = deep
+    weightiest, drawn = moved_by_deletion(model, test.head(100), most=2)
+    assert weightiest > 1.2 * drawn
 
 
 @pytest.mark.services
