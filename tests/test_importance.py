@@ -1,4 +1,4 @@
-"""What a model rests on: columns that matter are told from those that do not, and no row is shown."""
+"""What a model rests on: columns that matter stand out from those that do not; no row is shown."""
 
 import numpy as np
 import pytest
