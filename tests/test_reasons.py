@@ -3,7 +3,6 @@
 import json
 import math
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,10 +16,8 @@ from modelling.declaration import amount, category, count, number
 from modelling.explanation.coalition_network import write_coalition_network
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
-from modelling.refusals import UsageError
-from modelling.scorer.contract import InputRefused, Model
+from modelling.scorer.contract import Model
 
-OLDER = Path(__file__).parent / "data" / "registered_model" / "artifacts" / "scorer"
 COLUMNS = (
     count("age", maximum=120, reason={"low": "Too young", "missing": "Age not given"}),
     amount("income"),
@@ -279,23 +276,6 @@ def test_columns_beyond_ten_are_sampled_and_add_up_all_the_same(tmp_path):
     error = np.abs(found[:2] - exact).mean() / np.abs(exact).mean()
     assert error < 0.2, "of random weights; of trained ones about 0.02"
     assert contributions_of(model, rows.iloc[[4]])[0].tolist() == found[[4]].tolist()
-
-
-def test_a_model_of_an_earlier_release_says_that_it_gives_none(store):
-    from tasks.registry.scoring_runs import load_registered
-    from tasks.tracking.store import connect
-
-    older = Model(OLDER, "1")
-    table = loan_table(20)
-    assert len(older.answer(table)) == 20
-    with pytest.raises(InputRefused, match="before models gave reasons: train again"):
-        older.answer(table, reasons=4)
-    client = connect()
-    client.create_registered_model("without_reasons")
-    client.create_model_version("without_reasons", source=str(OLDER.parents[1]))
-    assert len(load_registered("without_reasons", "1").interface.answer(table)) == 20
-    with pytest.raises(UsageError, match=r"version 1 of without_reasons .* without --reasons"):
-        load_registered("without_reasons", "1", reasons=4)
 
 
 def test_the_weightiest_columns_move_the_answer_more_than_random_ones_do(deep):
