@@ -97,11 +97,12 @@ check: $(READY) ## lint, format and type checks
 	@$(VENV)/bin/mypy
 
 .PHONY: bench
-bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, JAX, Optuna, pandas; QUICK=--quick: does it run
+bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, JAX, Optuna, pandas, shap; QUICK=--quick: does it run
 	@$(VENV)/bin/python -m benchmarks.training_speed $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.window_features $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.trials_per_hour $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.scoring_speed $(QUICK)
+	@$(VENV)/bin/python -m benchmarks.reasons_speed $(QUICK)
 
 .PHONY: bench-drafts
 bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (half an hour)

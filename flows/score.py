@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from flows.parameters import dated_name, described
 from modelling.data.reading.cells import TextFormat
@@ -49,15 +49,17 @@ def score(
         dict[str, Any] | None,
         described('Further fields of Source, such as {"delimiter": ";"}.'),
     ] = None,
+    reasons: Annotated[int, Field(ge=0), described("Up to so many reasons for each answer.")] = 0,
 ) -> ScoringResult:
-    """Score every row of a table with the champion, or with ``version``.
+    """Score every row of a table with the champion, or with ``version``; with up to so many
+    ``reasons`` for each answer.
 
     ``source`` has further fields of ``Source``: the format of the input where it can't be detected,
     or the query of a database.
     """
     names.check_use_case_name(use_case_name)
     table, output = declare_source(input_path, source or {}), Path(output_path)
-    model = load_registered(use_case_name, version)
+    model = load_registered(use_case_name, version, reasons)
     text_format = _text_format(model.interface.text_format, table)
     interface = model.interface._replace(text_format=text_format)
     with (
@@ -68,6 +70,7 @@ def score(
         record(
             {
                 "rows": scored.rows,
+                "reasons": reasons,
                 "quarantined": scored.quarantined,
                 "input_hash": scored.input_hash,
                 "unknown_labels": json.dumps(scored.unknown),

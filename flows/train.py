@@ -25,7 +25,7 @@ from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.dossier.dossiers import record_dossier
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
-from tasks.reporting import compared_with_strongest, publish, record_judgement
+from tasks.reporting import compared_with_strongest, publish, record_importance, record_judgement
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run
@@ -118,6 +118,7 @@ def run_training(
         trained = name_suspects(run, trained, package, data.parts)
         judgement = judge(package, data.parts, use_case, fitting.result())
         record_judgement(run, judgement)
+        record_importance(run, package, data.parts.validation, use_case)
         publish(run, trained, data.report, judgement)  # registered is only what is whole
         model = {"promotion": "not registered"}
         if to_registry:

@@ -3,12 +3,18 @@
 import logging
 from pathlib import Path
 
+import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from modelling.declaration import UseCase
+from modelling.figures.importance import PANELS, draw_importance, draw_partial_dependence
 from modelling.figures.judgement import draw_judgement
+from modelling.judgement.importance import partial_dependence, permutation_importance
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_value
+from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
+from modelling.scorer.scoring import Scorer
 from tasks.report import compared_with_baseline, report_in_markdown, with_pictures
 from tasks.tracking.prefect_pages import show_in_prefect, show_picture_in_prefect
 from tasks.tracking.record import (
@@ -35,6 +41,21 @@ def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     log.info("%-11s %s %s", "judged", metric, judgement.intervals[metric])
     for name in judgement.baseline_predictions:
         log.info("%-11s %s", "", compared_with_baseline(judgement, metric, name))
+
+
+def record_importance(
+    run: TrackedRun, package: Package, validation: pd.DataFrame, use_case: UseCase
+) -> None:
+    """Record what the model rests on: a table and two pictures, of raw validation rows."""
+    scorer = Scorer(package.folder)
+    importance = permutation_importance(scorer, validation, use_case)
+    table = pd.DataFrame.from_dict(importance, orient="index", columns=["rise", "low", "high"])
+    run.log_text(table.to_csv(index_label="column"), "judgement/importance.csv")
+    run.log_picture(draw_importance(importance, use_case), "judgement/importance.png")
+    courses = partial_dependence(scorer, validation, [*importance][:PANELS], use_case)
+    if courses:
+        figure = draw_partial_dependence(courses, use_case)
+        run.log_picture(figure, "judgement/partial_dependence.png")
 
 
 def compared_with_strongest(judgement: Judgement) -> str:

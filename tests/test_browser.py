@@ -3,20 +3,27 @@
 ``FINFLOWS_SCREENSHOTS=FOLDER`` keeps the pictures there, as the README shows them.
 """
 
+import json
 import os
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY, last_json
 from playwright.sync_api import expect, sync_playwright
 from servers import mlflow_ui, store_client
+from test_reasons import contributions_of, from_reference, moved_by_deletion
 
+from modelling.scorer.contract import Model
+from tasks.preparation import prepare_data
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
+from use_cases import find_use_case
 
 pytestmark = pytest.mark.services
+SHIPPED = ("credit_scoring", "fraud_detection", "credit_grade", "market_volatility")
 COMPARED = ("credit_scoring", "market_volatility")
 expect.set_options(timeout=120_000)
 
@@ -123,9 +130,26 @@ def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):
 
 def test_every_shipped_use_case_passes_its_gate_on_all_of_its_data(everything, finflows):
     rows = last_json(finflows("compare", "--json", **everything[1]).stdout)
-    assert {row["use_case"]: row["gate"] for row in rows} == dict.fromkeys(
-        ("credit_scoring", "fraud_detection", "credit_grade", "market_volatility"), "passed"
-    )
+    assert {row["use_case"]: row["gate"] for row in rows} == dict.fromkeys(SHIPPED, "passed")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_reasons_name_what_moves_the_answers_of_every_shipped_use_case(name, everything):
+    """On real test rows: they add up, and deleting them moves the answer more than chance does."""
+    states = {json.loads(file.read_text())["use_case"]: file.parent for file in scorers(everything)}
+    model = Model(states[name], "1")
+    test = prepare_data.fn(find_use_case(name)).parts.test
+    rows = test.iloc[:: max(len(test) // 150, 1)]
+    found, outputs = contributions_of(model, rows)
+    np.testing.assert_allclose(found.sum(axis=1), from_reference(model, outputs), atol=1e-9)
+    weightiest, drawn = moved_by_deletion(model, rows)
+    print(f"{name}: moved by {weightiest:.3f}, random columns by {drawn:.3f}")
+    assert weightiest > drawn
+
+
+def scorers(everything):
+    """The state of each packaged model."""
+    return everything[0].rglob("scorer.json")
 
 
 def test_our_page_shows_the_same_runs(page, everything, finflows, tmp_path):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from small_models import loan_table
 
-from modelling.scorer.contract import Model
+from modelling.refusals import UsageError
+from modelling.scorer.contract import InputRefused, Model
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import roll_back
 from tasks.registry.scoring_runs import load_registered
@@ -49,6 +50,14 @@ def test_its_own_code_and_todays_give_the_same_bits(registered, table):
     answers = load_registered(NAME).interface.answer(table)
     today = Model(FOLDER / "artifacts" / "scorer", "1").answer(table)
     assert answers["probability"].tolist() == today["probability"].tolist()
+
+
+def test_it_says_that_it_gives_no_reasons(registered, table):
+    with pytest.raises(UsageError, match=r"version 1 of .* without --reasons"):
+        load_registered(NAME, reasons=4)
+    today = Model(FOLDER / "artifacts" / "scorer", "1")
+    with pytest.raises(InputRefused, match="before models gave reasons: train again"):
+        today.answer(table, reasons=4)
 
 
 def test_it_is_promoted_and_rolled_back(registered):

@@ -293,11 +293,16 @@ def test_memory_does_not_grow_with_the_file(millions, tmp_path):
 def test_the_command_scores_with_the_champion_and_records_a_run(finflows, client, loans, tmp_path):
     register_and_judge(name="scored")
     source = write(loans.assign(age=loans["age"].where(loans.index != 5, 200)), tmp_path / "in.csv")
-    done = finflows("score", "scored", source, tmp_path / "out.parquet", "--json")
+    asked = ("--json", "--reasons", 2)
+    done = finflows("score", "scored", source, tmp_path / "out.parquet", *asked)
     assert done.returncode == 0, done.stderr
     result = last_json(done.stdout)
     assert (result["model_version"], result["rows"], result["quarantined"]) == ("1", 2000, 1)
-    assert len(pd.read_parquet(tmp_path / "out.parquet")) == 1999
+    answers = pd.read_parquet(tmp_path / "out.parquet")
+    assert len(answers) == 1999
+    assert set(answers["reason_1_column"].dropna()) <= {*KINDS}
+    assert answers["reason_2_effect"].dtype == "float64"
+    assert answers.loc[answers["decision"] == 1, "reason_1_effect"].min() > 0
     experiment = client.get_experiment_by_name("scored-scoring").experiment_id
     (run,) = client.search_runs([experiment])
     assert run.info.status == "FINISHED"

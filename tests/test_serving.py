@@ -169,6 +169,23 @@ def test_what_is_no_number_refuses_its_row_alone(post, cell, rows):
     assert answers[1:] == whole[1:]
 
 
+def test_reasons_are_given_where_they_are_asked_for(post, served):
+    model = Model(next(served.model_folder.rglob("scorer.json")).parent, "1")
+    expected = model.answer(loan_table(3, seed=3), reasons=2)
+    for form in ("dataframe_records", "inputs", "instances"):
+        answers = post({form: records(3), "params": {"reasons": 2}}).json()["predictions"]
+        assert [one["reason_1_column"] for one in answers] == expected["reason_1_column"].tolist()
+        assert [one["reason_1_effect"] for one in answers] == expected["reason_1_effect"].tolist()
+        assert "reason_3" not in answers[0]
+    (alone,) = post({"inputs": records(3)[:1], "params": {"reasons": 2}}).json()["predictions"]
+    assert alone == answers[0]
+    assert "reason_1" not in post({"inputs": records(1)}).json()["predictions"][0]
+    for params in ({"reasons": "all"}, {"reasons": -1}, {"reason": 4}, {"reasons": 1.5}, [4], "4"):
+        refused = post({"inputs": records(1), "params": params})
+        assert refused.status_code == 400
+        assert refused.json()["message"].startswith('params: send {"reasons": 4}')
+
+
 def test_too_much_at_once_is_refused_and_the_server_goes_on(post):
     padded = json.dumps({"dataframe_records": records(1)}) + " " * (17 << 20)
     many = {"dataframe_split": {"columns": ["age"], "data": [[1]] * 50_001}}

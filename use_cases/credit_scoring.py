@@ -21,10 +21,11 @@ from modelling.declaration import (
 )
 
 
-def past_due(name: str) -> Column:
+def past_due(name: str, days: str) -> Column:
     """How often the borrower was late. 96 and 98 are codes of the credit bureau, not counts."""
     return count(
         name,
+        reason={"high": f"Payments {days} days late", "code": "Payment history not on file"},
         maximum=98,
         usual=(0, 20),
         special_codes=(96, 98),
@@ -43,6 +44,7 @@ USE_CASE = UseCase(
         ratio(
             "RevolvingUtilizationOfUnsecuredLines",
             usual=(0, 2),
+            reason={"high": "Too much of the available credit is in use"},
             note="A share, but up to 50,708: an amount where the limit is unknown. The log in "
             "addition to the plain value makes both ranges usable.",
         ),
@@ -53,7 +55,7 @@ USE_CASE = UseCase(
             special_codes=(0,),
             note="One borrower has age 0, which means unknown: it is treated as missing.",
         ),
-        past_due("NumberOfTime30-59DaysPastDueNotWorse"),
+        past_due("NumberOfTime30-59DaysPastDueNotWorse", "30 to 59"),
         ratio(
             "DebtRatio",
             usual=(0, 10),
@@ -63,12 +65,13 @@ USE_CASE = UseCase(
         amount(
             "MonthlyIncome",
             missing_at_most=0.4,
+            reason={"low": "Income too low", "missing": "Income not given"},
             note="Missing for about 20 %: imputed with the median of the training rows, flagged.",
         ),
         count("NumberOfOpenCreditLinesAndLoans", maximum=200),
-        past_due("NumberOfTimes90DaysLate"),
+        past_due("NumberOfTimes90DaysLate", "90 or more"),
         count("NumberRealEstateLoansOrLines", maximum=200, usual=(0, 20)),
-        past_due("NumberOfTime60-89DaysPastDueNotWorse"),
+        past_due("NumberOfTime60-89DaysPastDueNotWorse", "60 to 89"),
         count("NumberOfDependents", maximum=50, usual=(0, 15), missing_at_most=0.1),
     ),
     # Exact duplicates (about 0.4 %) in both training and test rows would make the test optimistic.

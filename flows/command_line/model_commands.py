@@ -41,6 +41,9 @@ def score(
             "query of a database. Repeatable.",
         ),
     ] = None,
+    reasons: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Say why: up to N reasons for each answer.")
+    ] = 0,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -54,7 +57,7 @@ def score(
     from flows.score import score as score_flow
 
     interruption.set_last_line("no answers were written")
-    result = score_flow(use_case, input_, output, version, written)
+    result = score_flow(use_case, input_, output, version, written, reasons)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
 

@@ -8,6 +8,8 @@ from modelling.schema import Declaration
 
 Severity = Literal["critical", "warning"]
 Kind = Literal["number", "category", "time", "identifier"]
+# Where a value lies, seen from the usual one (``modelling.scorer.reasons``).
+Side = Literal["low", "high", "missing", "known", "code", "other"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
 NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit", "direction")
 
@@ -28,6 +30,11 @@ class Column(Declaration):
     ``direction="up"`` (``"down"``): the score, a probability or forecast, may only rise (fall) with
     the number, everything else held; what is missing or a code is outside of this order. Such a
     column is in no ratio.
+
+    ``reason`` is what is said where the column speaks for the positive (or decided) class: in one
+    sentence, whatever the value, or by the side on which it lies, seen from the usual value:
+    ``{"low": "Income too low for the amount asked for", "missing": "Income not given"}``. Without
+    it, the column and that side are named.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -45,6 +52,7 @@ class Column(Declaration):
     direction: Literal["up", "down"] | None = None
     known_leak_free: str = ""
     note: str = ""
+    reason: str | dict[Side, str] = ""
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "Column":

@@ -14,10 +14,12 @@ import pandas as pd
 from modelling.data.reading.cells import TextFormat, zero_or_one
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
+from modelling.explanation.coalition_network import write_coalition_network
+from modelling.explanation.reference import reasons_state
 from modelling.features.preprocessing import Preprocessed
 from modelling.judgement.calibration import NONE, fit_calibration
 from modelling.judgement.decisions.decision_rule import decision_rule
-from modelling.scorer import contract, scoring
+from modelling.scorer import contract, reasons, scoring
 from modelling.scorer.contract import Model
 from modelling.scorer.scoring import Scorer, Transformer, calibrated
 
@@ -27,8 +29,8 @@ REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
 
 @dataclass(frozen=True)
 class Package:
-    """A folder with ``scoring.py``, ``contract.py``, ``scorer.json``, ``network.onnx`` and
-    ``network.keras``.
+    """A folder with ``scoring.py``, ``contract.py``, ``reasons.py``, ``scorer.json``,
+    ``network.onnx``, ``coalitions.onnx`` and ``network.keras``.
 
     ``inputs`` are the raw columns, ``outputs`` the columns of the answer with their pandas type,
     ``example`` is one made-up row.
@@ -56,8 +58,9 @@ def package_model(
     Calibration and cut-off are fitted here, on the outputs for the raw validation rows.
     """
     shutil.copytree(network_folder, folder)
-    for travelling in (scoring, contract):
+    for travelling in (scoring, contract, reasons):
         shutil.copy(str(travelling.__file__), folder)
+    write_coalition_network(folder / "network.onnx", folder / "coalitions.onnx")
     state = {
         "use_case": use_case.name,
         "problem": use_case.problem,
@@ -68,6 +71,7 @@ def package_model(
         "target_offset": features.target_offset,
         "target_scale": features.target_scale,
         "transformer": features.transformer.state,
+        "reasons": reasons_state(parts.train, features.transformer, use_case),
         "contract": contract_of(
             use_case, parts.train, unnamed_labels(features.transformer, parts, use_case)
         ),

@@ -17,11 +17,12 @@ import pandas as pd
 ROWS_PER_BATCH = 65_536  # bounds the memory of scoring large tables
 NOT_A_NUMBER, IS_MISSING, UNKNOWN = "is a number", "is not missing", "is a declared category"
 IS_THERE = "is there"
+NO_REASONS = "this model was registered before models gave reasons: train again"
 _BrokenRows = list[tuple[str, np.ndarray]]  # a rule, and which rows (n,) break it
 
 
 class InputRefused(ValueError):
-    """No row can be scored, because columns are missing."""
+    """No row can be scored, because columns are missing, or what is asked can't be answered."""
 
 
 class Columns:
@@ -256,8 +257,9 @@ def _without_codes(values: Any, codes: list[float]) -> Any:
 class Model:
     """A packaged model with its contract: raw rows in; answers, version and broken rules out.
 
-    ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``. The answers of a refused
-    row are None, and its ``broken_rules`` say why.
+    ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``, and, where it can give
+    reasons, ``reasons.py`` and ``coalitions.onnx``. The answers of a refused row are None, and its
+    ``broken_rules`` say why. ``reasons`` is None for a model of an earlier release.
     """
 
     def __init__(self, folder: Path, version: str):
@@ -268,21 +270,28 @@ class Model:
         trained_labels = {category["name"]: category["positions"] for category in categories}
         self.contract = Contract(state["contract"], scoring, trained_labels)
         self.written: dict[str, Any] = state["contract"]["written"]
+        self.reasons: Any = None
+        if (folder / "reasons.py").exists():
+            code = run_path(str(folder / "reasons.py"))
+            self.reasons = code["Reasons"](folder, self.scorer, scoring)
         self.version = version
 
-    def answer(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def answer(self, frame: pd.DataFrame, reasons: int = 0) -> pd.DataFrame:
         """Score raw rows.
 
         Parameters
         ----------
         frame : DataFrame
             Raw rows, which may be none; further columns are ignored.
+        reasons : int
+            How many reasons are given for each row at most.
 
         Returns
         -------
         DataFrame
             One row of answers per row of ``frame``, in its order and with its index: probabilities
-            and decision, or the forecast in the unit of the target; then ``model_version``,
+            and decision, or the forecast in the unit of the target; the reasons that are asked for
+            (``Reasons.answers``); then ``model_version``,
             ``broken_rules`` and ``unknown`` (the columns with a label that the model does not
             name, since no or too few training rows had it), both text. Where broken rules refuse a
             row, its answers are None; otherwise a broken cell counts as missing.
@@ -290,16 +299,17 @@ class Model:
         Raises
         ------
         InputRefused
-            Where columns are missing, as in ``Contract.check``.
+            Where columns are missing, as in ``Contract.check``; where the model gives no reasons.
         """
         starts = range(0, max(len(frame), 1), ROWS_PER_BATCH)
-        parts = [self._answer(frame.iloc[start : start + ROWS_PER_BATCH]) for start in starts]
+        batches = (frame.iloc[start : start + ROWS_PER_BATCH] for start in starts)
+        parts = [self._answer(batch, reasons) for batch in batches]
         answers = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
         return answers.set_axis(frame.index, axis="index")
 
-    def _answer(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _answer(self, frame: pd.DataFrame, reasons: int) -> pd.DataFrame:
         columns, broken, unknown = self.contract.check(frame)
-        answers = pd.DataFrame(self.scorer.answers(columns))
+        answers = pd.DataFrame(self._answers(columns, reasons))
         refused = broken != ""
         if self.contract.refuses and refused.any():
             answers = answers.astype(object)
@@ -307,11 +317,20 @@ class Model:
         notes = {"broken_rules": _text(broken), "unknown": _text(unknown)}
         return answers.assign(model_version=self.version, **notes)
 
-    def answer_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _answers(self, columns: Columns, reasons: int) -> dict[str, np.ndarray]:
+        answers = self.scorer.answers(columns)
+        if not reasons:
+            return answers
+        if self.reasons is None:
+            raise InputRefused(NO_REASONS)
+        outputs = self.scorer.outputs(columns)
+        return {**answers, **self.reasons.answers(columns, outputs, reasons)}
+
+    def answer_row(self, row: Mapping[str, Any], reasons: int = 0) -> dict[str, Any]:
         """``answer`` for one row: the same names, with plain Python values. Raises InputRefused."""
         columns, broken, unknown = self.contract.check_row(row)
-        arrays = self.scorer.answers(columns)
-        answers = {name: values[0].item() for name, values in arrays.items()}
+        arrays = self._answers(columns, reasons)
+        answers = {name: values.tolist()[0] for name, values in arrays.items()}
         if broken and self.contract.refuses:
             answers = dict.fromkeys(answers)
         notes = {"broken_rules": broken, "unknown": unknown}

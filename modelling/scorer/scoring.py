@@ -404,6 +404,16 @@ def expected_cost_share(
     return accepted / np.maximum(accepted + refused, 1e-300)
 
 
+def open_network(path: Path) -> Any:
+    """An ONNX Runtime session over the network at ``path``."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1  # more threads make so small a network slower
+    return onnxruntime.InferenceSession(str(path), options)
+
+
 class Scorer:
     """A packaged model: raw rows in; probabilities and decision, or a forecast, out.
 
@@ -411,8 +421,6 @@ class Scorer:
     """
 
     def __init__(self, folder: Path):
-        import onnxruntime
-
         state = json.loads((folder / "scorer.json").read_text())
         self.transformer = Transformer(state["transformer"])
         self.problem: str = state["problem"]
@@ -421,10 +429,7 @@ class Scorer:
         self.cut_off: float = state["cut_off"]
         self.costs: dict[str, Any] | None = state["costs"]
         self.target_offset, self.target_scale = state["target_offset"], state["target_scale"]
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = 1  # more threads make so small a network slower
-        self.session = onnxruntime.InferenceSession(str(folder / "network.onnx"), options)
+        self.session = open_network(folder / "network.onnx")
         self.input_name = self.session.get_inputs()[0].name
 
     def outputs(self, frame: pd.DataFrame) -> np.ndarray:

@@ -37,7 +37,7 @@ class RowsRefused(MlflowException):
 class RegisteredModel(PythonModel):
     """Raw rows in, as a frame, or one row as a dictionary; for each row the probability (or class
     probabilities, or forecast), the decision, the version of the model and the rules of the input
-    contract that the row breaks."""
+    contract that the row breaks; with ``params={"reasons": 4}`` also up to four reasons."""
 
     # With the type hints that MLflow otherwise requires, its server refuses dataframe_records.
     _skip_type_hint_validation = True
@@ -50,17 +50,18 @@ class RegisteredModel(PythonModel):
 
     # A comment, since MLflow would derive a signature from type hints.
     def predict(self, context, model_input, params=None):
-        # type: (PythonModelContext, _Rows, object) -> pd.DataFrame | dict[str, object]
+        # type: (PythonModelContext, _Rows, dict[str, int] | None) -> pd.DataFrame | dict[str, object]
+        reasons = int((params or {}).get("reasons", 0))
         try:
             if isinstance(model_input, dict) and not all(map(is_several, model_input.values())):
-                return self.model.answer_row(model_input)
+                return self.model.answer_row(model_input, reasons)
             if not isinstance(model_input, pd.DataFrame):
                 model_input = pd.DataFrame(model_input)
             if len(model_input) == 1:
                 cells = model_input.to_numpy(dtype=object)[0]
                 row = dict(zip(model_input.columns, cells, strict=True))
-                return pd.DataFrame([self.model.answer_row(row)], index=model_input.index)
-            return self.model.answer(model_input)
+                return pd.DataFrame([self.model.answer_row(row, reasons)], index=model_input.index)
+            return self.model.answer(model_input, reasons)
         except self.refusal as error:
             raise RowsRefused(error) from None
 

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import ModelInfo
 from mlflow.models.signature import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -114,12 +114,14 @@ def _save(path: str, pip_requirements: list[str], **arguments: Any) -> None:
 
 
 def signature_of(package: Package) -> ModelSignature:
-    """The signature: outputs only. The contract checks the inputs: MLflow would check them again,
-    cell by cell in Python (half of the time of one row), and quote the rows that it refuses."""
+    """The signature: outputs, and how many reasons may be asked for. The contract checks the
+    inputs: MLflow would check them again, cell by cell in Python (half of the time of one row), and
+    quote the rows that it refuses."""
     answers = {"float64": DataType.double, "int64": DataType.long, "str": DataType.string}
     columns = package.outputs.items()
     outputs: list[ColSpec | TensorSpec] = [ColSpec(answers[kind], name) for name, kind in columns]
-    return ModelSignature(outputs=Schema(outputs))
+    asked = ParamSchema([ParamSpec("reasons", DataType.long, 0)])
+    return ModelSignature(outputs=Schema(outputs), params=asked)
 
 
 def _existing_version(run: TrackedRun, name: str) -> ModelVersion | None:

@@ -57,24 +57,33 @@ def version_of(name: str, version: str | None = None) -> str:
     return requested
 
 
-def load_registered(name: str, version: str | None = None) -> LoadedModel:
-    """The champion of ``name``, or the given ``version``. Raises UsageError where there is none;
-    its ``answer`` raises DataRefused where columns are missing."""
+def load_registered(name: str, version: str | None = None, reasons: int = 0) -> LoadedModel:
+    """The champion of ``name``, or the given ``version``, which gives up to so many ``reasons`` for
+    each row. Raises UsageError where there is none, or it gives no reasons; its ``answer`` raises
+    DataRefused where columns are missing."""
     requested = version_of(name, version)
     model = load_version(name, requested)
     unwrapped = model.unwrap_python_model().model
     columns = unwrapped.contract.columns
+    outputs = {column.name: column.type.name for column in model.metadata.signature.outputs}
+    if reasons and getattr(unwrapped, "reasons", None) is None:
+        raise UsageError(
+            f"version {requested} of {name} was registered before models gave reasons: train again "
+            f"(finflows train {name}), or score without --reasons"
+        )
+    if reasons:
+        outputs |= unwrapped.reasons.types_of(reasons)
 
     def answer(frame: pd.DataFrame) -> pd.DataFrame:
         try:
-            return model.predict(frame)
+            return model.predict(frame, {"reasons": reasons} if reasons else None)
         except MlflowException as error:
             raise DataRefused(str(error.message)) from None
 
     interface = ModelInterface(
         answer=answer,
         kinds={column["name"]: column["kind"] for column in columns},
-        outputs={column.name: column.type.name for column in model.metadata.signature.outputs},
+        outputs=outputs,
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
         text_format=TextFormat(**getattr(unwrapped, "written", {})),  # not in older models
     )

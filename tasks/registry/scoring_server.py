@@ -47,8 +47,9 @@ class RequestRefused(Exception):
 class Limits:
     """Refuses requests that are not JSON, and bodies and tables that are too large."""
 
-    def __init__(self, app: ASGIApp, megabytes: int, rows: int):
+    def __init__(self, app: ASGIApp, megabytes: int, rows: int, gives_reasons: bool):
         self.app, self.megabytes, self.rows = app, megabytes, rows
+        self.gives_reasons = gives_reasons
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
@@ -57,7 +58,7 @@ class Limits:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 body = await self._read(scope, receive)
-            body = await asyncio.to_thread(check_body, body, self.rows)
+            body = await asyncio.to_thread(check_body, body, self.rows, self.gives_reasons)
         except RequestRefused as error:
             await JSONResponse({"message": str(error)}, error.status)(scope, receive, send)
         except TimeoutError:
@@ -95,9 +96,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receive_body
 
 
-def check_body(body: bytes, maximum_rows: int) -> bytes:
-    """The body, if it is JSON with a table of at most ``maximum_rows`` rows; else raises
-    RequestRefused.
+def check_body(body: bytes, maximum_rows: int, gives_reasons: bool = True) -> bytes:
+    """The body, if it is JSON with a table of at most ``maximum_rows`` rows, and asks for reasons
+    only where the model ``gives_reasons``; else raises RequestRefused.
 
     A number too large for a float is replaced by its text, so that the contract refuses its row
     only.
@@ -114,12 +115,25 @@ def check_body(body: bytes, maximum_rows: int) -> bytes:
     if too_deep:
         raise RequestRefused(400, f"{CANT_READ}lists and objects are nested too deeply")
     table = _table_in(given)
+    _check_params(given.get("params"), gives_reasons)
     rows, columns = _size(table)
     if rows > maximum_rows:
         raise RequestRefused(413, f"more than {maximum_rows:,} rows at once: send fewer rows")
     if rows * columns > MAXIMUM_CELLS:
         raise RequestRefused(413, f"more than {MAXIMUM_CELLS:,} cells at once: send fewer rows")
     return body if table is given and not has_huge_number else json.dumps(table).encode()
+
+
+def _check_params(params: object, gives_reasons: bool) -> None:
+    """Raises RequestRefused for parameters that MLflow would quote, or ignore in silence."""
+    if params is None:
+        return
+    reasons = params.get("reasons") if isinstance(params, dict) and len(params) == 1 else None
+    if not isinstance(reasons, int) or isinstance(reasons, bool) or not 0 <= reasons <= 1000:
+        raise RequestRefused(400, 'params: send {"reasons": 4}, a whole number up to 1000')
+    if not gives_reasons:
+        message = "this model was registered before models gave reasons: train again"
+        raise RequestRefused(400, f"params: {message}")
 
 
 def _refuse_constant(name: str) -> None:
@@ -153,15 +167,16 @@ def _table_in(given: Any) -> dict[str, Any]:
     table = given[formats[0]]
     if formats[0].startswith("dataframe"):
         return given
+    params = {"params": given["params"]} if given.get("params") else {}
     if not isinstance(table, dict):
-        return {"dataframe_records": table}
+        return {"dataframe_records": table, **params}
     if not any(isinstance(cells, list) for cells in table.values()):
-        return {"dataframe_records": [table]}
+        return {"dataframe_records": [table], **params}
     try:
         rows = list(zip(*table.values(), strict=True))
     except (TypeError, ValueError):  # a column is no list, or shorter than the others
         raise RequestRefused(400) from None
-    return {"dataframe_split": {"columns": list(table), "data": rows}}
+    return {"dataframe_split": {"columns": list(table), "data": rows}, **params}
 
 
 def _size(given: dict[str, Any]) -> tuple[int, int]:
@@ -187,7 +202,9 @@ def error_response(status: int, body: bytes) -> JSONResponse:
 
 def application(model_folder: str) -> FastAPI:
     """MLflow's application with limits, and with error responses that quote no data."""
-    app: FastAPI = init(load_model(model_folder))
+    model = load_model(model_folder)
+    app: FastAPI = init(model)
+    signature = model.metadata.signature
 
     @app.middleware("http")
     async def hide_details(
@@ -210,6 +227,7 @@ def application(model_folder: str) -> FastAPI:
         Limits,
         megabytes=_limit("FINFLOWS_SERVE_MEGABYTES", 16),
         rows=_limit("FINFLOWS_SERVE_ROWS", 50_000),
+        gives_reasons=signature is not None and signature.params is not None,
     )
     return app
 

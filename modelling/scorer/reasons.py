@@ -1,0 +1,290 @@
+"""Why a model answered as it did: by how much each raw column moved the answer of a row.
+
+This file is part of every registered model, like ``scoring.py``, so it imports nothing of this
+project. Contributions are baseline Shapley values: each raw column is either the row's or the
+reference's, and its contribution is the mean change of the answer when it becomes the row's, over
+all orders in which the columns can do so.
+
+References
+----------
+Sundararajan and Najmi (2020), "The many Shapley values for model explanation", ICML; Shapley
+(1953), "A value for n-person games"; Mitchell, Cooper, Frank and Holmes (2022), "Sampling
+permutations for Shapley value estimation", JMLR, for the pairs of opposite orders.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+EXACT_UP_TO = 10  # columns that differ from the reference; beyond, orders are sampled
+ORDERS = 64  # sampled orders: half of them, and the same backwards
+ROWS_AT_ONCE = 64
+ROWS_PER_TILE = 16  # as in scoring.py: without it, the last coalitions would be rounded otherwise
+Pairs = tuple[tuple[int, int], ...]
+
+SIDES = {
+    "low": "is low",
+    "high": "is high",
+    "missing": "is missing",
+    "known": "is known",
+    "code": "is a special code",
+    "other": "is not the usual one",
+}
+
+
+class Coalitions(NamedTuple):
+    """Which columns are the row's, and how the answers become contributions.
+
+    ``coefficients`` is (coalitions, 1 + k + pairs) float32, for the reference, the ``k`` columns
+    and their pairs; zero rows fill the last tile. ``weights`` is (k, coalitions): contributions are
+    ``weights @ answers``.
+    """
+
+    coefficients: np.ndarray
+    weights: np.ndarray
+
+
+class Reasons:
+    """Contributions and reasons of a packaged model.
+
+    ``folder`` holds ``scorer.json`` and ``coalitions.onnx``: the network with a second input
+    (``modelling.explanation.coalition_network``).
+
+    Parameters
+    ----------
+    folder : Path
+    scorer : Scorer
+        The model itself, which this explains.
+    scoring : mapping
+        The names of the module ``scoring.py``.
+    """
+
+    def __init__(self, folder: Path, scorer: Any, scoring: Mapping[str, Any]):
+        state = json.loads((folder / "scorer.json").read_text())
+        self.scorer, self.log_odds = scorer, scoring["log_odds"]
+        self.names: list[str] = state["transformer"]["columns"]
+        self.reference: dict[str, Any] = state["reasons"]["reference"]
+        self.words: dict[str, str | dict[str, str]] = state["reasons"]["words"]
+        numeric = [self.names.index(name) for name in scorer.transformer.numeric]
+        self.pairs: Pairs = tuple((numeric[a], numeric[b]) for a, b in scorer.transformer.ratios)
+        codes = scorer.transformer.special_codes
+        self.codes = {self.names[numeric[position]]: of_column for position, of_column in codes}
+        self.session = scoring["open_network"](folder / "coalitions.onnx")
+        point = self._mixed({name: np.empty(1, object) for name in self.names}, 1, [()])
+        self.reference_features = scorer.transformer.transform(point)
+        self.reference_outputs = scorer.outputs(point)
+
+    def contributions(self, columns: Any, outputs: np.ndarray) -> np.ndarray:
+        """By how much each raw column moved the answer, away from that of the reference.
+
+        Parameters
+        ----------
+        columns : Columns
+            n rows as the contract has read them, which may be none.
+        outputs : (n,) or (n, classes)
+            The scorer's outputs for them.
+
+        Returns
+        -------
+        (n, columns) float64
+            In log-odds of the positive class; of several classes, in log-odds of the decided one;
+            for a forecast in its unit. The sum of a row is ``explained`` of its outputs minus that
+            of the reference, to rounding. A column that is as in the reference, or that the model
+            can't see, has exactly 0. A row has the same bits alone and among others.
+        """
+        decided = self._decided(outputs)
+        reference = self.explained(np.repeat(self.reference_outputs, len(outputs), 0), decided)
+        differences = self.explained(outputs, decided) - reference
+        contributions = np.zeros((len(outputs), len(self.names)))
+        for first in range(0, len(outputs), ROWS_AT_ONCE):
+            effects = self._effects(columns, slice(first, first + ROWS_AT_ONCE))
+            for row, of_row in enumerate(effects, start=first):
+                contributions[row] = self._of_row(of_row, differences[row], decided[row])
+        return contributions
+
+    def explained(self, outputs: np.ndarray, decided: np.ndarray) -> np.ndarray:
+        """What contributions add up to, for outputs of n rows and class codes (n,): (n,)."""
+        if self.scorer.problem == "regression":
+            return outputs
+        chosen = outputs if outputs.ndim == 1 else outputs[np.arange(len(outputs)), decided]
+        return self.log_odds(chosen)
+
+    def _decided(self, outputs: np.ndarray) -> np.ndarray:
+        """The class that is explained: the decided one, of two classes the positive one."""
+        return np.ones(len(outputs), np.intp) if outputs.ndim == 1 else outputs.argmax(axis=1)
+
+    def _mixed(self, cells: Any, rows: int, subsets: list[tuple[int, ...]]) -> "_Table":
+        """``rows`` rows for each of ``subsets``: its columns are those of ``cells``, all others the
+        reference's."""
+        arrays = {}
+        for position, name in enumerate(self.names):
+            usual = self.reference[name]
+            kind = np.float64 if name in self.scorer.transformer.numeric else object
+            usual = math.nan if usual is None and kind is np.float64 else usual
+            array = np.full((len(subsets), rows), usual, dtype=kind)
+            array[[position in subset for subset in subsets]] = cells[name]
+            arrays[name] = array.ravel()
+        return _Table(arrays, rows * len(subsets))
+
+    def _effects(self, columns: Any, rows: slice) -> np.ndarray:
+        """How features change when one column becomes the row's, and what two columns that share a
+        ratio add to that: (rows, columns + pairs, features)."""
+        cells = {name: columns[name][rows] for name in self.names}
+        count, width = len(cells[self.names[0]]), len(self.names)
+        subsets: list[tuple[int, ...]] = [*((p,) for p in range(width)), *self.pairs]
+        features = self.scorer.transformer.transform(self._mixed(cells, count, subsets))
+        features = features.reshape(len(subsets), count, -1)
+        of_one = features[:width] - self.reference_features
+        over, under = (np.array([pair[side] for pair in self.pairs], np.intp) for side in (0, 1))
+        of_both = (features[width:] - features[over]) - of_one[under]
+        return np.concatenate([of_one, of_both]).swapaxes(0, 1)
+
+    def _of_row(self, effects: np.ndarray, difference: float, decided: int) -> np.ndarray:
+        width = len(self.names)
+        felt = np.any(effects, axis=1).astype(bool)
+        pairs = [pair for pair, is_felt in zip(self.pairs, felt[width:], strict=True) if is_felt]
+        active = sorted(
+            {*np.flatnonzero(felt[:width]).tolist(), *(p for pair in pairs for p in pair)}
+        )
+        contributions = np.zeros(width)
+        if not active:
+            return contributions
+        local = tuple((active.index(over), active.index(under)) for over, under in pairs)
+        plan = coalitions_of(tuple(active) if len(active) > EXACT_UP_TO else len(active), local)
+        used = [*active, *(width + np.flatnonzero(felt[width:])).tolist()]
+        features = np.concatenate([self.reference_features, effects[used]])
+        inputs = {"features": features, "coalitions": plan.coefficients}
+        outputs = self.scorer.calibrated_outputs(self.session.run(None, inputs)[0])
+        values = self.explained(outputs, np.full(len(outputs), decided))
+        shares = (plan.weights * values[: plan.weights.shape[1]]).sum(axis=1)
+        # The network rounds its sums in another order here: what is left is shared in proportion.
+        sizes = np.abs(shares)
+        if sizes.any():
+            shares += (difference - shares.sum()) * sizes / sizes.sum()
+        contributions[active] = shares
+        return contributions
+
+    def answers(self, columns: Any, outputs: np.ndarray, most: int) -> dict[str, np.ndarray]:
+        """The reasons of each row, the weightiest first.
+
+        A row that is decided positive (refused, suspicious) has only what speaks for that; any
+        other row what moved its answer most, in either direction.
+
+        Parameters
+        ----------
+        columns, outputs
+            As for ``contributions``.
+        most : int
+            How many reasons a row has at most; never more than there are columns.
+
+        Returns
+        -------
+        dict
+            Arrays (n,) by the names of ``types_of``; None and NaN where there are fewer reasons.
+        """
+        contributions = self.contributions(columns, outputs)
+        weights = np.abs(contributions)
+        if self.scorer.problem == "binary":
+            refused = self.scorer.decide(columns, outputs)[:, None] == 1
+            weights = np.where(refused, np.maximum(contributions, 0), weights)
+        decided, rows = self._decided(outputs), np.arange(len(outputs))
+        order = np.argsort(-weights, axis=1, kind="stable").T[:most]
+        answers: dict[str, np.ndarray] = {}
+        for number, chosen in enumerate(order, start=1):
+            is_reason, effects = weights[rows, chosen] > 0, contributions[rows, chosen]
+            words = [
+                self._in_words(
+                    self.names[p], columns[self.names[p]][row], effects[row], decided[row]
+                )
+                for row, p in enumerate(chosen)
+            ]
+            said, named = np.array(words, dtype=object), np.array(self.names, dtype=object)[chosen]
+            said[~is_reason] = named[~is_reason] = None
+            values: Any = (said, named, np.where(is_reason, effects, np.nan))
+            answers |= zip(self.types_of(number, number - 1), values, strict=True)
+        return answers
+
+    def types_of(self, most: int, first: int = 0) -> dict[str, str]:
+        """The names of the answers with their types: words, column and contribution of each."""
+        types: dict[str, str] = {}
+        for number in range(first + 1, min(most, len(self.names)) + 1):
+            types |= {f"reason_{number}": "string", f"reason_{number}_column": "string"}
+            types[f"reason_{number}_effect"] = "double"
+        return types
+
+    def _in_words(self, name: str, cell: Any, effect: float, decided: int) -> str:
+        side, declared = self.side_of(name, cell), self.words.get(name, "")
+        if not isinstance(declared, str):
+            declared = declared.get(side, "")
+        if declared and effect > 0:
+            return declared
+        moved = "the forecast" if self.scorer.problem == "regression" else "the probability"
+        if self.scorer.problem == "multiclass":
+            moved += f" of {self.scorer.classes[decided]}"
+        return f"{name} {SIDES[side]}: {'raises' if effect > 0 else 'lowers'} {moved}"
+
+    def side_of(self, name: str, cell: Any) -> str:
+        """Where a cell lies, seen from the reference: one of ``SIDES``; never the cell itself."""
+        usual = self.reference[name]
+        if cell is None or cell != cell or cell in (math.inf, -math.inf):
+            return "missing"
+        if cell in self.codes.get(name, ()):
+            return "code"
+        if usual is None:
+            return "known"
+        if isinstance(cell, str):
+            return "other"
+        return "high" if cell > usual else "low"
+
+
+class _Table:
+    """Arrays (n,) by column name, as ``Transformer.transform`` reads them."""
+
+    def __init__(self, arrays: dict[str, np.ndarray], rows: int):
+        self.arrays, self.rows = arrays, rows
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+@lru_cache(maxsize=64)
+def coalitions_of(active: int | tuple[int, ...], pairs: Pairs) -> Coalitions:
+    """All coalitions of a number of columns, or those along sampled orders of the ``active`` ones.
+
+    ``pairs`` are positions among the active columns.
+    """
+    members, weights = _all(active) if isinstance(active, int) else _along_orders(active)
+    both = [members[:, over] & members[:, under] for over, under in pairs]
+    coefficients = np.column_stack([np.ones(len(members)), members, *both]).astype(np.float32)
+    padding = -len(coefficients) % ROWS_PER_TILE
+    return Coalitions(np.pad(coefficients, ((0, padding), (0, 0))), weights)
+
+
+def _all(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """All coalitions (2**k, k), and their Shapley weights (k, 2**k)."""
+    members = (np.arange(2**count)[:, None] >> np.arange(count)) & 1 == 1
+    joining = np.array([1 / (count * math.comb(count - 1, size)) for size in range(count)] + [0.0])
+    sizes = members.sum(axis=1)
+    weights = np.where(members, joining[sizes - 1][:, None], -joining[sizes][:, None])
+    return members, np.ascontiguousarray(weights.T)
+
+
+def _along_orders(active: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The coalitions on the way from the reference to the row, column by column, in the same orders
+    for every row: their changes add up exactly. NumPy keeps this generator as it is for ever."""
+    keys = np.random.RandomState(0).random_sample((ORDERS // 2, max(active) + 1))[:, list(active)]
+    places = keys.argsort(axis=1).argsort(axis=1)
+    places = np.concatenate([places, len(active) - 1 - places])[:, None, :]
+    steps = np.arange(len(active) + 1)[None, :, None]
+    joined, next_one = places == steps - 1, places == steps
+    weights = (joined.astype(np.float64) - next_one) / ORDERS
+    members = (places < steps).reshape(-1, len(active))
+    return members, np.ascontiguousarray(weights.reshape(len(members), -1).T)
