@@ -143,23 +143,29 @@ def brute_force(model, row):
 
 
 def moved_by_deletion(model, rows, most=3):
-    """The deletion test: the mean distance by which answers move where the weightiest columns go
-    back to the reference, and where as many random ones do that differ from it."""
+    """The deletion test: how far answers move back towards that of the reference, on average, where
+    the weightiest columns that led away from it are put back, and where as many random ones are.
+
+    Columns that led in opposite directions would cancel each other.
+    """
     found, outputs = contributions_of(model, rows)
+    away = np.sign(found.sum(axis=1))
     decided, generator = model.reasons._decided(outputs), np.random.default_rng(0)
     weightiest, drawn = rows.copy(), rows.copy()
-    for place, contributions in enumerate(found):
-        order = np.argsort(-np.abs(contributions), kind="stable")[: (contributions != 0).sum()]
-        for frame, chosen in ((weightiest, order), (drawn, generator.permutation(order))):
-            for position in chosen[:most]:
+    for place, contributions in enumerate(found * away[:, None]):
+        order = np.argsort(-contributions, kind="stable")[: min(most, (contributions > 0).sum())]
+        random = generator.permutation(np.flatnonzero(contributions))[: len(order)]
+        for frame, chosen in ((weightiest, order), (drawn, random)):
+            for position in chosen:
                 name = model.reasons.names[position]
                 at = frame.columns.get_loc(name)
                 frame.iloc[place, at] = model.reasons.reference[name]
     before = model.reasons.explained(outputs, decided)
-    return [
-        np.abs(before - model.reasons.explained(contributions_of(model, one)[1], decided)).mean()
+    after = (
+        model.reasons.explained(contributions_of(model, one)[1], decided)
         for one in (weightiest, drawn)
-    ]
+    )
+    return [((before - of_frame) * away).mean() for of_frame in after]
 
 
 def words_of(answers):

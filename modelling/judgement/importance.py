@@ -21,7 +21,7 @@ from modelling.features.microaggregation import microaggregate
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.scorer.scoring import Scorer, label_text
 
-EVALUATIONS = 40_000  # rows that are scored for either picture
+EVALUATIONS = 25_000  # rows that are scored for either picture
 REPEATS = 5
 RESAMPLES = 300
 POINTS = 12
