@@ -9,7 +9,7 @@ from modelling.schema import Declaration
 Severity = Literal["critical", "warning"]
 Kind = Literal["number", "category", "time", "identifier"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
-NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit")
+NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit", "bands")
 
 
 class Column(Declaration):
@@ -24,6 +24,10 @@ class Column(Declaration):
     counted when rows are scored; a file is not scored if more than ``unknown_at_most`` of its rows
     (plus the share of such labels in training) have one. The ratio of two features of the same
     ``unit`` becomes a feature, too.
+
+    A ``protected`` column (gender, nationality) is no feature and no input of the model: the test
+    rows are judged by its groups. ``bands`` are the numbers at which a new group begins: ``(25,
+    65)`` makes three. Without them, bands of about as many rows each are found.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -38,6 +42,7 @@ class Column(Declaration):
     unknown_at_most: Annotated[float, Field(ge=0, le=1)] = 0.05
     transform: Transform | None = None
     unit: str | None = None
+    bands: tuple[FiniteFloat, ...] = ()
     note: str = ""
 
     @model_validator(mode="after")
@@ -55,6 +60,8 @@ class Column(Declaration):
             raise ValueError(f"column '{self.name}': minimum is above maximum")
         if self.usual is not None and self.usual[0] > self.usual[1]:
             raise ValueError(f"column '{self.name}': usual must be (low, high), low first")
+        if list(self.bands) != sorted(set(self.bands)):
+            raise ValueError(f"column '{self.name}': bands must rise from one to the next")
         return self
 
 

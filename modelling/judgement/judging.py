@@ -11,6 +11,7 @@ from modelling.data.independence import groups_of
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.judgement.evaluation import RequirementResult, evaluate, judge_gate, scored_rows
+from modelling.judgement.group_results import GroupTable, Slice
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.packaging import Package
@@ -54,6 +55,8 @@ class Judgement:
     gate : RequirementResult
     unknown : dict
         The share of the test rows with a label that no training row had, by column.
+    groups : tuple of GroupTable
+        By each column of groups (``modelling.judgement.groups``), and the worst ``slices``.
     """
 
     use_case: UseCase
@@ -67,6 +70,8 @@ class Judgement:
     skill: Interval | None
     gate: RequirementResult
     unknown: dict[str, float]
+    groups: tuple[GroupTable, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
     @property
     def lost_to(self) -> list[str]:
