@@ -13,6 +13,7 @@ from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.judgement.groups.group_judging import judge_groups
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
@@ -99,6 +100,7 @@ def run_training(
         network, folder = trained.network_folder, scratch / "scorer"
         package = package_model(network, features, data.parts, use_case, folder)
         judgement = judge(package, data.parts, use_case, fitting.result())
+        judgement = judge_groups(judgement, data.parts)
         record_judgement(run, judgement)
         publish(run, trained, data.report, judgement)  # registered is only what is whole
         model = {"promotion": "not registered"}

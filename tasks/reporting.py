@@ -6,6 +6,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from modelling.judgement.evaluation import gate_state
 from modelling.judgement.figures import draw_judgement
+from modelling.judgement.groups.description import findings, groups_in_markdown
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
@@ -22,6 +23,7 @@ log = logging.getLogger("finflows")
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     """Record the judgement in the run, each baseline as a nested run, and the result in the log."""
     run.log_judgement(judgement, draw_judgement(judgement))
+    run.log_groups(judgement)
     for name, metrics in judgement.baseline_metrics.items():
         with nested_run(run, "baseline", name, judgement.use_case) as nested:
             nested.log_test(metrics)
@@ -29,6 +31,8 @@ def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     log.info("%-11s %s %s", "judged", metric, judgement.intervals[metric])
     for name in judgement.baseline_predictions:
         log.info("%-11s %s", "", _compared(judgement, metric, name))
+    for finding in findings(judgement):
+        log.info("%-11s %s", "", finding)
 
 
 def _compared(judgement: Judgement, metric: str, baseline: str) -> str:
@@ -99,7 +103,7 @@ def _markdown(trained: Attempt, report: ValidationReport, judgement: Judgement) 
 
 {_metrics_table(judgement)}
 
-## Validation of the data
+{groups_in_markdown(judgement)}## Validation of the data
 
 {report.markdown()}"""
 
