@@ -77,7 +77,8 @@ def _of_table(table: GroupTable, use_case: UseCase) -> str:
 
 def _of_slices(judgement: Judgement) -> str:
     metric = slice_metric(judgement.use_case)
-    beside = "elsewhere" if judgement.use_case.problem == "regression" else "by its own probabilities"
+    is_regression = judgement.use_case.problem == "regression"
+    beside = "elsewhere" if is_regression else "by its own probabilities"
     lines = [
         f"The segments with the worst {metric.name}; the intervals hold for all segments together.",
         "",
