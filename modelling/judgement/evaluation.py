@@ -123,9 +123,11 @@ def _selected_alike(
     name: str, bound: float, table: GroupTable | None, use_case: UseCase
 ) -> RequirementResult:
     """Whether the groups of column ``name`` are selected alike, up to the ``bound``."""
-    group = table.least_alike if table else None
-    if table is None or group is None:
+    if table is None or not table.groups:
         rows = use_case.minimum_rows_per_group
         return RequirementResult(False, f"{name}: fewer than two groups of {rows} test rows")
+    group = table.least_alike
+    if group is None:
+        return RequirementResult(False, f"{name}: nobody of {table.reference} is selected")
     reason = f"selection ratio {group.four_fifths:.2f} of {name} {group.name} and {table.reference}"
     return RequirementResult(group.four_fifths >= bound, f"{reason}, wanted at least {bound:g}")

@@ -59,12 +59,15 @@ def _of_table(table: GroupTable, use_case: UseCase) -> str:
     if not table.groups:
         rows = use_case.minimum_rows_per_group
         return f"**{table.column}**: fewer than two groups of {rows} test rows, so not judged."
-    lines = [f"**{table.column}** (the largest group is {table.reference})"]
+    is_feature = table.column in {column.name for column in use_case.features}
+    role = "a feature of the model" if is_feature else "not seen by the model"
+    lines = [f"**{table.column}** ({role}; the largest group is {table.reference})"]
     if table.proxies:
-        told = f"{table.proxies.roc_auc:.3f} (0.5: not at all), most by "
+        others = "other features" if is_feature else "features"
         lines.append(
-            "\nHow well the features tell the group, on training rows: mean ROC AUC "
-            f"{told}{', '.join(table.proxies.columns)}."
+            f"\nHow well the {others} tell the group, on training rows: mean ROC AUC "
+            f"{table.proxies.roc_auc:.3f} (0.5: not at all), most by "
+            f"{', '.join(table.proxies.columns)}."
         )
     names = list(dict.fromkeys(name for group in table.groups for name in group.rates))
     titles = [name.replace("_", " ") for name in names]

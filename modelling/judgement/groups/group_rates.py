@@ -71,7 +71,8 @@ def _rates(judgement: Judgement, column: str, summed: Summed) -> dict[str, np.nd
         rates = {name: summed[column, name] / summed[column, share.of] for name, share in shares}
         if "selection_rate" in rates:
             rate, largest = rates["selection_rate"], summed[column, "rows"][0].argmax()
-            rates["selection_ratio"] = rate / rate[:, [largest]]
+            of_largest = rate[:, [largest]]  # nobody of it selected: not defined
+            rates["selection_ratio"] = rate / np.where(of_largest > 0, of_largest, np.nan)
     if judgement.use_case.problem == "regression":
         rates["root_mean_squared_error"] = np.sqrt(rates.pop("mean_squared_error"))
     if judgement.use_case.problem == "binary":

@@ -37,7 +37,7 @@ CELLS = 200  # of rows with about the same output
 MOST_CELLS = 2_000_000  # test rows x columns; of more rows a sample, so that it takes half a second
 SHOWN = 10
 FAMILY_WISE_ERROR = 0.05
-OF_DECISIONS: set[Need] = {"costs", "costs.amount", "decision.method alert_budget"}
+NEED_MORE: set[Need] = {"baselines", "costs", "costs.amount", "decision.method alert_budget"}
 
 
 class Sample(NamedTuple):
@@ -64,10 +64,10 @@ class Measured(NamedTuple):
 
 
 def slice_metric(use_case: UseCase) -> Metric:
-    """The first headline metric that judges each row by itself, not what was decided of a day."""
+    """The first headline metric that needs nothing but outcomes and the model's own outputs."""
     names = (*use_case.headline, *default_headline(use_case.problem))
     metrics = [find_metric(name, use_case.problem) for name in names]
-    return next(metric for metric in metrics if not OF_DECISIONS & {*metric.needs})
+    return next(metric for metric in metrics if not NEED_MORE & {*metric.needs})
 
 
 def worst_slices(judgement: Judgement) -> tuple[Slice, ...]:
