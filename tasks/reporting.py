@@ -7,6 +7,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from modelling.judgement.evaluation import gate_state
 from modelling.judgement.figures import draw_judgement
 from modelling.judgement.groups.description import findings, groups_in_markdown
+from modelling.judgement.groups.group_figures import draw_groups
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
@@ -22,7 +23,7 @@ log = logging.getLogger("finflows")
 
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     """Record the judgement in the run, each baseline as a nested run, and the result in the log."""
-    run.log_judgement(judgement, draw_judgement(judgement))
+    run.log_judgement(judgement, draw_judgement(judgement) | draw_groups(judgement))
     run.log_groups(judgement)
     for name, metrics in judgement.baseline_metrics.items():
         with nested_run(run, "baseline", name, judgement.use_case) as nested:

@@ -1,11 +1,14 @@
 """To whom a model does what: protected groups, weak segments, and what gives a group away."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REPOSITORY, trainings
 from fairlearn.metrics import (
     MetricFrame,
     count,
@@ -328,3 +331,48 @@ def test_age_is_judged_by_in_credit_scoring_and_stays_a_feature():
     use_case = find_use_case("credit_scoring")
     assert [column.name for column in use_case.group_columns] == ["age"]
     assert "age" in [column.name for column in use_case.features]
+
+
+DECLARATION = """
+from modelling.declaration import Source, UseCase, amount, category, number
+
+USE_CASE = UseCase(
+    name="fair_loans",
+    title="Loans",
+    problem="binary",
+    source=Source(uri="loans.csv"),
+    target="default",
+    columns=(amount("income"), number("balance"), category("region"),
+             category("gender", role="protected")),
+    baselines=("constant",),
+)
+"""
+
+
+@pytest.mark.services
+def test_a_training_says_what_it_does_to_each_group(finflows, client, tmp_path):
+    """Women live in one region, where most default: refused is who lives there."""
+    table = loan_table(3000)
+    generator = np.random.default_rng(0)
+    table["gender"] = np.where(generator.random(3000) < 0.4, "women", "men")
+    table["region"] = table["gender"].map({"women": "2", "men": "1"})
+    table["default"] = (generator.random(3000) < table["region"].map({"1": 0.1, "2": 0.7})) * 1
+    (tmp_path / "use_cases").mkdir()
+    table.to_csv(tmp_path / "use_cases" / "loans.csv", index=False)
+    (tmp_path / "use_cases" / "fair_loans.py").write_text(DECLARATION)
+    paths = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
+    done = finflows("train", "fair_loans", "--set", "training.epochs=3", PYTHONPATH=paths)
+    assert done.returncode == 0, done.stderr
+    assert "gender women: accepted 0." in done.stdout
+    (run,) = trainings(client, "fair_loans")
+    assert run.data.metrics["groups/gender/selection_ratio"] < 0.5
+    assert run.data.metrics["groups/gender/told_by_features"] > 0.95
+    (path,) = {client.download_artifacts(run.info.run_id, "judgement/groups.json")}
+    (found,) = json.loads(Path(path).read_text())
+    assert {group["name"] for group in found["groups"]} == {"men", "women"}
+    report = Path(client.download_artifacts(run.info.run_id, "report.md")).read_text()
+    assert "**gender** (not seen by the model; the largest group is men)" in report
+    table.drop(columns=["gender", "default"]).to_csv(tmp_path / "new.csv", index=False)
+    files = (tmp_path / "new.csv", tmp_path / "answers.csv")
+    scored = finflows("score", "fair_loans", *files, "--version", "1", PYTHONPATH=paths)
+    assert scored.returncode == 0, scored.stderr

@@ -56,6 +56,11 @@ class GroupTable:
     proxies: Proxies | None = None
 
     @property
+    def safe_name(self) -> str:
+        """The column as it can be part of the name of a file or metric."""
+        return "".join(c if c.isalnum() or c in "_-" else "_" for c in self.column)
+
+    @property
     def least_alike(self) -> Group | None:
         """The group whose selection differs most from the largest one's, if that is defined."""
         compared = [g for g in self.groups if g.four_fifths == g.four_fifths]

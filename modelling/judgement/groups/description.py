@@ -135,11 +135,10 @@ def group_metrics(judgement: Judgement) -> dict[str, float]:
     and how well the features tell them, and how many segments are weak."""
     metrics = {}
     for table in judgement.groups:
-        column = "".join(c if c.isalnum() or c in "_-" else "_" for c in table.column)
         if (group := table.least_alike) is not None:
-            metrics[f"groups/{column}/selection_ratio"] = group.four_fifths
+            metrics[f"groups/{table.safe_name}/selection_ratio"] = group.four_fifths
         if table.proxies is not None:
-            metrics[f"groups/{column}/told_by_features"] = table.proxies.roc_auc
+            metrics[f"groups/{table.safe_name}/told_by_features"] = table.proxies.roc_auc
     if judgement.slices:
         metrics["groups/weak_segments"] = float(sum(s.is_weak for s in judgement.slices))
     return metrics
