@@ -15,6 +15,7 @@ from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.fitness import promotion_requirements
+from modelling.judgement.groups.group_judging import judge_groups
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
@@ -117,6 +118,7 @@ def run_training(
         prove_directions(run, package, data.parts, use_case)
         trained = name_suspects(run, trained, package, data.parts)
         judgement = judge(package, data.parts, use_case, fitting.result())
+        judgement = judge_groups(judgement, data.parts)
         record_judgement(run, judgement)
         record_importance(run, package, data.parts.validation, use_case)
         publish(run, trained, data.report, judgement)  # registered is only what is whole

@@ -7,6 +7,7 @@ import numpy as np
 from modelling.judgement.decisions.costs import costs_by_decision
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import gate_state
+from modelling.judgement.groups.description import groups_in_markdown
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
@@ -38,7 +39,7 @@ def report_in_markdown(trained: Attempt, report: ValidationReport, judgement: Ju
 
 {_columns_table(judgement)}
 
-## Validation of the data
+{groups_in_markdown(judgement)}## Validation of the data
 
 {report.markdown()}"""
 

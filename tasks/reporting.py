@@ -7,8 +7,10 @@ import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from modelling.declaration import UseCase
+from modelling.figures.groups import draw_groups
 from modelling.figures.importance import PANELS, draw_importance, draw_partial_dependence
 from modelling.figures.judgement import draw_judgement
+from modelling.judgement.groups.description import findings
 from modelling.judgement.importance import partial_dependence, permutation_importance
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_value
@@ -33,7 +35,8 @@ SHOWN_IN_PREFECT = (LEARNING_CURVE_PNG, "judgement/advantages.png")  # MLflow ha
 
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     """Record the judgement in the run, each baseline as a nested run, and the result in the log."""
-    run.log_judgement(judgement, draw_judgement(judgement))
+    run.log_judgement(judgement, draw_judgement(judgement) | draw_groups(judgement))
+    run.log_groups(judgement)
     for name, metrics in judgement.baseline_metrics.items():
         with nested_run(run, "baseline", name, judgement.use_case) as nested:
             nested.log_test(metrics)
@@ -41,6 +44,8 @@ def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     log.info("%-11s %s %s", "judged", metric, judgement.intervals[metric])
     for name in judgement.baseline_predictions:
         log.info("%-11s %s", "", compared_with_baseline(judgement, metric, name))
+    for finding in findings(judgement):
+        log.info("%-11s %s", "", finding)
 
 
 def record_importance(

@@ -8,6 +8,7 @@ from modelling.declaration import (
     Column,
     Costs,
     Gate,
+    Groups,
     LeastCost,
     RowCount,
     Source,
@@ -53,6 +54,7 @@ USE_CASE = UseCase(
             maximum=120,
             usual=(18, 100),
             special_codes=(0,),
+            bands=(25, 35, 45, 55, 65),
             note="One borrower has age 0, which means unknown: it is treated as missing.",
         ),
         past_due("NumberOfTime30-59DaysPastDueNotWorse", "30 to 59"),
@@ -88,6 +90,9 @@ USE_CASE = UseCase(
         false_positive_share=0.3,
     ),
     decision=LeastCost(),
+    # Age is protected by law in many places, and allowed in sound scoring systems in some: it stays
+    # a feature here, and what the model does to each age is shown.
+    groups=Groups(columns=("age",)),
     expectations=(
         RowCount(at_least=1000, because="fewer rows have too few defaults to learn from"),
         TargetRate(

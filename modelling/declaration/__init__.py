@@ -26,7 +26,14 @@ from modelling.declaration.declared_data import (
     Source,
     TransactionWindows,
 )
-from modelling.declaration.declared_judgement import AlertBudget, Costs, CutOff, Gate, LeastCost
+from modelling.declaration.declared_judgement import (
+    AlertBudget,
+    Costs,
+    CutOff,
+    Gate,
+    Groups,
+    LeastCost,
+)
 from modelling.declaration.model_card import ModelCard
 from modelling.declaration.search_space import Choice, Uniform
 from modelling.declaration.use_case import Network, Preprocessing, Training, UseCase
@@ -41,6 +48,7 @@ __all__ = [
     "Finite",
     "Gate",
     "Grouped",
+    "Groups",
     "InOrder",
     "LeastCost",
     "ModelCard",

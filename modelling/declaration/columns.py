@@ -11,7 +11,16 @@ Kind = Literal["number", "category", "time", "identifier"]
 # Where a value lies, seen from the usual one (``modelling.scorer.reasons``).
 Side = Literal["low", "high", "missing", "known", "code", "other"]
 Transform = Literal["none", "log", "quantile", "yeo_johnson"]
-NUMBERS_ONLY = ("minimum", "maximum", "usual", "special_codes", "transform", "unit", "direction")
+NUMBERS_ONLY = (
+    "minimum",
+    "maximum",
+    "usual",
+    "special_codes",
+    "transform",
+    "unit",
+    "direction",
+    "bands",
+)
 
 
 class Column(Declaration):
@@ -35,6 +44,10 @@ class Column(Declaration):
     sentence, whatever the value, or by the side on which it lies, seen from the usual value:
     ``{"low": "Income too low for the amount asked for", "missing": "Income not given"}``. Without
     it, the column and that side are named.
+
+    A ``protected`` column (gender, nationality) is no feature and no input of the model: the test
+    rows are judged by its groups. ``bands`` are the numbers at which a new group begins: ``(25,
+    65)`` makes three. Without them, bands of about as many rows each are found.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -51,6 +64,7 @@ class Column(Declaration):
     unit: str | None = None
     direction: Literal["up", "down"] | None = None
     known_leak_free: str = ""
+    bands: tuple[FiniteFloat, ...] = ()
     note: str = ""
     reason: str | dict[Side, str] = ""
 
@@ -75,6 +89,8 @@ class Column(Declaration):
             raise ValueError(f"column '{self.name}': minimum is above maximum")
         if self.usual is not None and self.usual[0] > self.usual[1]:
             raise ValueError(f"column '{self.name}': usual must be (low, high), low first")
+        if list(self.bands) != sorted(set(self.bands)):
+            raise ValueError(f"column '{self.name}': bands must rise from one to the next")
         return self
 
 

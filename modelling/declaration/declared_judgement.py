@@ -90,8 +90,33 @@ class AlertBudget(Declaration):
     card: str
 
 
+class Groups(Declaration):
+    """By which groups of customers the test rows are judged, and where the model is looked at for
+    weak spots.
+
+    Columns with ``role="protected"`` are judged by without being named. ``columns`` names others,
+    which stay what they are. ``slices`` names the columns in whose segments the model may be weak:
+    all but identifiers unless they are declared, ``()`` for none. ``favourable`` are the classes
+    that a customer wishes for, by default the first of two: who gets one is selected. No group or
+    segment of fewer than ``minimum_rows`` test rows is shown.
+    """
+
+    kinds_of_named_columns = {
+        "columns": ("category", "number", "time"),
+        "slices": ("category", "number", "time"),
+    }
+    columns: tuple[str, ...] = ()
+    slices: tuple[str, ...] | None = None
+    favourable: tuple[int | str, ...] = ()
+    minimum_rows: PositiveInt = 30
+
+
 class Gate(Declaration):
     """What a model must reach on the test rows to be promoted.
+
+    ``selection_ratio_at_least`` maps a column by whose groups the model is judged to a bound
+    between 0 and 1: ``{"gender": 0.8}`` asks that no group is selected less than 0.8 times as often
+    as the largest, nor the largest less than 0.8 times as often as it.
 
     A class that it never predicts makes it doubtful, unless it is in ``need_not_predict``: rare
     classes of which only the probability is used.
@@ -101,6 +126,7 @@ class Gate(Declaration):
     at_least: FiniteFloat | None = None
     at_most: FiniteFloat | None = None
     need_not_predict: tuple[int | str, ...] = ()
+    selection_ratio_at_least: dict[str, Annotated[float, Field(gt=0, le=1)]] = {}
 
     @model_validator(mode="after")
     def _bounded(self) -> "Gate":

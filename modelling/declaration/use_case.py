@@ -30,6 +30,7 @@ from modelling.declaration.declared_judgement import (
     CutOff,
     Decision,
     Gate,
+    Groups,
     HeadlineName,
     LeastCost,
 )
@@ -135,7 +136,8 @@ class UseCase(Declaration):
     may be declared among ``columns`` and as ``target`` like those of the source. ``search`` is the
     search space, by dotted name; ``off_contract`` is what the registered model does with a row that
     breaks a rule of its columns. All that a registered model or a figure keeps of customers' values
-    is an aggregate over ``minimum_rows_per_value`` rows or more (the k of k-anonymity).
+    is an aggregate over ``minimum_rows_per_value`` rows or more (the k of k-anonymity). ``groups``
+    says by which groups of customers the test rows are judged, beside ``protected`` columns.
 
     ``card`` is what people say of the model in the dossier of its versions. With
     ``approval="second_person"`` no version becomes champion on one person's word: it waits as
@@ -164,6 +166,7 @@ class UseCase(Declaration):
     baselines: tuple[BaselineName, ...] = ("constant", "linear", "boosting")
     decision: Decision = CutOff()
     costs: Costs | None = None
+    groups: Groups = Groups()
     expectations: tuple[Rule, ...] = ()
     off_contract: Literal["refuse_row", "treat_as_missing"] = "refuse_row"
     gate: Gate | None = None
@@ -187,6 +190,7 @@ class UseCase(Declaration):
         self._check_classes()
         self._check_metrics()
         self._check_decision()
+        self._check_groups()
         if self.split.validation + getattr(self.split, "test", 0) >= 1:
             raise ValueError("split.validation and split.test leave nothing to train on")
         check_search_space(self.search, {"network": self.network, "training": self.training})
@@ -208,6 +212,7 @@ class UseCase(Declaration):
             )
         kinds = {column.name: str(column.kind) for column in self.columns}
         check_named_columns(named_columns({"split": self.split, "decision": self.decision}), kinds)
+        check_named_columns(named_columns({"groups": self.groups}), kinds)
         raw = named_columns({"derived": self.derived})  # of the raw table: most are not declared
         check_named_columns((named for named in raw if named.column in kinds), kinds)
         kinds[self.target] = "number" if self.problem == "regression" else "category"
@@ -320,6 +325,25 @@ class UseCase(Declaration):
             known = nearest(self.gate.metric, self.metrics)
             raise ValueError(f"gate.metric: '{self.gate.metric}' is not computed here{known}")
 
+    def _check_groups(self) -> None:
+        known = {*self.classes}
+        if unknown := [str(label) for label in self.groups.favourable if label not in known]:
+            raise ValueError(f"groups.favourable: '{unknown[0]}' is not among the classes")
+        if self.groups.favourable and known <= {*self.groups.favourable}:
+            raise ValueError("groups.favourable: leave out the classes that nobody wishes for")
+        bounded = self.gate.selection_ratio_at_least if self.gate else {}
+        judged = {column.name for column in self.group_columns}
+        if absent := [name for name in bounded if name not in judged]:
+            raise ValueError(
+                f"gate.selection_ratio_at_least: the model is not judged by '{absent[0]}': declare "
+                'the column with role="protected", or name it in groups.columns'
+            )
+        if bounded and not self.favourable:
+            raise ValueError(
+                f"gate.selection_ratio_at_least: a {self.problem} problem selects nobody"
+                + (" without groups.favourable" if self.classes else "")
+            )
+
     @field_serializer("source")
     def _source_by_name(self, source: Any) -> Any:
         if callable(source):
@@ -365,3 +389,27 @@ class UseCase(Declaration):
     def features(self) -> tuple[Column, ...]:
         """The columns that the model uses, in the order of their declaration."""
         return tuple(column for column in self.columns if column.role == "feature")
+
+    @property
+    def group_columns(self) -> tuple[Column, ...]:
+        """The columns by whose groups the test rows are judged."""
+        named = self.groups.columns
+        return tuple(c for c in self.columns if c.role == "protected" or c.name in named)
+
+    @property
+    def slice_columns(self) -> tuple[Column, ...]:
+        """The columns in whose segments the model may be weak."""
+        named = self.groups.slices
+        if named is None:
+            return tuple(column for column in self.columns if column.kind != "identifier")
+        return tuple(column for column in self.columns if column.name in named)
+
+    @property
+    def favourable(self) -> tuple[int | str, ...]:
+        """The classes that a customer wishes for; empty where that is not defined."""
+        return self.groups.favourable or (self.classes[:1] if self.problem == "binary" else ())
+
+    @property
+    def minimum_rows_per_group(self) -> int:
+        """The fewest test rows of which anything is shown."""
+        return max(self.groups.minimum_rows, self.minimum_rows_per_value)

@@ -1,5 +1,6 @@
 """Judge outputs against what happened, on rows that training never saw."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from modelling.declaration import UseCase
 from modelling.judgement.decisions.costs import amounts_of, costs_by_decision
 from modelling.judgement.decisions.decision_rule import decision_rule
+from modelling.judgement.group_results import GroupTable
 from modelling.judgement.metrics.catalogue import metrics_for
 from modelling.judgement.metrics.metric import Scored, format_value
 
@@ -98,11 +100,34 @@ def gate_state(gate: RequirementResult) -> str:
     return "passed" if gate.passed else "failed"
 
 
-def judge_gate(metrics: dict[str, float], use_case: UseCase) -> RequirementResult:
-    """Whether the use case's gate is passed on the test metrics, and why, in a few words."""
+def judge_gate(
+    metrics: dict[str, float], use_case: UseCase, groups: Iterable[GroupTable] = ()
+) -> RequirementResult:
+    """Whether the use case's gate is passed on the test metrics and by the ``groups`` for which it
+    has a bound, and why, in a few words. A bound on groups that are not there is not met."""
     gate = use_case.gate
     if gate is None:
         return NO_GATE
     value = metrics[gate.metric]
     reason = f"{gate.metric} {format_value(value)}, wanted {gate.wanted}"
-    return RequirementResult(gate.passes(value), reason)
+    by_column = {table.column: table for table in groups}
+    bounds = [
+        _selected_alike(name, bound, by_column.get(name), use_case)
+        for name, bound in gate.selection_ratio_at_least.items()
+    ]
+    passed = gate.passes(value) and all(bound.passed for bound in bounds)
+    return RequirementResult(passed, "; ".join([reason, *(bound.reason for bound in bounds)]))
+
+
+def _selected_alike(
+    name: str, bound: float, table: GroupTable | None, use_case: UseCase
+) -> RequirementResult:
+    """Whether the groups of column ``name`` are selected alike, up to the ``bound``."""
+    if table is None or not table.groups:
+        rows = use_case.minimum_rows_per_group
+        return RequirementResult(False, f"{name}: fewer than two groups of {rows} test rows")
+    group = table.least_alike
+    if group is None:
+        return RequirementResult(False, f"{name}: nobody of {table.reference} is selected")
+    reason = f"selection ratio {group.four_fifths:.2f} of {name} {group.name} and {table.reference}"
+    return RequirementResult(group.four_fifths >= bound, f"{reason}, wanted at least {bound:g}")

@@ -41,7 +41,7 @@ def bootstrap(
     Parameters
     ----------
     metrics : mapping
-        Functions from weights of shape (n, b) to values of shape (b,), by any name.
+        Functions from weights of shape (n, b) to values of shape (b,) or (b, k), by any name.
     groups : ndarray of int, of shape (n,)
         Codes from 0 on, each of which occurs (``data.independence.groups_of``).
     seed, resamples : int
@@ -49,8 +49,8 @@ def bootstrap(
     Returns
     -------
     dict
-        By name an array of shape (1 + resamples,): the first value is that of all rows. NaN where a
-        metric is not defined on a resample.
+        By name an array of shape (1 + resamples,) or (1 + resamples, k): the first value is that of
+        all rows. NaN where a metric is not defined on a resample.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from modelling.data.independence import groups_of
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.judgement.evaluation import RequirementResult, evaluate, judge_gate, scored_rows
+from modelling.judgement.group_results import GroupTable, Slice
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.packaging import Package
@@ -57,6 +58,8 @@ class Judgement:
     cut_off : float, optional
         From which on the model refuses a row, in what its decision compares
         (``DecisionRule.compared``). None but of two classes.
+    groups : tuple of GroupTable
+        By each column of groups (``modelling.judgement.groups``), and the worst ``slices``.
     """
 
     use_case: UseCase
@@ -71,6 +74,8 @@ class Judgement:
     gate: RequirementResult
     unknown: dict[str, float]
     cut_off: float | None = None
+    groups: tuple[GroupTable, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
     @property
     def lost_to(self) -> list[str]:

@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
 from modelling.data.splitting import Parts
 from modelling.judgement.evaluation import RequirementResult, gate_state
+from modelling.judgement.groups.description import group_metrics, group_records, slice_records
 from modelling.judgement.judging import Judgement
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
@@ -159,6 +160,14 @@ class TrackedRun:
             self.client.log_artifact(self.run_id, str(drawn), str(path.parent).strip("."))
             finding = figure.get_suptitle().replace("\n", " ")
             self.pictures[file] = Picture(finding, drawn.read_bytes())
+
+    def log_groups(self, judgement: Judgement) -> None:
+        """Log what is known of groups and segments as ``groups/*``, and as JSON for programs."""
+        self.log_metrics(group_metrics(judgement))
+        records = {"groups": group_records(judgement), "slices": slice_records(judgement)}
+        for name, found in records.items():
+            if found:
+                self.log_text(json.dumps(found, indent=2), f"judgement/{name}.json")
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         now = int(time.time() * 1000)

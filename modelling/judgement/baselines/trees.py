@@ -1,6 +1,6 @@
 """Trees on the raw columns: gradient boosting, and a random forest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ def fit_boosting(inputs: BaselineInputs) -> BaselineOutputs:
 
     is_regression = inputs.problem == "regression"
     boosting = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
-    encode = raw_columns(inputs)
+    encode = raw_columns(inputs.train, inputs.kinds)
     model = boosting(
         max_iter=500,
         early_stopping=True,
@@ -51,14 +51,22 @@ def fit_random_forest(inputs: BaselineInputs) -> BaselineOutputs:
 
     is_regression = inputs.problem == "regression"
     forest = RandomForestRegressor if is_regression else RandomForestClassifier
-    encode = raw_columns(inputs)
+    encode = raw_columns(inputs.train, inputs.kinds)
     model = forest(n_estimators=100, random_state=0, n_jobs=-1)
     model.fit(encode(inputs.train), inputs.train_target)
     return outputs_of(model, inputs, encode)
 
 
-def raw_columns(inputs: BaselineInputs) -> Callable[["pd.DataFrame"], np.ndarray]:
+def raw_columns(
+    train: "pd.DataFrame", kinds: Mapping[str, str]
+) -> Callable[["pd.DataFrame"], np.ndarray]:
     """What turns raw rows into numbers, learnt from the training rows.
+
+    Parameters
+    ----------
+    train : DataFrame
+    kinds : mapping
+        The columns, in their order, with their kinds.
 
     Returns
     -------
@@ -70,11 +78,11 @@ def raw_columns(inputs: BaselineInputs) -> Callable[["pd.DataFrame"], np.ndarray
         fails on them.
     """
     labels = {
-        name: inputs.train[name].value_counts().index[:LABELS]
-        for name, kind in inputs.kinds.items()
+        name: train[name].value_counts().index[:LABELS]
+        for name, kind in kinds.items()
         if kind == "category"
     }
-    cells = inputs.train[[*inputs.kinds]]
+    cells = train[[*kinds]]
     is_unknown = cells.replace([np.inf, -np.inf], np.nan).isna().all().to_numpy()
 
     def encode(part: "pd.DataFrame") -> np.ndarray:
@@ -83,7 +91,7 @@ def raw_columns(inputs: BaselineInputs) -> Callable[["pd.DataFrame"], np.ndarray
                 _codes(part[name], labels[name])
                 if name in labels
                 else part[name].to_numpy(dtype=np.float64)
-                for name in inputs.kinds
+                for name in kinds
             ]
         )
         encoded = np.where(np.isfinite(encoded), encoded, np.nan)

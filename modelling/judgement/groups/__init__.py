@@ -1,0 +1,1 @@
+"""To whom a model does what: groups of customers, segments where it is weak, and proxies."""
