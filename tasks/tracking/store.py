@@ -16,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from filelock import BaseFileLock, FileLock
 
+from modelling.checkout import home_folder
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
@@ -24,7 +25,6 @@ from tasks.workers.processes import end_processes, process_tree
 if TYPE_CHECKING:  # the command line uses this module before the heavy imports
     from mlflow import MlflowClient
 
-ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
 # MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
 # goes by the address, or by what was last pressed in the browser; others go by the tag.
@@ -35,7 +35,7 @@ RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate
 
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, otherwise the SQLite database in ``mlruns/``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{local_store() / 'mlflow.db'}"
 
 
 def ui_address() -> str:
@@ -161,7 +161,12 @@ def local_folder() -> Path:
     uri = tracking_uri()
     if uri.startswith("sqlite:///"):
         return Path(uri.removeprefix("sqlite:///")).resolve().parent
-    return ROOT / "mlruns"
+    return local_store()
+
+
+def local_store() -> Path:
+    """The folder of the database that is used where no other store is configured."""
+    return home_folder() / "mlruns"
 
 
 def scratch_folder(run_id: str) -> Path:
