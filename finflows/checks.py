@@ -90,7 +90,7 @@ def check(
     DataRefused
         Where there is no table, or it can't be split as declared.
     """
-    from finflows.declared import declared_with
+    from finflows.given import declared_with
     from modelling.refusals import DataRefused
 
     session.configure()

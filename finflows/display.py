@@ -1,4 +1,4 @@
-"""How results look in a notebook. All text is escaped: it holds names from other people's tables."""
+"""How results look in a notebook. All text is escaped: it holds names from tables."""
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +59,7 @@ def facts(title: str, rows: Iterable[tuple[str, object]]) -> str:
 
 def lines(title: str, rows: Iterable[tuple[str, object]]) -> str:
     """The same as plain text."""
-    return "\n".join([title, *(f"  {name:12}{value}" for name, value in rows)])
+    return "\n".join([title, *(f"  {name:14}{value}" for name, value in rows)])
 
 
 def folded(summary: str, text: str) -> str:

@@ -157,7 +157,7 @@ def train(
     MachineError
         Where the training was killed; ``finflows resume RUN_ID`` goes on with it.
     """
-    from finflows.declared import declared_with
+    from finflows.given import declared_with
 
     session.configure()
     with declared_with(use_case, frame, settings) as given, session.stage_lines(quiet):
