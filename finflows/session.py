@@ -9,22 +9,25 @@ from functools import cache
 
 @cache
 def configure() -> None:
-    """Configure the libraries before they are imported, once. Raises UsageError where the store or
-    Prefect's folder can't be used."""
-    from flows.command_line import terminal
-    from tasks.tracking.store import refuse_unusable_store
+    """Configure the libraries before they are imported, once."""
+    from flows.command_line.terminal import configure_environment
 
-    terminal.configure_environment(verbose=False)
-    terminal.refuse_unwritable_home()
-    refuse_unusable_store()
+    configure_environment(verbose=False)
 
 
 @cache
 def start() -> None:
-    """Start what a training needs, once: a Prefect server where none is configured, a worker."""
+    """Start what a training needs, once: a Prefect server where none is configured, a worker.
+
+    Raises UsageError where the store or Prefect's folder can't be used.
+    """
+    from flows.command_line.terminal import refuse_unwritable_home
     from flows.command_line.warm_up import warm_up
+    from tasks.tracking.store import refuse_unusable_store
 
     configure()
+    refuse_unwritable_home()
+    refuse_unusable_store()
     warm_up()
     gc.unfreeze()  # the objects of whoever calls may be freed again
 

@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from filelock import BaseFileLock, FileLock
 
-from modelling.checkout import home_folder
+from modelling.checkout import IS_CHECKOUT, home_folder
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
@@ -205,8 +205,9 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
 
 
 def how_to_open(path: str) -> str:
-    """How to open ``path`` in the UI: on the server, or after ``make ui``."""
-    first = "" if tracking_uri().startswith(("http:", "https:")) else "make ui, then "
+    """How to open ``path`` in the UI: on the server, or after it is started."""
+    start = "make ui" if IS_CHECKOUT else "finflows ui"
+    first = "" if tracking_uri().startswith(("http:", "https:")) else f"{start}, then "
     return f"{first}{ui_address()}{path}"
 
 
