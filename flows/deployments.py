@@ -14,6 +14,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from modelling.checkout import CODE
 from modelling.declaration.use_case_files import find_use_case, use_case_names
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets
@@ -22,8 +23,7 @@ from tasks.workers.ports import refuse_taken_port
 from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
 from tasks.workers.temporary_server import TemporaryServer
 
-ROOT = Path(__file__).resolve().parents[1]
-PLAN = ROOT / "prefect.yaml"
+PLAN = CODE / "prefect.yaml"
 TYPE_NAMES = {str: "text", dict: "list of NAME: VALUE"}
 REQUIRED_FIELDS = ("name", "entrypoint", "schedules", "concurrency_limit")  # of each deployment
 
@@ -34,7 +34,7 @@ def serve_schedule(workers: int, port: int, file: Path = PLAN) -> None:
     Uses the configured Prefect server, or one of its own on 127.0.0.1.
     """
     plan = planned_deployments(file)
-    os.chdir(ROOT)  # entrypoints are relative paths
+    os.chdir(CODE)  # entrypoints are relative paths
     deployments = [_deployment(entry, file) for entry in plan]
     with prefect_server(port) as url, temporary_settings({PREFECT_API_URL: url}):
         watch_heartbeats()

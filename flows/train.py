@@ -16,6 +16,7 @@ from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.groups.group_judging import judge_groups
+from modelling.judgement.intervals import Interval
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
@@ -55,7 +56,11 @@ class TrainingResult(BaseModel):
     gate: dict[str, bool | str]
     model: dict[str, str]
     paths: dict[str, str]
-    compared: str = Field("", exclude=True)  # in words, for the terminal
+    # For those who asked in Python or at a terminal, not for scripts.
+    compared: str = Field("", exclude=True)  # in words
+    epochs: dict[str, list[float]] = Field({}, exclude=True)
+    baselines: dict[str, dict[str, float]] = Field({}, exclude=True)
+    advantages: dict[tuple[str, str], Interval] = Field({}, exclude=True)
 
     @classmethod
     def of(
@@ -71,6 +76,9 @@ class TrainingResult(BaseModel):
             model=model,
             paths=run.paths,
             compared=compared_with_strongest(judgement),
+            epochs=trained.history.metrics,
+            baselines=judgement.baseline_metrics,
+            advantages=judgement.advantages,
         )
 
 
@@ -100,12 +108,14 @@ def run_training(
     to_registry: bool = True,
     resume: str | None = None,
     data: PreparedData | None = None,
+    declared: UseCase | None = None,
 ) -> TrainingResult:
-    """The body of ``train``; ``data`` is the table of the use case where it is prepared already."""
+    """The body of ``train``; ``data`` is the table of the use case where it is prepared already,
+    ``declared`` its declaration where that is in no file."""
     overrides = reference_secrets(overrides or {})  # from here on there are references only
     parameters = {"use_case_name": use_case_name, "overrides": overrides}
     parameters |= {"remedies": remedies, "to_registry": to_registry}
-    declared = find_use_case(use_case_name)
+    declared = declared or find_use_case(use_case_name)
     use_case = override(declared, overrides)
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         data = data or prepare_data(use_case)
@@ -128,16 +138,25 @@ def run_training(
     return TrainingResult.of(run, trained, judgement, model)
 
 
-def train_on(data: PreparedData) -> Callable[[str, dict[str, Any]], TrainingResult]:
-    """The flow ``train`` over a table that is prepared already, which is no parameter of it:
-    Prefect stores parameters."""
+def train_on(
+    data: PreparedData | None = None, declared: UseCase | None = None
+) -> Callable[..., TrainingResult]:
+    """The flow ``train`` over a table that is prepared already, or of a declaration that is in no
+    file. Neither is a parameter of it: Prefect stores parameters."""
 
     @without_secrets
     @flow(name="train", flow_run_name=dated_name, persist_result=False)
-    def train_prepared(use_case_name: str, overrides: dict[str, Any]) -> TrainingResult:
-        return run_training(use_case_name, overrides, data=data)
+    def train_given(
+        use_case_name: str,
+        overrides: dict[str, Any],
+        remedies: int = 0,
+        to_registry: bool = True,
+    ) -> TrainingResult:
+        return run_training(
+            use_case_name, overrides, remedies, to_registry, data=data, declared=declared
+        )
 
-    return train_prepared
+    return train_given
 
 
 def register_and_promote(

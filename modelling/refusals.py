@@ -10,14 +10,22 @@ from difflib import get_close_matches
 from modelling.secrets import hide_secrets
 
 
-class UsageError(ValueError):
+class _Explained(Exception):
+    """An error that its message explains: no traceback helps whoever can correct it."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows (IPython asks for it)."""
+        return ["; ".join([f"{type(self).__name__}: {self}", *getattr(self, "__notes__", ())])]
+
+
+class UsageError(_Explained, ValueError):
     """A command, flag, declaration or server is wrong (exit code 2)."""
 
     def __init__(self, message: str):
         super().__init__(hide_secrets(message))
 
 
-class MachineError(RuntimeError):
+class MachineError(_Explained, RuntimeError):
     """The machine failed: a killed process, no memory, a full disk (exit code 1)."""
 
 
@@ -34,7 +42,7 @@ class BrokenRule:
     remedy: str = ""
 
 
-class DataRefused(ValueError):
+class DataRefused(_Explained, ValueError):
     """The data can't be used (exit code 3); ``broken`` has the broken rules, with counts."""
 
     def __init__(self, message: str, broken: tuple[BrokenRule, ...] = ()):

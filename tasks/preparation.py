@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from modelling.data.derived_columns import derive_columns
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_source
+from modelling.data.sources.frames import SCHEME
 from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, merge_classes
 from modelling.data.typed_columns import kinds_of, type_columns
@@ -75,6 +76,8 @@ def source_name(use_case: UseCase, found: tuple[str, ...] = ()) -> str:
     if not isinstance(use_case.source, Source):
         return f"{use_case.source.__module__}.{use_case.source.__qualname__}"
     uri = use_case.source.uri
+    if uri.startswith(SCHEME):
+        return f"{uri}, a frame in Python: the run can be repeated only with it"
     is_address = "://" in uri or uri.startswith("package:")
     shown = hide_secrets(uri if is_address else Path(uri).name)
     return shown + (f" ({', '.join(found)})" if found else "")

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from modelling.declaration import Source
+from modelling.declaration.references import reference_secrets
 from modelling.refusals import UsageError
 from tasks.tracking.store import is_writable
 
@@ -53,9 +55,20 @@ def name_of(file: Path | None, table: str, target: str) -> str:
     return "_".join(words if words and words[0][0].isalpha() else ["drafted", *words])[:100]
 
 
-def seen_from(file: Path, table: str) -> str:
-    """The address of a table as a declaration in ``file`` finds it, from any folder."""
+def refuse_secrets(source: Source) -> None:
+    """A declaration is read by many: a password does not get into it."""
+    for text in (source.uri, source.query or ""):
+        if reference_secrets(text) != text:
+            raise UsageError(
+                "a draft keeps no password: export it as a variable and write its name in the "
+                "address, as in 'postgresql://user:$DB_PASSWORD@host/database'"
+            )
+
+
+def seen_from(file: Path, table: str, is_there: bool = True) -> str:
+    """The address of a table as a declaration in ``file`` finds it, from any folder. What is not
+    there is no path, unless it ``is_there`` only later."""
     path = Path(table).absolute()
-    if not path.exists() or Path(table).is_absolute():
+    if (is_there and not path.exists()) or Path(table).is_absolute():
         return table
     return os.path.relpath(path, file.absolute().parent)

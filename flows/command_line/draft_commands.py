@@ -61,7 +61,7 @@ def draft(
     """Write the use case of a table that is not declared yet, with a reason beside each line."""
     fields = {**parse_fields(source or [], "--source"), **({"query": query} if query else {})}
     declared = declare_source(table, fields)
-    _refuse_secrets(declared)
+    arguments.refuse_secrets(declared)
     name = names.check_use_case_name(name or arguments.name_of(to, table, target))
     file = to or folder_for_new_declarations() / f"{name}.py"
     arguments.refuse_output(file, "--to")
@@ -102,16 +102,6 @@ def _look_at(source: Source, file: Path, wanted: Wanted, as_json: bool) -> Table
         table, read, said = read_undeclared(source)
         beside = read.model_copy(update={"uri": arguments.seen_from(file, source.uri)})
         return draft_table(table, beside, said, wanted, ask, tell)
-
-
-def _refuse_secrets(source: Source) -> None:
-    """A file is read by many: a password does not get into it."""
-    for text in (source.uri, source.query or ""):
-        if reference_secrets(text) != text:
-            raise UsageError(
-                "a draft keeps no password: export it as a variable and write its name in the "
-                "address, as in 'postgresql://user:$DB_PASSWORD@host/database'"
-            )
 
 
 def _progress(as_json: bool) -> Progress:

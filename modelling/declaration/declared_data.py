@@ -27,8 +27,9 @@ class Source(Declaration):
     packed (.gz, .xz, .bz2, .zst, .zip), a folder of them or a glob; ``package:DISTRIBUTION/PATH``
     (a file inside an installed package, which is not imported; there also a pandas pickle
     compressed with xz, ``.pkl.compress``), ``openml:NAME`` or ``openml:ID``, or a SQLAlchemy URL
-    together with ``query``. A variable of the environment that is the whole address, or user or
-    password of a database, is put in when it is read, so that nobody writes passwords down;
+    together with ``query``; ``memory:NAME`` is a frame that was given in Python. A variable of the
+    environment that is the whole address, or user or password of a database, is put in when it is
+    read, so that nobody writes passwords down;
     ``FINFLOWS_VARIABLES`` names others. A relative path is looked for beside the declaration.
 
     ``delimiter`` and ``encoding`` are found out where they are certain; ``decimal`` and

@@ -128,7 +128,9 @@ def refuse_unreadable(source: Any) -> None:
     for setting in ("uri", "query"):
         if isinstance(text := getattr(source, setting, None), str):
             text = expand(text, f"source.{setting}")
-            is_path = setting == "uri" and not re.match(r"[\w+.-]+://|package:|openml:", text)
+            is_path = setting == "uri" and not re.match(
+                r"[\w+.-]+://|package:|openml:|memory:", text
+            )
             if is_path and not Path(text).exists() and not any(iglob(text, recursive=True)):
                 raise UsageError(f"no such file: {hide_secrets(source.uri)}")
 

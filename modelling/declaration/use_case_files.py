@@ -1,8 +1,8 @@
 """Find declared use cases: modules with a ``USE_CASE`` in a folder ``use_cases/``.
 
-These folders are that of this checkout, those in the folders on ``PYTHONPATH``, and that in the
-current folder. A file is read before it is imported: one without ``USE_CASE`` is a helper of
-others, and a broken one matters only to those who ask for it.
+These folders are that of this checkout (or the samples of an installed package), those in the
+folders on ``PYTHONPATH``, and that in the current folder. A file is read before it is imported: one
+without ``USE_CASE`` is a helper of others, and a broken one matters only to those who ask for it.
 """
 
 import ast
@@ -17,13 +17,16 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
+from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.declaration.declared_data import Source
 from modelling.declaration.overrides import describe_error
 from modelling.declaration.use_case import UseCase
 from modelling.refusals import UsageError, nearest
 
-PACKAGE = "use_cases"
-PROJECT_FOLDER = Path(__file__).resolve().parents[2] / PACKAGE
+FOLDER = "use_cases"
+# The package that holds their modules: beside that of this module, wherever it is installed.
+PACKAGE = ".".join([*__name__.split(".")[:-3], FOLDER])
+PROJECT_FOLDER = CODE / FOLDER
 DECLARES_USE_CASE = re.compile(r"^(from .+ import .*|import .*)?\bUSE_CASE\b", re.MULTILINE)
 
 
@@ -41,7 +44,7 @@ def find_use_case(name: str) -> UseCase:
         raise UsageError(f"unknown use case '{name}'{nearest(name, use_case_names())}")
     file = _shown(files[name])
     try:
-        declared = importlib.import_module(f"{PACKAGE}.{name}")
+        declared = _import(name, files[name])
     except ValidationError as error:
         raise UsageError(f"{file}: {describe_error(error, UseCase)}") from None
     except SyntaxError as error:
@@ -49,13 +52,28 @@ def find_use_case(name: str) -> UseCase:
         raise UsageError(f"{where}: {error.msg}") from None
     except (Exception, SystemExit) as error:  # the code of a declaration may raise anything
         message = str(error).partition("\n")[0]
+        if isinstance(error, ModuleNotFoundError) and error.name == "modelling":  # of a checkout
+            message += ": import from finflows.declaration, which is there in a checkout too"
         raise UsageError(f"{file}: {type(error).__name__}: {message}") from None
     use_case = getattr(declared, "USE_CASE", None)
     if not isinstance(use_case, UseCase):
         raise UsageError(f"{file}: it must define USE_CASE = UseCase(...)")
     if use_case.name != name:
         raise UsageError(f"{file}: its name is '{use_case.name}'; change it to '{name}'")
-    return _with_source_beside(use_case, files[name].parent)
+    return with_source_beside(use_case, files[name].parent)
+
+
+_imported: dict[str, tuple[Path, int]] = {}
+
+
+def _import(name: str, file: Path) -> ModuleType:
+    """The module of a declaration; anew where its file has changed, as while a notebook is open."""
+    seen = (file, file.stat().st_mtime_ns)
+    if _imported.get(name, seen) != seen:
+        sys.modules.pop(f"{PACKAGE}.{name}", None)
+        importlib.invalidate_caches()
+    _imported[name] = seen
+    return importlib.import_module(f"{PACKAGE}.{name}")
 
 
 def place_of(name: str, column: str) -> str:
@@ -70,16 +88,17 @@ def place_of(name: str, column: str) -> str:
 
 
 def folder_for_new_declarations() -> Path:
-    """Where a new declaration belongs: the folder ``use_cases/`` here, or in this checkout."""
-    here = Path.cwd() / PACKAGE
-    return here if here.is_dir() else PROJECT_FOLDER
+    """Where a new declaration belongs: the folder ``use_cases/`` here, or in this checkout. In an
+    installed package nobody would find it again."""
+    here = Path.cwd() / FOLDER
+    return here if here.is_dir() or not IS_CHECKOUT else PROJECT_FOLDER
 
 
 def _shown(file: Path) -> str:
-    return f"{PACKAGE}/{file.name}" if file.parent == PROJECT_FOLDER else str(file)
+    return f"{FOLDER}/{file.name}" if file.parent == PROJECT_FOLDER else str(file)
 
 
-def _with_source_beside(use_case: UseCase, folder: Path) -> UseCase:
+def with_source_beside(use_case: UseCase, folder: Path) -> UseCase:
     """A table in the folder of its declaration is found whatever the current folder is."""
     source = use_case.source
     if not isinstance(source, Source) or Path(source.uri).is_absolute():
@@ -113,13 +132,13 @@ def extend_use_case_package() -> ModuleType:
     where it does not load, the folder of this checkout is.
     """
     here = str(Path.cwd())
-    if here not in sys.path and (Path(here) / PACKAGE).is_dir():
+    if here not in sys.path and (Path(here) / FOLDER).is_dir():
         sys.path.append(here)  # at the end: it shadows nothing, and is passed on to workers
     try:
         package = importlib.import_module(PACKAGE)
     except (Exception, SystemExit):
         package = _project_package()
-    beside = [Path(entry or here) / PACKAGE for entry in sys.path]
+    beside = [Path(entry or here) / FOLDER for entry in sys.path]
     folders = dict.fromkeys(str(path) for path in [PROJECT_FOLDER, *beside] if path.is_dir())
     if list(package.__path__) != list(folders):
         package.__path__ = list(folders)

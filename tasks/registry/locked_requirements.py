@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tasks.tracking.store import ROOT
+from modelling.checkout import CODE
 
 log = logging.getLogger("finflows")
-LOCK = ROOT / "requirements.lock"
+LOCK = CODE / "requirements.lock"
 ENTRY = re.compile(r"^[a-z0-9].*\n(?:[ ]+.*\n)*", re.MULTILINE)
 PINNED = re.compile(r"[^ ;]+==[^ ;]+")
 NEEDED_BY = re.compile(r"^ +# +(?:via )?([a-z0-9][a-z0-9.-]*)", re.MULTILINE)

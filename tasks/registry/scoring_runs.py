@@ -25,14 +25,15 @@ Answer = Callable[[pd.DataFrame], pd.DataFrame]
 
 class ModelInterface(NamedTuple):
     """What scoring uses of a model: its ``answer`` function, the ``kinds`` of its input columns,
-    the types of its ``outputs``, the share of rows that may have unknown labels (by column), and
-    the format of numbers in text."""
+    the types of its ``outputs``, the share of rows that may have unknown labels (by column), the
+    format of numbers in text, and of a binary model the cut-off of its decision."""
 
     answer: Answer
     kinds: Mapping[str, str]
     outputs: Mapping[str, str]
     unknown_at_most: Mapping[str, float] = {}
     text_format: TextFormat = TextFormat()
+    cut_off: float | None = None
 
 
 class LoadedModel(NamedTuple):
@@ -86,6 +87,7 @@ def load_registered(name: str, version: str | None = None, reasons: int = 0) -> 
         outputs=outputs,
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
         text_format=TextFormat(**getattr(unwrapped, "written", {})),  # not in older models
+        cut_off=unwrapped.scorer.cut_off if unwrapped.scorer.problem == "binary" else None,
     )
     return LoadedModel(name, requested, str(model.model_id), interface)
 

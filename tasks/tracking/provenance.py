@@ -5,8 +5,8 @@ import os
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
+from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.declaration import UseCase
-from tasks.tracking.store import ROOT
 from tasks.workers.processes import process_tag
 
 
@@ -38,7 +38,7 @@ def installed_version() -> str:
 def code_and_lock() -> dict[str, str]:
     """The commit of this checkout, whether its code has changed since (other files don't count),
     and the hash of the lock."""
-    lock = ROOT / "requirements.lock"
+    lock = CODE / "requirements.lock"
     lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()[:16] if lock.exists() else "none"
     commit = _git("rev-parse", "HEAD")
     changed = bool(_git("status", "--porcelain", "--", "*.py"))
@@ -50,8 +50,10 @@ def code_and_lock() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
+    if not IS_CHECKOUT:  # git would answer for whatever repository the environment lies in
+        return ""
     try:
-        command = ["git", "-C", str(ROOT), *arguments]
+        command = ["git", "-C", str(CODE), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""

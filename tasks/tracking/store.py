@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from filelock import BaseFileLock, FileLock
 
+from modelling.checkout import IS_CHECKOUT, home_folder
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
@@ -25,7 +26,6 @@ from tasks.workers.processes import end_processes, process_tree
 if TYPE_CHECKING:  # the command line uses this module before the heavy imports
     from mlflow import MlflowClient
 
-ROOT = Path(__file__).resolve().parents[2]
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
 # MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
 # goes by the address, or by what the browser knows (``tasks.tracking.ui``); others go by the tag.
@@ -37,7 +37,7 @@ RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate
 
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, otherwise the SQLite database in ``mlruns/``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlruns' / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{local_store() / 'mlflow.db'}"
 
 
 def ui_address() -> str:
@@ -163,7 +163,12 @@ def local_folder() -> Path:
     uri = tracking_uri()
     if uri.startswith("sqlite:///"):
         return Path(uri.removeprefix("sqlite:///")).resolve().parent
-    return ROOT / "mlruns"
+    return local_store()
+
+
+def local_store() -> Path:
+    """The folder of the database that is used where no other store is configured."""
+    return home_folder() / "mlruns"
 
 
 def scratch_folder(run_id: str) -> Path:
@@ -202,8 +207,9 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
 
 
 def how_to_open(path: str) -> str:
-    """How to open ``path`` in the UI: on the server, or after ``make ui``."""
-    first = "" if tracking_uri().startswith(("http:", "https:")) else "make ui, then "
+    """How to open ``path`` in the UI: on the server, or after it is started."""
+    start = "make ui" if IS_CHECKOUT else "finflows ui"
+    first = "" if tracking_uri().startswith(("http:", "https:")) else f"{start}, then "
     return f"{first}{ui_address()}{path}"
 
 

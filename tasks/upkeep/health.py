@@ -7,7 +7,7 @@ import sys
 import tomllib
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -23,13 +23,14 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 
+from modelling.checkout import CODE
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets, without_login
 from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.pages import all_pages
-from tasks.tracking.store import ROOT, connect, is_file_store, local_folder, tracking_uri
+from tasks.tracking.store import connect, is_file_store, local_folder, tracking_uri
 
 MAXIMUM_CLOCK_DIFFERENCE_SECONDS = 30
 
@@ -61,11 +62,10 @@ def run_checks() -> list[Check]:
     return [check._replace(finding=hide_secrets(check.finding)) for check in found]
 
 
-def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
+def check_versions(declared: Path = CODE / "pyproject.toml") -> Check:
     """The installed packages are within the bounds that this project declares."""
-    project = tomllib.loads(declared.read_text(encoding="utf-8"))["project"]
     broken = []
-    for requirement in map(Requirement, project["dependencies"]):
+    for requirement in _requirements(declared):
         try:
             installed = version(requirement.name)
         except PackageNotFoundError:
@@ -75,6 +75,15 @@ def check_versions(declared: Path = ROOT / "pyproject.toml") -> Check:
             broken.append(f"{requirement.name} {installed} is not {requirement.specifier}")
     finding = "; ".join(broken) + ": run make setup" if broken else "as declared"
     return Check("versions", not broken, finding)
+
+
+def _requirements(declared: Path) -> list[Requirement]:
+    """What the project needs: as the checkout declares it, or as the installed package does."""
+    if not declared.exists():
+        needed = map(Requirement, requires("finance-flows") or [])
+        return [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    project = tomllib.loads(declared.read_text(encoding="utf-8"))["project"]
+    return [Requirement(text) for text in project["dependencies"]]
 
 
 def check_file_store() -> Check:

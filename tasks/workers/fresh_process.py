@@ -26,7 +26,8 @@ try:
 except EOFError:
     sys.exit()
 answers = mlflow.pyfunc.load_model(folder).predict(rows)
-foreign = {"tensorflow", "keras", "sklearn", "modelling", "tasks", "flows"} & set(sys.modules)
+foreign = {"tensorflow", "keras", "sklearn", "modelling", "tasks", "flows", "finflows"}
+foreign &= set(sys.modules)
 pickle.dump((answers, sorted(foreign)), answer)
 answer.flush()
 """

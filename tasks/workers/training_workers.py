@@ -155,9 +155,17 @@ def share_of_cores(workers: int) -> dict[str, str]:
     }
 
 
+def hide_native_stderr() -> None:
+    """Hide what this process writes to file descriptor 2; a notebook would show it."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+
+
 def serve(descriptor: int) -> None:
     """The process of the worker: train each job that arrives, until the flow's process ends."""
     os.umask(0o077)  # only their owner can read checkpoints and networks
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3":
+        hide_native_stderr()  # TensorFlow's first lines come before it knows that nobody wants them
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Otherwise TensorFlow takes all memory of a GPU, which others may use, too.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

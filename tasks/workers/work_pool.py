@@ -26,6 +26,7 @@ from prefect.runner.storage import LocalStorage
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 
+from modelling.checkout import CODE
 from modelling.declaration import names
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.attempt import TrainedNetwork
@@ -36,7 +37,6 @@ from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatc
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
-ROOT = Path(__file__).resolve().parents[2]
 ENTRYPOINT = "flows/train_job.py:train_job"
 ROWS, JOB, RESULT, FLOW_RUN = "rows.pickle", "job.pickle", "fitted.pickle", "flow_run.txt"
 MAXIMUM_DEATHS = 3  # of the training process, before its flow run fails
@@ -67,9 +67,9 @@ class WorkPool:
             start = f"prefect worker start --pool {name}"
             raise UsageError(f"--pool {name}: no worker is online: start one with '{start}'")
         watch_heartbeats()  # or a flow run whose machine failed stays RUNNING for ever
-        checkout = LocalStorage(str(ROOT))  # in place: Prefect would copy it for each run
+        checkout = LocalStorage(str(CODE))  # in place: Prefect would copy it for each run
         # A deployment per checkout, so that trials do not run the code of another checkout.
-        deployment_name = f"{name}-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+        deployment_name = f"{name}-{hashlib.sha256(str(CODE).encode()).hexdigest()[:8]}"
         deployment: Any = RunnerDeployment.from_storage(checkout, ENTRYPOINT, deployment_name)
         deployed = deployment.apply(work_pool_name=name)
         shared_by = math.ceil(slots / workers)

@@ -1,0 +1,67 @@
+"""How results look in a notebook. All text is escaped: it holds names from tables."""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture (``png``) that displays itself."""
+
+    name: str
+    png: bytes
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+    def __repr__(self) -> str:
+        return f"<picture {self.name}, {len(self.png):,} bytes>"
+
+    def html(self) -> str:
+        """The picture inside a page, at most 600 pixels wide."""
+        data = base64.b64encode(self.png).decode()
+        return f'<img alt="{escape(self.name)}" width="600" src="data:image/png;base64,{data}">'
+
+
+class Pictures(Mapping[str, Picture]):
+    """Pictures by name, which display themselves together."""
+
+    def __init__(self, by_name: Mapping[str, bytes]):
+        self._pictures = {name: Picture(name, png) for name, png in by_name.items()}
+
+    def __getitem__(self, name: str) -> Picture:
+        return self._pictures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pictures)
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __repr__(self) -> str:
+        return f"<pictures: {', '.join(self)}>"
+
+    def _repr_html_(self) -> str:
+        return "".join(picture.html() for picture in self.values())
+
+
+def facts(title: str, rows: Iterable[tuple[str, object]]) -> str:
+    """A heading, and a table of what is known beside its name."""
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{escape(name)}</th>"
+        f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
+        for name, value in rows
+    )
+    return f"<h4>{escape(title)}</h4><table>{cells}</table>"
+
+
+def lines(title: str, rows: Iterable[tuple[str, object]]) -> str:
+    """The same as plain text."""
+    return "\n".join([title, *(f"  {name:14}{value}" for name, value in rows)])
+
+
+def folded(summary: str, text: str) -> str:
+    """A long text behind its title."""
+    return f"<details><summary>{escape(summary)}</summary><pre>{escape(text)}</pre></details>"

@@ -1,0 +1,246 @@
+"""A use case that is drafted in a notebook, and saved where the command line finds it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finflows import display, session
+from modelling.refusals import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from modelling.declaration import Source, UseCase
+    from modelling.drafting.columns.findings import TableFindings
+
+WRITTEN_LATER = "the table was a frame in Python: name the file or query that it comes from"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A drafted use case. It displays itself, ``finflows.train`` trains it as it is.
+
+    Attributes
+    ----------
+    findings : TableFindings
+        All that was found, as plain data: counts, shares, round numbers, shared labels.
+    source : Source
+        Where the table is, as it was asked for.
+    frame : DataFrame, optional
+        The table, where it was a frame.
+    """
+
+    findings: "TableFindings"
+    source: "Source"
+    frame: "pd.DataFrame | None" = None
+
+    @property
+    def name(self) -> str:
+        """What the use case is called."""
+        return self.findings.name
+
+    @property
+    def text(self) -> str:
+        """The module that declares it, with the reason beside each line."""
+        return self._text(self._file())
+
+    @property
+    def use_case(self) -> "UseCase":
+        """The declaration itself."""
+        from modelling.declaration.use_case_files import with_source_beside
+        from modelling.drafting.writer import declared_by
+
+        return with_source_beside(declared_by(self.text), self._file().parent)
+
+    @property
+    def columns(self) -> "pd.DataFrame":
+        """One row per column of the table: its ``kind`` and ``role``, why it is ``left_out``
+        (None: it is declared), and ``notes`` with the evidence."""
+        import pandas as pd
+
+        found = [
+            {
+                "column": column.name,
+                "kind": column.kind,
+                "role": column.role,
+                "left_out": column.left_out,
+                "notes": " ".join(column.notes),
+            }
+            for column in self.findings.columns
+        ]
+        return pd.DataFrame(found).set_index("column")
+
+    def save(
+        self,
+        folder: str | Path | None = None,
+        *,
+        table: str | Path | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the declaration to a file, from which the command line and ``train(name)`` take it.
+
+        Parameters
+        ----------
+        folder : path, optional
+            By default ``use_cases/`` in the current folder, or that of the checkout.
+        table : path, optional
+            Where the frame is written, as a Parquet file that only you can read, so that the use
+            case finds it. Without it, the source of the file is to be named by hand.
+        force : bool
+            Write over a file that is there.
+
+        Raises
+        ------
+        UsageError
+            Where the file is there already, can't be written, or ``table`` is given without a
+            frame. Nothing is written then.
+        """
+        from flows.command_line import arguments
+
+        file = (Path(folder) if folder else self._file().parent) / f"{self.name}.py"
+        text = self._text(file, table)
+        if file.exists() and not force:
+            raise UsageError(
+                f"{file} is there already: save(force=True) writes over it, draft(..., name=...) "
+                "gives it another name"
+            )
+        if table is not None:
+            arguments.refuse_output(Path(table), "table")
+        if folder is None:
+            file.parent.mkdir(exist_ok=True)
+        arguments.refuse_output(file, "folder")
+        if table is not None:
+            self._write_table(Path(table))
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def _write_table(self, table: Path) -> None:
+        from tasks.tracking.unfinished_files import unfinished_file
+
+        assert self.frame is not None
+        with unfinished_file(table.absolute()) as part:
+            self.frame.to_parquet(part)
+
+    def _file(self) -> Path:
+        from modelling.declaration.use_case_files import folder_for_new_declarations
+
+        return folder_for_new_declarations() / f"{self.name}.py"
+
+    def _text(self, file: Path, table: str | Path | None = None) -> str:
+        """The text as it stands in ``file``, from where its source is found."""
+        from flows.command_line.arguments import seen_from
+        from modelling.drafting.writer import draft_text
+
+        findings = self.findings
+        if table is not None:
+            if self.frame is None:
+                raise UsageError(f"table: {self.name} was not drafted from a frame: it has a file")
+            found = findings.source
+            said = tuple(line for line in found.said if line != WRITTEN_LATER)
+            beside = seen_from(file, str(table), is_there=False)
+            findings = replace(findings, table=beside, source=replace(found, said=said))
+        elif self.frame is None:
+            findings = replace(findings, table=seen_from(file, self.source.uri))
+        return draft_text(findings)
+
+    def _facts(self) -> Iterator[tuple[str, object]]:
+        found = self.findings
+        kinds = Counter(column.kind for column in found.kept)
+        yield "rows", f"{found.rows:,}"
+        shown = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        yield "columns", f"{len(found.columns)}: {shown}; {len(found.left_out)} left out"
+        for said in (found.target.reason, *found.source.said, found.split.reason):
+            if said:
+                yield "taken", said
+        for column in found.left_out:
+            yield "left out", f"{column.name!r}: {column.left_out}"
+        for said in found.worth_a_look:
+            yield "worth a look", said
+
+    def _title(self) -> str:
+        target = self.findings.target
+        return f"{self.name}: {target.problem}, target {target.name}"
+
+    def __repr__(self) -> str:
+        return display.lines(self._title(), self._facts())
+
+    def _repr_html_(self) -> str:
+        shown = display.facts(self._title(), self._facts())
+        return shown + display.folded(f"use_cases/{self.name}.py", self.text)
+
+
+def draft(
+    table: "pd.DataFrame | str | Path",
+    target: str,
+    *,
+    name: str | None = None,
+    time: str | None = None,
+    identifier: str | None = None,
+    positive: str | int | None = None,
+    query: str | None = None,
+    source: Mapping[str, Any] | None = None,
+) -> Draft:
+    """The use case of a table that is not declared yet, with a reason beside each line.
+
+    Parameters
+    ----------
+    table : DataFrame (n rows), or path or address
+        A frame, whose named row labels count as columns; or anything that training reads: CSV,
+        Parquet, Excel, a folder, a URL, ``package:...``, ``openml:...``, a database.
+    target : str
+        The column that is to be predicted.
+    name : str, optional
+        What the use case is called; by default as its file or its target.
+    time, identifier : str, optional
+        The columns that say when a row was decided, and whom it is about; else found out.
+    positive : optional
+        The label that is to be found. Without it the rarer or the worse one is taken, and said.
+    query : str, optional
+        Of a database.
+    source : dict, optional
+        How the table is written, where that can't be found out: ``{"decimal": ","}``.
+
+    Raises
+    ------
+    UsageError
+        Where the table can't be reached, or a column is not there.
+    DataRefused
+        Where it is no table, or nothing can be learnt from it.
+    """
+    from flows.command_line import arguments
+    from modelling.declaration import names
+    from modelling.declaration.overrides import declare_source
+    from modelling.drafting.columns.findings import Wanted
+
+    session.configure()
+    fields = {**(source or {}), **({"query": query} if query else {})}
+    address = str(table) if isinstance(table, str | Path) else ""
+    name = names.check_use_case_name(name or arguments.name_of(None, address, target))
+    label = None if positive is None else str(positive)
+    wanted = Wanted(name, target, time, identifier, label)
+    if isinstance(table, str | Path):
+        declared = declare_source(address, fields)
+        return Draft(_findings(declared, wanted), declared)
+    from modelling.data.sources.frames import in_memory
+
+    with in_memory(table, name) as held:
+        declared = declare_source(held, fields)
+        return Draft(_findings(declared, wanted), declared, table)
+
+
+def _findings(source: "Source", wanted: Any) -> "TableFindings":
+    from flows.command_line.arguments import refuse_secrets
+    from modelling.data.sources.frames import SCHEME
+    from modelling.declaration.references import refuse_unreadable
+    from modelling.drafting.columns.table_source import read_undeclared
+    from modelling.drafting.drafting import draft_table
+
+    refuse_secrets(source)
+    refuse_unreadable(source)
+    table, read, said = read_undeclared(source)
+    if source.uri.startswith(SCHEME):
+        read = read.model_copy(update={"uri": f"{wanted.name}.parquet"})
+        said = (*said, WRITTEN_LATER)
+    return draft_table(table, read, said, wanted)

@@ -1,0 +1,87 @@
+"""Registered models, for scoring frames in Python."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from finflows import session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tasks.registry.scoring_runs import LoadedModel
+
+
+@dataclass(frozen=True, repr=False)
+class ScoringModel:
+    """A registered version, ready to score raw rows."""
+
+    loaded: "LoadedModel"
+
+    @property
+    def name(self) -> str:
+        """The use case."""
+        return self.loaded.name
+
+    @property
+    def version(self) -> str:
+        """The version in the registry."""
+        return self.loaded.version
+
+    @property
+    def threshold(self) -> float | None:
+        """From where on a binary model decides for the positive class: a probability, or with
+        costs an expected cost share (both from 0 to 1). None for other problems."""
+        return self.loaded.interface.cut_off
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that it needs; a frame may have others."""
+        return tuple(self.loaded.interface.kinds)
+
+    def score(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """All answers of the registered model.
+
+        Parameters
+        ----------
+        frame : DataFrame (n rows)
+            Raw rows, as the training source has them; missing cells may be NaN, None or NaT.
+
+        Returns
+        -------
+        DataFrame (n rows)
+            With the frame's row labels: ``probability`` (of the positive class; of several classes
+            ``probability_CLASS``) and ``decision``, or the ``forecast`` in the unit of the target;
+            ``model_version``; ``broken_rules`` and ``unknown`` (text, empty where there are none).
+            The answers of a refused row are missing.
+
+        Raises
+        ------
+        DataRefused
+            Where columns are missing.
+        """
+        return self.loaded.interface.answer(frame)
+
+    def predict(self, frame: "pd.DataFrame") -> "pd.Series":
+        """``score(frame)`` without the rest: the decided class of each row (n,), or the forecast;
+        missing where the row is refused."""
+        answers = self.score(frame)
+        return answers["decision" if "decision" in answers else "forecast"]
+
+    def __repr__(self) -> str:
+        cut_off = "" if self.threshold is None else f", positive from {self.threshold:.4g} on"
+        return f"{self.name} version {self.version}{cut_off}"
+
+
+def load_champion(name: str, version: str | int | None = None) -> ScoringModel:
+    """The champion of the use case ``name``, or another ``version`` of it.
+
+    Its files are compared with the hashes that were stored when it was registered. Raises
+    UsageError where there is none, or they have changed.
+    """
+    from modelling.declaration import names
+
+    session.configure()
+    names.check_use_case_name(name)
+    from tasks.registry.scoring_runs import load_registered
+
+    return ScoringModel(load_registered(name, None if version is None else str(version)))
