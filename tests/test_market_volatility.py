@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flows.train import train
+from tasks.tracking.results import read_results
 
 pytestmark = [pytest.mark.evidence, pytest.mark.usefixtures("store", "prefect_server")]
 
@@ -11,7 +12,7 @@ pytestmark = [pytest.mark.evidence, pytest.mark.usefixtures("store", "prefect_se
 def test_the_network_is_no_worse_than_har_and_better_than_garch_ewma_and_random_walk(client):
     results = [train("market_volatility", {"training.seed": seed}) for seed in range(1, 6)]
     assert all(one.gate["passed"] for one in results)
-    runs = [client.get_run(one.run_id).data.metrics for one in results]
+    runs = [read_results(client, client.get_run(one.run_id)) for one in results]
 
     def mean(name):
         return np.mean([metrics[name] for metrics in runs])

@@ -20,6 +20,8 @@ from servers import PATIENCE, wait_for
 from flows.train import train
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import Transformer, calibrated
+from tasks.registry.reproduction import compare_runs
+from tasks.tracking.results import read_results
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -63,7 +65,7 @@ def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
 
 def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, client):
     run = client.get_run(credit_run.run_id)
-    metrics = run.data.metrics
+    metrics = read_results(client, run)
     assert metrics["test_roc_auc_low"] < metrics["test_roc_auc"] < metrics["test_roc_auc_high"]
     assert metrics["test_skill"] == pytest.approx(2 * metrics["test_roc_auc"] - 1)
     below = client.search_runs(
@@ -77,10 +79,40 @@ def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, cli
         assert metrics[f"baseline_{name}_roc_auc"] == auc
         advantage = metrics[f"advantage_{name}_roc_auc"]
         assert advantage == pytest.approx(metrics["test_roc_auc"] - auc)
+        assert metrics[f"advantage_{name}_roc_auc_low"] <= advantage
     pictures = {one.path for one in client.list_artifacts(run.info.run_id, "judgement")}
     drawn = {"advantages", "roc", "precision_recall", "reliability", "scores_by_class"}
     drawn |= {"confusion", "cost_by_cut_off"}
     assert pictures == {f"judgement/{name}.png" for name in drawn}
+
+
+def test_few_metrics_and_the_losses_first(credit_run, client):
+    """The page of a run lists metrics in the order in which they were logged."""
+    names = [*client.get_run(credit_run.run_id).data.metrics]
+    assert names[:2] == ["loss", "val_loss"]
+    assert not [name for name in names if name.startswith("advantage_")]
+    ends = {name for name in names if name.endswith(("_low", "_high"))}
+    of = ("test_roc_auc", "test_skill")
+    assert ends == {f"{name}_{end}" for name in of for end in ("low", "high")}
+    baselines = {name for name in names if name.startswith("baseline_")}
+    assert baselines == {f"baseline_{one}_roc_auc" for one in ("constant", "linear", "boosting")}
+
+
+def test_a_run_that_had_all_results_as_metrics_reads_and_repeats_the_same(credit_run, client):
+    """As earlier versions recorded it: no file, and every number a metric."""
+    now = client.get_run(credit_run.run_id)
+    then = client.create_run(now.info.experiment_id, tags=now.data.tags).info.run_id
+    for name, value in now.data.params.items():
+        client.log_param(then, name, value)
+    results = read_results(client, now)
+    for name, value in results.items():
+        for one in client.get_metric_history(now.info.run_id, name) or [None]:
+            client.log_metric(then, name, one.value if one else value, step=one.step if one else 0)
+    assert read_results(client, client.get_run(then)) == pytest.approx(results, nan_ok=True)
+    compared = compare_runs(then, credit_run.run_id)
+    assert compared.differences == []
+    assert compared.compared > len(results)
+    client.delete_run(then)
 
 
 def test_a_run_with_a_gate_of_its_own_stays_challenger(credit_run):

@@ -1,6 +1,7 @@
 """Compare two runs of the same training: code, data, settings, metrics and files."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mlflow import MlflowClient
@@ -9,6 +10,7 @@ from mlflow.entities import Run
 from tasks.registry.model_files import reason_unusable
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import code_and_lock
+from tasks.tracking.results import read_results
 from tasks.tracking.store import connect
 
 # In the order of cause and effect: the first difference explains those after it.
@@ -46,8 +48,12 @@ def compare_runs(run_id: str, repeated: str) -> Reproduction:
     ]
     for name in sorted({*then.data.params, *now.data.params}):
         pairs.append((name, then.data.params.get(name), now.data.params.get(name)))
-    for name in _in_order(then, now):
-        series = [_series(client, run, name) for run in (then, now)]
+    results = read_results(client, then), read_results(client, now)
+    for name in _in_order(*results):
+        series = [
+            _series(client, run, name, values)
+            for run, values in zip((then, now), results, strict=True)
+        ]
         pairs += _paired_by_epoch(name, *series)
     pairs.append(("weights_hash", tags[0].get("weights_hash"), tags[1].get("weights_hash")))
     pairs += _model_files(client, run_id)
@@ -67,13 +73,17 @@ def _model_files(client: MlflowClient, run_id: str) -> list[tuple[str, object, o
 AFTER_TRAINING_PREFIXES = ("best_", "test_", "baseline_", "advantage_")
 
 
-def _in_order(then: Run, now: Run) -> list[str]:
+def _in_order(then: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
     """The metrics of the training, then those that are measured after it."""
-    names = ({*then.data.metrics} | {*now.data.metrics}) - NOT_COMPARED
+    names = ({*then} | {*now}) - NOT_COMPARED
     return sorted(names, key=lambda name: (name.startswith(AFTER_TRAINING_PREFIXES), name))
 
 
-def _series(client: MlflowClient, run: Run, name: str) -> dict[int, float]:
+def _series(
+    client: MlflowClient, run: Run, name: str, results: Mapping[str, float]
+) -> dict[int, float]:
+    if name not in run.data.metrics:
+        return {0: results[name]} if name in results else {}
     history = client.get_metric_history(run.info.run_id, name)
     return {metric.step: metric.value for metric in history}
 

@@ -21,6 +21,7 @@ from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
+from tasks.tracking.results import JUDGEMENT, all_results, as_json, shown_results
 from tasks.tracking.store import checkpoint_folder, run_path, scratch_folder, tracking_uri
 from tasks.tracking.unfinished_files import unfinished_folder
 
@@ -55,12 +56,16 @@ class TrackedRun:
                 self.logged |= {(name, metric.step) for metric in history}
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log each metric at ``step=epoch``, once; sent about once a second."""
+        """Log each metric at ``step=epoch``, once; sent about once a second.
+
+        The losses come first: MLflow's pages of a run list metrics as they came.
+        """
         now = int(time.time() * 1000)
-        for name, value in metrics.items():
+        losses_first = sorted(metrics, key=lambda name: name.removeprefix("val_") != "loss")
+        for name in losses_first:
             if (name, epoch) not in self.logged:
                 self.logged.add((name, epoch))
-                self.pending.append(Metric(name, value, now, epoch))
+                self.pending.append(Metric(name, metrics[name], now, epoch))
         if time.monotonic() - self.flushed_at > 1:
             self.flush()
 
@@ -127,24 +132,10 @@ class TrackedRun:
         self.log_metrics({f"test_{name}": value for name, value in metrics.items()})
 
     def log_judgement(self, judgement: Judgement, figures: Mapping[str, Figure]) -> None:
-        """Log ``test_*``, with ``_low`` and ``_high`` for the headline metrics; ``test_skill``; the
-        headline metrics of the baselines as ``baseline_NAME_METRIC``, and the network's paired
-        ``advantage_NAME_METRIC`` over them; the gate; and the figures."""
-        self.log_test(judgement.metrics)
-        for name, interval in judgement.intervals.items():  # its value is already logged
-            ends = {f"test_{name}_low": interval.low, f"test_{name}_high": interval.high}
-            self.log_metrics(ends)
-        ranges = {}
-        if judgement.skill is not None:
-            ranges["test_skill"] = judgement.skill
-        for (metric, name), advantage in judgement.advantages.items():
-            ranges[f"advantage_{name}_{metric}"] = advantage
-            self.log_metrics(
-                {f"baseline_{name}_{metric}": judgement.baseline_metrics[name][metric]}
-            )
-        for name, interval in ranges.items():
-            ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
-            self.log_metrics({name: interval.value, **ends})
+        """Log the results that people compare runs by as metrics, and all of them in a file; the
+        gate; and the figures."""
+        self.log_metrics(shown_results(judgement))
+        self.log_text(as_json(all_results(judgement)), JUDGEMENT)
         lost = ", ".join(judgement.lost_to) or "none"
         self.log_tags({**gate_tags(judgement.gate), "lost_to": lost})
         unknown = json.dumps(judgement.unknown)
