@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from tasks.comparison import publish_comparison
+from tasks.comparison.publishing import publish_comparison
 from tasks.tracking.leaderboard import read_leaderboard
 
 
