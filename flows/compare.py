@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 
 from flows.parameters import UseCaseName, dated_name, described
-from tasks.comparison import publish_comparison
+from tasks.comparison.publishing import publish_comparison
 from tasks.tracking.leaderboard import read_leaderboard
 
 

@@ -1,5 +1,6 @@
 """Train and read the learning curve: the one stage that holds a worker's cores or GPU."""
 
+import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ from modelling.training.fitting import TrainingJob
 from tasks.progress import progress_line
 from tasks.tracking.descriptions import in_words
 from tasks.tracking.provenance import flat_parameters
-from tasks.tracking.record import TrackedRun
+from tasks.tracking.record import REMEDY_SETTINGS, TrackedRun
 from tasks.tracking.retrying import is_transient
 from tasks.workers.fresh_process import start_fresh_process
 from tasks.workers.training_workers import borrowed_worker
@@ -102,7 +103,8 @@ def refuse_diverged(attempt: Attempt) -> Attempt:
 def choose_attempt(run: TrackedRun, attempts: list[Attempt]) -> Attempt:
     """The healthy attempt (or, without one, any) with the lowest validation loss.
 
-    Its curve becomes that of the parent run, which also shows the path that led there.
+    Its curve becomes that of the parent run, which also shows the path and the settings that led
+    there.
     """
     healthy = [one for one in attempts if one.diagnosis.verdict == "healthy"]
     chosen = min(healthy or attempts, key=lambda one: np.nan_to_num(one.val_loss, nan=np.inf))
@@ -112,7 +114,8 @@ def choose_attempt(run: TrackedRun, attempts: list[Attempt]) -> Attempt:
     record_curve(chosen.fitted, chosen.use_case, run)
     run.log_text(chosen.fitted.summary, "model_summary.txt")
     run.log_text(_path(attempts, chosen), "remedies.md")
-    run.log_tags({"remedy_path": " -> ".join(one.diagnosis.verdict for one in attempts)})
+    path = " -> ".join(one.diagnosis.verdict for one in attempts)
+    run.log_tags({"remedy_path": path, REMEDY_SETTINGS: json.dumps(chosen.applied)})
     return chosen
 
 

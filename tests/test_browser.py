@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compared_runs import many_runs
 from conftest import REPOSITORY, last_json
 from playwright.sync_api import expect, sync_playwright
 from servers import mlflow_ui, store_client
 from test_reasons import contributions_of, from_reference, moved_by_deletion
 
 from modelling.scorer.contract import Model
+from tasks.comparison.page import as_html
 from tasks.preparation import prepare_data
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
@@ -25,6 +27,9 @@ from use_cases import find_use_case
 pytestmark = pytest.mark.services
 SHIPPED = ("credit_scoring", "fraud_detection", "credit_grade", "market_volatility")
 COMPARED = ("credit_scoring", "market_volatility")
+# Whether no cell and no chart reaches beyond the window.
+FITS = """[...document.querySelectorAll("td, svg")].every(
+    part => part.getBoundingClientRect().right <= innerWidth)"""
 expect.set_options(timeout=120_000)
 
 
@@ -153,21 +158,51 @@ def scorers(everything):
 
 
 def test_our_page_shows_the_same_runs(page, everything, finflows, tmp_path):
-    """The self-contained page, opened as a file: a row and a drawn curve for each use case."""
+    """The self-contained page, opened as a file: a section for each use case, its charts drawn."""
     _, shell = everything
     file = tmp_path / "comparison.html"
     done = finflows("compare", "--html", file, **shell)
     assert done.returncode == 0, done.stderr
+    asked = opened_alone(page, file)
+    assert page.locator(".sortable tbody tr.winner").count() == 4
+    assert page.locator(".chart svg .mark-line path").count() >= 8
+    assert asked == [file.as_uri()]
+    assert re.search("roc_auc", page.inner_text("main"))
+    keep(page, "comparison.png")
+
+
+def opened_alone(page, file):
+    """Open a file, and wait for its charts; the addresses that it asked for."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(file.as_uri())
-    assert page.locator("tbody tr").count() == 4
-    curves = page.locator("polyline").all()
-    assert len(curves) == 4
-    for curve in curves:
-        box = curve.bounding_box()
-        assert box["width"] > 50
-        assert box["height"] > 5
-    assert asked == [file.as_uri()]
-    assert re.search("roc_auc", page.inner_text("table"))
-    keep(page, "comparison.png")
+    expect(page.locator(".chart:not(:has(svg))")).to_have_count(0)
+    return asked
+
+
+def test_our_page_is_readable_on_a_phone_and_sorted_by_a_click(page, tmp_path):
+    """A hundred runs of four use cases, and one with a hostile name."""
+    runs = many_runs()
+    runs[0] = runs[0]._replace(name="</script><script>document.title = 'taken over'</script>")
+    file = tmp_path / "comparison.html"
+    file.write_text(as_html(runs), encoding="utf-8")
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    asked = opened_alone(page, file)
+    assert (problems, asked) == ([], [file.as_uri()])
+    assert page.title() == "Trainings compared"
+    assert page.locator(".chart svg").count() == 12
+    for width in (360, 1000, 1500):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(FITS)  # charts follow the window
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    table = page.locator(".sortable").first
+    heading = table.get_by_role("columnheader", name="learning_rate")
+    rates = table.locator("td[data-label=learning_rate]:not(.empty)")
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert rates.all_inner_texts() == [str(number) for number in range(25)]
+    heading.get_by_role("button").click()
+    assert rates.first.inner_text() == "24"
+    expect(table.locator("tr").last).to_contain_text("a baseline")

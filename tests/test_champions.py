@@ -17,7 +17,7 @@ from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.intervals import Interval
 from modelling.judgement.promotion import Comparison, comparison_tags, decide, promotion_metric
 from modelling.refusals import UsageError
-from tasks.comparison import cells
+from tasks.comparison.cells import warnings
 from tasks.registry import champions
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import history, registry_status, roll_back
@@ -138,7 +138,7 @@ def test_a_doubtful_version_stays_challenger_until_a_person_promotes_it(client):
     report = mlflow.artifacts.load_text(f"runs:/{registered.run_id}/promotion.md")
     assert "| no gate is declared | no |" in report
     (row,) = read_leaderboard(["doubted"])
-    assert cells(row)["doubts"] == "no gate is declared"
+    assert warnings(row) == "no gate is declared"
 
     assert promote_manually("doubted", version, "a person looked at it").outcome == "champion"
     assert promote_manually("doubted", version, "once more").outcome == "champion already"

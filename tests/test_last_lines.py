@@ -55,7 +55,14 @@ def test_money_has_its_unit_and_no_digits_that_nobody_reads(capsys):
 
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
-    [(0.86614, "", "0.8661"), (-1234.5, "", "-1,234"), (431.251, "USD", "431.25 USD")],
+    [
+        (0.86614, "", "0.8661"),
+        (59.2502, "", "59.25"),
+        (-3.14e-5, "", "-3.1e-05"),
+        (0.0, "", "0.0000"),
+        (-1234.5, "", "-1,234"),
+        (431.251, "USD", "431.25 USD"),
+    ],
 )
 def test_a_value_is_shown_with_the_digits_that_matter(value, unit, shown):
     assert format_value(value, unit) == shown

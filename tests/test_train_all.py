@@ -34,8 +34,10 @@ def test_one_that_fails_stops_no_other_and_the_leaderboard_ends_it(finflows, cli
     assert done.returncode == 1
     assert "finflows: broken failed: no such file: nowhere.csv" in done.stderr.splitlines()
     assert "Traceback" not in done.stderr
-    table = done.stdout[done.stdout.index("use case ") :].splitlines()
-    assert [line.split()[0] for line in table[1:3]] == ["diabetes", "iris"]
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines if line.startswith(("diabetes:", "iris:"))][
+        -2:
+    ] == ["diabetes", "iris"]
     for name in ("iris", "diabetes"):
         newest = trainings(client, name)[0]
         assert newest.info.status == "FINISHED"

@@ -15,6 +15,7 @@ from flows.command_line import (
     model_commands,
     terminal,
 )
+from flows.command_line.leaderboard_table import show_leaderboard
 from flows.command_line.stages import end_stage
 from flows.command_line.warm_up import warm_up
 from modelling.declaration import names
@@ -187,7 +188,7 @@ def train_all(
     if as_json:
         typer.echo(trained.model_dump_json())
     elif trained.run_ids:
-        terminal.show_leaderboard(read_leaderboard(run_ids=list(trained.run_ids.values())))
+        show_leaderboard(read_leaderboard(run_ids=list(trained.run_ids.values())))
     for name, reason in trained.failures.items():
         typer.echo(f"finflows: {name} failed: {reason}", err=True)
     if trained.failures:
@@ -222,12 +223,15 @@ def compare(
     if html:
         arguments.refuse_output(html, "--html")
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
-    from tasks import comparison
+    from tasks.comparison.exports import as_csv as csv_of
+    from tasks.comparison.exports import as_json as json_of
     from tasks.tracking.leaderboard import read_leaderboard
 
     entries = read_leaderboard(use_case or (), tags, since)
     if html:
-        html.write_text(comparison.as_html(entries), encoding="utf-8")
+        from tasks.comparison.page import as_html
+
+        html.write_text(as_html(entries), encoding="utf-8")
         typer.echo(f"wrote {html}", err=True)
     if publish:
         warm_up("flows.compare")
@@ -236,10 +240,10 @@ def compare(
         run_id = compare_flow(use_case, tags, since)
         typer.echo(f"published as run {run_id} of the experiment comparison", err=True)
     if as_csv or as_json:
-        text = comparison.as_csv(entries) if as_csv else comparison.as_json(entries)
+        text = csv_of(entries) if as_csv else json_of(entries)
         typer.echo(text.rstrip())
     elif not html:
-        terminal.show_leaderboard(entries)
+        show_leaderboard(entries)
 
 
 @app.command()

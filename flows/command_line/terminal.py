@@ -29,7 +29,6 @@ from tasks.tracking.store import how_to_open, is_writable, refuse_unusable_store
 if TYPE_CHECKING:
     from flows.search import SearchResult
     from flows.train import TrainingResult
-    from tasks.tracking.leaderboard import LeaderboardEntry
     from tasks.upkeep.health import Check
 
 QUIET_SETTINGS = {
@@ -227,22 +226,6 @@ def _metrics_for_people(result: "TrainingResult", overrides: Mapping[str, Any]) 
         metric = find_metric(name, use_case.problem)
         shown.append(f"{name} {metric.formatted(value, currency)}")
     return shown
-
-
-def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
-    """Print the comparison as a table; cells wrap where it is too wide for the terminal."""
-    from tasks.comparison import NUMBERS, cells
-
-    if not entries:
-        print("no finished training matches: train a use case, or change the filters")
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in cells(entries[0]):
-        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
-    for entry in entries:
-        table.add_row(*cells(entry).values())
-    # In a pipe or a log the table does not depend on the width of a window.
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table, markup=False)
 
 
 def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:

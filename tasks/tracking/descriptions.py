@@ -1,6 +1,6 @@
 """What MLflow's pages say of experiments, runs and models: names and descriptions for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,15 @@ def run_name(subject: str, settings: Mapping[str, Any]) -> str:
 
 def in_words(settings: Mapping[str, Any]) -> str:
     """The settings by their short names, long values cut."""
-    last = [name.rpartition(".")[2] for name in settings]
-    return " ".join(
-        f"{short if last.count(short) == 1 else name}={_shown(value)}"
-        for (name, value), short in zip(settings.items(), last, strict=True)
-    )
+    short = short_names(settings)
+    return " ".join(f"{short[name]}={_shown(value)}" for name, value in settings.items())
+
+
+def short_names(settings: Iterable[str]) -> dict[str, str]:
+    """The last part of each setting's dotted name; the whole name where two end alike."""
+    last = {name: name.rpartition(".")[2] for name in settings}
+    ends = [*last.values()]
+    return {name: end if ends.count(end) == 1 else name for name, end in last.items()}
 
 
 def dated_run_name(subject: str, settings: Mapping[str, Any]) -> str:

@@ -64,7 +64,7 @@ def flat_parameters(use_case: UseCase) -> dict[str, str]:
     flat: dict[str, str] = {"problem": use_case.problem, "target": use_case.target}
     flat["duplicates"] = use_case.duplicates
     flat["features"] = str(len(use_case.features))
-    for name in ("derived", "split", "preprocessing", "network", "training", "decision"):
+    for name in ("derived", "split", "preprocessing", "network", "training", "decision", "costs"):
         declared = getattr(use_case, name)
         settings = declared.model_dump(mode="json") if declared is not None else {}
         flat |= {f"{name}.{setting}": str(value)[:6000] for setting, value in settings.items()}

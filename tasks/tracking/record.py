@@ -24,11 +24,12 @@ from modelling.learning_curve.history import History
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
 from tasks.tracking.results import JUDGEMENT, all_results, as_json, shown_results
-from tasks.tracking.store import MACHINE_LEARNING, checkpoint_folder, scratch_folder, tracking_uri
+from tasks.tracking.store import checkpoint_folder, run_path, scratch_folder, tracking_uri
 from tasks.tracking.unfinished_files import unfinished_folder
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT, REPORT_WITH_PICTURES = "report.md", "report.html"
+REMEDY_SETTINGS = "remedy_settings"  # a tag: what remedies changed, since parameters can't be
 
 
 def gate_tags(gate: RequirementResult) -> dict[str, str]:
@@ -206,4 +207,4 @@ class TrackedRun:
     @property
     def address(self) -> str:
         """The path of the run in MLflow's UI, after the address of the UI."""
-        return f"/#/experiments/{self.experiment_id}/runs/{self.run_id}{MACHINE_LEARNING}"
+        return run_path(self.experiment_id, self.run_id)

@@ -206,6 +206,11 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
     return experiment.experiment_id
 
 
+def run_path(experiment: str, run_id: str) -> str:
+    """The path of a run in MLflow's UI, after the address of the UI."""
+    return f"/#/experiments/{experiment}/runs/{run_id}{MACHINE_LEARNING}"
+
+
 def how_to_open(path: str) -> str:
     """How to open ``path`` in the UI: on the server, or after it is started."""
     start = "make ui" if IS_CHECKOUT else "finflows ui"

@@ -133,8 +133,11 @@ class Metric:
 
 
 def format_value(value: float, unit: str = "") -> str:
-    """A value as people read it: ``0.8661``, ``12,106,789``, ``431.25 USD``."""
-    digits = 0 if abs(value) >= 1000 else 2 if unit else 4
+    """A value as people read it: ``0.8661``, ``59.25``, ``12,106,789``, ``431.25 USD``. One that
+    would be shown as 0 and is not has two digits: ``3.1e-05``."""
+    digits = 0 if abs(value) >= 1000 else 2 if unit or abs(value) >= 10 else 4
+    if not unit and 0 < abs(value) < 0.5e-4:
+        return f"{value:.2g}"
     return f"{value:,.{digits}f} {unit}".rstrip()
 
 
