@@ -14,6 +14,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from tasks.registry.promotion_history import versions
+from tasks.tracking.record import REPORT
 
 DECLARATION = "declaration.json"
 
@@ -48,6 +49,20 @@ class Facts:
         """A text file of the run; empty where the run has none."""
         path = self.folder / file
         return path.read_text() if path.exists() else ""
+
+    @property
+    def report_head(self) -> str:
+        """The first lines of the report: the gate and the headline metrics beside the baselines."""
+        return self._report[0].partition("\n")[2].strip()
+
+    def report_sections(self, *headings: str) -> list[str]:
+        """Those sections of the report that are there, without their headings."""
+        found = dict(section.split("\n", 1) for section in self._report[1:])
+        return [found[heading].strip() for heading in headings if heading in found]
+
+    @property
+    def _report(self) -> list[str]:
+        return self.text(REPORT).split("\n## ")
 
     def pictures(self, pattern: str = "**/*.png") -> dict[str, bytes]:
         """The pictures of the run that match, by their path in it."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from tasks.registry.dossier.facts import Facts
 
 MOST_CHANGES = 40  # settings that a table lists
+MODEL = ("importance", "partial_dependence")
+ELSEWHERE = ("importance", "partial dependence", "groups ")  # pictures of other sections
 
 
 class Section(NamedTuple):
@@ -41,8 +43,9 @@ def _cell(value: object) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _pictures(facts: Facts, *patterns: str) -> str:
+def _pictures(facts: Facts, *patterns: str, but: tuple[str, ...] = ()) -> str:
     files = [file for pattern in patterns for file in facts.pictures(pattern)]
+    files = [file for file in files if not _title_of(file).startswith(but or ("/",))]
     return "\n\n".join(f"![{_title_of(file)}]({file})" for file in files)
 
 
@@ -138,33 +141,61 @@ def training(facts: Facts) -> str:
 
 
 def results(facts: Facts) -> str:
-    """The report of the run without its title, data and pictures, which stand elsewhere."""
-    report = facts.text("report.md").partition("\n")[2].partition("\n## Validation")[0]
-    return "\n\n".join([report.strip(), _pictures(facts, "judgement/*.png")])
-
-
-def recorded(facts: Facts, stem: str, missing: str) -> str:
-    """What a stage recorded as ``stem.md``, with its pictures, or that it recorded nothing."""
-    text = facts.text(f"{stem}.md").partition("\n")[2] if facts.text(f"{stem}.md") else missing
-    return "\n\n".join([text.strip(), _pictures(facts, f"{stem}/*.png", f"{stem}.png")]).strip()
+    """The metrics beside the baselines, the decision with what it costs, and the pictures."""
+    parts = ["", *facts.report_sections("Decision", "Metrics")]
+    parts[0] = facts.report_head
+    return "\n\n".join([*parts, _pictures(facts, "judgement/*.png", but=ELSEWHERE)])
 
 
 def groups(facts: Facts) -> str:
-    return recorded(facts, "groups", 'No column with `role="protected"` is declared.')
+    """How each group of customers is treated, and what features tell of it."""
+    found = facts.report_sections("Groups")
+    absent = 'No column with `role="protected"` and no `groups` are declared.'
+    return "\n\n".join([*(found or [absent]), _pictures(facts, "judgement/groups_*.png")])
 
 
 def slices(facts: Facts) -> str:
-    return recorded(facts, "slices", "No slices were judged in this run.")
+    """The segments in which the model is worst."""
+    found = facts.report_sections("Where the model is weak")
+    return found[0] if found else "No segments were judged in this run."
 
 
 def reasons(facts: Facts) -> str:
-    return recorded(facts, "importance", "This run recorded no importance of columns.")
+    """What the model rests on, and how its answer moves along the columns that matter."""
+    rows = [line.split(",") for line in facts.text("judgement/importance.csv").splitlines()]
+    if not rows:
+        return "This run recorded no importance of columns."
+    told = table(tuple(rows[0]), [(name, *map(_short, numbers)) for name, *numbers in rows[1:]])
+    return "\n\n".join([told, _pictures(facts, *(f"judgement/{name}.png" for name in MODEL))])
+
+
+def _short(number: str) -> str:
+    return f"{float(number):.3g}"
 
 
 def leaks(facts: Facts) -> str:
+    """What was suspected after training; what was found before it stands among the rules."""
+    before = (
+        "Columns, missing cells, dates and row numbers that give the target away, and equal rows"
+    )
+    before += (
+        " on both sides of the split, are looked for before training, and stand among the rules"
+    )
+    before += " of the data."
     after = facts.tag("leak_suspected") or "not looked for"
-    found = recorded(facts, "leaks", "This run recorded no search for leaks before training.")
-    return f"{found}\n\nSuspected from the learning curve: {after}."
+    allowed = [
+        (one["name"], one["known_leak_free"])
+        for one in facts.declaration.get("columns", [])
+        if one.get("known_leak_free")
+    ]
+    said = table(("declared to be free of a leak", "reason"), allowed) if allowed else ""
+    return "\n\n".join([before, f"Suspected from the learning curve: {after}.", said]).strip()
+
+
+def directions(facts: Facts) -> str:
+    """The columns with which the score may only rise or fall, and the sweep that shows it."""
+    rows = [line.split(",") for line in facts.text("directions.csv").splitlines()]
+    return table(tuple(rows[0]), map(tuple, rows[1:])) if rows else "No direction is declared."
 
 
 def ethics(facts: Facts) -> str:
@@ -236,6 +267,7 @@ SECTIONS = (
     Section("Factors: groups", "2(g), 3", groups),
     Section("Factors: slices", "2(g), 3", slices),
     Section("Why the model says so", "2(e), 3", reasons),
+    Section("Directions", "2(b), 2(g)", directions),
     Section("Leaks", "2(g)", leaks),
     Section("Ethical considerations and human oversight", "2(e), 5", ethics),
     Section("Caveats and recommendations", "3, 9", caveats),
