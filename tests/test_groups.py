@@ -18,6 +18,7 @@ from fairlearn.metrics import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modelling.judgement.groups.group_figures import draw_groups
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from small_models import COLUMNS, loan_table, loans, small_model
@@ -104,6 +105,9 @@ def test_the_groups_of_a_protected_column_are_compared(borrowers):
     error = of["women"].rates["calibration_error"]
     assert error.low < 0 < error.high, "the probabilities are right"
     (line,) = findings(judgement)
+    (picture,) = draw_groups(judgement).items()
+    assert picture[0] == "groups_gender"
+    assert picture[1].get_suptitle().replace("\n", " ") == line
     assert line.startswith("gender women: accepted 0.6")
     assert "times as often as men [0." in line
     assert group_metrics(judgement)["groups/gender/selection_ratio"] == pytest.approx(ratio.value)
@@ -294,6 +298,7 @@ def test_a_regression_and_classes_have_rates_of_their_own():
         (found,) = with_groups(replace(judgement, use_case=use_case, rows=rows)).groups
         assert {*found.groups[0].rates} == expected
         assert found.least_alike is None
+        assert [*draw_groups(replace(judgement, groups=(found,)))] == ["groups_gender"]
         if problem == "multiclass":
             wished = use_case.model_copy(update={"groups": Groups(favourable=("a",))})
             (found,) = with_groups(replace(judgement, use_case=wished, rows=rows)).groups
@@ -366,7 +371,7 @@ def test_a_training_says_what_it_does_to_each_group(finflows, client, tmp_path):
     assert "gender women: accepted 0." in done.stdout
     (run,) = trainings(client, "fair_loans")
     assert run.data.metrics["groups/gender/selection_ratio"] < 0.5
-    assert run.data.metrics["groups/gender/told_by_features"] > 0.95
+    assert run.data.metrics["groups/gender/roc_auc_from_features"] > 0.95
     (path,) = {client.download_artifacts(run.info.run_id, "judgement/groups.json")}
     (found,) = json.loads(Path(path).read_text())
     assert {group["name"] for group in found["groups"]} == {"men", "women"}

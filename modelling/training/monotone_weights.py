@@ -7,6 +7,7 @@ Shankaranarayana 2023). The other features have a half of the units for themselv
 are free, so that only the way from a feature with a direction is bound (Daniels and Velikova 2010).
 """
 
+import math
 from typing import Any
 
 import keras
@@ -56,7 +57,9 @@ class Signed(keras.initializers.Initializer):
         weights = self.initial(shape, dtype=dtype, **arguments)
         lowest, highest = self.bounds.lowest, self.bounds.highest
         sign = (lowest == 0).astype(np.float32) - (highest == 0)
-        smaller = keras.ops.abs(weights) / np.sqrt(max(np.count_nonzero(self.bounds.sources), 1))
+        smaller = keras.ops.abs(weights) / math.sqrt(
+            max(int(np.count_nonzero(self.bounds.sources)), 1)
+        )
         return keras.ops.where(np.isfinite(lowest) | np.isfinite(highest), sign * smaller, weights)
 
     def get_config(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def group_records(judgement: Judgement) -> list[dict[str, Any]]:
         {
             "column": table.column,
             "largest_group": table.reference,
-            "told_by_features": table.proxies._asdict() if table.proxies else None,
+            "proxies": table.proxies._asdict() if table.proxies else None,
             "groups": [
                 {"name": group.name, "rows": group.rows}
                 | {rate: _interval(found) for rate, found in group.rates.items()}
@@ -138,7 +138,7 @@ def group_metrics(judgement: Judgement) -> dict[str, float]:
         if (group := table.least_alike) is not None:
             metrics[f"groups/{table.safe_name}/selection_ratio"] = group.four_fifths
         if table.proxies is not None:
-            metrics[f"groups/{table.safe_name}/told_by_features"] = table.proxies.roc_auc
+            metrics[f"groups/{table.safe_name}/roc_auc_from_features"] = table.proxies.roc_auc
     if judgement.slices:
         metrics["groups/weak_segments"] = float(sum(s.is_weak for s in judgement.slices))
     return metrics

@@ -17,8 +17,8 @@ from modelling.judgement.baselines.trees import raw_columns
 from modelling.judgement.group_results import Proxies
 from modelling.judgement.groups.segments import segments_of
 
-ROWS = 2000
-TREES = 30
+ROWS = 1500
+TREES = 20
 SHOWN = 3
 
 
