@@ -26,7 +26,12 @@ class Interval(NamedTuple):
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        value, low, high = map(format_value, self)
+        value = format_value(self.value)
+        if "e" in value:  # all three may be as tiny
+            low, high = format_value(self.low), format_value(self.high)
+        else:
+            digits = len(value.partition(".")[2])
+            low, high = f"{self.low:,.{digits}f}", f"{self.high:,.{digits}f}"
         return f"{value} [{low}, {high}]"
 
 

@@ -176,8 +176,8 @@ def _short(number: str) -> str:
 def leaks(facts: Facts) -> str:
     """What was suspected after training; what was found before it stands among the rules."""
     before = (
-        "Columns, missing cells, dates and row numbers that give the target away, and equal rows on "
-        "both sides of the split, are looked for before training, and stand among the rules."
+        "Columns, missing cells, dates and row numbers that give the target away, and equal rows "
+        "on both sides of the split, are looked for before training, and stand among the rules."
     )
     after = facts.tag("leak_suspected") or "not looked for"
     allowed = [
