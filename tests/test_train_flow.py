@@ -80,7 +80,9 @@ def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, cli
     pictures = {one.path for one in client.list_artifacts(run.info.run_id, "judgement")}
     drawn = {"advantages", "roc", "precision_recall", "reliability", "scores_by_class"}
     drawn |= {"confusion", "cost_by_cut_off"}
-    assert pictures == {f"judgement/{name}.png" for name in drawn}
+    drawn |= {"groups_age"}
+    records = {"judgement/groups.json", "judgement/slices.json"}
+    assert pictures == {f"judgement/{name}.png" for name in drawn} | records
 
 
 def test_a_run_with_a_gate_of_its_own_stays_challenger(credit_run):
