@@ -24,7 +24,7 @@ from modelling.refusals import DataRefused
 from modelling.scorer.contract import Model
 from use_cases import find_use_case
 
-NUMBERS = {"annual_income": 7654321.0, "debt_to_income": 34567.125, "loan_amount": 8765432.5}
+NUMBERS = {"annual_income": 7654817.0, "debt_to_income": 34567.125, "loan_amount": 8765432.5}
 LABELS = {"loan_purpose": "yacht of a canary", "state": "Canaria"}
 K = 20
 

@@ -84,8 +84,9 @@ def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, cli
     pictures = {one.path for one in client.list_artifacts(run.info.run_id, "judgement")}
     drawn = {"advantages", "roc", "precision_recall", "reliability", "scores_by_class"}
     drawn |= {"confusion", "cost_by_cut_off"}
-    drawn |= {"importance", "partial_dependence"}
-    assert pictures == {f"judgement/{name}.png" for name in drawn} | {"judgement/importance.csv"}
+    drawn |= {"importance", "partial_dependence", "groups_age"}
+    records = {f"judgement/{name}" for name in ("importance.csv", "groups.json", "slices.json")}
+    assert pictures == {f"judgement/{name}.png" for name in drawn} | records
     page = mlflow.artifacts.load_text(f"{credit_run.paths['artifacts']}/report.html")
     assert page.count('src="data:image/png;base64,') == len(drawn) + 1, "and the learning curve"
     for said in ("Cut-off: ", "to refuse everybody", "<td>MonthlyIncome</td>", "money"):
