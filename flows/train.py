@@ -27,7 +27,12 @@ from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.dossier.dossiers import record_dossier
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
-from tasks.reporting import compared_with_strongest, publish, record_importance, record_judgement
+from tasks.reporting import (
+    compared_with_strongest,
+    publish,
+    record_importance,
+    record_judgement,
+)
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.runs import nested_run, parameters_of, tracked_run

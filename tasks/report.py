@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.decisions.costs import costs_by_decision
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import gate_state
@@ -13,7 +14,6 @@ from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.attempt import Attempt
 from tasks.tracking.record import Picture
-from tasks.tracking.self_contained_page import self_contained_page
 from tasks.validation import ValidationReport
 
 

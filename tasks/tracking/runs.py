@@ -4,7 +4,9 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from signal import Signals
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow import MlflowClient
@@ -19,7 +21,7 @@ from tasks.tracking.descriptions import dated_run_name, describe_experiment, run
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
-from tasks.tracking.record import TrackedRun
+from tasks.tracking.record import LEARNING_CURVE_PNG, TrackedRun
 from tasks.tracking.store import (
     checkpoint_folder,
     connect,
@@ -219,3 +221,15 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         ]
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
     tracked.client.set_terminated(tracked.run_id, "FINISHED" if registered else "FAILED")
+
+
+def pictures_of(run_id: str) -> dict[str, bytes]:
+    """The PNG files of a run by name without ending, the learning curve first."""
+    client = connect()
+    found = [file.path for file in client.list_artifacts(run_id, "judgement")]
+    paths = [LEARNING_CURVE_PNG, *(path for path in found if path.endswith(".png"))]
+    with TemporaryDirectory(prefix="finflows-pictures-") as folder:
+        return {
+            Path(path).stem: Path(client.download_artifacts(run_id, path, folder)).read_bytes()
+            for path in paths
+        }

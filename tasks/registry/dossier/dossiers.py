@@ -11,6 +11,7 @@ from prefect import task
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
+from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.evaluation import RequirementResult
 from modelling.refusals import UsageError
 from tasks.registry.champions import champion_of, history
@@ -19,7 +20,6 @@ from tasks.registry.dossier.sections import SECTIONS, table
 from tasks.registry.promotion_history import ChampionChange, versions
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.self_contained_page import self_contained_page
 from tasks.tracking.store import connect, ui_address
 
 HTML, MARKDOWN, REQUIREMENTS = "dossier.html", "dossier.md", "requirements.md"
