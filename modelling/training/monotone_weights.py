@@ -55,7 +55,7 @@ class Signed(keras.initializers.Initializer):
     def __call__(self, shape: Any, dtype: Any = None, **arguments: Any) -> Any:
         weights = self.initial(shape, dtype=dtype, **arguments)
         lowest, highest = self.bounds.lowest, self.bounds.highest
-        sign = (lowest == 0).astype(np.float32) - (highest == 0)
+        sign = (lowest == 0).astype(np.float32) - (highest == 0).astype(np.float32)
         smaller = keras.ops.abs(weights) / np.sqrt(max(np.count_nonzero(self.bounds.sources), 1))
         return keras.ops.where(np.isfinite(lowest) | np.isfinite(highest), sign * smaller, weights)
 
