@@ -56,8 +56,9 @@ class Signed(keras.initializers.Initializer):
         weights = self.initial(shape, dtype=dtype, **arguments)
         lowest, highest = self.bounds.lowest, self.bounds.highest
         sign = (lowest == 0).astype(np.float32) - (highest == 0).astype(np.float32)
-        smaller = keras.ops.abs(weights) / np.sqrt(max(np.count_nonzero(self.bounds.sources), 1))
-        return keras.ops.where(np.isfinite(lowest) | np.isfinite(highest), sign * smaller, weights)
+        bound = max(int(np.count_nonzero(self.bounds.sources)), 1)
+        smaller = sign * keras.ops.abs(weights) / bound**0.5
+        return keras.ops.where((lowest == 0) | (highest == 0), smaller, weights)
 
     def get_config(self) -> dict[str, Any]:
         return {"initial": self.initial, "bounds": self.bounds}
