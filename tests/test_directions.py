@@ -1,14 +1,15 @@
 """A score only rises, or only falls, with a column that declares a direction."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
-from small_models import loan_table, loans, prepared, small_model
+from small_models import loan_table, loans, prepared, run_of, small_model
 
 from modelling.declaration import Network, Training, amount, category, count, number
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.baseline_predictions import baseline_inputs
-from modelling.judgement.directions import refuse_violations, sweep_directions
+from modelling.judgement.directions import sweep_directions
 from modelling.judgement.packaging import package_model
 from modelling.refusals import UsageError
 from use_cases import find_use_case
@@ -50,14 +51,16 @@ def test_no_weights_that_the_bounds_allow_break_a_direction(declared, members):
     rows = generator.normal(size=(400, 5)).astype(np.float32)
     moved = rows + directions * generator.exponential(size=(400, 5)).astype(np.float32)
     freely = rows + (directions == 0) * generator.normal(size=(400, 5)).astype(np.float32)
-    for seed in range(3):
+    risen, freed = [], []
+    for seed in range(4):
         network = shaken(network, seed)
         before, after, free = (network_outputs(network, part) for part in (rows, moved, freely))
-        assert (after - before).min() >= -1e-6
-        assert (after - before).max() > 0.01
-        if declared.hidden_units:  # what has no direction may go either way
-            assert (free - before).min() < -0.01
-            assert (free - before).max() > 0.01
+        risen.append(after - before)
+        freed.append(free - before)
+    assert np.min(risen) >= -1e-6
+    assert np.max(risen) > 0.01
+    assert np.min(freed) < -0.01  # what has no direction may go either way
+    assert np.max(freed) > 0.01
 
 
 def test_a_direction_is_that_of_the_size_and_not_of_what_is_missing():
@@ -84,14 +87,25 @@ def test_a_column_with_a_direction_is_in_no_ratio_and_boosting_has_the_same_dire
     assert inputs.directions == {"income": -1}
 
 
-def test_a_model_that_breaks_its_direction_is_refused_and_the_column_named(tmp_path):
+def test_a_model_that_breaks_its_direction_is_refused_and_the_column_named(client, tmp_path):
+    from tasks.directions import prove_directions
+
     wrong = (*COLUMNS[:2], number("balance", direction="up"))  # the deeper in the red, the likelier
     small = small_model(tmp_path / "model", columns=wrong)
     parts, use_case = small.parts, small.trained.use_case
     sweeps = sweep_directions(small.package, parts.train, parts.test, use_case)
     assert {sweep.column: sweep.violations > 0 for sweep in sweeps}["balance"]
-    with pytest.raises(UsageError, match=r"balance: direction='up' does not hold: the score fell"):
-        refuse_violations([sweep for sweep in sweeps if sweep.column == "balance"])
+    refused = pytest.raises(UsageError, match=r"balance: direction='up' does not hold: .* fell by")
+    columns = (COLUMNS[0], wrong[2])
+    with refused, run_of(use_case) as run:
+        prove_directions(
+            run, small.package, parts, use_case.model_copy(update={"columns": columns})
+        )
+    assert "direction='up'" in client.get_run(run.run_id).data.tags["failure"]
+    recorded = client.download_artifacts(run.run_id, "directions.csv", str(tmp_path))
+    (swept,) = pd.read_csv(recorded).to_dict("records")
+    assert swept["column"] == "balance"
+    assert swept["violations"] > 0
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from modelling.data.typed_columns import type_columns
 from modelling.declaration import (
     Grouped,
     OutOfTime,
+    Source,
     Stratified,
     amount,
     category,
@@ -28,6 +29,8 @@ from modelling.declaration import (
     time,
 )
 from modelling.declaration.overrides import override
+from modelling.drafting.columns.findings import Wanted
+from modelling.drafting.drafting import draft_table
 from modelling.judgement.reliance import what_it_rests_on
 from modelling.leaks.sentinel import find_leaks
 from modelling.leaks.separation import Separation, rows_to_examine
@@ -69,6 +72,24 @@ def test_the_grade_is_given_away_by_rate_and_sub_grade_alone_and_by_the_instalme
     assert {finding.severity for finding in found.values()} == {"critical"}
     assert "Cohen's kappa" in found["sub_grade"].rule
     assert "6,000 training rows" in found[together].rule
+
+
+def test_a_draft_leaves_the_instalment_out_with_the_columns_that_make_it_a_leak():
+    use_case = find_use_case("credit_grade")
+    names = [*(c.name for c in use_case.columns), *(c.name for c in KNOWN_LATER), "grade"]
+    findings = draft_table(
+        read_table(use_case.source)[names], Source(uri="loans.csv"), (), Wanted("loans", "grade")
+    )
+    accused = {c.name: c.left_out for c in findings.columns if c.gives_target_away}
+    assert set(accused) == {column.name for column in KNOWN_LATER}
+    assert accused["installment"].startswith("with 'loan_amount' and 'term' it tells the target")
+
+
+def test_a_logarithm_of_the_target_tells_it():
+    price = np.random.default_rng(2).lognormal(8, 1, 800)
+    separation = Separation(price, "regression")
+    assert separation.score(separation.bins(-np.log(price))) > 0.99
+    assert separation.score(separation.bins(np.random.default_rng(3).random(800))) < 0.1
 
 
 def planted() -> pd.DataFrame:

@@ -31,7 +31,9 @@ features = rng.normal(size=(3073, 10)).astype(np.float32)
 target = (features[:, 0] + rng.normal(size=3073) > 0).astype(np.int64)
 train, validation = (Examples(features[p], target[p]) for p in (slice(2048), slice(2048, None)))
 with tempfile.TemporaryDirectory() as folder:
-    job = TrainingJob(use_case, train, validation, Path(folder) / "c", Path(folder) / "n")
+    up = np.eye(10, dtype=np.int8)[0]  # the first feature has a direction: it bounds weights
+    folders = Path(folder) / "c", Path(folder) / "n"
+    job = TrainingJob(use_case, train, validation, *folders, directions=up)
     fitted = fit(job)
     assert (job.network_folder / "network.onnx").exists()
 print(json.dumps({**fitted.history.metrics, "not_compiled": fitted.history.not_compiled}))

@@ -142,6 +142,8 @@ def _accuse(examined: list[Examined], suspects: Suspects) -> None:
         if usable and not is_repeated_identifier(column.profile):
             suspects.examine(column.found, column.profile)
     leave_out_copies((column.found, column.profile) for column in examined)
+    kept = [c for c in examined if c.found.declared and c.found.name in suspects.alone]
+    suspects.examine_together([(column.found, column.profile) for column in kept])
 
 
 def _count_duplicates(findings: TableFindings, hashes: np.ndarray, target: Profile) -> None:

@@ -22,7 +22,7 @@ from modelling.leaks.finding import LEAVE_OUT, SETTING, leak
 from modelling.leaks.separation import Separation, rows_to_examine
 from modelling.refusals import BrokenRule
 
-EQUAL_ROWS, MANY_EQUAL_ROWS = 0.001, 0.1  # shares of a part
+EQUAL_ROWS, MANY_EQUAL_ROWS = 0.001, 0.25  # shares of a part
 FEW_EQUAL_ROWS = 5
 
 

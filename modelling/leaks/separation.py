@@ -1,7 +1,11 @@
 """How well the cells of a column tell the target of other rows."""
 
 import numpy as np
+<<<<<<< HEAD
 from scipy.stats import spearmanr
+=======
+from scipy.stats import rankdata
+>>>>>>> sentinel/main
 
 from modelling.schema import Problem
 
@@ -10,10 +14,15 @@ ROWS_PER_BIN = 8
 FEW_ROWS = 40  # of the target's other classes: fewer tell nothing
 ENOUGH_ROWS = 100  # of the target's other classes: fewer, and chance may separate them
 MOST_ROWS = 50_000
+UNSEEN = 0.01  # rows: what a cell that was not seen in the other half is told
 MEASURES: dict[Problem, str] = {
     "binary": "ROC AUC",
     "multiclass": "Cohen's kappa",
+<<<<<<< HEAD
     "regression": "fit",  # R2, or the rank correlation where that is higher
+=======
+    "regression": "R2 of the ranks",
+>>>>>>> sentinel/main
 }
 
 
@@ -40,7 +49,8 @@ class Separation:
         Class codes, or a regression's numbers.
     problem : str
         Decides the measure: ROC AUC of two classes, Cohen's kappa of more (which does not count
-        what the most frequent class gives for nothing), R2 of numbers.
+        what the most frequent class gives for nothing), R2 of a number's ranks: a logarithm of the
+        target tells it, too.
     """
 
     def __init__(self, target: np.ndarray, problem: Problem, seed: int = 0):
@@ -48,6 +58,7 @@ class Separation:
         self.half = np.random.default_rng(seed).permutation(len(target)) % 2
         self.numbers = np.asarray(target, dtype=np.float64)
         is_number = problem == "regression"
+        self.ranks = rankdata(self.numbers) if is_number else self.numbers
         self.classes = np.zeros(len(target), np.int64) if is_number else target.astype(np.int64)
         rows_of = np.bincount(self.classes)
         self.others = len(target) if is_number else int(len(target) - rows_of.max(initial=0))
@@ -77,7 +88,7 @@ class Separation:
         if self.others < FEW_ROWS:
             return None
         if self.problem == "regression":
-            return self._r2(cells)
+            return self._r2(cells, self.ranks)
         counts = self._rows(cells)
         of_halves = _roc_auc if self.problem == "binary" else _kappa
         return float(np.mean([of_halves(counts[0], counts[1]), of_halves(counts[1], counts[0])]))
@@ -98,7 +109,7 @@ class Separation:
         if self.others < FEW_ROWS:
             return None
         if self.problem == "regression":
-            return self._r2(flag)
+            return self._r2(flag, self.numbers)
         rows = self._rows(flag).sum(axis=0)  # (2, classes)
         of_class, raised = rows.sum(axis=0), rows[-1]
         of_others = len(flag) - of_class
@@ -113,19 +124,19 @@ class Separation:
         place = np.ravel_multi_index((self.half, cells, self.classes), shape)
         return np.bincount(place, minlength=np.prod(shape)).reshape(shape).astype(np.float64)
 
-    def _r2(self, cells: np.ndarray) -> float:
+    def _r2(self, cells: np.ndarray, target: np.ndarray) -> float:
         """The share of the variance that the means of the cells explain in the other half."""
         shape = (2, int(cells.max(initial=0)) + 1)
         place = np.ravel_multi_index((self.half, cells), shape)
         rows, sums = (
             np.bincount(place, weights, minlength=np.prod(shape)).reshape(shape)
-            for weights in (None, self.numbers)
+            for weights in (None, target)
         )
         scores = []
         for learnt, judged in ((0, 1), (1, 0)):
             mean = sums[learnt].sum() / rows[learnt].sum()
-            told = (sums[learnt] + mean) / (rows[learnt] + 1)
-            truth = self.numbers[self.half == judged]
+            told = (sums[learnt] + UNSEEN * mean) / (rows[learnt] + UNSEEN)
+            truth = target[self.half == judged]
             square = (truth**2).sum() - 2 * told @ sums[judged] + told**2 @ rows[judged]
             scores.append(1 - square / max(((truth - truth.mean()) ** 2).sum(), 1e-300))
         return float(np.mean(scores))
