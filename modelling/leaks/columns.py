@@ -36,10 +36,9 @@ def cells_of(values: pd.Series, unit: str | None, separation: Separation) -> Cel
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = values.to_numpy(dtype=np.float64)
         cells = separation.bins(numbers)
-        score = separation.score_of_numbers(numbers, cells)
-        return Cells(str(values.name), unit, numbers, cells, score)
-    cells = pd.factorize(values)[0] + 1
-    return Cells(str(values.name), unit, None, cells, separation.score(cells))
+    else:
+        numbers, cells = None, pd.factorize(values)[0] + 1
+    return Cells(str(values.name), unit, numbers, cells, separation.score(cells))
 
 
 def tells_alone(score: float | None, problem: Problem) -> bool:

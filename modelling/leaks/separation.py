@@ -1,11 +1,7 @@
 """How well the cells of a column tell the target of other rows."""
 
 import numpy as np
-<<<<<<< HEAD
-from scipy.stats import spearmanr
-=======
 from scipy.stats import rankdata
->>>>>>> sentinel/main
 
 from modelling.schema import Problem
 
@@ -18,11 +14,7 @@ UNSEEN = 0.01  # rows: what a cell that was not seen in the other half is told
 MEASURES: dict[Problem, str] = {
     "binary": "ROC AUC",
     "multiclass": "Cohen's kappa",
-<<<<<<< HEAD
-    "regression": "fit",  # R2, or the rank correlation where that is higher
-=======
     "regression": "R2 of the ranks",
->>>>>>> sentinel/main
 }
 
 
@@ -92,16 +84,6 @@ class Separation:
         counts = self._rows(cells)
         of_halves = _roc_auc if self.problem == "binary" else _kappa
         return float(np.mean([of_halves(counts[0], counts[1]), of_halves(counts[1], counts[0])]))
-
-    def score_of_numbers(self, numbers: np.ndarray, cells: np.ndarray) -> float | None:
-        """How well ``numbers`` (n,), NaN where missing, tell the target; ``cells`` are theirs. A
-        regression's target is told, too, by a number in the same order: its logarithm."""
-        score, known = self.score(cells), np.isfinite(numbers)
-        if score is None or self.problem != "regression" or known.sum() < ENOUGH_ROWS:
-            return score
-        if np.ptp(numbers[known]) == 0 or np.ptp(self.numbers[known]) == 0:
-            return score
-        return max(score, float(abs(spearmanr(numbers[known], self.numbers[known]).statistic)))
 
     def score_of_flag(self, flag: np.ndarray) -> float | None:
         """How well ``flag`` (n,), 0 or 1, tells one of the classes from the others: the highest ROC

@@ -7,7 +7,6 @@ Shankaranarayana 2023). The other features have a half of the units for themselv
 are free, so that only the way from a feature with a direction is bound (Daniels and Velikova 2010).
 """
 
-import math
 from typing import Any
 
 import keras
@@ -56,18 +55,10 @@ class Signed(keras.initializers.Initializer):
     def __call__(self, shape: Any, dtype: Any = None, **arguments: Any) -> Any:
         weights = self.initial(shape, dtype=dtype, **arguments)
         lowest, highest = self.bounds.lowest, self.bounds.highest
-<<<<<<< HEAD
-        sign = (lowest == 0).astype(np.float32) - (highest == 0)
-        smaller = keras.ops.abs(weights) / math.sqrt(
-            max(int(np.count_nonzero(self.bounds.sources)), 1)
-        )
-        return keras.ops.where(np.isfinite(lowest) | np.isfinite(highest), sign * smaller, weights)
-=======
         sign = (lowest == 0).astype(np.float32) - (highest == 0).astype(np.float32)
         bound = max(int(np.count_nonzero(self.bounds.sources)), 1)
         smaller = sign * keras.ops.abs(weights) / bound**0.5
         return keras.ops.where((lowest == 0) | (highest == 0), smaller, weights)
->>>>>>> sentinel/main
 
     def get_config(self) -> dict[str, Any]:
         return {"initial": self.initial, "bounds": self.bounds}
