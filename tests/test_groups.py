@@ -18,7 +18,6 @@ from fairlearn.metrics import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelling.judgement.groups.group_figures import draw_groups
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 from small_models import COLUMNS, loan_table, loans, small_model
@@ -26,6 +25,7 @@ from small_models import COLUMNS, loan_table, loans, small_model
 from modelling.data.splitting import Parts
 from modelling.declaration import Gate, Groups, UseCase, category, identifier, number, time
 from modelling.declaration.columns import Column
+from modelling.figures.groups import draw_groups
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.groups.description import (
     findings,

@@ -109,7 +109,8 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         assert flow_run.auto_scheduled
         assert "use-case:iris" in flow_run.tags
         keys = {one.key for one in artifacts if one.flow_run_id == flow_run.id}
-        assert keys == {"iris-report", "iris-promotion", "iris-mlflow-run"}
+        names = ("report", "promotion", "mlflow-run", "learning-curve", "advantages", "dossier")
+        assert keys == {f"iris-{name}" for name in names}
 
         client = store_client(environment["MLFLOW_TRACKING_URI"])
         wait_for(lambda: runs(environment, "credit_scoring", finished), "a training on good data")

@@ -153,7 +153,7 @@ def test_prefect_shows_the_report_and_a_link(credit_run, client):
         assert re.fullmatch(r"credit_scoring \d{4}-\d\d-\d\d \d\d:\d\d", flow_run.name)
         artifacts = prefect.read_artifacts()
     keys = {a.key for a in artifacts if str(a.flow_run_id) == flow_run_id}
-    names = ("report", "promotion", "mlflow-run", "learning-curve", "advantages")
+    names = ("report", "promotion", "mlflow-run", "learning-curve", "advantages", "dossier")
     assert keys == {f"credit-scoring-{name}" for name in names}
     pictures = [a.data for a in artifacts if a.key == "credit-scoring-learning-curve"]
     assert all(one.startswith("data:image/png;base64,") for one in pictures)

@@ -66,6 +66,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     ``alias_lock``. Raises UsageError as ``set_champion`` does."""
     champion = champion_of(client, name)
     if champion is not None and str(champion.version) == version:
+        refuse_unloadable(name, version)
         return Promoted("champion already")
     days = _days_to_approve(client, name, version, champion)
     if days is None:
