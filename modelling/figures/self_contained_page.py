@@ -16,7 +16,8 @@ h1, h2, h3 { line-height: 1.25; break-after: avoid }
 h2 { margin-top: 2.2em; border-bottom: 1px solid #bbb }
 table { border-collapse: collapse; width: 100%; font-size: 13px; break-inside: auto }
 td, th { border-bottom: 1px solid #ddd; padding: .3em .5em; text-align: left; vertical-align: top;
-  overflow-wrap: anywhere }
+  overflow-wrap: break-word }
+td code { overflow-wrap: anywhere }
 tr, img, pre { break-inside: avoid }
 img { max-width: 100%; height: auto; display: block; margin: 1em auto }
 pre, code { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere }

@@ -26,13 +26,17 @@ class Interval(NamedTuple):
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
+        value, ends = self.texts
+        return f"{value} {ends}"
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """``0.0021`` and ``[0.0000, 0.0037]``: the ends have the digits of the value."""
         value = format_value(self.value)
         if "e" in value:  # all three may be as tiny
-            low, high = format_value(self.low), format_value(self.high)
-        else:
-            digits = len(value.partition(".")[2])
-            low, high = f"{self.low:,.{digits}f}", f"{self.high:,.{digits}f}"
-        return f"{value} [{low}, {high}]"
+            return value, f"[{format_value(self.low)}, {format_value(self.high)}]"
+        digits = len(value.partition(".")[2])
+        return value, f"[{self.low:,.{digits}f}, {self.high:,.{digits}f}]"
 
 
 def bootstrap(

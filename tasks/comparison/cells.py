@@ -74,14 +74,10 @@ def _number(
     if value is None or math.isnan(value):
         return Cell()
     sign = "+" if signed and value > 0 else ""
-    return Cell(sign + format_value(value), interval_text(low, high), value)
-
-
-def interval_text(low: float | None, high: float | None) -> str:
-    """``[0.8574, 0.8743]``; empty where there is none."""
     if low is None or high is None or math.isnan(low):
-        return ""
-    return f"[{format_value(low)}, {format_value(high)}]"
+        return Cell(sign + format_value(value), order=value)
+    text, ends = Interval(value, low, high).texts
+    return Cell(sign + text, ends, value)
 
 
 def signed(interval: Interval) -> str:

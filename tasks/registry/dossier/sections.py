@@ -54,7 +54,10 @@ def _title_of(file: str) -> str:
 
 
 def _settings(declared: Mapping[str, Any]) -> str:
-    return table(("setting", "value"), flat(declared).items())
+    said = {
+        name: value for name, value in flat(declared).items() if value not in (None, "", [], {})
+    }
+    return table(("setting", "value"), said.items())
 
 
 def flat(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
