@@ -35,6 +35,9 @@ SHOWN = {
         "judgement/scores_by_class.png": "scores_by_class",
         "judgement/confusion.png": "confusion",
         "judgement/cost_by_cut_off.png": "cost_by_cut_off",
+        "judgement/importance.png": "importance",
+        "judgement/partial_dependence.png": "partial_dependence",
+        "judgement/groups_age.png": "groups",
     },
     "credit_grade": {
         "judgement/scores_by_class.png": "scores_of_five_classes",
@@ -82,9 +85,10 @@ def train(folder: Path, use_case: str, *settings: str) -> dict:
 
 
 def photograph(folder: Path, run: dict, other: dict) -> None:
-    """The losses of two runs on MLflow's page, and the page of ``finflows compare``."""
-    page_file = folder / "comparison.html"
+    """The losses of two runs on MLflow's page, the page of ``finflows compare``, and a dossier."""
+    page_file, dossier = folder / "comparison.html", folder / "dossier.html"
     finflows(folder, "compare", "--html", str(page_file))
+    finflows(folder, "dossier", "credit_scoring", "--output", str(dossier))
     with browser() as page, mlflow_ui(folder) as address:
         asked = {
             "runs": json.dumps([run["run_id"], other["run_id"]]),
@@ -102,6 +106,8 @@ def photograph(folder: Path, run: dict, other: dict) -> None:
         page.goto(page_file.as_uri())
         page.wait_for_load_state("networkidle")
         save(page.screenshot(full_page=True), "comparison")
+        page.goto(dossier.as_uri())
+        save(page.screenshot(), "dossier")
 
 
 @contextmanager
