@@ -236,7 +236,7 @@ def weights_hash(network: keras.Model) -> str:
 def summary_of(network: keras.Model) -> str:
     """Keras's own summary as plain text."""
     lines: list[str] = []
-    network.summary(print_fn=lines.append, line_length=88)
+    network.summary(print_fn=lines.append, line_length=80)  # wider, and Keras cuts it
     return "\n".join(lines) + "\n"
 
 
