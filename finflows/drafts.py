@@ -108,6 +108,8 @@ class Draft:
             )
         if table is not None:
             arguments.refuse_output(Path(table), "table")
+            if Path(table).exists() and not force:
+                raise UsageError(f"table {table} is there already: save(force=True) writes over it")
         if folder is None:
             file.parent.mkdir(exist_ok=True)
         arguments.refuse_output(file, "folder")

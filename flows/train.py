@@ -12,7 +12,7 @@ from flows.parameters import Overrides, Resume, UseCaseName, dated_name, describ
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
-from modelling.declaration.use_case_files import find_use_case
+from modelling.declaration.use_case_files import as_in_file, find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.groups.group_judging import judge_groups
@@ -139,7 +139,8 @@ def run_training(
         publish(run, trained, data.report, judgement)  # registered is only what is whole
         model = {"promotion": "not registered"}
         if to_registry:
-            model = register_and_promote(run, package, trained, judgement, data, declared)
+            in_file = as_in_file(declared)
+            model = register_and_promote(run, package, trained, judgement, data, in_file)
     return TrainingResult.of(run, trained, judgement, model)
 
 

@@ -134,7 +134,14 @@ def test_a_name_is_of_the_operating_system_and_of_a_server_that_asks_for_one(gua
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "team")
     assert current_user() == own, "a file asks nobody who it is"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", guarded)
+    assert current_user() == own, "a name without its password is anybody's"
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
+    assert current_user() == own
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "word")
     assert current_user() == f"{own}, as team on 127.0.0.1"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", guarded.replace("//", "//team:word@"))
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "somebody-else")
+    assert current_user() == f"{own}, as team on 127.0.0.1", "requests go out as the address says"
     monkeypatch.setattr(Guarded, "login", "")  # it lets in everybody
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
     assert current_user() == f"uid-{os.getuid()}"

@@ -65,12 +65,24 @@ def test_the_better_version_waits_until_another_person_approves(client):
     assert "requested by colleague" in registry_status(name).text()
 
     later, _ = register_and_judge(noise=0.5, name=name, approval="automatic")
-    assert promote_manually(name, later, "without").outcome == "requested"  # the champion asks
+    assert promote_manually(name, later, "without").outcome == "requested"  # earlier ones ask
     assert champion_version(client, name) == version
     assert "version 2" in registry_status(name).text()
     assert "interrupted" not in registry_status(name).text()
     with pytest.raises(UsageError, match="first champion"):
         roll_back(name, "complaints")
+
+
+def test_one_person_cannot_do_without_a_second_one_where_there_is_no_champion(client):
+    name = "unwatched"
+    register_and_judge(name=name, **FOUR_EYES)
+    version, decision = register_and_judge(name=name, approval="automatic")
+    assert (decision.promoted, champion_version(client, name)) == (False, None)
+    decline(name, version, "start anew")
+    a_colleague_requests(client, name, version)
+    approve(name, version, "from now on without")
+    later, decision = register_and_judge(noise=0.5, name=name, approval="automatic")
+    assert promote_manually(name, later, "as approved").outcome == "champion"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +132,7 @@ def test_a_champion_set_behind_a_request_is_a_gap(requested):
     decline(name, version, "start anew")
 
 
+@pytest.mark.services
 def test_the_commands_say_who_is_missing(requested):
     client, name, version = requested
     assert client.get_model_version(name, version).tags[APPROVAL_DAYS_TAG] == "3"

@@ -202,6 +202,7 @@ def test_the_flow_publishes_page_and_table(runs, client):
     assert shown[1]["epochs"] == "1"
 
 
+@pytest.mark.services
 def test_the_command_prints_tables_csv_json_and_pages(runs, finflows, client, tmp_path):
     page = tmp_path / "page.html"
     filters = ("--tag", "round=compare", "--since", "1d")

@@ -14,6 +14,7 @@ from modelling.figures.decisions import cost_finding
 from modelling.figures.judged_rows import probability_cut_offs
 from modelling.figures.judgement import draw_judgement
 from modelling.figures.learning_curve import draw_learning_curve
+from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.densities import groups_in_order
 from modelling.judgement.evaluation import NO_GATE
@@ -247,3 +248,10 @@ def test_the_report_carries_the_pictures_and_lets_no_html_through():
     assert '<img src="data:image/png;base64,MQ==" alt="Up"' in page
     assert "<td>1</td>" in page
     assert "<script>" not in page
+
+
+def test_a_picture_is_found_by_its_name_and_none_is_loaded_from_elsewhere():
+    text = "![g](judgement/groups_Nationalität&Co.png)\n\n![logo](https://bank.example/logo.png)"
+    page = self_contained_page(text, "Dossier", {"judgement/groups_Nationalität&Co.png": b"PNG"})
+    assert page.count("data:image/png;base64,UE5H") == 1
+    assert "bank.example" not in page

@@ -32,6 +32,7 @@ from modelling.declaration.overrides import override
 from modelling.drafting.columns.findings import Wanted
 from modelling.drafting.drafting import draft_table
 from modelling.judgement.reliance import what_it_rests_on
+from modelling.leaks.dates import as_times
 from modelling.leaks.sentinel import find_leaks
 from modelling.leaks.separation import Separation, rows_to_examine
 from modelling.refusals import DataRefused
@@ -241,3 +242,34 @@ def test_a_model_that_is_too_good_names_what_it_rests_on(tmp_path):
     said = what_it_rests_on(small.package, small.parts.validation, small.trained.use_case)
     assert said.startswith("it rests on 'alone' (")
     assert "income" not in said
+
+
+def test_tomorrows_level_from_todays_is_said_and_allowed():
+    """A balance or a rate of which the next one is 99.7 % the last is honest persistence."""
+    levels = 100 + np.random.default_rng(0).normal(0, 0.5, 4_000).cumsum()
+    raw = pd.DataFrame({"today": levels[:-1], "tomorrow": levels[1:]})
+    series = loans(
+        problem="regression", target="tomorrow", columns=(number("today"),), classes=(),
+        baselines=("constant",), gate=None, costs=None, headline=("rmse",),
+    )  # fmt: skip
+    found = leaks_of(series, raw)
+    assert found["today"].severity == "warning"
+    assert "critical" not in {leak.severity for leak in found.values()}
+
+
+def test_a_table_sorted_by_an_honest_number_is_only_said():
+    table = loan_table(2_000)
+    generator = np.random.default_rng(0)
+    table["turnover"] = np.sort(generator.choice(90_000, 2_000, replace=False) + 10_000)
+    risk = 1 / (1 + np.exp((table["turnover"] - 50_000) / 8_000))
+    table["default"] = (generator.random(2_000) < risk).astype(int)
+    found = leaks_of(with_columns(loans(), number("turnover")), table)
+    assert found["turnover"].severity == "warning"
+    table["turnover"] = np.arange(2_000)
+    assert leaks_of(with_columns(loans(), number("turnover")), table)["turnover"].severity == "critical"
+
+
+def test_labels_of_which_only_some_are_dates_are_no_dates():
+    days = pd.Series(["2020-01-31"] * 300 + ["never"])
+    assert as_times(days) is None
+    assert as_times(pd.Series([20150101.0] * 300 + [0.0])) is None

@@ -100,6 +100,7 @@ def test_a_failed_one_is_resumed_with_the_variable_that_it_names(
         resume_run(run.info.run_id)
 
 
+@pytest.mark.services
 def test_the_command_line_shows_none(finflows, store):
     address = f"postgresql://risk:{MARK}p@127.0.0.1:1/loans"
     elsewhere = {"MLFLOW_TRACKING_URI": address}

@@ -323,6 +323,7 @@ def test_an_interrupted_training_does_not_run_for_ever(kill, credit_run, client,
     assert versions(client) == before
 
 
+@pytest.mark.services
 def test_the_json_of_the_command_line_is_its_last_line(finflows, credit_file):
     done = finflows(
         "train", "credit_scoring", "--data", credit_file, "--set", "training.epochs=2", "--json"

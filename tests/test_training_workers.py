@@ -65,6 +65,7 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on_to_the_same_bits(client
     assert sorted(steps) == list(range(300))
 
 
+@pytest.mark.services
 def test_a_retried_flow_goes_on_in_the_same_mlflow_run(client, small, credit_file, tmp_path):
     late = tmp_path / "late.csv"
     experiment = client.get_experiment_by_name("credit_scoring").experiment_id

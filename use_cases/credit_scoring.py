@@ -30,7 +30,7 @@ def past_due(name: str, days: str) -> Column:
         maximum=98,
         usual=(0, 20),
         special_codes=(96, 98),
-        direction="up",  # more payments past due never improve a score
+        direction="up",  # more payments past due never make a default less likely
         note="96 and 98 occur in all three columns at once, in 269 rows, of which over half "
         "defaulted: they become missing, with a flag that keeps their information.",
     )

@@ -99,7 +99,7 @@ def champion(use_case: ModelName, as_json: Json = False) -> None:
 def dossier(
     use_case: ModelName,
     version: Annotated[
-        str | None, typer.Option(help="A version other than the champion, else the newest.")
+        str | None, typer.Option(help="By default the champion, else the newest.")
     ] = None,
     output: Annotated[
         Path | None,

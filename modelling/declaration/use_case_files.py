@@ -109,6 +109,12 @@ def with_source_beside(use_case: UseCase, folder: Path) -> UseCase:
     return use_case.model_copy(update={"source": source.model_copy(update={"uri": str(beside)})})
 
 
+def as_in_file(declared: UseCase) -> UseCase:
+    """The declaration of this name in its file, or ``declared`` itself where no file has it: by
+    which a model may be judged is not for the caller of a training to say."""
+    return find_use_case(declared.name) if declared.name in use_case_names() else declared
+
+
 def _module_files() -> dict[str, Path]:
     """The file of each module in the folders; of two with the same name, the first."""
     files: dict[str, Path] = {}

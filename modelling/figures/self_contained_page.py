@@ -4,7 +4,8 @@ can't follow a link from one artifact to another."""
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from html import escape
+from html import escape, unescape
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 
@@ -28,10 +29,12 @@ IMAGE = re.compile(r'<img src="([^"]+)"')
 
 def self_contained_page(markdown: str, title: str, pictures: Mapping[str, bytes]) -> str:
     """The page, with the PNG files in ``pictures``, by the names under which the Markdown shows
-    them. HTML in the Markdown is escaped: titles and names of columns are text."""
+    them; a picture from elsewhere is not loaded. HTML in the Markdown is escaped: titles and names
+    of columns are text."""
 
     def inlined(found: re.Match[str]) -> str:
-        return f'<img src="data:image/png;base64,{b64encode(pictures[found[1]]).decode()}"'
+        png = pictures.get(unquote(unescape(found[1])))  # as it was before it became an address
+        return f'<img src="data:image/png;base64,{b64encode(png).decode()}"' if png else "<img"
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return (

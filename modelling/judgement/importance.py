@@ -61,11 +61,12 @@ def permutation_importance(
     names = [column.name for column in use_case.features]
     rows, weights = _sample(rows, EVALUATIONS // len(names), use_case)
     repeats = int(np.clip(EVALUATIONS // (len(names) * len(rows)), 1, REPEATS))
-    generator = np.random.default_rng(0)
+    generator, shares = np.random.default_rng(0), weights / weights.sum()
     before = _losses(scorer, rows, use_case)
     rises = {}
     for name in names:
-        orders = [generator.permutation(len(rows)) for _ in range(repeats)]
+        # Cells are drawn as often as they occur: rare classes are more frequent in the sample.
+        orders = [generator.choice(len(rows), len(rows), p=shares) for _ in range(repeats)]
         shuffled = (rows.assign(**{name: rows[name].to_numpy()[order]}) for order in orders)
         after = [_losses(scorer, frame, use_case) for frame in shuffled]
         rises[name] = (np.mean(after, axis=0) - before) * weights

@@ -1,1 +1,1 @@
-"""What gives the target away before anything is trained: columns, missing cells, equal rows."""
+"""What gives the target away before training: columns, gaps, dates, equal rows."""

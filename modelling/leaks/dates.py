@@ -3,6 +3,7 @@
 import pandas as pd
 
 from modelling.data.reading.times import is_time, read_times
+from modelling.refusals import DataRefused
 
 PROBED = 200
 LATER = 0.9  # of the rows: a column that is only sometimes later may still be known
@@ -21,5 +22,8 @@ def as_times(cells: pd.Series) -> pd.Series | None:
     known = cells.dropna()
     if known.empty or not is_time(known.iloc[:: max(len(known) // PROBED, 1)], None):
         return None
-    times, unreadable = read_times(cells)
+    try:
+        times, unreadable = read_times(cells)
+    except DataRefused:  # some cells are times, others are not: so it is no column of times
+        return None
     return None if unreadable else times

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
 from modelling.leaks.columns import (
+    CERTAIN,
     MORE_THAN_CHANCE,
     Cells,
     cells_of,
+    has_few_gaps,
     is_row_number,
     missing_tells,
     order_tells,
@@ -72,21 +75,24 @@ class _Examined:
         if missing is not None:
             yield self._leak("tells the target by being missing", missing)
         elif score is not None and tells_alone(score, problem):
-            yield self._leak("tells the target on its own", score)
+            certain = score >= CERTAIN[problem]
+            yield self._leak("tells the target on its own", score, certain)
         elif score is not None and score >= MORE_THAN_CHANCE[problem] and self._counts(table_rows):
             remedy = LEAVE_OUT.replace("leave it out", "declare it with identifier(...)")
-            yield self._leak("numbers the rows, and their order tells the target", score, remedy)
+            certain = has_few_gaps(self.values.to_numpy(dtype=np.float64), table_rows)
+            what = "numbers the rows, and their order tells the target"
+            yield self._leak(what, score, certain, remedy)
 
     def _counts(self, table_rows: int) -> bool:
         numbers = self.cells.numbers
         return numbers is not None and is_row_number(numbers, table_rows)
 
-    def _leak(self, what: str, score: float, remedy: str = LEAVE_OUT) -> BrokenRule:
+    def _leak(
+        self, what: str, score: float, certain: bool = True, remedy: str = LEAVE_OUT
+    ) -> BrokenRule:
         evidence = f"{what} ({_measured(self.separation, score)})"
-        known = self.column.known_leak_free
-        return leak(
-            self.column.name, evidence, self.separation.is_enough, remedy, known_leak_free=known
-        )
+        critical, known = certain and self.separation.is_enough, self.column.known_leak_free
+        return leak(self.column.name, evidence, critical, remedy, known_leak_free=known)
 
 
 def _together(examined: list[_Examined], separation: Separation) -> Iterator[BrokenRule]:

@@ -255,7 +255,7 @@ class _Table:
         return self.rows
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # of many columns, each takes megabytes
 def coalitions_of(active: int | tuple[int, ...], pairs: Pairs) -> Coalitions:
     """All coalitions of a number of columns, or those along sampled orders of the ``active`` ones.
 

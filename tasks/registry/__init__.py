@@ -1,1 +1,1 @@
-"""Registered models: versions, champions, serving."""
+"""Registered models: versions, champions, approvals, dossiers, serving."""

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from modelling.declaration import UseCase
 from modelling.refusals import UsageError
@@ -68,7 +69,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     if champion is not None and str(champion.version) == version:
         refuse_unloadable(name, version)
         return Promoted("champion already")
-    days = _days_to_approve(client, name, version, champion)
+    days = _days_to_approve(client, name, version)
     if days is None:
         set_champion(client, name, version, reason, how)
         return Promoted("champion")
@@ -134,16 +135,25 @@ def decline(name: str, version: str, reason: str) -> None:
             raise UsageError(f"{name}: another machine promoted at the same time: decline again")
 
 
-def _days_to_approve(
-    client: MlflowClient, name: str, version: str, champion: ModelVersion | None
-) -> float | None:
+def _days_to_approve(client: MlflowClient, name: str, version: str) -> float | None:
     """Within how many days a second person must approve; None where nobody has to.
 
-    Asked are the declarations of this version, of the newest and of the champion: so it takes a
-    second person, too, to do without one from now on.
+    Asked are the declarations of this version and of all since the last one without the wish for a
+    second person that a second person approved: so doing without takes a second person, too,
+    whatever is champion meanwhile.
     """
-    asked = [client.get_model_version(name, version), *versions(client, name)[-1:]]
-    asked += [champion] if champion is not None else []
+    known = {str(one.version): one for one in versions(client, name)}
+    released = max(
+        (
+            int(change.version)
+            for change in read_history(client, name).entries
+            if change.how == "approved"
+            and change.version in known
+            and APPROVAL_DAYS_TAG not in known[change.version].tags
+        ),
+        default=0,
+    )
+    asked = [one for number, one in known.items() if number == version or int(number) > released]
     days = [float(one.tags[APPROVAL_DAYS_TAG]) for one in asked if APPROVAL_DAYS_TAG in one.tags]
     return min(days) if days else None
 
@@ -185,7 +195,10 @@ def _subject_of(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
     """What exactly is requested or approved: SHA-256 of the hashes of its files, and of its dossier
     (empty where it has none)."""
     files = hashlib.sha256(version.tags.get(HASHES_TAG, "").encode()).hexdigest()
-    names = {file.path for file in client.list_artifacts(version.run_id)} if version.run_id else {}
+    try:
+        names = {file.path for file in client.list_artifacts(version.run_id or "")}
+    except MlflowException:  # a version without a run, or whose run was removed for good
+        names = set()
     if DOSSIER_FILE not in names:
         return {"files": files, "dossier": ""}
     dossier = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{DOSSIER_FILE}")

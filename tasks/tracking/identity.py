@@ -2,9 +2,11 @@
 
 import os
 import pwd
+from base64 import b64encode
+from collections.abc import Mapping
 from urllib.error import HTTPError
-from urllib.parse import urlparse
-from urllib.request import urlopen
+from urllib.parse import unquote, urlparse
+from urllib.request import Request, urlopen
 
 from mlflow.utils.credentials import read_mlflow_creds
 
@@ -20,10 +22,23 @@ def current_user() -> str:
     except KeyError:
         name = f"uid-{os.getuid()}"
     server = tracking_uri()
-    login = read_mlflow_creds().username
-    if not login or not server.startswith(("http:", "https:")) or not _requires_login(server):
+    if not server.startswith(("http:", "https:")):
+        return name
+    login, password = _credentials(server)
+    if not (login and password and _requires_login(server)):
+        return name
+    if not _answers(server, login, password):  # a name without its password is anybody's
         return name
     return f"{name}, as {login} on {urlparse(server).hostname}"
+
+
+def _credentials(server: str) -> tuple[str, str]:
+    """The user name and password that requests are sent with: those in the address come first."""
+    address = urlparse(server)
+    if address.username:
+        return unquote(address.username), unquote(address.password or "")
+    known = read_mlflow_creds()
+    return known.username or "", known.password or ""
 
 
 def same_person(one: str, other: str) -> bool:
@@ -39,11 +54,22 @@ def same_person(one: str, other: str) -> bool:
 
 def _requires_login(server: str) -> bool:
     """Whether the server checks passwords: otherwise the user name proves nothing."""
+    return _status(server) in (401, 403)
+
+
+def _answers(server: str, login: str, password: str) -> bool:
+    """Whether the server accepts this password of this user."""
+    known = b64encode(f"{login}:{password}".encode()).decode()
+    return _status(server, {"Authorization": f"Basic {known}"}) == 200
+
+
+def _status(server: str, headers: Mapping[str, str] | None = None) -> int:
+    """The status of a small request; 0 where the server can't be reached."""
     address = f"{without_login(server).rstrip('/')}/api/2.0/mlflow/registered-models/search"
     try:
-        with urlopen(f"{address}?max_results=1", timeout=5):
-            return False
+        with urlopen(Request(f"{address}?max_results=1", headers=dict(headers or {})), timeout=5):
+            return 200
     except HTTPError as error:
-        return error.code in (401, 403)
+        return error.code
     except OSError:
-        return False
+        return 0

@@ -1,5 +1,6 @@
 """What is known of a registered version: what its run and the version before it recorded."""
 
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,10 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from tasks.registry.promotion_history import versions
-from tasks.tracking.record import REPORT
+from tasks.tracking.record import REMEDY_SETTINGS, REPORT
 
 DECLARATION = "declaration.json"
 
@@ -36,7 +38,8 @@ class Facts:
 
     @property
     def declaration(self) -> dict[str, Any]:
-        return _declared(self.text(DECLARATION))
+        """The settings that the model was trained with."""
+        return _declared(self.text(DECLARATION), self.run)
 
     def card(self, field: str) -> str:
         """What the declaration says in ``card``; empty where it says nothing."""
@@ -49,6 +52,10 @@ class Facts:
         """A text file of the run; empty where the run has none."""
         path = self.folder / file
         return path.read_text() if path.exists() else ""
+
+    def rows(self, file: str) -> list[list[str]]:
+        """The rows of a CSV file of the run, the names first; empty where the run has none."""
+        return [*csv.reader(self.text(file).splitlines())]
 
     @property
     def report_head(self) -> str:
@@ -70,8 +77,12 @@ class Facts:
         return {file.relative_to(self.folder).as_posix(): file.read_bytes() for file in found}
 
 
-def _declared(text: str) -> dict[str, Any]:
+def _declared(text: str, run: Run) -> dict[str, Any]:
+    """The declaration in ``text``, with what the remedies of the run changed in it."""
     declared: dict[str, Any] = json.loads(text) if text else {}
+    for name, value in json.loads(run.data.tags.get(REMEDY_SETTINGS, "{}")).items():
+        room, _, setting = name.rpartition(".")
+        (declared[room] if room else declared)[setting] = value
     return declared
 
 
@@ -83,11 +94,23 @@ def facts_of(client: MlflowClient, name: str, version: str) -> Iterator[Facts]:
     before = earlier[-1] if earlier else None
     with TemporaryDirectory(prefix="finflows-dossier-") as folder:
         mlflow.artifacts.download_artifacts(run_id=found.run_id, dst_path=folder)
-        run_before = client.get_run(str(before.run_id)) if before else None
-        declared = _declared(_text_of(client, str(before.run_id))) if before else {}
+        run_before, declared = _run_before(client, before)
         yield Facts(
             found, client.get_run(str(found.run_id)), Path(folder), before, run_before, declared
         )
+
+
+def _run_before(
+    client: MlflowClient, before: ModelVersion | None
+) -> tuple[Run | None, dict[str, Any]]:
+    """The run of the version before with its settings; None where it has none, or was removed."""
+    if before is None:
+        return None, {}
+    try:
+        run = client.get_run(str(before.run_id))
+        return run, _declared(_text_of(client, str(before.run_id)), run)
+    except MlflowException:
+        return None, {}
 
 
 def _text_of(client: MlflowClient, run_id: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tasks.registry.dossier.facts import Facts
 
 MOST_CHANGES = 40  # settings that a table lists
+NOTHING: tuple[object, ...] = (None, "", [], {})
 MODEL = ("importance", "partial_dependence")
 ELSEWHERE = ("importance", "partial dependence", "groups ")  # pictures of other sections
 
@@ -126,7 +127,7 @@ def columns(facts: Facts) -> str:
 
 def _declared_facts(column: Mapping[str, Any]) -> str:
     plain = {"name", "kind", "role"}
-    facts = {key: value for key, value in column.items() if key not in plain and value}
+    facts = {k: value for k, value in column.items() if k not in plain and value not in NOTHING}
     return ", ".join(f"{key} {_cell(value)}" for key, value in facts.items())
 
 
@@ -165,7 +166,7 @@ def slices(facts: Facts) -> str:
 
 def reasons(facts: Facts) -> str:
     """What the model rests on, and how its answer moves along the columns that matter."""
-    rows = [line.split(",") for line in facts.text("judgement/importance.csv").splitlines()]
+    rows = facts.rows("judgement/importance.csv")
     if not rows:
         return "This run recorded no importance of columns."
     told = table(tuple(rows[0]), [(name, *map(_short, numbers)) for name, *numbers in rows[1:]])
@@ -194,7 +195,7 @@ def leaks(facts: Facts) -> str:
 
 def directions(facts: Facts) -> str:
     """The columns with which the score may only rise or fall, and the sweep that shows it."""
-    rows = [line.split(",") for line in facts.text("directions.csv").splitlines()]
+    rows = facts.rows("directions.csv")
     return table(tuple(rows[0]), map(tuple, rows[1:])) if rows else "No direction is declared."
 
 
@@ -218,8 +219,10 @@ def requirements(facts: Facts) -> str:
 
 def changes(facts: Facts) -> str:
     """What differs from the version before: settings, data, code, results."""
-    if facts.before is None or facts.run_before is None:
+    if facts.before is None:
         return "This is the first version."
+    if facts.run_before is None:
+        return f"The run of version {facts.before.version} is gone, so nothing can be compared."
     now, then = flat(facts.declaration), flat(facts.declaration_before)
     differing = [key for key in {**then, **now} if now.get(key) != then.get(key)]
     rows = [(key, then.get(key, ""), now.get(key, "")) for key in differing[:MOST_CHANGES]]
