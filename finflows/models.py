@@ -39,7 +39,7 @@ class ScoringModel:
         return tuple(self.loaded.interface.kinds)
 
     def score(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """All answers of the registered model.
+        """All answers of the registered model, with its reasons where they were asked for.
 
         Parameters
         ----------
@@ -51,8 +51,8 @@ class ScoringModel:
         DataFrame (n rows)
             With the frame's row labels: ``probability`` (of the positive class; of several classes
             ``probability_CLASS``) and ``decision``, or the ``forecast`` in the unit of the target;
-            ``model_version``; ``broken_rules`` and ``unknown`` (text, empty where there are none).
-            The answers of a refused row are missing.
+            ``model_version``; ``broken_rules`` and ``unknown`` (text, empty where there are none);
+            ``reason_1`` and so on, with its column and effect. Those of a refused row are missing.
 
         Raises
         ------
@@ -72,16 +72,18 @@ class ScoringModel:
         return f"{self.name} version {self.version}{cut_off}"
 
 
-def load_champion(name: str, version: str | int | None = None) -> ScoringModel:
-    """The champion of the use case ``name``, or another ``version`` of it.
+def load_champion(name: str, version: str | int | None = None, reasons: int = 0) -> ScoringModel:
+    """The champion of the use case ``name``, or another ``version`` of it, which gives up to so
+    many ``reasons`` for each row.
 
     Its files are compared with the hashes that were stored when it was registered. Raises
-    UsageError where there is none, or they have changed.
+    UsageError where there is none, they have changed, or it gives no reasons.
     """
     from modelling.declaration import names
 
     session.configure()
     names.check_use_case_name(name)
+    number = None if version is None else str(version)
     from tasks.registry.scoring_runs import load_registered
 
-    return ScoringModel(load_registered(name, None if version is None else str(version)))
+    return ScoringModel(load_registered(name, number, reasons))

@@ -266,7 +266,10 @@ def test_a_table_sorted_by_an_honest_number_is_only_said():
     found = leaks_of(with_columns(loans(), number("turnover")), table)
     assert found["turnover"].severity == "warning"
     table["turnover"] = np.arange(2_000)
-    assert leaks_of(with_columns(loans(), number("turnover")), table)["turnover"].severity == "critical"
+    assert (
+        leaks_of(with_columns(loans(), number("turnover")), table)["turnover"].severity
+        == "critical"
+    )
 
 
 def test_labels_of_which_only_some_are_dates_are_no_dates():

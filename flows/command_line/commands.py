@@ -63,7 +63,9 @@ Set = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option(help="CSV or Parquet file, URL, SQLAlchemy URL or openml:NAME, for source.uri."),
+    typer.Option(
+        help="Another table than the declared one: a file, folder, URL, database, package:PATH or openml:NAME."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of the libraries.")]

@@ -73,24 +73,25 @@ class _Examined:
         missing = missing_tells(self.values.isna().to_numpy(), self.separation)
         score, problem = self.cells.score, self.separation.problem
         if missing is not None:
-            yield self._leak("tells the target by being missing", missing)
+            said = self.separation.said(missing, of_flag=True)
+            yield self._leak("tells the target by being missing", said)
         elif score is not None and tells_alone(score, problem):
             certain = score >= CERTAIN[problem]
-            yield self._leak("tells the target on its own", score, certain)
+            yield self._leak("tells the target on its own", self.separation.said(score), certain)
         elif score is not None and score >= MORE_THAN_CHANCE[problem] and self._counts(table_rows):
             remedy = LEAVE_OUT.replace("leave it out", "declare it with identifier(...)")
             certain = has_few_gaps(self.values.to_numpy(dtype=np.float64), table_rows)
             what = "numbers the rows, and their order tells the target"
-            yield self._leak(what, score, certain, remedy)
+            yield self._leak(what, self.separation.said(score), certain, remedy)
 
     def _counts(self, table_rows: int) -> bool:
         numbers = self.cells.numbers
         return numbers is not None and is_row_number(numbers, table_rows)
 
     def _leak(
-        self, what: str, score: float, certain: bool = True, remedy: str = LEAVE_OUT
+        self, what: str, measured: str, certain: bool = True, remedy: str = LEAVE_OUT
     ) -> BrokenRule:
-        evidence = f"{what} ({_measured(self.separation, score)})"
+        evidence = f"{what} ({measured} over {self.separation.rows:,} training rows)"
         critical, known = certain and self.separation.is_enough, self.column.known_leak_free
         return leak(self.column.name, evidence, critical, remedy, known_leak_free=known)
 

@@ -16,6 +16,7 @@ MEASURES: dict[Problem, str] = {
     "multiclass": "Cohen's kappa",
     "regression": "R2 of the ranks",
 }
+MEASURES_OF_FLAG = {**MEASURES, "multiclass": "ROC AUC of one class", "regression": "R2"}
 
 
 def rows_to_examine(target: np.ndarray, problem: Problem) -> np.ndarray:
@@ -60,8 +61,9 @@ class Separation:
         """Whether there are rows enough that chance does not separate them."""
         return self.others >= ENOUGH_ROWS
 
-    def said(self, score: float) -> str:
-        return f"{MEASURES[self.problem]} {score:.3f}"
+    def said(self, score: float, of_flag: bool = False) -> str:
+        """The measure and its value; ``of_flag`` says that ``score_of_flag`` gave it."""
+        return f"{(MEASURES_OF_FLAG if of_flag else MEASURES)[self.problem]} {score:.3f}"
 
     def bins(self, values: np.ndarray, most: int = BINS) -> np.ndarray:
         """Cells (n,) of numbers, one for each number where there are few, else with about as many

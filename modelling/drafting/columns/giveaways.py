@@ -28,7 +28,8 @@ class Suspects:
         """Say in ``found`` where the column gives the target away."""
         said = self.separation.said
         if (score := missing_tells(column.codes < 0, self.separation)) is not None:
-            self._accuse(found, f"being known or missing alone tells the target ({said(score)})")
+            measured = said(score, of_flag=True)
+            self._accuse(found, f"being known or missing alone tells the target ({measured})")
         elif column.written != "time" and (score := self._score(column)) is not None:
             self.alone[found.name] = score
             if tells_alone(score, self.separation.problem):
