@@ -64,7 +64,8 @@ Set = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="Another table than the declared one: a file, folder, URL, database, package:PATH or openml:NAME."
+        help="Another table than the declared one: a file, folder, URL, database, "
+        "package:PATH or openml:NAME."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
