@@ -393,7 +393,7 @@ KNOWN_TO_GIVE_AWAY = {
     "vub_credit": ["Days_late"],
     "wage": ["logwage"],
     "card_approved": ["share", "expenditure"],
-    "credit_grade": ["interest_rate", "sub_grade"],
+    "credit_grade": ["interest_rate", "installment", "sub_grade"],
 }
 
 
