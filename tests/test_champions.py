@@ -204,7 +204,7 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[1] == "before":  # between registering and promoting
-    promotion.set_champion = die
+    promotion.make_champion = die
 else:  # between the history and the alias
     type(connect()).set_registered_model_alias, alias = None, None
     champions.MlflowClient.set_registered_model_alias = (
