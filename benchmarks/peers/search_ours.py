@@ -56,6 +56,7 @@ def declared(epochs: int) -> UseCase:
 def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, float]:
     use_case = declared(epochs)
     features: Any = SimpleNamespace(
+        directions=None,
         train=Examples(rows["x"], rows["y"].astype(np.int64)),
         validation=Examples(rows["x_validation"], rows["y_validation"].astype(np.int64)),
     )
