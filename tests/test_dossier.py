@@ -1,18 +1,23 @@
 """The dossier answers for a version: complete, in one file, and nothing in it is made up."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from flows.train import train
 from modelling.declaration import ModelCard
 from modelling.refusals import UsageError
+from tasks.registry.dossier import sections
 from tasks.registry.dossier.dossiers import HTML, MARKDOWN, dossier_of, write_dossier
+from tasks.registry.dossier.facts import Facts
 from tasks.registry.dossier.sections import SECTIONS, flat, table
+from tasks.tracking.record import REMEDY_SETTINGS
 
-pytestmark = pytest.mark.services  # two trainings
+SERVICES = pytest.mark.services  # two trainings
 NAME = "credit_scoring"
 
 
@@ -36,18 +41,21 @@ def recorded(credit_run, client):
     return version, (folder / MARKDOWN).read_text(), (folder / HTML).read_text()
 
 
+@SERVICES
 def test_every_section_names_its_point_of_annex_iv(recorded):
     _, markdown, _ = recorded
     for section in SECTIONS:
         assert f"## {section.title}\n\n*Annex IV: {section.points}*" in markdown
 
 
+@SERVICES
 def test_what_only_people_know_is_a_blank(recorded):
     _, markdown, _ = recorded
     blanks = re.findall(r"to be filled in by a person: `card=ModelCard\((\w+)=", markdown)
     assert set(blanks) == set(ModelCard.model_fields)
 
 
+@SERVICES
 def test_the_facts_are_those_of_the_run(recorded, credit_run, client):
     version, markdown, _ = recorded
     run = client.get_run(credit_run.run_id)
@@ -59,6 +67,7 @@ def test_the_facts_are_those_of_the_run(recorded, credit_run, client):
     assert "| the learning curve is" in markdown
 
 
+@SERVICES
 def test_the_page_needs_no_other_file(recorded):
     _, _, page = recorded
     addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
@@ -67,6 +76,7 @@ def test_the_page_needs_no_other_file(recorded):
     assert "<script" not in page
 
 
+@SERVICES
 def test_a_file_for_people_is_the_recorded_one(recorded, tmp_path):
     version, markdown, page = recorded
     written = write_dossier(NAME, version, tmp_path / "dossier.html")
@@ -77,6 +87,7 @@ def test_a_file_for_people_is_the_recorded_one(recorded, tmp_path):
         write_dossier(NAME, "99", tmp_path / "none.html")
 
 
+@SERVICES
 def test_the_same_facts_give_the_same_dossier(recorded, client):
     version, markdown, _ = recorded
     assert dossier_of(client, NAME, version).markdown == markdown
@@ -92,8 +103,35 @@ def test_text_of_a_declaration_is_no_markup():
     }
 
 
+@SERVICES
 def test_it_says_what_changed_since_the_version_before(trained, client):
     second = dossier_of(client, NAME, trained[-1].model["version"]).markdown
     assert f"| version {trained[0].model['version']} | this version |" in second
     assert "| training.learning_rate | 0.002 | 0.001 |" in second
     assert "| training.epochs |" not in second.partition("## Changes")[2]
+
+
+def run_with(tags):
+    return SimpleNamespace(data=SimpleNamespace(tags=tags))
+
+
+def facts(folder, tags=None):
+    return Facts(SimpleNamespace(name="loans"), run_with(tags or {}), folder, None, None, {})
+
+
+def test_the_settings_are_those_that_the_remedies_left(tmp_path):
+    declared = {"training": {"learning_rate": 0.1, "epochs": 9}}
+    (tmp_path / "declaration.json").write_text(json.dumps(declared))
+    tags = {REMEDY_SETTINGS: json.dumps({"training.learning_rate": 0.01})}
+    trained = facts(tmp_path, tags).declaration["training"]
+    assert trained == {"learning_rate": 0.01, "epochs": 9}
+
+
+def test_names_with_commas_and_declared_zeros_are_kept(tmp_path):
+    (tmp_path / "judgement").mkdir()
+    table = 'column,rise,low,high\n"income, net",0.5,0.25,0.75\n'
+    (tmp_path / "judgement" / "importance.csv").write_text(table)
+    assert "| income, net | 0.5 | 0.25 | 0.75 |" in sections.reasons(facts(tmp_path))
+    column = {"name": "income, net", "kind": "number", "minimum": 0.0, "usual": None, "note": ""}
+    (tmp_path / "declaration.json").write_text(json.dumps({"columns": [column]}))
+    assert "| income, net | number | feature | minimum 0.0 |" in sections.columns(facts(tmp_path))

@@ -104,6 +104,10 @@ def test_a_saved_draft_is_a_use_case_with_its_table(drafted, folder):
     file = drafted.save(table="loans.parquet")
     assert file == folder / "use_cases" / "notebook_loans.py"
     assert (folder / "loans.parquet").stat().st_mode & 0o077 == 0
+    (folder / "elsewhere").mkdir()
+    with pytest.raises(finflows.UsageError, match=r"loans.parquet is there already"):
+        drafted.save(folder=folder / "elsewhere", table="loans.parquet")
+    assert not [*(folder / "elsewhere").iterdir()]
     assert "name the file or query" not in file.read_text()
     assert finflows.check("notebook_loans").passed
     with pytest.raises(finflows.UsageError, match=r"force=True"):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from modelling.declaration.use_case_files import as_in_file, find_use_case
+
 GOOD = """
 from modelling.declaration import Source, UseCase, number
 from use_cases.shared import TARGET
@@ -114,3 +116,11 @@ def test_a_declaration_that_was_written_for_the_former_names_goes_on_working():
     )
     assert done.stdout == "money\n"
     assert "modelling.columns is called modelling.declaration now" in done.stderr
+
+
+def test_a_declaration_is_judged_as_its_file_says():
+    """Whoever calls a training with an object of his own does not loosen its gate."""
+    looser = find_use_case("iris").model_copy(update={"gate": None, "title": "mine"})
+    assert as_in_file(looser) == find_use_case("iris")
+    unknown = looser.model_copy(update={"name": "in_no_file"})
+    assert as_in_file(unknown) is unknown
