@@ -1,8 +1,8 @@
 """Make all pictures of README and docs from today's program: ``python docs/pictures.py``.
 
-Three use cases are trained in a temporary folder. MLflow's page and the comparison are photographed
-in Debian's Chromium. ``python docs/pictures.py NAME...`` makes only those of these use cases, or of
-``pages``.
+Three use cases are trained in a temporary folder. MLflow's page, the comparison and a dossier are
+photographed in Debian's Chromium. ``python docs/pictures.py NAME...`` makes only those of these use
+cases, or of ``pages``.
 """
 
 import io
@@ -25,7 +25,7 @@ IMAGES = ROOT / "docs" / "images"
 COLOURS = 128
 PATIENCE_MS = 120_000
 # Of each use case the pictures that the pages show, by their names there.
-SHOWN = {
+SHOWN: dict[str, dict[str, str]] = {
     "credit_scoring": {
         "learning_curve.png": "learning_curve",
         "judgement/advantages.png": "advantages",
@@ -49,22 +49,30 @@ SHOWN = {
         "judgement/forecast_over_time.png": "forecast_over_time",
     },
 }
+# What the other trainings of the comparison change.
+COMPARED = (
+    ("training.learning_rate=0.02", "network.hidden_units=[64,32]"),
+    ("network.dropout=0.5", "training.batch_size=4096"),
+    ("training.learning_rate=3e-5", "training.epochs=15"),
+)
 
 
 def main(wanted: list[str]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        runs = {}
         for use_case, pictures in SHOWN.items():
-            if wanted and use_case not in wanted and "pages" not in wanted:
-                continue
-            runs[use_case] = train(folder, use_case)
-            artifacts = Path(runs[use_case]["paths"]["artifacts"].removeprefix("file://"))
-            for file, shown in pictures.items():
-                save((artifacts / file).read_bytes(), shown)
+            if not wanted or use_case in wanted:
+                artifacts = Path(
+                    train(folder, use_case)["paths"]["artifacts"].removeprefix("file://")
+                )
+                for file, shown in pictures.items():
+                    save((artifacts / file).read_bytes(), shown)
         if not wanted or "pages" in wanted:
-            other = train(folder, "credit_scoring", "--set", "training.learning_rate=0.02")
-            photograph(folder, runs["credit_scoring"], other)
+            pages = folder / "pages"
+            pages.mkdir()
+            photograph(
+                pages, [train(pages, "credit_scoring", *settings) for settings in ((), *COMPARED)]
+            )
 
 
 def finflows(folder: Path, *arguments: str) -> str:
@@ -81,19 +89,20 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def train(folder: Path, use_case: str, *settings: str) -> dict:
-    return json.loads(finflows(folder, "train", use_case, "--json", *settings).splitlines()[-1])
+    changed = [word for setting in settings for word in ("--set", setting)]
+    return json.loads(finflows(folder, "train", use_case, "--json", *changed).splitlines()[-1])
 
 
-def photograph(folder: Path, run: dict, other: dict) -> None:
+def photograph(folder: Path, runs: list[dict]) -> None:
     """The losses of two runs on MLflow's page, the page of ``finflows compare``, and a dossier."""
     page_file, dossier = folder / "comparison.html", folder / "dossier.html"
     finflows(folder, "compare", "--html", str(page_file))
     finflows(folder, "dossier", "credit_scoring", "--output", str(dossier))
     with browser() as page, mlflow_ui(folder) as address:
         asked = {
-            "runs": json.dumps([run["run_id"], other["run_id"]]),
+            "runs": json.dumps([run["run_id"] for run in runs[:2]]),
             "metric": json.dumps("val_loss"),
-            "experiments": json.dumps([run["paths"]["ui"].split("/")[3]]),
+            "experiments": json.dumps([runs[0]["paths"]["ui"].split("/")[3]]),
             "plot_metric_keys": json.dumps(["val_loss", "loss"]),
         }
         query = "&".join(f"{name}={quote(value)}" for name, value in asked.items())

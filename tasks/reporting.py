@@ -106,5 +106,5 @@ def publish(
         key=f"{key}-mlflow-run",
         link=ui_address() + run.address,
         link_text="the run in MLflow",
-        description=f"MLflow run {run.run_id}; for the local store, run `make ui` first",
+        description=f"MLflow run {run.run_id}; for the local store, run `finflows ui` first",
     )

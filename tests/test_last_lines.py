@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from conftest import REPOSITORY
 
+from flows.command_line.results import show_result
 from flows.command_line.stages import end_stage, seconds_by_stage
-from flows.command_line.terminal import show_result
 from flows.train import TrainingResult
+from modelling.checkout import command
 from modelling.judgement.metrics.metric import format_value
+from tasks.tracking.store import how_to_open
 
 
 def result(remedy=None, **metrics):
@@ -35,7 +38,7 @@ def test_the_three_things_come_first(capsys):
     assert lines[1:4] == [
         "Gate:         passed, roc_auc 0.8661, wanted at least 0.85",
         "Curve:        overfitting, val_loss fell",
-        "Try next:     .venv/bin/finflows train credit_scoring --set training.epochs=3 "
+        "Try next:     finflows train credit_scoring --set training.epochs=3 "
         "--set network.dropout=0.2",
     ]
     assert lines[6].split() == ["test", "rows", "roc_auc", "0.8661"]
@@ -43,9 +46,35 @@ def test_the_three_things_come_first(capsys):
 
 def test_a_healthy_curve_leads_to_a_search_unless_that_was_done(capsys):
     show_result(result(), {}, as_json=False)
-    assert "Try next:     .venv/bin/finflows search credit_scoring\n" in capsys.readouterr().out
+    assert "Try next:     finflows search credit_scoring\n" in capsys.readouterr().out
     show_result(result(), {}, as_json=False, searched=True)
     assert "Try next:" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "shown"),
+    [
+        ("bin/finflows", False, "bin/finflows search credit_scoring"),
+        ("bin/finflows", True, "finflows search credit_scoring"),
+        ("my env/bin/finflows", True, "'my env/bin/finflows' search credit_scoring"),
+        ("ipykernel_launcher.py", False, "finflows search credit_scoring"),
+    ],
+)
+def test_what_to_type_is_what_works_here(called, on_path, shown, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "finflows"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [called, "train"])
+    monkeypatch.setenv("PATH", str(program.parent) if on_path else "")
+    assert command("search", "credit_scoring") == shown
+
+
+def test_make_is_named_where_there_is_a_makefile(tmp_path, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    assert how_to_open("/#/").startswith("make ui, then http")
+    monkeypatch.chdir(tmp_path)
+    assert how_to_open("/#/").startswith("finflows ui, then http")
 
 
 def test_money_has_its_unit_and_no_digits_that_nobody_reads(capsys):

@@ -1,6 +1,8 @@
 """What a wheel puts into somebody's environment: one package, which works there."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -32,6 +34,8 @@ assert "from finflows.declaration import" in file.read_text()
 assert finflows.check("tiny").passed
 import tasks
 print(tasks.OWNER, finflows.__file__)
+from finflows.tasks.tracking.store import how_to_open
+print(how_to_open("/"))
 """
 
 
@@ -73,6 +77,20 @@ def test_names_of_modules_are_those_inside_the_package(before, after):
     assert inside_package(before, {"tasks", "tasks/a", "modelling/declaration"}) == after
 
 
+def test_no_hint_is_only_for_a_checkout(package):
+    """What to type is worded by ``modelling.checkout``, but for what only a checkout has."""
+    for file in package.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        hints = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} - {
+            ast.get_docstring(node, clean=False)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        }
+        for hint in filter(re.compile(r"\.venv/|\bmake [a-z-]+\b").search, map(str, hints)):
+            assert hint == "run make setup", (file.name, hint)
+            assert "if IS_CHECKOUT else" in file.read_text()
+
+
 @pytest.mark.services
 def test_a_wheel_trains_beside_a_foreign_package_of_the_same_name(tmp_path, prefect_server):
     run = {"check": True, "capture_output": True, "text": True, "timeout": PATIENCE}
@@ -100,5 +118,10 @@ def test_a_wheel_trains_beside_a_foreign_package_of_the_same_name(tmp_path, pref
     command = [sys.executable, "-S", "-c", TRAINING]
     done = subprocess.run(command, cwd=elsewhere, env=settings, **{**run, "check": False})
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith(f"somebody else {site / PACKAGE / '__init__.py'}")
+    said = done.stdout.strip().splitlines()[-2:]
+    assert said[0] == f"somebody else {site / PACKAGE / '__init__.py'}"
+    assert said[1].startswith("finflows ui, then http")
+    checked = [sys.executable, "-S", "-m", PACKAGE, "check", "tiny"]
+    done = subprocess.run(checked, cwd=elsewhere, env=settings, **{**run, "check": False})
+    assert done.stdout.strip().endswith("ready to train: finflows train tiny"), done.stderr
     assert (tmp_path / ".finflows" / "mlruns" / "mlflow.db").exists()

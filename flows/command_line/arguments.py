@@ -1,18 +1,64 @@
-"""Check the arguments of commands before anything heavy starts; each function raises UsageError."""
+"""Arguments and options that several commands have, and checks of them before anything heavy
+starts; each function raises UsageError."""
 
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
-from modelling.declaration import Source
-from modelling.declaration.references import reference_secrets
+import typer
+
+from modelling.declaration import Source, UseCase, names
+from modelling.declaration.overrides import override, parse_overrides
+from modelling.declaration.references import reference_secrets, refuse_unreadable
+from modelling.declaration.use_case_files import find_use_case
 from modelling.refusals import UsageError
 from tasks.tracking.store import is_writable
 
 MAXIMUM_REASON_LENGTH = 2000  # what the registry stores
 LAST_PORT = 65535
 LAST_SEED = 2**32 - 1
+
+UseCaseName = Annotated[str, typer.Argument(help="A declared use case; see `finflows list`.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(help="A use case with a registered model.", callback=names.check_use_case_name),
+]
+Version = Annotated[str | None, typer.Option(help="A version other than the champion.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Override a setting by its dotted name, e.g. training.epochs=5. Repeatable.",
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Another table than the declared one: a file, folder, URL, database, "
+        "package:PATH or openml:NAME."
+    ),
+]
+Port = Annotated[
+    int, typer.Option(min=1, max=LAST_PORT, help="The port of its pages on 127.0.0.1.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of the libraries.")]
+
+
+def declared_use_case(
+    name: str, assignments: Sequence[str] | None, data: str | None
+) -> tuple[UseCase, dict[str, Any]]:
+    """The use case as it is asked for, and what is changed, with references instead of secrets."""
+    overrides = parse_overrides(assignments or [])
+    if data is not None:
+        overrides["source.uri"] = data
+    overrides = dict(reference_secrets(overrides))
+    declared = override(find_use_case(name), overrides)
+    refuse_unreadable(declared.source)
+    return declared, overrides
 
 
 def refuse_output(path: Path, flag: str) -> None:

@@ -5,27 +5,21 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flows.command_line import arguments, drafted, terminal
+from flows.command_line.arguments import Data, Json, Set, UseCaseName
 from modelling.declaration import Source, names
-from modelling.declaration.overrides import (
-    declare_source,
-    override,
-    parse_fields,
-    parse_overrides,
-)
-from modelling.declaration.references import reference_secrets, refuse_unreadable
-from modelling.declaration.use_case_files import find_use_case, folder_for_new_declarations
+from modelling.declaration.overrides import declare_source, parse_fields
+from modelling.declaration.references import refuse_unreadable
+from modelling.declaration.use_case_files import folder_for_new_declarations
 from modelling.drafting.columns.findings import TableFindings, TargetFinding, Wanted
 from modelling.refusals import DataRefused, UsageError
 from modelling.secrets import hide_secrets
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
 def draft(
@@ -124,22 +118,11 @@ def _asked(found: TargetFinding, as_json: bool) -> str | None:
 
 
 def check(
-    use_case: Annotated[str, typer.Argument(help="A declared use case; see `finflows list`.")],
-    data: Annotated[str | None, typer.Option(help="Another table, for source.uri.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Override a setting by its dotted name."),
-    ] = None,
-    as_json: Json = False,
+    use_case: UseCaseName, data: Data = None, set_: Set = None, as_json: Json = False
 ) -> None:
     """Read and validate a table without training: which rules it keeps, which it breaks, where to
     change them. Exit code 3 where it could not be trained on."""
-    overrides: dict[str, Any] = parse_overrides(set_ or [])
-    if data is not None:
-        overrides["source.uri"] = data
-    overrides = dict(reference_secrets(overrides))
-    declared = override(find_use_case(use_case), overrides)
-    refuse_unreadable(declared.source)
+    declared, _ = arguments.declared_use_case(use_case, set_, data)
     terminal.configure_environment(verbose=False)
     terminal.show_stages(to_stderr=as_json)
     from tasks.preparation import prepare_data
@@ -155,9 +138,3 @@ def check(
     facts = {"rules": report.rules, "rows": report.rows}
     facts |= {name: len(part) for name, part in parts._asdict().items()}
     drafted.show_check(use_case, report.broken, facts, as_json)
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Register the commands."""
-    app.command()(draft)
-    app.command()(check)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from modelling.checkout import command, make
 from modelling.declaration.use_case_files import PROJECT_FOLDER, place_of
 from modelling.drafting.columns.findings import TableFindings
 from modelling.refusals import BrokenRule
@@ -32,8 +33,8 @@ def show_draft(findings: TableFindings, file: Path) -> None:
     for number, said in enumerate(findings.worth_a_look, 1):
         print(f"  {number}. {said}")
     print(f"Wrote {_shown(file)}. Correct it, then:")
-    print(f"  finflows check {findings.name}")
-    print(f"  {_train(findings.name, ours=file.parent == PROJECT_FOLDER)}")
+    print(f"  {command('check', findings.name)}")
+    print(f"  {_train(findings.name)}")
 
 
 def _shown(file: Path) -> str:
@@ -65,13 +66,11 @@ def show_check(
         return
     parts = ", ".join(f"{facts[part]:,} {part}" for part in ("train", "validation", "test"))
     print(f"  {'rows':12}{parts}")
-    ours = (PROJECT_FOLDER / f"{use_case}.py").exists()
-    print(f"{use_case}: ready to train: {_train(use_case, ours)}")
+    print(f"{use_case}: ready to train: {_train(use_case)}")
 
 
-def _train(use_case: str, ours: bool) -> str:
-    """How to go on; make knows the use cases of this checkout."""
-    return f"make train USE_CASE={use_case}" if ours else f"finflows train {use_case}"
+def _train(use_case: str) -> str:
+    return make(f"train USE_CASE={use_case}", command("train", use_case))
 
 
 def _place(use_case: str, rule: BrokenRule) -> str:

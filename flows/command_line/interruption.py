@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+from modelling.checkout import command
+
 GRACE_SECONDS = 2.5
 SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 _received: list[int] = []
@@ -87,10 +89,10 @@ def _exit() -> NoReturn:
     if runs and run_id:
         _run_with_timeout(1.5, lambda: runs.close_interrupted(f"interrupted by {number.name}"))
     _run_with_timeout(3, _end_processes)
-    last_line = f"run {run_id} is kept: finflows resume {run_id}" if run_id else _last_line[0]
+    kept = f"run {run_id} is kept: {command('resume', run_id)}" if run_id else _last_line[0]
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-        print(f"finflows: {SIGNALS[number]}; {last_line}", file=sys.stderr, flush=True)
+        print(f"finflows: {SIGNALS[number]}; {kept}", file=sys.stderr, flush=True)
     os._exit(128 + number)
 
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from modelling.checkout import command
+
 if TYPE_CHECKING:
     from tasks.comparison.cells import Cell
     from tasks.comparison.sections import Section
@@ -33,7 +35,7 @@ def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
         for line in _said_below(section):
             console.print(line)
         console.print()
-    console.print("As a page with charts: finflows compare --html comparison.html")
+    console.print(f"As a page with charts: {command('compare', '--html comparison.html')}")
 
 
 def _said_above(section: "Section") -> str:

@@ -1,5 +1,4 @@
-"""The commands on registered models: score, serve, champion, dossier, promote, approve,
-decline, rollback, reproduce."""
+"""Registered models: their answers, which one is used, and who decided that."""
 
 import json
 from pathlib import Path
@@ -8,22 +7,15 @@ from typing import Annotated
 import typer
 
 from flows.command_line import arguments, interruption, terminal
+from flows.command_line.arguments import Json, ModelName, Verbose, Version
 from flows.command_line.warm_up import warm_up
-from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
-from tasks.workers.ports import refuse_taken_port
 
-ModelName = Annotated[
-    str,
-    typer.Argument(help="A use case with a registered model.", callback=names.check_use_case_name),
-]
 Reason = Annotated[
     str,
     typer.Option(help="The reason, stored in the registry.", callback=arguments.check_reason),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of the libraries.")]
 
 
 def score(
@@ -32,7 +24,7 @@ def score(
         str, typer.Argument(metavar="INPUT", help="A table from any source, of any size.")
     ],
     output: Annotated[str, typer.Argument(help="CSV or Parquet file for the answers.")],
-    version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
+    version: Version = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,27 +52,6 @@ def score(
     result = score_flow(use_case, input_, output, version, written, reasons)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
-
-
-def serve(
-    use_case: ModelName,
-    port: Annotated[
-        int, typer.Option(min=1, max=arguments.LAST_PORT, help="Port on 127.0.0.1.")
-    ] = 5001,
-    version: Annotated[str | None, typer.Option(help="A version other than the champion.")] = None,
-) -> None:
-    """Serve the champion with MLflow's scoring server, in a small environment of its own."""
-    terminal.configure_environment(verbose=False)
-    refuse_taken_port(port)
-    from tasks.registry.scoring_runs import version_of
-    from tasks.registry.serving import prepare_serving
-
-    requested = version_of(use_case, version)
-    typer.echo("Preparing the model's own environment (once for each set of requirements)")
-    interruption.set_last_line("no server was started")
-    server = prepare_serving(use_case, requested)
-    typer.echo(f"{use_case} version {server.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
-    server.run(port)
 
 
 def champion(use_case: ModelName, as_json: Json = False) -> None:
@@ -163,44 +134,3 @@ def rollback(use_case: ModelName, reason: Reason) -> None:
 
     old, new = roll_back(use_case, reason)
     typer.echo(f"{use_case}: version {new} is champion again, instead of version {old}")
-
-
-def reproduce(
-    run_id: Annotated[
-        str,
-        typer.Argument(help="The MLflow run of a finished training.", callback=names.check_run_id),
-    ],
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Repeat the training of a run, and compare: identical, or the first difference.
-
-    Exit code 1 if something differs.
-    """
-    terminal.prepare(verbose, as_json)
-    from tasks.tracking.runs import parameters_of
-
-    parameters_of(run_id, finished=True)
-    warm_up()
-    from flows.reproduce import reproduce_run
-
-    reproduced = reproduce_run(run_id)
-    typer.echo(json.dumps(reproduced.model_dump()) if as_json else reproduced.text())
-    if reproduced.first_difference:
-        raise typer.Exit(1)
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Register the commands."""
-    for command in (
-        score,
-        serve,
-        champion,
-        dossier,
-        promote,
-        approve,
-        decline,
-        rollback,
-        reproduce,
-    ):
-        app.command()(command)

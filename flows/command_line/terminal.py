@@ -1,35 +1,24 @@
-"""What is printed on the terminal: stages, results, and one line for an error."""
+"""The terminal of a command: quiet libraries, its stages, and one line for an error."""
 
 import errno
 import getpass
-import json
 import logging
 import os
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from flows.command_line.stages import StageLines, seconds_by_stage
+from flows.command_line.stages import StageLines
 from modelling.declaration import names
-from modelling.declaration.overrides import override
-from modelling.declaration.use_case_files import find_use_case
 from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
-from tasks.tracking.store import how_to_open, is_writable, refuse_unusable_store
-
-if TYPE_CHECKING:
-    from flows.search import SearchResult
-    from flows.train import TrainingResult
-    from tasks.upkeep.health import Check
+from tasks.tracking.store import is_writable, refuse_unusable_store
 
 QUIET_SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -172,81 +161,3 @@ def show_traceback(
 ) -> None:
     """Print the traceback of a fault of the program, without secrets."""
     print(hide_secrets("".join(format_exception(kind, error, trace))), file=sys.stderr, end="")
-
-
-def show_result(
-    result: "TrainingResult", overrides: Mapping[str, Any], as_json: bool, searched: bool = False
-) -> None:
-    """Print the last lines of a training: how good it is against what, what its curve says, and
-    what to do next; then the other test metrics."""
-    if as_json:
-        print(json.dumps(result.model_dump()))
-        return
-    verdict = "passed" if result.gate["passed"] else "FAILED"
-    gate = f"{verdict}, {result.gate['reason']}" if result.gate["declared"] else "none declared"
-    curve = result.learning_curve
-    print()
-    print(f"Result:       {result.compared}")
-    print(f"Gate:         {gate}")
-    print(f"Curve:        {curve['verdict']}, {curve['evidence']}")
-    if curve["leak_suspected"]:
-        print(f"              leak suspected: {curve['leak_suspected']}")
-    if command := _next_command(result, overrides, searched):
-        print(f"Try next:     {command}")
-    print(f"Compare runs: {how_to_open(result.paths['ui'])}")
-    print()
-    shown = _metrics_for_people(result, overrides)
-    for first in range(0, len(shown), 5):
-        print(f"  {'' if first else 'test rows':11} {'  '.join(shown[first : first + 5])}")
-    print(f"  {'seconds':11} {seconds_by_stage()}")
-    print(f"  {'run':11} {result.run_id}")
-
-
-def _next_command(
-    result: "TrainingResult", overrides: Mapping[str, Any], searched: bool
-) -> str | None:
-    """What the curve asks for; a search where it asks for nothing, unless that was done."""
-    remedy = result.learning_curve["remedy"]
-    if searched and not remedy:
-        return None
-    settings = {**overrides, **remedy}
-    flags = [f"--set {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in settings.items()]
-    command = "train" if remedy else "search"
-    return " ".join([".venv/bin/finflows", command, result.use_case, *flags])
-
-
-def _metrics_for_people(result: "TrainingResult", overrides: Mapping[str, Any]) -> list[str]:
-    """Each test metric with its value, money in the unit of the declared costs."""
-    from modelling.judgement.metrics.catalogue import find_metric
-
-    use_case = override(find_use_case(result.use_case), overrides)
-    currency = use_case.costs.unit if use_case.costs else ""
-    shown = []
-    for name, value in result.metrics.items():
-        metric = find_metric(name, use_case.problem)
-        shown.append(f"{name} {metric.formatted(value, currency)}")
-    return shown
-
-
-def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:
-    """Print one line for each check, and for each repair."""
-    for check in checks:
-        print(f"{'ok' if check.passed else 'FAILED':8}{check.name:12}{check.finding}")
-    for line in reaped or ["nothing: no dead run, misplaced model or leftover file was found"]:
-        print(f"{'repaired':20}{line}")
-
-
-def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: bool) -> None:
-    """Print the last lines of a search: the best settings, and their test metrics."""
-    if as_json:
-        print(json.dumps(result.model_dump()))
-        return
-    show_result(result.trained, {**overrides, **result.settings}, as_json, searched=True)
-    from modelling.learning_curve.history import format_loss
-
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(result.trials.items()))
-    print(f"Searched:     {counts}; best is trial {result.best_trial}, ", end="")
-    print(f"val_loss {format_loss(result.best_val_loss)}")
-    for name, value in result.settings.items():
-        print(f"  {name}={json.dumps(value)}")
-    print(f"All trials:   {how_to_open(result.paths['ui'])}")

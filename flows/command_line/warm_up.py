@@ -2,6 +2,10 @@
 
 from importlib import import_module
 
+import typer
+
+from flows.command_line.stages import end_stage
+from tasks.progress import elapsed_line
 from tasks.workers.quick_imports import quick_imports
 from tasks.workers.temporary_server import TemporaryServer
 
@@ -26,3 +30,11 @@ def warm_up(flow: str = "flows.train") -> None:
         start_worker()
     if server:
         server.use()
+
+
+def start_flow(flow: str, as_json: bool) -> None:
+    """``warm_up`` as the first stage that a person sees, with its seconds."""
+    typer.echo(f"  {'starting':11} Prefect, MLflow and Great Expectations", err=as_json)
+    with elapsed_line(""):  # below the line that says what
+        warm_up(flow)
+    end_stage("starting")

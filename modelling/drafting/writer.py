@@ -47,7 +47,7 @@ def _docstring(findings: TableFindings) -> str:
         "# ",
         "# Every line is a proposal, with its reason beside it: correct what you know better. Then",
         f"# `finflows check {findings.name}` says what the table keeps of it,",
-        f"# `make train USE_CASE={findings.name}` trains.",
+        f"# `finflows train {findings.name}` trains.",
     ]
     if findings.looked_at < findings.rows:
         lines += [

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from modelling.checkout import command
 from modelling.declaration import UseCase
 from modelling.refusals import UsageError
 from tasks.registry.champions import (
@@ -119,7 +120,7 @@ def approve(name: str, version: str, reason: str) -> None:
             if sha256 != getattr(request, part):
                 raise UsageError(
                     f"the {part} of {name} version {version} changed since it was requested: find "
-                    f"out who did that, then finflows promote {name} --version {version}"
+                    f"out who did that, then {command('promote', name, '--version', version)}"
                 )
         set_champion(client, name, version, reason, "approved", requested_by=request.by, **subject)
 
@@ -160,7 +161,7 @@ def _days_to_approve(client: MlflowClient, name: str, version: str) -> float | N
 
 def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChange:
     known = read_history(client, name)
-    again = f'finflows promote {name} --version {version} --reason "..."'
+    again = command("promote", name, "--version", version, '--reason "..."')
     if known.gaps:
         raise UsageError(
             f"the history of {name} is broken, so no request is certain ({'; '.join(known.gaps)}): "

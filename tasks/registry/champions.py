@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from modelling.checkout import command
 from modelling.refusals import UsageError
 from tasks.registry.model_files import (
     experiment_of_project_run,
@@ -123,7 +124,7 @@ def roll_back(name: str, reason: str) -> tuple[str, str]:
         if known.gaps:
             raise UsageError(
                 f"the history of {name} is broken, so the previous champion is not certain "
-                f"({'; '.join(known.gaps)}): choose a version with finflows promote"
+                f"({'; '.join(known.gaps)}): choose a version with {command('promote')}"
             )
         current = str(holder.version)
         before = None  # what the present champion replaced when it was promoted, not rolled back to
@@ -180,7 +181,7 @@ def registry_status(name: str) -> RegistryStatus:
     """The status of the registered model ``name``. Raises UsageError where there is none."""
     client = connect()
     if not versions(client, name):
-        raise UsageError(f"nothing is registered as '{name}': finflows train {name}")
+        raise UsageError(f"nothing is registered as '{name}': {command('train', name)}")
     holders = [_version_with_alias(client, name, alias) for alias in ("champion", "challenger")]
     champion, challenger = (str(holder.version) if holder else None for holder in holders)
     return RegistryStatus(name, champion, challenger, *read_history(client, name))

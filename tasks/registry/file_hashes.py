@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
 
+from modelling.checkout import command
 from modelling.refusals import UsageError
 
 log = logging.getLogger("finflows")
@@ -56,7 +57,7 @@ def refuse_changed(folder: Path, version: ModelVersion) -> None:
         raise UsageError(
             f"the file {file} of {version.name} version {version.version} is not what was "
             f"registered, it {how}: no code of the model was run. Find out who did that, then "
-            f"train again (finflows train {version.name}) or promote another version"
+            f"train again ({command('train', version.name)}) or promote another version"
         )
 
 

@@ -18,6 +18,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from modelling.checkout import command
 from modelling.refusals import UsageError
 from tasks.registry.file_hashes import is_hashed, refuse_changed
 from tasks.tracking.pages import all_pages
@@ -77,7 +78,7 @@ def _files_missing(name: str, version: str, folder: Path) -> str:
 
 
 def _with_advice(name: str, version: str, reason: str) -> str:
-    advice = f"train again (finflows train {name}) or promote another version"
+    advice = f"train again ({command('train', name)}) or promote another version"
     return f"version {version} of {name} {reason}: {advice}"
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 
+from modelling.checkout import command
 from modelling.data.loading import shown_name
 from modelling.data.reading.cells import TextFormat
 from modelling.declaration import Source
@@ -51,7 +52,9 @@ def version_of(name: str, version: str | None = None) -> str:
     client = connect()
     holder = champion_of(client, name)
     if version is None and holder is None:
-        raise UsageError(f"{name} has no champion: finflows train {name}, or finflows promote")
+        raise UsageError(
+            f"{name} has no champion: {command('train', name)}, or {command('promote', name)}"
+        )
     requested = version or str(holder.version)  # type: ignore[union-attr]
     if requested not in [str(registered.version) for registered in versions(client, name)]:
         raise UsageError(f"{name} has no version {requested}")
@@ -70,7 +73,7 @@ def load_registered(name: str, version: str | None = None, reasons: int = 0) -> 
     if reasons and getattr(unwrapped, "reasons", None) is None:
         raise UsageError(
             f"version {requested} of {name} was registered before models gave reasons: train again "
-            f"(finflows train {name}), or score without --reasons"
+            f"({command('train', name)}), or score without --reasons"
         )
     if reasons:
         outputs |= unwrapped.reasons.types_of(reasons)

@@ -14,6 +14,7 @@ from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
+from modelling.checkout import command
 from modelling.declaration import UseCase, names
 from modelling.declaration.references import reference_secrets, refuse_missing_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
@@ -211,9 +212,9 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
     registered = is_registered(tracked.client, tracked.run_id)
     description = f"Failed: {reason}"
     if not registered and not isinstance(error, DataRefused | UsageError):
-        resume = f"finflows resume {tracked.run_id} continues from the last checkpoint"
-        error.add_note(resume)
-        description += f"\n\n{resume}"
+        continues = "continues from the last checkpoint"
+        error.add_note(f"{command('resume', tracked.run_id)} {continues}")
+        description += f"\n\n`finflows resume {tracked.run_id}` {continues}"
     tracked.log_tags({"failure": reason, "mlflow.note.content": description})
     if isinstance(error, DataRefused) and error.broken:
         lines = [

@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from filelock import BaseFileLock, FileLock
 
-from modelling.checkout import IS_CHECKOUT, home_folder
+from modelling.checkout import command, home_folder, make
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
@@ -41,7 +41,7 @@ def tracking_uri() -> str:
 
 
 def ui_address() -> str:
-    """The address of the UI: the tracking server, or what ``make ui`` opens."""
+    """The address of the UI: the tracking server, or what ``finflows ui`` opens."""
     uri = tracking_uri()
     is_server = uri.startswith(("http:", "https:"))
     return without_login(uri).rstrip("/") if is_server else "http://127.0.0.1:5000"
@@ -213,8 +213,8 @@ def run_path(experiment: str, run_id: str) -> str:
 
 def how_to_open(path: str) -> str:
     """How to open ``path`` in the UI: on the server, or after it is started."""
-    start = "make ui" if IS_CHECKOUT else "finflows ui"
-    first = "" if tracking_uri().startswith(("http:", "https:")) else f"{start}, then "
+    start = f"{make('ui', command('ui'))}, then "
+    first = "" if tracking_uri().startswith(("http:", "https:")) else start
     return f"{first}{ui_address()}{path}"
 
 

@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 
-from modelling.checkout import CODE
+from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets, without_login
 from tasks.registry.champions import broken_histories
@@ -73,7 +73,8 @@ def check_versions(declared: Path = CODE / "pyproject.toml") -> Check:
             continue
         if not requirement.specifier.contains(installed, prereleases=True):
             broken.append(f"{requirement.name} {installed} is not {requirement.specifier}")
-    finding = "; ".join(broken) + ": run make setup" if broken else "as declared"
+    todo = "run make setup" if IS_CHECKOUT else "install what is asked for"
+    finding = f"{'; '.join(broken)}: {todo}" if broken else "as declared"
     return Check("versions", not broken, finding)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from modelling.checkout import IS_CHECKOUT
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable
 from modelling.data.reading.tables import open_table
 from modelling.data.sources.source import SourceKind
@@ -33,9 +34,8 @@ def _package(name: str, uri: str) -> Distribution:
     try:
         return distribution(name)
     except (PackageNotFoundError, ValueError):  # such as no name at all
-        raise UsageError(
-            f"{uri}: the sample package '{name}' is not installed; run make setup"
-        ) from None
+        todo = "run make setup" if IS_CHECKOUT else f"pip install {name}"
+        raise UsageError(f"{uri}: the sample package '{name}' is not installed: {todo}") from None
 
 
 def _read_pickle(uri: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from prefect import task
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
+from modelling.checkout import command
 from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.evaluation import RequirementResult
 from modelling.refusals import UsageError
@@ -49,7 +50,7 @@ def record_dossier(
         key=f"{name.replace('_', '-')}-dossier",
         link=ui_address() + page,
         link_text=f"the dossier of version {version}",
-        description="For the local store, run `make ui` first",
+        description="For the local store, run `finflows ui` first",
     )
 
 
@@ -94,7 +95,7 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     client = connect()
     known = [str(one.version) for one in versions(client, name)]
     if not known:
-        raise UsageError(f"nothing is registered as '{name}': finflows train {name}")
+        raise UsageError(f"nothing is registered as '{name}': {command('train', name)}")
     champion = champion_of(client, name)
     version = version or (str(champion.version) if champion else known[-1])
     if version not in known:

@@ -1,0 +1,75 @@
+"""What runs until it is stopped: MLflow's pages, a served model, the schedule. And what looks after
+all of it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command_line import interruption, results, terminal
+from flows.command_line.arguments import Json, ModelName, Port, Version
+from tasks.workers.ports import refuse_taken_port
+
+
+def ui(port: Port = 5000) -> None:
+    """Run the MLflow UI for the local store, on 127.0.0.1."""
+    terminal.configure_environment(verbose=False)
+    refuse_taken_port(port)
+    from tasks.tracking.store import serve_ui
+
+    typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
+    interruption.set_last_line("the MLflow UI has ended")
+    serve_ui(port)
+
+
+def serve(use_case: ModelName, port: Port = 5001, version: Version = None) -> None:
+    """Serve the champion with MLflow's scoring server, in a small environment of its own."""
+    terminal.configure_environment(verbose=False)
+    refuse_taken_port(port)
+    from tasks.registry.scoring_runs import version_of
+    from tasks.registry.serving import prepare_serving
+
+    requested = version_of(use_case, version)
+    typer.echo("Preparing the model's own environment (once for each set of requirements)")
+    interruption.set_last_line("no server was started")
+    server = prepare_serving(use_case, requested)
+    typer.echo(f"{use_case} version {server.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
+    server.run(port)
+
+
+def schedule(
+    workers: Annotated[int, typer.Option(min=1, help="How many flow runs run in parallel.")] = 1,
+    port: Port = 4200,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="The file with the schedule; default: prefect.yaml of this checkout.",
+        ),
+    ] = None,
+) -> None:
+    """Run the schedule in prefect.yaml on this machine, until interrupted."""
+    terminal.configure_environment(verbose=False)
+    terminal.refuse_unwritable_home()
+    from flows.deployments import PLAN, serve_schedule
+
+    interruption.set_last_line("nothing runs by the schedule until it is started again")
+    serve_schedule(workers, port, file or PLAN)
+
+
+def doctor(as_json: Json = False) -> None:
+    """End runs whose process died, and check for usual problems; exit code 1 if there is one."""
+    terminal.configure_environment(verbose=False)
+    from flows.upkeep import run_upkeep
+
+    checks, reaped = run_upkeep()
+    if as_json:
+        found = {"checks": [check._asdict() for check in checks], "reaped": reaped}
+        typer.echo(json.dumps(found))
+    else:
+        results.show_checks(checks, reaped)
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)
