@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 
+import mlflow
 import numpy as np
+import prefect  # noqa: F401  as somebody may have imported it
 import pytest
 from conftest import REPOSITORY
 from small_models import loan_table, loans
 
 import finflows
+from finflows import session
 from finflows.given import declared_with
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_table
@@ -18,6 +21,8 @@ from modelling.data.sources.frames import in_memory
 from modelling.declaration import Source
 from modelling.declaration.references import refuse_unreadable
 from modelling.declaration.use_case_files import find_use_case
+from tasks.tracking.runs import pictures_of
+from tasks.tracking.store import connect, experiment_id
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +167,49 @@ def test_a_refusal_is_one_line_also_in_a_notebook(drafted, wrong, said):
     (line,) = refused.value._render_traceback_()
     assert said in line
     assert "\n" not in line
+
+
+@pytest.mark.services
+def test_a_store_that_is_set_later_is_used_from_then_on(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = os.environ["MLFLOW_TRACKING_URI"]
+    before = connect()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    number = experiment_id(connect(), "of_the_other_store")
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir(tmp_path / "deeper")  # the file stays the same
+    location = connect().get_experiment(number).artifact_location
+    assert location == (tmp_path / "artifacts").as_uri()
+    assert (tmp_path / "other.db").exists()
+    with pytest.raises(finflows.UsageError, match="no run"):
+        pictures_of("0" * 32)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", first)
+    assert connect() is before
+    assert before.get_experiment_by_name("of_the_other_store") is None
+    assert mlflow.get_tracking_uri() == first
+
+
+@pytest.mark.parametrize("name", ["PREFECT_API_URL", "PREFECT_HOME"])
+def test_another_prefect_is_refused(name, store, tmp_path, monkeypatch):
+    value = {"PREFECT_API_URL": "http://127.0.0.1:1/api", "PREFECT_HOME": str(tmp_path)}[name]
+    monkeypatch.setenv(name, value)
+    with pytest.raises(finflows.UsageError, match=f"{name} was changed.*restart") as refused:
+        session.start()
+    assert "\n" not in str(refused.value)
+
+
+def test_the_declarations_are_those_of_the_current_folder(drafted, tmp_path, monkeypatch):
+    for seed in (1, 2):
+        folder = tmp_path / str(seed) / "use_cases"
+        folder.mkdir(parents=True)
+        text = drafted.text.replace("Stratified()", f"Stratified(seed={seed})")
+        (folder / "notebook_loans.py").write_text(text)
+    for seed in (1, 2, 1):
+        monkeypatch.chdir(tmp_path / str(seed))
+        assert find_use_case("notebook_loans").split.seed == seed
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(finflows.UsageError, match="unknown use case"):
+        find_use_case("notebook_loans")
 
 
 def test_a_declaration_is_written_in_the_same_words():

@@ -64,6 +64,7 @@ def find_use_case(name: str) -> UseCase:
 
 
 _imported: dict[str, tuple[Path, int]] = {}
+_added: list[str] = []  # the current folder, where it was no entry of the path by itself
 
 
 def _import(name: str, file: Path) -> ModuleType:
@@ -138,8 +139,12 @@ def extend_use_case_package() -> ModuleType:
     where it does not load, the folder of this checkout is.
     """
     here = str(Path.cwd())
+    if _added != [here]:  # a notebook may have changed its folder
+        sys.path[:] = [entry for entry in sys.path if entry not in _added]
+        _added.clear()
     if here not in sys.path and (Path(here) / FOLDER).is_dir():
         sys.path.append(here)  # at the end: it shadows nothing, and is passed on to workers
+        _added.append(here)
     try:
         package = importlib.import_module(PACKAGE)
     except (Exception, SystemExit):
@@ -148,6 +153,8 @@ def extend_use_case_package() -> ModuleType:
     folders = dict.fromkeys(str(path) for path in [PROJECT_FOLDER, *beside] if path.is_dir())
     if list(package.__path__) != list(folders):
         package.__path__ = list(folders)
+        for name in [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]:
+            del sys.modules[name]  # it may be of a folder that is no longer meant
     return package
 
 

@@ -49,7 +49,7 @@ def refuse_changed(folder: Path, version: ModelVersion) -> None:
     """Raises UsageError with the name of the file where ``folder`` differs from what was
     registered."""
     if not is_hashed(version):
-        _warn_of_missing_hashes(version.name, str(version.version))
+        _warn_of_missing_hashes(version.name, str(version.version), version.source)
         return
     registered = json.loads(version.tags[HASHES_TAG])
     if difference := _first_difference(registered, _hashes_of_registered(folder)):
@@ -85,8 +85,9 @@ def _first_difference(expected: dict[str, str], found: dict[str, str]) -> tuple[
 
 
 @cache
-def _warn_of_missing_hashes(name: str, version: str) -> None:
-    """Once per process and version: a command may load a version more than once."""
+def _warn_of_missing_hashes(name: str, version: str, _source: str) -> None:
+    """Once per process and version: a command may load a version more than once. Another store has
+    another source."""
     log.warning(
         "%s version %s was registered without hashes of its files, so it can't be checked whether "
         "they have changed. Newly trained versions have hashes",

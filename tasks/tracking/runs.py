@@ -227,6 +227,7 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
 def pictures_of(run_id: str) -> dict[str, bytes]:
     """The PNG files of a run by name without ending, the learning curve first."""
     client = connect()
+    _get_run(client, run_id)  # in a notebook, the store may be another one by now
     found = [file.path for file in client.list_artifacts(run_id, "judgement")]
     paths = [LEARNING_CURVE_PNG, *(path for path in found if path.endswith(".png"))]
     with TemporaryDirectory(prefix="finflows-pictures-") as folder:

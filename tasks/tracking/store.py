@@ -26,6 +26,7 @@ from tasks.workers.processes import end_processes, process_tree
 if TYPE_CHECKING:  # the command line uses this module before the heavy imports
     from mlflow import MlflowClient
 
+SQLITE = "sqlite:///"
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
 # MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
 # goes by the address, or by what the browser knows (``tasks.tracking.ui``); others go by the tag.
@@ -36,8 +37,15 @@ RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate
 
 
 def tracking_uri() -> str:
-    """``MLFLOW_TRACKING_URI`` where it is set, otherwise the SQLite database in ``mlruns/``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{local_store() / 'mlflow.db'}"
+    """``MLFLOW_TRACKING_URI`` where it is set, otherwise the SQLite database in ``mlruns/``; a file
+    with its whole path, so that it stays the same when the current folder changes."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or _local_uri()
+    file = uri.removeprefix(SQLITE)
+    return uri if file == uri else f"{SQLITE}{Path(file).absolute()}"
+
+
+def _local_uri() -> str:
+    return f"{SQLITE}{local_store() / 'mlflow.db'}"
 
 
 def ui_address() -> str:
@@ -93,21 +101,28 @@ def is_writable(folder: Path) -> bool:
         return False
 
 
-@cache
 def connect() -> "MlflowClient":
-    """A client of the store; a new store is created. Raises UsageError if it can't be reached."""
+    """A client of the store that is configured now: in a notebook it may be another one than
+    before. A new store is created. Raises UsageError if it can't be reached."""
+    uri = tracking_uri()
+    client = _client(uri, os.environ.get("MLFLOW_REGISTRY_URI", uri))
+    import mlflow
+
+    mlflow.set_tracking_uri(uri)  # for what MLflow does without a client
+    return client
+
+
+@cache
+def _client(uri: str, registry: str) -> "MlflowClient":
     refuse_unusable_store()
     import mlflow
 
-    uri = tracking_uri()
-    mlflow.set_tracking_uri(uri)
     # MLflow would print the address of each run on a server, with the password.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         _refuse_unreachable_server(uri)
         with nullcontext() if uri.startswith("http") else _database_lock():
             # Creating the client creates the tables of a new database.
-            registry = os.environ.get("MLFLOW_REGISTRY_URI", uri)
             client = mlflow.MlflowClient(uri, registry_uri=registry)
             client.search_experiments(max_results=1)
     except Exception as error:
@@ -125,7 +140,7 @@ def _unreachable(uri: str, error: Exception) -> str:
         )
     reason = str(error) if isinstance(error, ImportError) else type(error).__name__
     advice = "start it, or unset MLFLOW_TRACKING_URI to use the local store"
-    if "MLFLOW_TRACKING_URI" not in os.environ:
+    if uri == _local_uri():
         advice = "is it a database of MLflow, and of this version?"
     return f"the tracking server {shown} can't be reached ({reason}): {advice}"
 
@@ -161,8 +176,8 @@ def _database_lock() -> BaseFileLock:
 def local_folder() -> Path:
     """The folder for files that are not in the store: that of the SQLite file, else ``mlruns/``."""
     uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
-        return Path(uri.removeprefix("sqlite:///")).resolve().parent
+    if uri.startswith(SQLITE):
+        return Path(uri.removeprefix(SQLITE)).resolve().parent
     return local_store()
 
 
