@@ -25,7 +25,8 @@ from tasks.workers.temporary_server import TemporaryServer
 
 PLAN = CODE / "prefect.yaml"
 TYPE_NAMES = {str: "text", dict: "list of NAME: VALUE"}
-REQUIRED_FIELDS = ("name", "entrypoint", "schedules", "concurrency_limit")  # of each deployment
+# Of each deployment; one that runs only when asked says so, with empty schedules.
+REQUIRED_FIELDS = ("name", "entrypoint", "schedules", "concurrency_limit")
 
 
 def serve_schedule(workers: int, port: int, file: Path = PLAN) -> None:
@@ -89,7 +90,7 @@ def _entries(file: Path) -> list[dict[str, Any]]:
         )
     for number, entry in enumerate(entries, start=1):
         fields = entry if isinstance(entry, dict) else {}
-        if missing := [name for name in REQUIRED_FIELDS if not fields.get(name)]:
+        if missing := [name for name in REQUIRED_FIELDS if name not in fields]:
             raise UsageError(f"{file}: deployment {number} has no {', '.join(missing)}")
         for name, kind in (("name", str), ("entrypoint", str), ("parameters", dict)):
             if not isinstance(fields.get(name, kind()), kind):
@@ -107,6 +108,7 @@ def _for_use_case(template: dict[str, Any], old: str, new: str) -> dict[str, Any
 
 
 def _deployment(entry: dict[str, Any], file: Path) -> RunnerDeployment:
+    limit = entry["concurrency_limit"]
     try:
         return RunnerDeployment.from_entrypoint(
             entry["entrypoint"],
@@ -114,8 +116,8 @@ def _deployment(entry: dict[str, Any], file: Path) -> RunnerDeployment:
             description=entry.get("description"),
             parameters=entry.get("parameters"),
             tags=entry.get("tags"),
-            schedules=[Cron(s["cron"], timezone=s["timezone"]) for s in entry["schedules"]],
-            concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
+            schedules=[Cron(s["cron"], timezone=s["timezone"]) for s in entry["schedules"] or ()],
+            concurrency_limit=limit and ConcurrencyLimitConfig(**limit),
         )
     except Exception as error:  # Prefect or a flow's file may raise anything
         reason = str(error).partition("\n")[0]

@@ -13,7 +13,7 @@ from tasks.registry.approvals import APPROVAL_DAYS_TAG, approve, decline, promot
 from tasks.registry.champions import champion_of, history, registry_status, roll_back
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.promotion_history import append_entry, read_history
-from tasks.tracking.identity import same_person
+from tasks.tracking.identity import same_person, typed_name
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 FOUR_EYES = {"approval": "second_person", "approval_days": 3}
@@ -38,6 +38,16 @@ def test_a_login_tells_people_apart_who_share_an_account():
     assert same_person("svc, as anna on mlflow.bank", "other, as anna on mlflow.bank")
     assert same_person("anna, as a on mlflow.bank", "anna, as b on another.bank")
     assert same_person("anna", "anna, as b on mlflow.bank")
+
+
+def test_a_typed_name_is_that_of_whoever_has_it_and_says_that_it_was_typed():
+    assert typed_name(" Ben  Meyer ") == "Ben Meyer, typed into Prefect's form"
+    for requested_by in ("anna", "svc, as anna on mlflow.bank", "anna, as a on mlflow.bank"):
+        assert same_person(requested_by, typed_name("Anna"))
+        assert not same_person(requested_by, typed_name("Ben Meyer"))
+    for name in ("", "  ", "42", "svc, as ben on mlflow.bank", "Ben\x1b[1m", "n" * 81):
+        with pytest.raises(UsageError, match="type your name"):
+            typed_name(name)
 
 
 def test_the_better_version_waits_until_another_person_approves(client):

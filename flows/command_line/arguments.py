@@ -16,7 +16,6 @@ from modelling.declaration.use_case_files import find_use_case
 from modelling.refusals import UsageError
 from tasks.tracking.store import is_writable
 
-MAXIMUM_REASON_LENGTH = 2000  # what the registry stores
 LAST_PORT = 65535
 LAST_SEED = 2**32 - 1
 
@@ -69,19 +68,6 @@ def refuse_output(path: Path, flag: str) -> None:
         raise UsageError(f"{flag} {path}: no such folder: {path.absolute().parent}")
     if not is_writable(path.absolute().parent):
         raise UsageError(f"{flag} {path}: the folder {path.absolute().parent} can't be written")
-
-
-def check_reason(text: str) -> str:
-    """The reason of a manual decision."""
-    if not any(map(str.isalnum, text)):
-        raise UsageError("--reason is empty: give the reason, it is stored in the registry")
-    if not text.isprintable():  # a line break could look like another entry of the history
-        raise UsageError("--reason must be one line of letters, digits, blanks and punctuation")
-    if len(text) > MAXIMUM_REASON_LENGTH:
-        raise UsageError(
-            f"--reason has {len(text):,} characters: at most {MAXIMUM_REASON_LENGTH:,}"
-        )
-    return text
 
 
 def parse_tags(assignments: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from modelling.declaration.references import refuse_unreadable
 
 Reason = Annotated[
     str,
-    typer.Option(help="The reason, stored in the registry.", callback=arguments.check_reason),
+    typer.Option(help="The reason, stored in the registry.", callback=names.check_reason),
 ]
 
 

@@ -14,6 +14,7 @@ RUN_ID_PATTERN = r"[0-9a-f]{32}"
 WORK_POOL_PATTERN = r"[^\W_][^/\\%&<>?#]{0,99}"
 TAG_PATTERN = r"[A-Za-z0-9_./: -]{1,250}"
 OPENML_PATTERN = r"[A-Za-z0-9_.(),-]{1,128}"
+MAXIMUM_REASON_LENGTH = 2000  # what the registry stores
 
 
 def is_use_case_name(name: str) -> bool:
@@ -68,6 +69,19 @@ def check_server_address(address: str, setting: str) -> str:
     if not _is_address(address, ("http", "https")):
         raise UsageError(f"{setting} is no address of a server: write it like http://HOST:PORT")
     return address
+
+
+def check_reason(text: str) -> str:
+    """The reason of a manual decision."""
+    if not any(map(str.isalnum, text)):
+        raise UsageError("the reason is empty: give one, it is stored in the registry")
+    if not text.isprintable():  # a line break could look like another entry of the history
+        raise UsageError("the reason must be one line of letters, digits, blanks and punctuation")
+    if len(text) > MAXIMUM_REASON_LENGTH:
+        raise UsageError(
+            f"the reason has {len(text):,} characters: at most {MAXIMUM_REASON_LENGTH:,}"
+        )
+    return text
 
 
 def tag_filter(name: str, value: str) -> str:

@@ -7,6 +7,8 @@ complaints can't wait.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -18,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from modelling.checkout import command
 from modelling.declaration import UseCase
 from modelling.refusals import UsageError
+from tasks.registry.approval_form import ask_in_prefect
 from tasks.registry.champions import (
     alias_lock,
     champion_of,
@@ -33,19 +36,21 @@ from tasks.registry.promotion_history import (
     read_history,
     versions,
 )
+from tasks.tracking.descriptions import DOSSIER_FILE
 from tasks.tracking.identity import current_user, same_person
 from tasks.tracking.store import connect
 
 APPROVAL_DAYS_TAG = "approval_days"  # of a version whose declaration asks for a second person
-DOSSIER_FILE = "dossier.html"
 Outcome = Literal["champion", "champion already", "requested", "requested already"]
 
 
 class Promoted(NamedTuple):
-    """What became of a wish to make a version champion; ``until`` is when a request lapses."""
+    """What became of a wish to make a version champion; ``until`` is when a request lapses,
+    ``form`` the address of its form in Prefect, where there is one."""
 
     outcome: Outcome
     until: str = ""
+    form: str = ""
 
     def text(self, name: str, version: str) -> str:
         """What happened, and for a request what to do."""
@@ -54,6 +59,7 @@ class Promoted(NamedTuple):
         return (
             f"version {version} waits for a second person until {self.until[:16]} UTC: finflows "
             f'approve {name} --version {version} --reason "..." (or decline)'
+            + (f", or the form in Prefect: {self.form}" if self.form else "")
         )
 
 
@@ -77,8 +83,9 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     refuse_unloadable(name, version)
     warn_of_gaps(client, name)
     waiting = _request_of(read_history(client, name).entries, version)
-    if waiting is not None and not _has_lapsed(waiting):
-        return Promoted("requested already", waiting.until)
+    if waiting is not None and waiting.seconds_left > 0:
+        form = ask_in_prefect(name, version, waiting.until)
+        return Promoted("requested already", waiting.until, form)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
     subject = _subject_of(client, client.get_model_version(name, version))
     by = current_user()
@@ -86,7 +93,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
         client, name, version, reason[:2000], "requested", by, until=until, **subject
     ):
         raise UsageError(f"{name}: another machine promoted at the same time: promote again")
-    return Promoted("requested", until)
+    return Promoted("requested", until, ask_in_prefect(name, version, until))
 
 
 def promote_manually(name: str, version: str, reason: str) -> Promoted:
@@ -100,20 +107,28 @@ def promote_manually(name: str, version: str, reason: str) -> Promoted:
         return make_champion(client, name, version, reason, "manual")
 
 
-def approve(name: str, version: str, reason: str) -> None:
-    """Make the requested ``version`` champion, as a second person.
+def waiting_request(name: str, version: str, until: str) -> ChampionChange:
+    """The request for ``version`` that lapses at ``until``. Raises UsageError where it was
+    answered, has lapsed, or is followed by another."""
+    request = _open_request(connect(), name, version)
+    if request.until != until:
+        raise UsageError(f"{name} version {version} was requested anew since: answer that request")
+    return request
+
+
+def approve(name: str, version: str, reason: str, by: str = "") -> None:
+    """Make the requested ``version`` champion, as a second person: ``by`` (``typed_name``), or the
+    user of this program.
 
     Raises UsageError where nobody requested it, the request lapsed or is about another champion,
     the same person asked, its files or its dossier have changed since, or the history is broken.
     """
-    client = connect()
-    with alias_lock(name):
-        request = _open_request(client, name, version)
-        approver = current_user()
-        if same_person(request.by, approver):
+    with _answered(name, version) as (client, request):
+        by = by or current_user()
+        if same_person(request.by, by):
             raise UsageError(
                 f"{name} version {version} was requested by {request.by}: another person must "
-                f"approve it, not {approver}"
+                f"approve it, not {by}"
             )
         subject = _subject_of(client, client.get_model_version(name, version))
         for part, sha256 in subject.items():
@@ -122,18 +137,25 @@ def approve(name: str, version: str, reason: str) -> None:
                     f"the {part} of {name} version {version} changed since it was requested: find "
                     f"out who did that, then {command('promote', name, '--version', version)}"
                 )
-        set_champion(client, name, version, reason, "approved", requested_by=request.by, **subject)
+        facts = {"requested_by": request.by, **subject}
+        set_champion(client, name, version, reason, "approved", by, **facts)
 
 
-def decline(name: str, version: str, reason: str) -> None:
+def decline(name: str, version: str, reason: str, by: str = "") -> None:
     """End the request for ``version``; the champion stays. Who asked may take it back. Raises
     UsageError where there is no open request."""
-    client = connect()
-    with alias_lock(name):
-        request = _open_request(client, name, version)
-        by = current_user()
+    with _answered(name, version) as (client, request):
+        by = by or current_user()
         if not append_entry(client, name, version, reason, "declined", by, requested_by=request.by):
             raise UsageError(f"{name}: another machine promoted at the same time: decline again")
+
+
+@contextmanager
+def _answered(name: str, version: str) -> Iterator[tuple[MlflowClient, ChampionChange]]:
+    """The open request for ``version``, while nobody else decides about it."""
+    client = connect()
+    with alias_lock(name):
+        yield client, _open_request(client, name, version)
 
 
 def _days_to_approve(client: MlflowClient, name: str, version: str) -> float | None:
@@ -170,7 +192,7 @@ def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChan
     request = _request_of(known.entries, version)
     if request is None:
         raise UsageError(f"{name} version {version} has no open request: {again}")
-    if _has_lapsed(request):
+    if request.seconds_left <= 0:
         raise UsageError(
             f"the request for {name} version {version} lapsed at {request.until[:16]} UTC: {again}"
         )
@@ -186,10 +208,6 @@ def _request_of(entries: list[ChampionChange], version: str) -> ChampionChange |
         if entry.version == version:
             return entry if entry.how == "requested" else None
     return None
-
-
-def _has_lapsed(request: ChampionChange) -> bool:
-    return request.until < datetime.now(UTC).strftime(TIME_FORMAT)
 
 
 def _subject_of(client: MlflowClient, version: ModelVersion) -> dict[str, str]:

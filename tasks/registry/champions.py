@@ -67,10 +67,11 @@ def set_challenger(client: MlflowClient, name: str, version: str) -> None:
 
 
 def set_champion(
-    client: MlflowClient, name: str, version: str, reason: str, how: str, **facts: str
+    client: MlflowClient, name: str, version: str, reason: str, how: str, by: str = "", **facts: str
 ) -> bool:
     """Make ``version`` champion; the caller holds ``alias_lock``. Returns False, and writes
-    nothing, where it already is champion. ``facts`` go to its entry in the history.
+    nothing, where it already is champion. ``by`` is who decided, where that is not the user of this
+    program; ``facts`` go to its entry in the history.
 
     Whether it may is ``tasks.registry.approvals``' question, which all others ask.
 
@@ -83,7 +84,7 @@ def set_champion(
     if holder is not None and str(holder.version) == version:
         return False
     warn_of_gaps(client, name)
-    wrote = append_entry(client, name, version, reason[:2000], how, current_user(), **facts)
+    wrote = append_entry(client, name, version, reason[:2000], how, by or current_user(), **facts)
     if wrote:
         client.set_registered_model_alias(name, "champion", version)
     now = champion_of(client, name)

@@ -8,6 +8,7 @@ show it.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,12 @@ class ChampionChange:
     @property
     def changes_champion(self) -> bool:
         return self.how not in ("requested", "declined")
+
+    @property
+    def seconds_left(self) -> int:
+        """Until a request lapses; 0 or less where it has."""
+        until = datetime.strptime(self.until, TIME_FORMAT).replace(tzinfo=UTC)
+        return math.ceil((until - datetime.now(UTC)).total_seconds())
 
 
 class _Entry(NamedTuple):

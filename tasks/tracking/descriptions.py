@@ -8,6 +8,7 @@ from modelling.declaration import UseCase
 from modelling.judgement.evaluation import RequirementResult, gate_state
 from modelling.secrets import hide_secrets
 
+DOSSIER_FILE = "dossier.html"
 LONGEST_VALUE, LONGEST_NAME = 40, 200  # characters; the run's parameters are complete
 
 
@@ -69,5 +70,10 @@ def describe_version(
     lines += [f"- learning curve {curve}", *([f"- {promotion}"] if promotion else [])]
     # Links inside the page, whichever address the server has.
     run = run_address.removeprefix("/")
-    dossier = f"{run.partition('?')[0]}/artifacts/dossier.html"
+    dossier = dossier_page(run)
     return "\n".join([*lines, f"- [the run that trained it]({run})", f"- [dossier]({dossier})"])
+
+
+def dossier_page(run_address: str) -> str:
+    """The address of the dossier on the page of its run."""
+    return f"{run_address.partition('?')[0]}/artifacts/{DOSSIER_FILE}"

@@ -1,4 +1,5 @@
-"""Who runs this program: the user of the operating system, and of a tracking server with login."""
+"""Who runs this program: the user of the operating system, and of a tracking server with login; and
+who says that he answered a form."""
 
 import os
 import pwd
@@ -10,8 +11,11 @@ from urllib.request import Request, urlopen
 
 from mlflow.utils.credentials import read_mlflow_creds
 
+from modelling.refusals import UsageError
 from modelling.secrets import without_login
 from tasks.tracking.store import tracking_uri
+
+TYPED = ", typed into Prefect's form"  # behind the name of a person whom nothing else proves
 
 
 def current_user() -> str:
@@ -41,15 +45,32 @@ def _credentials(server: str) -> tuple[str, str]:
     return known.username or "", known.password or ""
 
 
+def typed_name(name: str) -> str:
+    """A person of whom only a name is known, which anybody could have typed. Raises UsageError for
+    what is no name, or would look like an account with a login."""
+    name = " ".join(name.split())
+    if not any(map(str.isalpha, name)) or not name.isprintable() or len(name) > 80 or "," in name:
+        raise UsageError("name: type your name, at most 80 letters and no comma")
+    return name + TYPED
+
+
 def same_person(one: str, other: str) -> bool:
-    """Whether two answers of ``current_user`` may be of one person. Where both gave a password to
-    the same server, its user names decide: an account of the operating system may be shared."""
+    """Whether two answers of ``current_user`` or ``typed_name`` may be of one person. Where both
+    gave a password to the same server, its user names decide: an account of the operating system
+    may be shared. A typed name is that of all who have it as an account or as a login."""
+    if TYPED in one + other:
+        return not _names(one).isdisjoint(_names(other))
     (account, _, login), (other_account, _, other_login) = (
         user.partition(", as ") for user in (one, other)
     )
     if login and other_login and login.partition(" on ")[2] == other_login.partition(" on ")[2]:
         return login == other_login
     return account == other_account
+
+
+def _names(user: str) -> set[str]:
+    account, _, login = user.removesuffix(TYPED).partition(", as ")
+    return {account.casefold(), login.partition(" on ")[0].casefold()} - {""}
 
 
 def _requires_login(server: str) -> bool:

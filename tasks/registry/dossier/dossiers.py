@@ -19,11 +19,12 @@ from tasks.registry.champions import champion_of, history
 from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, table
 from tasks.registry.promotion_history import ChampionChange, versions
+from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect, ui_address
 
-HTML, MARKDOWN, REQUIREMENTS = "dossier.html", "dossier.md", "requirements.md"
+HTML, MARKDOWN, REQUIREMENTS = DOSSIER_FILE, "dossier.md", "requirements.md"
 
 
 class Dossier(NamedTuple):
@@ -44,11 +45,10 @@ def record_dossier(
     dossier = dossier_of(run.client, name, version)
     run.log_text(dossier.markdown, MARKDOWN)
     run.log_text(dossier.html, HTML)
-    page = f"{run.address.partition('?')[0]}/artifacts/{HTML}"
     show_in_prefect(
         create_link_artifact,
         key=f"{name.replace('_', '-')}-dossier",
-        link=ui_address() + page,
+        link=ui_address() + dossier_page(run.address),
         link_text=f"the dossier of version {version}",
         description="For the local store, run `finflows ui` first",
     )
