@@ -9,6 +9,7 @@ import typer
 from flows.command_line import arguments, interruption, terminal
 from flows.command_line.arguments import Json, ModelName, Verbose, Version
 from flows.command_line.warm_up import warm_up
+from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
 
