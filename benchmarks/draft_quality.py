@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks.by_hand import BY_HAND
 from benchmarks.measuring import REPOSITORY
+from benchmarks.trained_network import packaged_network
 from flows.command_line.terminal import configure_environment
 from modelling.data.loading import read_table
 from modelling.data.splitting import split_table
@@ -31,12 +32,9 @@ from modelling.drafting.columns.findings import TableFindings, Wanted
 from modelling.drafting.columns.table_source import read_undeclared
 from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
-from modelling.features.preprocessing import preprocess
 from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import default_headline, find_metric
-from modelling.judgement.packaging import package_model
 from modelling.scorer.scoring import Scorer
-from modelling.training.fitting import TrainingJob, fit
 from tasks.preparation import prepare_data
 
 RESULTS = REPOSITORY / "mlruns" / "draft_quality.json"
@@ -137,12 +135,8 @@ def test_metric(use_case: UseCase, seeds: range) -> tuple[float, str]:
             settings["split.seed"] = seed
         declared = override(use_case, settings)
         parts = split_table(table, declared)
-        features = preprocess(parts, declared)
         with TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            network = folder / "network"
-            fit(TrainingJob(declared, features.train, features.validation, folder, network))
-            package = package_model(network, features, parts, declared, folder / "scorer")
+            package = packaged_network(parts, declared, Path(scratch))
             outputs = Scorer(package.folder).outputs(parts.test)
         values.append(metric.value(scored_rows(parts.test, outputs, declared)))
     return float(np.mean(values)), name

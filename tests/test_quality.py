@@ -13,38 +13,23 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import StandardScaler
 from small_models import prepared
 
+from benchmarks.trained_network import packaged_network
 from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
-from modelling.features.preprocessing import Preprocessed, preprocess
+from modelling.features.preprocessing import preprocess
 from modelling.judgement.baseline_predictions import predict_baselines
 from modelling.judgement.evaluation import evaluate
 from modelling.judgement.judging import judge
-from modelling.judgement.packaging import Package, package_model
 from modelling.scorer.scoring import Scorer
-from modelling.training.fitting import TrainingJob, fit
 from use_cases import find_use_case
 
 SEEDS = range(1, 6)
 
 
-def packaged(parts: Parts, features: Preprocessed, use_case: UseCase, folder) -> Package:
-    """The trained model as it would be registered."""
-    job = TrainingJob(
-        use_case,
-        features.train,
-        features.validation,
-        folder / "checkpoints",
-        folder / "network",
-        directions=features.directions,
-    )
-    fit(job)
-    return package_model(job.network_folder, features, parts, use_case, folder / "scorer")
-
-
 def ours(parts: Parts, use_case: UseCase, folder) -> np.ndarray:
     """What the packaged model answers to the raw test rows."""
-    package = packaged(parts, preprocess(parts, use_case), use_case, folder)
+    package = packaged_network(parts, use_case, folder)
     return Scorer(package.folder).outputs(parts.test)
 
 
@@ -137,7 +122,7 @@ def test_fraud_detection_is_no_worse_than_forest_and_boosting(tmp_path):
         use_case = override(declared, {"split.seed": seed, "training.seed": seed})
         parts = split_table(table, use_case)
         features = preprocess(parts, use_case)
-        package = packaged(parts, features, use_case, tmp_path / str(seed))
+        package = packaged_network(parts, use_case, tmp_path / str(seed), features)
         baselines = predict_baselines(table, parts, features, use_case)
         judgement = judge(package, parts, use_case, baselines)
         answered = textbook(parts, use_case)

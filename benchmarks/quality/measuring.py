@@ -1,0 +1,152 @@
+"""Train the network and its opponents on the same rows, and keep what each reached."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.measuring import REPOSITORY
+from benchmarks.quality.cells import NETWORK, Cell, hash_of, keep, read_cells
+from benchmarks.quality.effort import Effort
+from benchmarks.quality.opponents import OPPONENTS, inputs_of
+from benchmarks.quality.tables import SuiteTable
+from benchmarks.trained_network import packaged_network
+from modelling.data.fingerprint import fingerprint
+from modelling.data.splitting import Parts, split_table
+from modelling.declaration import UseCase
+from modelling.declaration.overrides import override
+from modelling.judgement.baseline_predictions import comparable
+from modelling.judgement.evaluation import scored_rows
+from modelling.judgement.metrics.catalogue import metrics_for
+from modelling.scorer.scoring import Scorer
+from tasks.preparation import prepare_data
+
+ALSO_KEPT = ("log_loss", "expected_calibration_error")  # beside the first headline metric
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is asked for, and where it is kept."""
+
+    tables: tuple[SuiteTable, ...]
+    seeds: tuple[int, ...]
+    models: tuple[str, ...]
+    label: str
+    trials: int
+    threads: int
+    results: Path
+
+    def models_for(self, table: SuiteTable) -> list[str]:
+        series_only = {name for name, opponent in OPPONENTS.items() if opponent.needs_lags}
+        return [model for model in self.models if table.lags or model not in series_only]
+
+    @property
+    def size(self) -> int:
+        return len(self.seeds) * sum(len(self.models_for(table)) for table in self.tables)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The parts of one table and seed, and their hash."""
+
+    table: SuiteTable
+    seed: int
+    use_case: UseCase
+    parts: Parts
+    hash: str
+
+    @classmethod
+    def of(cls, table: SuiteTable, prepared: pd.DataFrame, seed: int) -> "Rows":
+        """The seed is that of the initial weights, and of the split where that has one."""
+        settings = {"training.seed": seed, "training.checkpoint_every_epochs": 0}
+        if hasattr(table.use_case.split, "seed"):
+            settings["split.seed"] = seed
+        use_case = override(table.use_case, settings)
+        parts = split_table(prepared, use_case)
+        features = (f"{column.name} {column.kind}" for column in use_case.features)
+        cells = hash_of(*map(fingerprint, parts), *features, use_case.headline[0])
+        return cls(table, seed, use_case, parts, cells)
+
+
+def measure(asked: Measurement, on_cell: Callable[[str], None]) -> None:
+    """Measure each cell that is not kept yet; ``on_cell`` is told which one comes next."""
+    known = {cell.identity for cell in read_cells(asked.results)}
+    for table in asked.tables:
+        prepared = prepare_data.fn(table.use_case).table
+        for seed in asked.seeds:
+            rows = Rows.of(table, prepared, seed)
+            for model in asked.models_for(table):
+                on_cell(f"{table.name}, seed {seed}: {model}")
+                empty = empty_cell(model, rows, asked)
+                if empty.identity not in known:
+                    keep(filled(empty, rows, asked), asked.results)
+
+
+def empty_cell(model: str, rows: Rows, asked: Measurement) -> Cell:
+    """What is known of a cell before it is measured."""
+    is_network = model == NETWORK
+    return Cell(
+        table=rows.table.name,
+        seed=rows.seed,
+        model=model,
+        label=asked.label if is_network else "",
+        rows=rows.hash,
+        version=version_of_network(rows.table) if is_network else version_of(model, rows, asked),
+        test_rows=len(rows.parts.test),
+        commit=commit(),
+    )
+
+
+def version_of(opponent: str, rows: Rows, asked: Measurement) -> str:
+    trials = str(asked.trials) if OPPONENTS[opponent].is_boosting else ""
+    return hash_of(*OPPONENTS[opponent].identity, *rows.table.lags, trials)
+
+
+def version_of_network(table: SuiteTable) -> str:
+    return hash_of(table.use_case.model_dump_json(), code_of_network(), version("keras"))
+
+
+@cache
+def code_of_network() -> str:
+    """The hash of the code from raw rows to calibrated outputs."""
+    files = sorted((REPOSITORY / "modelling").rglob("*.py"))
+    return hash_of(*(file.read_text() for file in files))
+
+
+@cache
+def commit() -> str:
+    """The checked-out commit, with a + where files differ from it."""
+    command = ("git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=10")
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def filled(cell: Cell, rows: Rows, asked: Measurement) -> Cell:
+    """``cell`` with what its model, trained now, reaches on the test rows."""
+    started = time.perf_counter()
+    if cell.model == NETWORK:
+        outputs = outputs_of_network(rows)
+    else:
+        effort = Effort(rows.seed, asked.trials, asked.threads, rows.table.lags)
+        raw = OPPONENTS[cell.model].fit(inputs_of(rows.parts, rows.use_case), effort)
+        outputs = comparable(raw, rows.parts, rows.use_case).outputs
+    seconds = round(time.perf_counter() - started, 2)
+    scored = scored_rows(rows.parts.test, outputs, rows.use_case)
+    wanted = (rows.use_case.headline[0], *ALSO_KEPT)
+    judging = metrics_for(rows.use_case.problem, rows.use_case.fulfilled_needs)
+    metrics = {metric.name: metric.value(scored) for metric in judging if metric.name in wanted}
+    return replace(cell, metrics=metrics, seconds=seconds)
+
+
+def outputs_of_network(rows: Rows) -> np.ndarray:
+    """What the packaged model, calibrated, answers to the raw test rows."""
+    with TemporaryDirectory() as scratch:
+        package = packaged_network(rows.parts, rows.use_case, Path(scratch))
+        return Scorer(package.folder).outputs(rows.parts.test)
