@@ -31,7 +31,7 @@ def of_unit(unit: str, names: str) -> list[Column]:
 
 
 def nasdaq_days() -> pd.DataFrame:
-    """The variance of each day, from its range (Parkinson 1980), with lags that somebody computed in
+    """The variance of each day, from its range (Parkinson 1980), with lags computed in
     a notebook, to forecast that of the next day."""
     prices = read_table(Source(uri="package:arch/arch/data/nasdaq/nasdaq.csv.gz"))
     high, low = (prices[name].astype(float) for name in ("High", "Low"))
