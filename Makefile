@@ -15,6 +15,7 @@ DOCS_READY := $(DOCS_VENV)/.ready
 FINFLOWS := $(VENV)/bin/finflows
 USE_CASE ?= credit_scoring
 PORT ?= 5000
+HALF ?= develop
 
 .PHONY: help
 help: ## print this help
@@ -107,6 +108,10 @@ bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, 
 .PHONY: bench-drafts
 bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (half an hour)
 	@$(VENV)/bin/python -m benchmarks.draft_quality
+
+.PHONY: bench-quality
+bench-quality: $(BENCH_READY) ## measure the network beside tuned boosting on public tables (hours; goes on where it was stopped); HALF=develop
+	@$(VENV)/bin/python -m benchmarks.quality --half $(HALF)
 
 $(BENCH_READY): $(READY) requirements-bench.lock
 	@$(VENV)/bin/python -m pip install --quiet --no-deps --require-hashes \

@@ -101,9 +101,13 @@ def progress() -> Progress:
 
 def report(asked: "Measurement", against: str) -> None:
     from benchmarks.quality.cells import NETWORK, read_cells
-    from benchmarks.quality.report import TableResult, show
+    from benchmarks.quality.compared import TableResult
+    from benchmarks.quality.report import show
+    from benchmarks.quality.tables import is_final
 
     cells = list(read_cells(asked.results))
+    if looked := sorted({cell.label for cell in cells if cell.label and is_final(cell.table)}):
+        console.print(f"the final half was looked at with: {', '.join(looked)}")
     results = [TableResult.of(table, cells, asked.label, against) for table in asked.tables]
     show([one for one in results if one.cells[NETWORK]], against, console)
 

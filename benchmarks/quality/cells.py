@@ -30,6 +30,7 @@ class Cell:
     version: str
     test_rows: int
     commit: str
+    trials: int = 0
     seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
 

@@ -92,6 +92,7 @@ def measure(asked: Measurement, on_cell: Callable[[str], None]) -> None:
 def empty_cell(model: str, rows: Rows, asked: Measurement) -> Cell:
     """What is known of a cell before it is measured."""
     is_network = model == NETWORK
+    is_tuned = not is_network and OPPONENTS[model].is_boosting
     return Cell(
         table=rows.table.name,
         seed=rows.seed,
@@ -101,6 +102,7 @@ def empty_cell(model: str, rows: Rows, asked: Measurement) -> Cell:
         version=version_of_network(rows.table) if is_network else version_of(model, rows, asked),
         test_rows=len(rows.parts.test),
         commit=commit(),
+        trials=asked.trials if is_tuned else 0,
     )
 
 

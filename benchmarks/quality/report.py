@@ -1,99 +1,16 @@
-"""What was measured, as a table: the network beside its opponents on the same rows."""
+"""What was measured, as a table for people."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.quality.cells import NETWORK, Cell
+from benchmarks.quality.cells import NETWORK
+from benchmarks.quality.compared import TableResult
 from benchmarks.quality.opponents import OPPONENTS
-from benchmarks.quality.tables import SuiteTable
-from modelling.judgement.metrics.catalogue import find_metric
-from modelling.judgement.metrics.metric import Metric, format_together
-
-ENOUGH_FOR_CALIBRATION = 2000  # test rows
-BOOSTING = [name for name, opponent in OPPONENTS.items() if opponent.is_boosting]
-
-
-@dataclass(frozen=True)
-class TableResult:
-    """The cells of one table by model and seed. What is not of the network's rows is left out; the
-    network under the label ``against`` is called by that label."""
-
-    table: SuiteTable
-    cells: dict[str, dict[int, Cell]]
-
-    @classmethod
-    def of(
-        cls, table: SuiteTable, cells: Iterable[Cell], label: str, against: str
-    ) -> "TableResult":
-        of_table = [cell for cell in cells if cell.table == table.name]
-        ours = _of_one_version(cell for cell in of_table if cell.label == label)
-        found = {NETWORK: ours}
-        for name in (*([against] if against else []), *OPPONENTS):
-            theirs = _of_one_version(cell for cell in of_table if name in (cell.label, cell.model))
-            found[name] = {
-                seed: cell
-                for seed, cell in theirs.items()
-                if seed in ours and ours[seed].rows == cell.rows
-            }
-        return cls(table, found)
-
-    @property
-    def metric(self) -> Metric:
-        return find_metric(self.table.use_case.headline[0], self.table.use_case.problem)
-
-    def values(self, model: str, seeds: Iterable[int] | None = None) -> np.ndarray:
-        cells = self.cells.get(model, {})
-        chosen = sorted(cells) if seeds is None else seeds
-        return np.array([cells[seed].metrics[self.metric.name] for seed in chosen])
-
-    def mean(self, model: str) -> float:
-        values = self.values(model)
-        return float(values.mean()) if len(values) else math.nan
-
-    @property
-    def best_boosting(self) -> str | None:
-        """The tuned opponent that is better on the test rows: nobody could have chosen so well."""
-        measured = [name for name in BOOSTING if self.cells.get(name)]
-        sign = 1 if self.metric.higher_is_better else -1
-        return max(measured, key=lambda name: sign * self.mean(name), default=None)
-
-    def gain_over(self, model: str | None) -> tuple[float, float]:
-        """The mean gain of the network over ``model``, seed by seed, and its standard error."""
-        shared = sorted({*self.cells[NETWORK]} & {*self.cells.get(model or "", {})})
-        if not model or not shared:
-            return math.nan, math.nan
-        gains = self.metric.gain(self.values(NETWORK, shared), self.values(model, shared))
-        error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else math.nan
-        return float(gains.mean()), float(error)
-
-    def skill(self, model: str) -> float:
-        """The gain over the constant answer as a share of what was left to gain."""
-        value, naive = np.array(self.mean(model)), np.array(self.mean("constant"))
-        return float(self.metric.skill(value, naive))
-
-    def calibration_error(self) -> float:
-        """Of the network; NaN where it is not defined, or there are too few test rows."""
-        errors = [
-            cell.metrics.get("expected_calibration_error", math.nan)
-            for cell in self.cells[NETWORK].values()
-            if cell.test_rows >= ENOUGH_FOR_CALIBRATION
-        ]
-        return float(np.mean(errors)) if errors else math.nan
-
-    def seconds(self, model: str | None) -> float:
-        seconds = [cell.seconds for cell in self.cells.get(model or "", {}).values()]
-        return float(np.mean(seconds)) if seconds else math.nan
-
-
-def _of_one_version(cells: Iterable[Cell]) -> dict[int, Cell]:
-    """By seed, what was measured with the code and settings that were measured last."""
-    found = list(cells)
-    return {cell.seed: cell for cell in found if cell.version == found[-1].version}
+from modelling.judgement.metrics.metric import format_together
 
 
 def show(results: Sequence[TableResult], against: str, console: Console) -> None:
@@ -123,21 +40,27 @@ def show(results: Sequence[TableResult], against: str, console: Console) -> None
 
 
 def show_total(results: Sequence[TableResult], models: Sequence[str], console: Console) -> None:
-    """The mean over the tables on which all of ``models`` are measured, as skill."""
-    for model in models[1:]:
-        both = [one for one in results if one.cells[NETWORK] and one.cells.get(model)]
-        if both:
-            ours, theirs = (np.mean([one.skill(m) for one in both]) for m in (NETWORK, model))
+    """The mean skill over the tables on which both are measured; it can be compared between
+    tables, which metrics can't."""
+    named: dict[str, list[str | None]] = {model: [model] * len(results) for model in models[1:]}
+    named["the best tuned"] = [one.best_boosting for one in results]
+    for name, of_tables in named.items():
+        of_both = (one.skills(model) for one, model in zip(results, of_tables, strict=True))
+        if skills := [skills for skills in of_both if skills]:
+            ours, theirs = np.mean(skills, axis=0)
             console.print(
-                f"mean skill over {len(both)} tables: network {ours:.4f}, {model} {theirs:.4f}, "
+                f"mean skill over {len(skills)} tables: network {ours:.4f}, {name} {theirs:.4f}, "
                 f"difference {ours - theirs:+.4f}"
             )
-    gains = [(one, *one.gain_over(one.best_boosting)) for one in results]
-    behind = [one.table.name for one, gain, error in gains if gain < -2 * error]
-    console.print(
-        f"worse than the best tuned opponent by more than two standard errors: "
-        f"{', '.join(behind) or 'none'}"
-    )
+    tried = sorted({cell.trials for one in results for cell in one.cells_of(one.best_boosting)})
+    console.print(f"trials of boosting: {', '.join(map(str, tried)) or 'none'}")
+    gains = [(one.table.name, *one.gain_over(one.best_boosting)) for one in results]
+    if known := [(name, gain / error) for name, gain, error in gains if error > 0]:
+        behind = [f"{name} ({errors:.1f})" for name, errors in known if errors < -2]
+        console.print(
+            f"worse than the best tuned by more than two standard errors, of {len(known)} tables: "
+            f"{', '.join(behind) or 'none'}"
+        )
     console.print("skill: the gain over a constant answer as a share of what was left to gain")
 
 

@@ -78,3 +78,7 @@ TABLES = {
         SuiteTable(declarations.RIDERSHIP, "final"),
     )
 }
+
+
+def is_final(name: str) -> bool:
+    return name in TABLES and TABLES[name].half == "final"
