@@ -9,13 +9,20 @@ is measured with ``--half final`` only, once, at the end.
 import argparse
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from threadpoolctl import threadpool_limits
 
 from benchmarks.measuring import REPOSITORY
+from benchmarks.quality.cells import NETWORK, read_cells
+from benchmarks.quality.compared import TableResult
+from benchmarks.quality.opponents import OPPONENTS
+from benchmarks.quality.report import show
+from benchmarks.quality.tables import TABLES, is_final
 from flows.command_line.terminal import configure_environment, hide_native_stderr
 
 if TYPE_CHECKING:
@@ -27,14 +34,8 @@ console = Console(highlight=False, width=None if Console().is_terminal else 200)
 
 def main() -> None:
     given = parsed()
-    limit_threads(given.threads)
-    configure_environment(verbose=False)
-    hide_native_stderr()
-    for name in ("finflows", "py.warnings"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    from threadpoolctl import threadpool_limits
-
-    from benchmarks.quality.measuring import measure
+    prepare(given.threads)
+    from benchmarks.quality.measuring import measure  # imports Prefect, after it is prepared for
 
     asked = measurement(given)
     if not given.show:
@@ -44,49 +45,54 @@ def main() -> None:
     report(asked, given.against)
 
 
-def parsed() -> argparse.Namespace:
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """What is asked for. Ends the program where there is no such table or opponent."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--half", choices=("develop", "final"), default="develop")
     parser.add_argument("--tables", nargs="+", metavar="TABLE", help="of that half; all by default")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
-    parser.add_argument("--opponents", nargs="*", metavar="NAME", help="all by default")
+    parser.add_argument("--opponents", nargs="*", default=[*OPPONENTS], metavar="NAME")
     parser.add_argument("--trials", type=int, default=30, help="of Optuna for each boosting")
     parser.add_argument("--label", help="what this network is called; by default by its commit")
     parser.add_argument("--against", default="", metavar="LABEL", help="a network measured before")
     parser.add_argument("--show", action="store_true", help="measure nothing, show what is kept")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    return parser.parse_args()
+    given = parser.parse_args(arguments)
+    of_half = [name for name, table in TABLES.items() if table.half == given.half]
+    given.tables = given.tables or of_half
+    for flag, names, known in (
+        ("--tables", given.tables, of_half),
+        ("--opponents", given.opponents, OPPONENTS),
+    ):
+        for name in names:
+            if name not in known:
+                half = f" in the half '{given.half}'" if name in TABLES else ""
+                parser.error(f"{flag}: there is no {name}{half}, but {', '.join(known)}")
+    return given
 
 
-def limit_threads(threads: int) -> None:
-    """Before TensorFlow is imported: everybody has as many threads."""
+def prepare(threads: int) -> None:
+    """Everybody has as many threads, and libraries are quiet; before they are imported."""
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)
+    configure_environment(verbose=False)
+    hide_native_stderr()
+    for name in ("finflows", "py.warnings"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def measurement(given: argparse.Namespace) -> "Measurement":
-    """What is asked for. Ends the program with one line where there is no such thing."""
-    from benchmarks.quality.cells import NETWORK
     from benchmarks.quality.measuring import Measurement, commit
-    from benchmarks.quality.opponents import OPPONENTS
-    from benchmarks.quality.tables import TABLES
 
-    tables = {name: one for name, one in TABLES.items() if one.half == given.half}
-    names, opponents = given.tables or list(tables), given.opponents
-    opponents = list(OPPONENTS) if opponents is None else ["constant", *opponents]
-    for name in names:
-        if name not in tables:
-            raise SystemExit(f"--tables: no {name} in the half {given.half}: {', '.join(tables)}")
-    for name in opponents:
-        if name not in OPPONENTS:
-            raise SystemExit(f"--opponents: no {name}: {', '.join(OPPONENTS)}")
-        if not OPPONENTS[name].is_installed:
-            console.print(f"{name} is left out: it is not installed (make bench-quality does)")
+    opponents = [OPPONENTS[name] for name in dict.fromkeys(["constant", *given.opponents])]
+    for opponent in opponents:
+        if not opponent.is_installed:
+            console.print(f"{opponent.name} is left out: not installed (make bench-quality does)")
     return Measurement(
-        tables=tuple(tables[name] for name in names),
+        tables=tuple(TABLES[name] for name in given.tables),
         seeds=tuple(given.seeds),
-        models=(NETWORK, *(name for name in opponents if OPPONENTS[name].is_installed)),
+        models=(NETWORK, *(opponent.name for opponent in opponents if opponent.is_installed)),
         label=given.label or commit(),
         trials=given.trials,
         threads=given.threads,
@@ -100,11 +106,6 @@ def progress() -> Progress:
 
 
 def report(asked: "Measurement", against: str) -> None:
-    from benchmarks.quality.cells import NETWORK, read_cells
-    from benchmarks.quality.compared import TableResult
-    from benchmarks.quality.report import show
-    from benchmarks.quality.tables import is_final
-
     cells = list(read_cells(asked.results))
     if looked := sorted({cell.label for cell in cells if cell.label and is_final(cell.table)}):
         console.print(f"the final half was looked at with: {', '.join(looked)}")
