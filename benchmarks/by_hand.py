@@ -5,6 +5,7 @@ two sample packages, which are read and never imported: ``empulse`` (AGPL-3.0) a
 (GPL-3.0; each table is of the R package that its folder is called by).
 """
 
+from modelling.data.loading import AnyTable
 from modelling.declaration import (
     Column,
     Source,
@@ -51,7 +52,7 @@ def protected(*columns: Column) -> list[Column]:
     return [column.model_copy(update={"role": "protected"}) for column in columns]
 
 
-def declare(name: str, source: Source, target: str, *columns: Column, **declared) -> UseCase:
+def declare(name: str, source: AnyTable, target: str, *columns: Column, **declared) -> UseCase:
     usual = {"problem": "binary", "split": Stratified(), "title": name, "training": SMALL}
     return UseCase(
         name=name, source=source, target=target, columns=columns, **{**usual, **declared}

@@ -40,7 +40,7 @@ def nasdaq_days() -> pd.DataFrame:
         name: np.log(variance.rolling(days).mean())
         for name, days in zip(LAGS, (1, 5, 22), strict=True)
     }
-    returns = np.log(prices["Close"].astype(float)).diff()
+    returns = prices["Close"].astype(float).transform("log").diff()
     days = {"day": pd.to_datetime(prices["Date"]), **lags, "daily_return": returns}
     table = pd.DataFrame({**days, "fall": returns.clip(upper=0)})
     return table.assign(next_log_variance=lags[LAGS[0]].shift(-1)).dropna()

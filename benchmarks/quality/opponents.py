@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from types import ModuleType
 
-from benchmarks.quality import effort, regressions, tuned_catboost, tuned_lightgbm
+from benchmarks.quality import effort
 from benchmarks.quality.effort import Effort
+from benchmarks.quality.regressions import fit_linear, fit_log_har
+from benchmarks.quality.tuned_catboost import fit_catboost
+from benchmarks.quality.tuned_lightgbm import fit_lightgbm
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
+from modelling.judgement import calibration
 from modelling.judgement.baselines.baseline import BaselineInputs, BaselineOutputs
 from modelling.judgement.baselines.constant import fit_constant
 from modelling.judgement.baselines.trees import raw_columns
@@ -23,12 +26,11 @@ from modelling.judgement.baselines.trees import raw_columns
 
 @dataclass(frozen=True)
 class Opponent:
-    """One opponent, the package that it is of, and the module of its code."""
+    """One opponent, and the package that it is of."""
 
     name: str
     fit: Callable[[BaselineInputs, Effort], BaselineOutputs]
     package: str
-    code: ModuleType
     is_boosting: bool = False
     needs_lags: bool = False
 
@@ -39,12 +41,9 @@ class Opponent:
     @property
     def identity(self) -> list[str]:
         """What else than the rows decides what it answers."""
-        return [
-            self.name,
-            version(self.package),
-            inspect.getsource(self.code),
-            inspect.getsource(effort),
-        ]
+        modules = (inspect.getmodule(self.fit), effort, calibration)
+        code = [inspect.getsource(module) for module in modules if module]
+        return [self.name, version(self.package), *code]
 
 
 def inputs_of(parts: Parts, use_case: UseCase) -> BaselineInputs:
@@ -66,14 +65,10 @@ def inputs_of(parts: Parts, use_case: UseCase) -> BaselineInputs:
 OPPONENTS = {
     opponent.name: opponent
     for opponent in (
-        Opponent("constant", lambda inputs, _: fit_constant(inputs), "scikit-learn", regressions),
-        Opponent("linear", regressions.fit_linear, "scikit-learn", regressions),
-        Opponent("log_har", regressions.fit_log_har, "scikit-learn", regressions, needs_lags=True),
-        Opponent(
-            "lightgbm", tuned_lightgbm.fit_lightgbm, "lightgbm", tuned_lightgbm, is_boosting=True
-        ),
-        Opponent(
-            "catboost", tuned_catboost.fit_catboost, "catboost", tuned_catboost, is_boosting=True
-        ),
+        Opponent("constant", lambda inputs, _: fit_constant(inputs), "scikit-learn"),
+        Opponent("linear", fit_linear, "scikit-learn"),
+        Opponent("log_har", fit_log_har, "scikit-learn", needs_lags=True),
+        Opponent("lightgbm", fit_lightgbm, "lightgbm", is_boosting=True),
+        Opponent("catboost", fit_catboost, "catboost", is_boosting=True),
     )
 }

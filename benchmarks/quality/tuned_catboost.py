@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.quality.effort import MOST_TREES, PATIENCE, Effort, Settings, best_of_trials
+from benchmarks.quality.regressions import finite
 from modelling.judgement.baselines.baseline import BaselineInputs, BaselineOutputs
 from modelling.judgement.baselines.linear import outputs_of
 
@@ -18,7 +19,7 @@ def fit_catboost(inputs: BaselineInputs, effort: Effort) -> BaselineOutputs:
 
     def pool(part: pd.DataFrame) -> Any:
         texts = {name: part[name].astype(object).fillna("missing") for name in labels}
-        cells = part[[*inputs.kinds]].assign(**texts)
+        cells = finite(part, inputs).assign(**texts)
         return Pool(cells, part[inputs.target].to_numpy(), cat_features=labels)
 
     train, stop = pool(inputs.train), pool(inputs.validation)
@@ -26,7 +27,8 @@ def fit_catboost(inputs: BaselineInputs, effort: Effort) -> BaselineOutputs:
     def grow(settings: Settings) -> BaselineOutputs:
         model = model_of(
             iterations=MOST_TREES, early_stopping_rounds=PATIENCE, random_seed=effort.seed,
-            thread_count=effort.threads, allow_writing_files=False, verbose=False, **settings,
+            bootstrap_type="Bayesian", thread_count=effort.threads, allow_writing_files=False,
+            verbose=False, **settings,
         )  # fmt: skip
         return outputs_of(model.fit(train, eval_set=stop), inputs, pool)
 
