@@ -12,6 +12,8 @@ from benchmarks.quality.compared import TableResult
 from benchmarks.quality.opponents import OPPONENTS
 from modelling.judgement.metrics.metric import format_together
 
+MOST_CALIBRATION_ERROR = 0.015
+
 
 def show(results: Sequence[TableResult], against: str, console: Console) -> None:
     models = [NETWORK, *([against] if against else []), *(n for n in OPPONENTS if n != "constant")]
@@ -36,12 +38,12 @@ def show(results: Sequence[TableResult], against: str, console: Console) -> None
             _number(one.seconds(one.best_boosting), ".0f"),
         )
     console.print(table)
-    show_total(results, models, console)
+    show_skills(results, models, console)
+    show_shortfalls(results, console)
 
 
-def show_total(results: Sequence[TableResult], models: Sequence[str], console: Console) -> None:
-    """The mean skill over the tables on which both are measured; it can be compared between
-    tables, which metrics can't."""
+def show_skills(results: Sequence[TableResult], models: Sequence[str], console: Console) -> None:
+    """The mean skill over the tables on which both are measured: metrics of two kinds have no mean."""
     named: dict[str, list[str | None]] = {model: [model] * len(results) for model in models[1:]}
     named["the best tuned"] = [one.best_boosting for one in results]
     for name, of_tables in named.items():
@@ -52,6 +54,11 @@ def show_total(results: Sequence[TableResult], models: Sequence[str], console: C
                 f"mean skill over {len(skills)} tables: network {ours:.4f}, {name} {theirs:.4f}, "
                 f"difference {ours - theirs:+.4f}"
             )
+    console.print("skill: the gain over a constant answer as a share of what was left to gain")
+
+
+def show_shortfalls(results: Sequence[TableResult], console: Console) -> None:
+    """Where the network is behind beyond chance, or its probabilities are off."""
     tried = sorted({cell.trials for one in results for cell in one.cells_of(one.best_boosting)})
     console.print(f"trials of boosting: {', '.join(map(str, tried)) or 'none'}")
     gains = [(one.table.name, *one.gain_over(one.best_boosting)) for one in results]
@@ -61,7 +68,8 @@ def show_total(results: Sequence[TableResult], models: Sequence[str], console: C
             f"worse than the best tuned by more than two standard errors, of {len(known)} tables: "
             f"{', '.join(behind) or 'none'}"
         )
-    console.print("skill: the gain over a constant answer as a share of what was left to gain")
+    off = [one.table.name for one in results if one.calibration_error() > MOST_CALIBRATION_ERROR]
+    console.print(f"ECE above {MOST_CALIBRATION_ERROR}: {', '.join(off) or 'none'}")
 
 
 def _with_error(value: float, error: float) -> str:
