@@ -43,7 +43,7 @@ def show(results: Sequence[TableResult], against: str, console: Console) -> None
 
 
 def show_skills(results: Sequence[TableResult], models: Sequence[str], console: Console) -> None:
-    """The mean skill over the tables on which both are measured: metrics of two kinds have no mean."""
+    """The mean skill over the tables on which both are measured: metrics have no common mean."""
     named: dict[str, list[str | None]] = {model: [model] * len(results) for model in models[1:]}
     named["the best tuned"] = [one.best_boosting for one in results]
     for name, of_tables in named.items():
