@@ -19,7 +19,8 @@ class Cell:
 
     ``label`` is what somebody calls a version of the network; that of an opponent is empty.
     ``rows`` is the hash of the three parts: only what has the same may be compared. ``version`` is
-    the hash of the code, libraries and settings that were at work.
+    the hash of the code, libraries and settings that were at work. ``seconds`` are those of the
+    processor, which other programs on the machine do not change much.
     """
 
     table: str

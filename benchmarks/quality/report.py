@@ -19,7 +19,7 @@ def show(results: Sequence[TableResult], against: str, console: Console) -> None
     models = [NETWORK, *([against] if against else []), *(n for n in OPPONENTS if n != "constant")]
     table = Table(title="Means over seeds, on test rows", title_justify="left")
     names = ("table", "test rows", "seeds", "metric", *models, "gain over best tuned", "ECE")
-    for name in (*names, *([f"gain over {against}"] if against else []), "s", "s tuned"):
+    for name in (*names, *([f"gain over {against}"] if against else []), "CPU s", "CPU s tuned"):
         table.add_column(name, justify="left" if name in ("table", "metric") else "right")
     for one in results:
         cells = one.cells[NETWORK].values()
