@@ -23,7 +23,9 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 COLOURS = 128
-PATIENCE_MS = 120_000
+PATIENCE_MS = 300_000
+WINDOW = {"width": 1000, "height": 700}  # so that it is readable at 600 pixels
+WIDE = {"width": 1240, "height": 760}
 # Of each use case the pictures that the pages show, by their names there.
 SHOWN: dict[str, dict[str, str]] = {
     "credit_scoring": {
@@ -60,19 +62,15 @@ COMPARED = (
 def main(wanted: list[str]) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for use_case, pictures in SHOWN.items():
-            if not wanted or use_case in wanted:
-                artifacts = Path(
-                    train(folder, use_case)["paths"]["artifacts"].removeprefix("file://")
-                )
-                for file, shown in pictures.items():
-                    save((artifacts / file).read_bytes(), shown)
+        trained = {one: train(folder, one) for one in SHOWN if not wanted or one in wanted}
+        for use_case, run in trained.items():
+            artifacts = Path(run["paths"]["artifacts"].removeprefix("file://"))
+            for file, shown in SHOWN[use_case].items():
+                save((artifacts / file).read_bytes(), shown)
         if not wanted or "pages" in wanted:
-            pages = folder / "pages"
-            pages.mkdir()
-            photograph(
-                pages, [train(pages, "credit_scoring", *settings) for settings in ((), *COMPARED)]
-            )
+            first = trained.get("credit_scoring") or train(folder, "credit_scoring")
+            others = [train(folder, "credit_scoring", *settings) for settings in COMPARED]
+            photograph(folder, [first, *others])
 
 
 def finflows(folder: Path, *arguments: str) -> str:
@@ -96,27 +94,41 @@ def train(folder: Path, use_case: str, *settings: str) -> dict:
 def photograph(folder: Path, runs: list[dict]) -> None:
     """The losses of two runs on MLflow's page, the page of ``finflows compare``, and a dossier."""
     page_file, dossier = folder / "comparison.html", folder / "dossier.html"
-    finflows(folder, "compare", "--html", str(page_file))
+    finflows(folder, "compare", "--use-case", "credit_scoring", "--html", str(page_file))
     finflows(folder, "dossier", "credit_scoring", "--output", str(dossier))
     with browser() as page, mlflow_ui(folder) as address:
-        asked = {
-            "runs": json.dumps([run["run_id"] for run in runs[:2]]),
-            "metric": json.dumps("val_loss"),
-            "experiments": json.dumps([runs[0]["paths"]["ui"].split("/")[3]]),
-            "plot_metric_keys": json.dumps(["val_loss", "loss"]),
-        }
-        query = "&".join(f"{name}={quote(value)}" for name, value in asked.items())
-        page.goto(f"{address}/#/metric?{query}")
-        page.locator(".js-line").first.wait_for()
-        page.get_by_role("button", name="Close").click()  # MLflow's assistant
-        page.get_by_text("Step", exact=True).first.click()  # by epoch, not by time
-        page.wait_for_timeout(1000)  # the lines are drawn little by little
-        save(page.screenshot(), "mlflow_comparison")
+        save(losses_in_mlflow(page, address, runs[:2]), "mlflow_comparison")
         page.goto(page_file.as_uri())
         page.wait_for_load_state("networkidle")
         save(page.screenshot(full_page=True), "comparison")
         page.goto(dossier.as_uri())
         save(page.screenshot(), "dossier")
+
+
+def losses_in_mlflow(page: Page, address: str, runs: list[dict]) -> bytes:
+    """The part of MLflow's page that draws the losses of ``runs``, by epoch; the whole page would be
+    too small to read."""
+    page.set_viewport_size(WIDE)
+    asked = {
+        "runs": json.dumps([run["run_id"] for run in runs]),
+        "metric": json.dumps("val_loss"),
+        "experiments": json.dumps([runs[0]["paths"]["ui"].split("/")[3]]),
+        "plot_metric_keys": json.dumps(["val_loss", "loss"]),
+    }
+    query = "&".join(f"{name}={quote(value)}" for name, value in asked.items())
+    page.goto(f"{address}/#/metric?{query}")
+    page.locator(".js-line").first.wait_for()
+    page.get_by_role("button", name="Close").click()  # MLflow's assistant
+    page.get_by_text("Step", exact=True).first.click()  # by epoch, not by time
+    page.wait_for_timeout(1000)  # the lines are drawn little by little
+    chart = page.locator(".js-plotly-plot").first.bounding_box()
+    assert chart is not None
+    left, top = chart["x"] - 20, chart["y"] - 60  # with its title
+    right, bottom = chart["x"] + chart["width"] + 20, chart["y"] + chart["height"] + 10
+    size = {"width": right - left, "height": bottom - top}
+    png = page.screenshot(clip={"x": left, "y": top, **size}, full_page=True)
+    page.set_viewport_size(WINDOW)
+    return png
 
 
 @contextmanager
@@ -125,7 +137,7 @@ def browser() -> Iterator[Page]:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        page = chromium.new_page(viewport={"width": 1200, "height": 760})
+        page = chromium.new_page(viewport=WINDOW)
         page.set_default_timeout(PATIENCE_MS)
         yield page
         chromium.close()

@@ -78,9 +78,9 @@ def test_every_picture_has_a_finding_and_says_on_which_rows(figures, judgement):
 def test_the_title_says_who_is_better():
     metric = find_metric("roc_auc", "binary")
     better = finding_of(metric, "boosting", Interval(0.0021, 0.00004, 0.0037))
-    assert better == "The network ranks better than boosting by 0.002, interval 0.000 to 0.004"
+    assert better == "The network ranks better than boosting by 0.0021, interval 0.0000 to 0.0037"
     worse = finding_of(metric, "boosting", Interval(-0.0031, -0.0052, -0.0011))
-    assert worse == "Boosting ranks better than the network by 0.003, interval 0.001 to 0.005"
+    assert worse == "Boosting ranks better than the network by 0.0031, interval 0.0011 to 0.0052"
     unsure = finding_of(metric, "a tree", Interval(0.001, -0.002, 0.004))
     assert unsure.startswith("The network ranks no better and no worse than a tree")
 

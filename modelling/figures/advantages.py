@@ -24,7 +24,7 @@ def draw_advantages(judgement: Judgement) -> Figure:
         axes.plot([advantage.low, advantage.high], [row, row], color=colour, linewidth=3)
         axes.plot(advantage.value, row, "o", color=colour, markersize=9)
         axes.annotate(
-            format_together(advantage, significant=1)[0],
+            format_together(advantage, significant=2)[0],
             (advantage.value, row),
             xytext=(0, 9),
             textcoords="offset points",
@@ -49,7 +49,7 @@ def draw_advantages(judgement: Judgement) -> Figure:
 def finding_of(metric: Metric, baseline: str, advantage: Interval) -> str:
     """Who is better, by how much and how surely, as a sentence."""
     if not advantage.excludes_zero:
-        value, low, high = format_together(advantage, significant=1)
+        value, low, high = format_together(advantage, significant=2)
         return (
             f"The network {metric.verb} no better and no worse than {baseline}: "
             f"difference {value}, interval {low} to {high}"
@@ -58,7 +58,7 @@ def finding_of(metric: Metric, baseline: str, advantage: Interval) -> str:
     if advantage.high < 0:
         better, worse = baseline[0].upper() + baseline[1:], "the network"
         gain = Interval(-advantage.value, -advantage.high, -advantage.low)
-    value, low, high = format_together(gain, significant=1)
+    value, low, high = format_together(gain, significant=2)
     return f"{better} {metric.verb} better than {worse} by {value}, interval {low} to {high}"
 
 

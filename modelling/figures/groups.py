@@ -36,9 +36,9 @@ def _figure(judgement: Judgement, table: GroupTable) -> Figure:
     names = [f"{textwrap.fill(g.name, 18)}\n({g.rows:,} rows)" for g in table.groups]
     shared[0].set_yticks(range(len(names)), names)
     shared[0].set_ylim(len(names) - 0.5, -0.5)
-    title = f"{table.column}: how the model treats each group"
+    title = f"How right the model is in each group of {table.column}"
     if table.least_alike is not None:
-        title = selected_unlike(table, judgement.use_case)
+        title = f"The least alike group is {selected_unlike(table, judgement.use_case)}"
     return write(figure, title, f"{judgement.use_case.title}; test rows, with 95 % intervals.")
 
 

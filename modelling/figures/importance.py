@@ -29,9 +29,9 @@ def draw_importance(importance: dict[str, Interval], use_case: UseCase) -> Figur
     axes.set_xlabel(f"rise of the {loss} where the column is shuffled")
     name, most = shown[0]
     value, low, high = format_together(most, significant=2)
-    finding = f"The model rests most on {_short(name)}: without it the {loss} rises by {value}"
+    finding = f"The model rests most on {_short(name, 56)}: without it the {loss} rises by {value}"
     if most.low <= 0:
-        finding = f"No column matters beyond chance; the first is {_short(name)}"
+        finding = f"No column matters beyond chance; the first is {_short(name, 56)}"
     note = (
         f"{use_case.title}, validation rows. The first column's 95 % interval is {low} to {high}."
     )
@@ -55,7 +55,7 @@ def draw_partial_dependence(courses: dict[str, Course], use_case: UseCase) -> Fi
         legend_above(panels[0], len(use_case.classes))
     spread = {name: float(np.ptp(course.answers, axis=0).max()) for name, course in courses.items()}
     widest = max(spread, key=lambda name: spread[name])
-    finding = f"The mean {what} moves most along {_short(widest)}: by {spread[widest]:.3g}"
+    finding = f"The mean {what} moves most along {_short(widest, 56)}: by {spread[widest]:.3g}"
     note = f"{use_case.title}: if all validation rows had this value; marks are deciles."
     return write(figure, finding, note)
 

@@ -66,6 +66,7 @@ def draw_scores_by_class(judgement: Judgement) -> Figure:
     for axes in panels[max(len(shown) - columns, 0) : len(shown)]:
         axes.set_xlabel(what)
         axes.tick_params(labelbottom=True)
+    figure.supylabel("share of the rows of the class", fontsize=10)
     if is_binary:
         for axes in panels:
             _mark_cut_off(axes, judgement)
