@@ -25,7 +25,7 @@ IMAGES = ROOT / "docs" / "images"
 COLOURS = 128
 PATIENCE_MS = 300_000
 WINDOW = {"width": 1000, "height": 700}  # so that it is readable at 600 pixels
-WIDE = {"width": 1240, "height": 760}
+WIDE = {"width": 1400, "height": 760}
 # Of each use case the pictures that the pages show, by their names there.
 SHOWN: dict[str, dict[str, str]] = {
     "credit_scoring": {
@@ -106,8 +106,8 @@ def photograph(folder: Path, runs: list[dict]) -> None:
 
 
 def losses_in_mlflow(page: Page, address: str, runs: list[dict]) -> bytes:
-    """The part of MLflow's page that draws the losses of ``runs``, by epoch; the whole page would be
-    too small to read."""
+    """The part of MLflow's page that draws the losses of ``runs``, by epoch: the whole page would
+    be too small to read."""
     page.set_viewport_size(WIDE)
     asked = {
         "runs": json.dumps([run["run_id"] for run in runs]),
@@ -124,7 +124,7 @@ def losses_in_mlflow(page: Page, address: str, runs: list[dict]) -> bytes:
     chart = page.locator(".js-plotly-plot").first.bounding_box()
     assert chart is not None
     left, top = chart["x"] - 20, chart["y"] - 60  # with its title
-    right, bottom = chart["x"] + chart["width"] + 20, chart["y"] + chart["height"] + 10
+    right, bottom = chart["x"] + chart["width"] + 20, chart["y"] + chart["height"] + 65  # legend
     size = {"width": right - left, "height": bottom - top}
     png = page.screenshot(clip={"x": left, "y": top, **size}, full_page=True)
     page.set_viewport_size(WINDOW)

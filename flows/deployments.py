@@ -36,7 +36,7 @@ def serve_schedule(workers: int, port: int, file: Path = PLAN) -> None:
     """
     plan = planned_deployments(file)
     os.chdir(CODE)  # entrypoints are relative paths
-    deployments = [_deployment(entry, file) for entry in plan]
+    deployments = [deployment_of(entry, file) for entry in plan]
     with prefect_server(port) as url, temporary_settings({PREFECT_API_URL: url}):
         watch_heartbeats()
         # Paused schedules would stay paused; without this process nothing runs anyway.
@@ -107,7 +107,8 @@ def _for_use_case(template: dict[str, Any], old: str, new: str) -> dict[str, Any
     }
 
 
-def _deployment(entry: dict[str, Any], file: Path) -> RunnerDeployment:
+def deployment_of(entry: dict[str, Any], file: Path) -> RunnerDeployment:
+    """A planned deployment for Prefect. Raises UsageError where it does not take it."""
     limit = entry["concurrency_limit"]
     try:
         return RunnerDeployment.from_entrypoint(

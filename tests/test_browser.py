@@ -1,4 +1,4 @@
-"""Runs of two use cases side by side in MLflow's own comparison page, in a real browser.
+"""What people see in a real browser: MLflow's own pages, Prefect's, and ours.
 
 ``FINFLOWS_SCREENSHOTS=FOLDER`` keeps the pictures there, as the README shows them.
 """
@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,12 @@ import pytest
 from compared_runs import many_runs
 from conftest import REPOSITORY, last_json
 from playwright.sync_api import expect, sync_playwright
-from servers import mlflow_ui, store_client
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from servers import PATIENCE, mlflow_ui, prefect_server, store_client, team_environment
 from test_reasons import contributions_of, from_reference, moved_by_deletion
 
+from flows.deployments import PLAN, deployment_of, planned_deployments
 from modelling.scorer.contract import Model
 from tasks.comparison.page import as_html
 from tasks.preparation import prepare_data
@@ -91,6 +96,47 @@ def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
         page.reload()
         expect(banner).to_be_visible()  # so this is what it looks like, and where it stands
         assert page.evaluate("localStorage.getItem('mlflow.workflowType_v1')") == '"genai"'
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory):
+    """A real Prefect server after a real training: the address of its pages, and a client."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with prefect_server(folder) as url:
+        command = [sys.executable, "-m", "flows.command_line", "train", "iris"]
+        done = subprocess.run(
+            [*command, "--set", "training.epochs=1"], cwd=folder, capture_output=True, text=True,
+            env=team_environment(folder, url), timeout=PATIENCE,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        with temporary_settings({PREFECT_API_URL: url}), get_client(sync_client=True) as client:
+            yield url.removesuffix("/api"), client
+
+
+def test_prefect_shows_the_pictures_of_a_training_and_its_name(page, prefect):
+    address, client = prefect
+    artifacts = {found.key: found for found in client.read_artifacts()}
+    for key in ("iris-learning-curve", "iris-advantages"):
+        page.goto(f"{address}/artifacts/artifact/{artifacts[key].id}")
+        picture = page.locator("img[src^='data:image/png']")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.naturalWidth") == 700
+        expect(page.get_by_text(artifacts[key].description)).to_be_visible()
+        expect(page.get_by_text("base64")).to_have_count(0)
+    keep(page, "prefect_picture.png")
+    page.goto(f"{address}/runs/flow-run/{artifacts[key].flow_run_id}")
+    expect(page.get_by_text(re.compile(r"^iris 20\d\d-\d\d-\d\d \d\d:\d\d$"))).to_be_visible()
+
+
+def test_the_form_of_a_deployment_explains_itself_and_offers_the_use_cases(page, prefect):
+    address, _ = prefect
+    (entry,) = (one for one in planned_deployments(PLAN) if one["name"] == "nightly-iris")
+    page.goto(f"{address}/deployments/deployment/{deployment_of(entry, PLAN).apply()}/run")
+    expect(page.get_by_text("A declared use case.")).to_be_visible()
+    expect(page.get_by_text("How often to train again")).to_be_visible()
+    page.get_by_text("iris", exact=True).last.click()
+    expect(page.get_by_text("credit_scoring", exact=True).first).to_be_visible()
+    keep(page, "prefect_form.png")
 
 
 def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):

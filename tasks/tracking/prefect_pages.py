@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from httpx import HTTPError
-from prefect.artifacts import create_image_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import PrefectException
 
 from tasks.tracking.record import Picture
@@ -23,6 +23,9 @@ def show_in_prefect(create: Callable[..., Any], *, key: str, **content: Any) -> 
 
 
 def show_picture_in_prefect(picture: Picture, *, key: str) -> None:
-    """A picture as an artifact that contains it: Prefect's pages may not reach MLflow's."""
-    address = f"data:image/png;base64,{b64encode(picture.png).decode()}"
-    show_in_prefect(create_image_artifact, key=key, image_url=address, description=picture.finding)
+    """A picture as an artifact that contains it: Prefect's pages may not reach MLflow's. It is one
+    of Markdown, since below an image Prefect writes its address, here all of the picture."""
+    markdown = f"![{key}](data:image/png;base64,{b64encode(picture.png).decode()})"
+    show_in_prefect(
+        create_markdown_artifact, key=key, markdown=markdown, description=picture.finding
+    )
