@@ -78,6 +78,8 @@ def _refuse_secret(entry: dict[str, Any]) -> None:
 
 
 def _entries(file: Path) -> list[dict[str, Any]]:
+    if not file.exists():  # an installed wheel has none
+        raise UsageError(f"there is no schedule {file}: start in a checkout, or say --file FILE")
     try:
         plan = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -14,7 +14,7 @@ from servers import wait_for
 from small_models import register_and_judge
 
 from flows.approve import approve
-from flows.deployments import PLAN, _deployment, planned_deployments
+from flows.deployments import PLAN, deployment_of, planned_deployments
 from modelling.refusals import UsageError
 from tasks.registry.approval_form import DEPLOYMENT, ask_in_prefect
 from tasks.registry.approvals import decline, promote_manually, waiting_request
@@ -32,7 +32,7 @@ def deployed(store, prefect_server):
     entries = {entry["name"]: entry for entry in planned_deployments(PLAN)}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
-        _deployment(entries["second-person"], PLAN).apply()
+        deployment_of(entries["second-person"], PLAN).apply()
 
 
 @pytest.fixture(scope="module")

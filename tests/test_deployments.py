@@ -97,3 +97,8 @@ def test_an_entry_for_a_use_case_that_is_not_declared_is_refused(plan):
     plan.write_text(PLAN.replace("name: iris", "name: irs"))
     with pytest.raises(UsageError, match="did you mean 'iris'"):
         planned_deployments(plan)
+
+
+def test_a_schedule_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"no schedule .*--file FILE"):
+        planned_deployments(tmp_path / "prefect.yaml")
