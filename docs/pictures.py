@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -100,9 +100,18 @@ def photograph(folder: Path, runs: list[dict]) -> None:
         save(losses_in_mlflow(page, address, runs[:2]), "mlflow_comparison")
         page.goto(page_file.as_uri())
         page.wait_for_load_state("networkidle")
-        save(page.screenshot(full_page=True), "comparison")
+        save(page.screenshot(full_page=True, clip=down_to_the_best(page)), "comparison")
         page.goto(dossier.as_uri())
         save(page.screenshot(), "dossier")
+
+
+def down_to_the_best(page: Page) -> FloatRect:
+    """The comparison with its charts and the first runs of its table, which stand side by side."""
+    rows = [row.bounding_box() for row in page.locator(".sortable tbody tr").all()]
+    found = [box for box in rows if box is not None]
+    top = min(box["y"] for box in found)
+    bottom = max(box["y"] + box["height"] for box in found if box["y"] == top)
+    return {"x": 0, "y": 0, "width": WINDOW["width"], "height": bottom + 8}
 
 
 def losses_in_mlflow(page: Page, address: str, runs: list[dict]) -> bytes:
