@@ -2,13 +2,9 @@
 
 import gc
 import logging
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-
-from modelling.refusals import UsageError
 
 
 @cache
@@ -26,43 +22,24 @@ def start() -> None:
     another one than before. Another store is used from the next call on.
     """
     from flows.command_line.terminal import refuse_unwritable_home
+    from flows.command_line.warm_up import refuse_other_prefect
     from tasks.tracking.store import refuse_unusable_store
 
     configure()
     refuse_unwritable_home()
     refuse_unusable_store()
-    _refuse_other_prefect()
+    refuse_other_prefect(_start() if _start.cache_info().currsize else {})
     _start()
 
 
 @cache
 def _start() -> dict[str, str | None]:
     """Prefect's settings with which it was started."""
-    from flows.command_line.warm_up import warm_up
+    from flows.command_line.warm_up import prefect_settings, warm_up
 
     warm_up()
     gc.unfreeze()  # the objects of whoever calls may be freed again
-    return _prefect_settings()
-
-
-def _refuse_other_prefect() -> None:
-    """Prefect reads its settings once, when it is imported: a change would be ignored silently."""
-    if "prefect.settings" not in sys.modules:
-        return
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
-
-    in_use = {"PREFECT_API_URL": PREFECT_API_URL.value(), "PREFECT_HOME": str(PREFECT_HOME.value())}
-    started = _start() if _start.cache_info().currsize else {}
-    for name, value in _prefect_settings().items():
-        if value != started.get(name, value) or (value and value != in_use[name]):
-            raise UsageError(
-                f"{name} was changed, but Prefect reads it only once: restart Python (in a "
-                "notebook, its kernel) for it to take effect, or set it back"
-            )
-
-
-def _prefect_settings() -> dict[str, str | None]:
-    return {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
+    return prefect_settings()
 
 
 @contextmanager

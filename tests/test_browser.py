@@ -131,7 +131,8 @@ def test_prefect_shows_the_pictures_of_a_training_and_its_name(page, prefect):
 def test_the_form_of_a_deployment_explains_itself_and_offers_the_use_cases(page, prefect):
     address, _ = prefect
     (entry,) = (one for one in planned_deployments(PLAN) if one["name"] == "nightly-iris")
-    page.goto(f"{address}/deployments/deployment/{deployment_of(entry, PLAN).apply()}/run")
+    deployment = deployment_of(entry, PLAN).apply(_sync=True)  # Playwright's loop runs here
+    page.goto(f"{address}/deployments/deployment/{deployment}/run")
     expect(page.get_by_text("A declared use case.")).to_be_visible()
     expect(page.get_by_text("How often to train again")).to_be_visible()
     page.get_by_text("iris", exact=True).last.click()

@@ -1,10 +1,14 @@
 """Start what a training needs in parallel: other processes start while this one imports."""
 
+import os
+import sys
+from collections.abc import Mapping
 from importlib import import_module
 
 import typer
 
 from flows.command_line.stages import end_stage
+from modelling.refusals import UsageError
 from tasks.progress import elapsed_line
 from tasks.workers.quick_imports import quick_imports
 from tasks.workers.temporary_server import TemporaryServer
@@ -38,3 +42,26 @@ def start_flow(flow: str, as_json: bool) -> None:
     with elapsed_line(""):  # below the line that says what
         warm_up(flow)
     end_stage("starting")
+
+
+def refuse_other_prefect(started: Mapping[str, str | None]) -> None:
+    """Raise UsageError where Prefect is to be another one than when it was ``started``, or imported
+    by somebody: it reads its settings only then, and would ignore a change silently."""
+    if "prefect.settings" not in sys.modules:
+        return
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+
+    in_use = {"PREFECT_API_URL": PREFECT_API_URL.value(), "PREFECT_HOME": str(PREFECT_HOME.value())}
+    for name, value in prefect_settings().items():
+        named = os.path.expanduser(value or "").rstrip("/")
+        ignored = named and named != (in_use[name] or "").rstrip("/")
+        if ignored or value != started.get(name, value):
+            raise UsageError(
+                f"{name} was changed, but Prefect reads it only once: restart Python (in a "
+                "notebook, its kernel) for it to take effect, or set it back"
+            )
+
+
+def prefect_settings() -> dict[str, str | None]:
+    """Which Prefect the environment names."""
+    return {name: os.environ.get(name) for name in ("PREFECT_API_URL", "PREFECT_HOME")}
