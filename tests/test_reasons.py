@@ -313,14 +313,20 @@ def test_the_network_over_coalitions_is_the_network(name, settings, tmp_path):
     use_case = override(find_use_case(name), {"network.hidden_units": [8, 4], **settings})
     network = build_network(use_case, 6, np.array([0, 1, 2]))
     save_network(network, tmp_path, np.zeros((1, 6), np.float32))
-    write_coalition_network(tmp_path / "network.onnx", tmp_path / "coalitions.onnx")
-    plain, mixed = (
+    write_coalition_network(tmp_path / "network.onnx", tmp_path)
+    plain, first_layer, behind = (
         onnxruntime.InferenceSession(tmp_path / f"{file}.onnx")
-        for file in ("network", "coalitions")
+        for file in ("network", "first_layer", "coalitions")
     )
     generator = np.random.default_rng(0)
-    terms = generator.normal(size=(5, 6)).astype(np.float32)
+    effects = generator.normal(size=(2, 5, 6)).astype(np.float32)
     coalitions = generator.integers(0, 2, (32, 5)).astype(np.float32)
-    expected = plain.run(None, {"features": coalitions @ terms})[0]
-    found = mixed.run(None, {"features": terms, "coalitions": coalitions})[0]
+    expected = plain.run(None, {"features": (coalitions @ effects).reshape(64, 6)})[0]
+    bias = first_layer.run(None, {"features": np.zeros((1, 6), np.float32)})[0]
+    moved = first_layer.run(None, {"features": effects.reshape(10, 6)})[0] - bias
+    terms = np.concatenate([np.tile(bias, (2, 1, 1)), moved.reshape(2, 5, -1)], axis=1)
+    found = behind.run(
+        None,
+        {"terms": terms, "coalitions": np.pad(coalitions, ((0, 0), (1, 0)), constant_values=1)},
+    )[0]
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)

@@ -18,7 +18,8 @@ def reasons_state(
     ``reference``, by column: the median of the training rows, microaggregated over
     ``minimum_rows_per_value`` rows and within the declared range; the most frequent label that the
     model names, of as many rows; None (missing) where most rows have no value, or too few have one.
-    ``words``: what a column declares to say.
+    ``words``: what a column declares to say. ``favourable``: the codes of the classes that a
+    customer wishes for.
     """
     medians = dict(zip(transformer.numeric, transformer.medians.tolist(), strict=False))
     named = {name: set(positions) for name, positions, *_ in transformer.categories}
@@ -44,5 +45,6 @@ def reasons_state(
 
     return {
         "reference": {column.name: usual(column) for column in use_case.features},
+        "favourable": [use_case.classes.index(label) for label in use_case.favourable],
         "words": {column.name: column.reason for column in use_case.features if column.reason},
     }

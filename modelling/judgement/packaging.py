@@ -30,7 +30,7 @@ REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
 @dataclass(frozen=True)
 class Package:
     """A folder with ``scoring.py``, ``contract.py``, ``reasons.py``, ``scorer.json``,
-    ``network.onnx``, ``coalitions.onnx`` and ``network.keras``.
+    ``network.onnx``, ``first_layer.onnx``, ``coalitions.onnx`` and ``network.keras``.
 
     ``inputs`` are the raw columns, ``outputs`` the columns of the answer with their pandas type,
     ``example`` is one made-up row.
@@ -60,7 +60,7 @@ def package_model(
     shutil.copytree(network_folder, folder)
     for travelling in (scoring, contract, reasons):
         shutil.copy(str(travelling.__file__), folder)
-    write_coalition_network(folder / "network.onnx", folder / "coalitions.onnx")
+    write_coalition_network(folder / "network.onnx", folder)
     state = {
         "use_case": use_case.name,
         "problem": use_case.problem,

@@ -258,7 +258,7 @@ class Model:
     """A packaged model with its contract: raw rows in; answers, version and broken rules out.
 
     ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``, and, where it can give
-    reasons, ``reasons.py`` and ``coalitions.onnx``. The answers of a refused row are None, and its
+    reasons, ``reasons.py`` and the parts of the network that it reads. The answers of a refused row are None, and its
     ``broken_rules`` say why. ``reasons`` is None for a model of an earlier release.
     """
 

@@ -23,7 +23,8 @@ import numpy as np
 
 EXACT_UP_TO = 10  # columns that differ from the reference; beyond, orders are sampled
 ORDERS = 64  # sampled orders: half of them, and the same backwards
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 128
+MIXTURES_AT_ONCE = 1024  # what the processor's cache holds
 ROWS_PER_TILE = 16  # as in scoring.py: without it, the last coalitions would be rounded otherwise
 Pairs = tuple[tuple[int, int], ...]
 
@@ -41,19 +42,37 @@ class Coalitions(NamedTuple):
     """Which columns are the row's, and how the answers become contributions.
 
     ``coefficients`` is (coalitions, 1 + k + pairs) float32, for the reference, the ``k`` columns
-    and their pairs; zero rows fill the last tile. ``weights`` is (k, coalitions): contributions are
-    ``weights @ answers``.
+    and their pairs; zero rows fill the last tile. ``weights`` is (k, coalitions without those):
+    contributions are ``weights @ answers``.
     """
 
     coefficients: np.ndarray
     weights: np.ndarray
 
 
+class Felt(NamedTuple):
+    """What differs between a row and the reference, as far as the model can see.
+
+    ``active`` are the columns that do; ``terms`` the positions of the terms to sum: that of the
+    reference, theirs, and those of ``pairs`` of them, which are positions among the active columns.
+    """
+
+    active: tuple[int, ...]
+    terms: tuple[int, ...]
+    pairs: Pairs
+
+    @property
+    def coalitions(self) -> tuple[int | tuple[int, ...], Pairs]:
+        """The arguments of ``coalitions_of``: up to ten columns, it only matters how many."""
+        count = len(self.active)
+        return (count if count <= EXACT_UP_TO else self.active), self.pairs
+
+
 class Reasons:
     """Contributions and reasons of a packaged model.
 
-    ``folder`` holds ``scorer.json`` and ``coalitions.onnx``: the network with a second input
-    (``modelling.explanation.coalition_network``).
+    ``folder`` holds ``scorer.json``, and the network in two parts, ``first_layer.onnx`` and
+    ``coalitions.onnx`` (``modelling.explanation.coalition_network``).
 
     Parameters
     ----------
@@ -70,14 +89,22 @@ class Reasons:
         self.names: list[str] = state["transformer"]["columns"]
         self.reference: dict[str, Any] = state["reasons"]["reference"]
         self.words: dict[str, str | dict[str, str]] = state["reasons"]["words"]
+        self.favourable = np.array(state["reasons"]["favourable"], dtype=np.intp)
         numeric = [self.names.index(name) for name in scorer.transformer.numeric]
         self.pairs: Pairs = tuple((numeric[a], numeric[b]) for a, b in scorer.transformer.ratios)
         codes = scorer.transformer.special_codes
         self.codes = {self.names[numeric[position]]: of_column for position, of_column in codes}
-        self.session = scoring["open_network"](folder / "coalitions.onnx")
+        self.first_layer, self.behind = (
+            scoring["open_network"](folder / f"{part}.onnx")
+            for part in ("first_layer", "coalitions")
+        )
         point = self._mixed({name: np.empty(1, object) for name in self.names}, 1, [()])
         self.reference_features = scorer.transformer.transform(point)
         self.reference_outputs = scorer.outputs(point)
+        nothing = np.zeros_like(self.reference_features)
+        self.bias, self.reference_terms = self._through_first_layer(
+            np.concatenate([nothing, self.reference_features])
+        )
 
     def contributions(self, columns: Any, outputs: np.ndarray) -> np.ndarray:
         """By how much each raw column moved the answer, away from that of the reference.
@@ -102,9 +129,9 @@ class Reasons:
         differences = self.explained(outputs, decided) - reference
         contributions = np.zeros((len(outputs), len(self.names)))
         for first in range(0, len(outputs), ROWS_AT_ONCE):
-            effects = self._effects(columns, slice(first, first + ROWS_AT_ONCE))
-            for row, of_row in enumerate(effects, start=first):
-                contributions[row] = self._of_row(of_row, differences[row], decided[row])
+            rows = slice(first, first + ROWS_AT_ONCE)
+            effects = self._effects(columns, rows)
+            contributions[rows] = self._of_rows(effects, differences[rows], decided[rows])
         return contributions
 
     def explained(self, outputs: np.ndarray, decided: np.ndarray) -> np.ndarray:
@@ -144,36 +171,60 @@ class Reasons:
         of_both = (features[width:] - features[over]) - of_one[under]
         return np.concatenate([of_one, of_both]).swapaxes(0, 1)
 
-    def _of_row(self, effects: np.ndarray, difference: float, decided: int) -> np.ndarray:
-        width = len(self.names)
-        felt = np.any(effects, axis=1).astype(bool)
-        pairs = [pair for pair, is_felt in zip(self.pairs, felt[width:], strict=True) if is_felt]
-        active = sorted(
-            {*np.flatnonzero(felt[:width]).tolist(), *(p for pair in pairs for p in pair)}
-        )
-        contributions = np.zeros(width)
-        if not active:
-            return contributions
-        local = tuple((active.index(over), active.index(under)) for over, under in pairs)
-        plan = coalitions_of(tuple(active) if len(active) > EXACT_UP_TO else len(active), local)
-        used = [*active, *(width + np.flatnonzero(felt[width:])).tolist()]
-        features = np.concatenate([self.reference_features, effects[used]])
-        inputs = {"features": features, "coalitions": plan.coefficients}
-        outputs = self.scorer.calibrated_outputs(self.session.run(None, inputs)[0])
-        values = self.explained(outputs, np.full(len(outputs), decided))
-        shares = (plan.weights * values[: plan.weights.shape[1]]).sum(axis=1)
+    def _through_first_layer(self, features: np.ndarray) -> np.ndarray:
+        """(n, features) to (n, units). A row has the same bits alone and among others."""
+        padded = np.pad(features, ((0, -len(features) % ROWS_PER_TILE), (0, 0)))
+        return self.first_layer.run(None, {"features": padded})[0][: len(features)]
+
+    def _of_rows(
+        self, effects: np.ndarray, differences: np.ndarray, decided: np.ndarray
+    ) -> np.ndarray:
+        """Contributions (rows, columns). Rows with the same coalitions go through the network
+        together, as many as fit."""
+        rows, count, _ = effects.shape
+        terms = np.empty((rows, 1 + count, len(self.bias)), dtype=np.float32)
+        moved = self._through_first_layer(effects.reshape(rows * count, -1))
+        terms[:, 0] = self.reference_terms
+        terms[:, 1:] = moved.reshape(rows, count, -1) - self.bias
+        felt = [felt_of(of_row.tobytes(), self.pairs) for of_row in np.any(effects, axis=2)]
+        alike: dict[Any, list[int]] = {}
+        for row, of_row in enumerate(felt):
+            alike.setdefault(of_row.coalitions, []).append(row)
+        contributions = np.zeros((rows, len(self.names)))
+        for key, found in alike.items():
+            plan = coalitions_of(*key)
+            size = max(MIXTURES_AT_ONCE // len(plan.coefficients), 1)
+            for at in np.split(np.array(found), range(size, len(found), size)):
+                active, used = (
+                    np.array([felt[row][part] for row in at], np.intp) for part in (0, 1)
+                )
+                shares = self._shares(plan, terms[at[:, None], used], differences[at], decided[at])
+                contributions[at[:, None], active] = shares
+        return contributions
+
+    def _shares(
+        self, plan: Coalitions, terms: np.ndarray, differences: np.ndarray, decided: np.ndarray
+    ) -> np.ndarray:
+        """Contributions (rows, k) of the active columns, from ``terms`` (rows, 1 + k + pairs,
+        units)."""
+        count, inputs = len(terms), {"terms": terms, "coalitions": plan.coefficients}
+        outputs = self.scorer.calibrated_outputs(self.behind.run(None, inputs)[0])
+        values = self.explained(outputs, decided.repeat(len(plan.coefficients)))
+        values = values.reshape(count, 1, -1)[..., : plan.weights.shape[1]]
+        shares = (plan.weights * values).sum(axis=2)
         # The network rounds its sums in another order here: what is left is shared in proportion.
         sizes = np.abs(shares)
-        if sizes.any():
-            shares += (difference - shares.sum()) * sizes / sizes.sum()
-        contributions[active] = shares
-        return contributions
+        left, whole = differences - shares.sum(axis=1), sizes.sum(axis=1)
+        return (
+            shares + sizes * np.divide(left, whole, out=np.zeros(count), where=whole > 0)[:, None]
+        )
 
     def answers(self, columns: Any, outputs: np.ndarray, most: int) -> dict[str, np.ndarray]:
         """The reasons of each row, the weightiest first.
 
-        A row that is decided positive (refused, suspicious) has only what speaks for that; any
-        other row what moved its answer most, in either direction.
+        A row that is refused, whose decided class is not among the favourable ones where there are
+        any, has only what speaks for that; any other row what moved its answer most, in either
+        direction.
 
         Parameters
         ----------
@@ -187,19 +238,26 @@ class Reasons:
         dict
             Arrays (n,) by the names of ``types_of``; None and NaN where there are fewer reasons.
         """
-        contributions = self.contributions(columns, outputs)
+        contributions, decided = self.contributions(columns, outputs), self._decided(outputs)
+        # Against the customer is what lowers the log-odds of a class that he wishes for.
+        against = np.where(np.isin(decided, self.favourable), -1, 1)
         weights = np.abs(contributions)
-        if self.scorer.problem == "binary":
-            refused = self.scorer.decide(columns, outputs)[:, None] == 1
-            weights = np.where(refused, np.maximum(contributions, 0), weights)
-        decided, rows = self._decided(outputs), np.arange(len(outputs))
+        if len(self.favourable):
+            refused = ~np.isin(self.scorer.decide(columns, outputs), self.favourable)
+            adverse = np.maximum(contributions * against[:, None], 0)
+            weights = np.where(refused[:, None], adverse, weights)
+        rows = np.arange(len(outputs))
         order = np.argsort(-weights, axis=1, kind="stable").T[:most]
         answers: dict[str, np.ndarray] = {}
         for number, chosen in enumerate(order, start=1):
             is_reason, effects = weights[rows, chosen] > 0, contributions[rows, chosen]
             words = [
                 self._in_words(
-                    self.names[p], columns[self.names[p]][row], effects[row], decided[row]
+                    self.names[p],
+                    columns[self.names[p]][row],
+                    effects[row],
+                    decided[row],
+                    against[row],
                 )
                 for row, p in enumerate(chosen)
             ]
@@ -217,11 +275,11 @@ class Reasons:
             types[f"reason_{number}_effect"] = "double"
         return types
 
-    def _in_words(self, name: str, cell: Any, effect: float, decided: int) -> str:
+    def _in_words(self, name: str, cell: Any, effect: float, decided: int, against: int) -> str:
         side, declared = self.side_of(name, cell), self.words.get(name, "")
         if not isinstance(declared, str):
             declared = declared.get(side, "")
-        if declared and effect > 0:
+        if declared and effect * against > 0:
             return declared
         moved = "the forecast" if self.scorer.problem == "regression" else "the probability"
         if self.scorer.problem == "multiclass":
@@ -253,6 +311,17 @@ class _Table:
 
     def __len__(self) -> int:
         return self.rows
+
+
+@lru_cache(maxsize=4096)  # few of many thousand kinds of rows are frequent
+def felt_of(felt: bytes, pairs: Pairs) -> Felt:
+    """``felt`` says, as a byte for each column and pair, whether the row's effect is felt."""
+    width = len(felt) - len(pairs)
+    of_pairs = [position for position, _ in enumerate(pairs, start=width) if felt[position]]
+    together = [pairs[position - width] for position in of_pairs]
+    active = sorted({p for p in range(width) if felt[p]}.union(*together))
+    local = tuple((active.index(over), active.index(under)) for over, under in together)
+    return Felt(tuple(active), (0, *(1 + position for position in [*active, *of_pairs])), local)
 
 
 @lru_cache(maxsize=8)  # of many columns, each takes megabytes
