@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from onnx import helper, numpy_helper
 from small_models import loan_table, loans, prepared, small_model
 
-from modelling.declaration import amount, category, count, number
+from modelling.declaration import Groups, amount, category, count, number
 from modelling.explanation.coalition_network import write_coalition_network
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
@@ -91,7 +92,7 @@ def deep_model(folder, problem="binary", table=None, **declared):
 
 
 @pytest.fixture(scope="module")
-def deep(tmp_path_factory):
+def deep_folder(tmp_path_factory):
     """A binary model that refuses half of the rows; not calibrated, since its weights are random,
     and calibration would flatten its answers."""
     folder = tmp_path_factory.mktemp("deep")
@@ -101,7 +102,13 @@ def deep(tmp_path_factory):
     file.write_text(json.dumps(state))
     state["cut_off"] = float(np.median(Model(folder / "scorer", "1").answer(test)["probability"]))
     file.write_text(json.dumps(state))
-    return Model(folder / "scorer", "1"), test
+    return folder / "scorer", test
+
+
+@pytest.fixture(scope="module")
+def deep(deep_folder):
+    folder, test = deep_folder
+    return Model(folder, "1"), test
 
 
 def contributions_of(model, rows):
@@ -266,6 +273,28 @@ def test_refused_rows_have_adverse_reasons_only_and_declared_words(deep):
     assert "Too young" in said
     assert "age is low: raises the probability" not in said
     assert any(one.endswith(": lowers the probability") for one in said)
+
+
+def test_what_is_adverse_follows_what_is_declared_as_favourable(deep_folder, tmp_path):
+    folder, test = shutil.copytree(deep_folder[0], tmp_path / "scorer"), deep_folder[1]
+    state = json.loads((folder / "scorer.json").read_text())
+    assert state["reasons"]["favourable"] == [0], "by default the first of two classes"
+    state["reasons"]["favourable"] = [1]
+    (folder / "scorer.json").write_text(json.dumps(state))
+    answers = Model(folder, "1").answer(test, reasons=6)
+    refused, effects = answers["decision"] == 0, answers.filter(like="_effect")
+    assert not (effects[refused] > 0).any(axis=None)
+    assert (effects[~refused] > 0).any(axis=None)
+    said = answers["reason_1"] == "Too young"
+    assert said.any()
+    assert (answers["reason_1_effect"][said] < 0).all(), "declared words speak against the customer"
+
+    owners = Groups(favourable=("own",))
+    model, test = deep_model(tmp_path / "several", "multiclass", groups=owners)
+    answers = model.answer(test, reasons=6)
+    refused, effects = answers["decision"] != "own", answers.filter(like="_effect")
+    assert not (effects[refused] < 0).any(axis=None)
+    assert (effects[~refused] < 0).any(axis=None)
 
 
 def test_columns_beyond_ten_are_sampled_and_add_up_all_the_same(tmp_path):

@@ -40,8 +40,9 @@ class Column(Declaration):
     the number, everything else held; what is missing or a code is outside of this order. Such a
     column is in no ratio.
 
-    ``reason`` is what is said where the column speaks for the positive (or decided) class: in one
-    sentence, whatever the value, or by the side on which it lies, seen from the usual value:
+    ``reason`` is what is said where the column speaks for the positive (or decided) class, or
+    against a favourable one: in one sentence, whatever the value, or by the side on which it lies,
+    seen from the usual value:
     ``{"low": "Income too low for the amount asked for", "missing": "Income not given"}``. Without
     it, the column and that side are named.
 

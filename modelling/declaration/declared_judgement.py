@@ -97,8 +97,9 @@ class Groups(Declaration):
     Columns with ``role="protected"`` are judged by without being named. ``columns`` names others,
     which stay what they are. ``slices`` names the columns in whose segments the model may be weak:
     all but identifiers unless they are declared, ``()`` for none. ``favourable`` are the classes
-    that a customer wishes for, by default the first of two: who gets one is selected. No group or
-    segment of fewer than ``minimum_rows`` test rows is shown.
+    that a customer wishes for, by default the first of two: who gets one is selected, and all
+    others get adverse reasons. No group or segment of fewer than ``minimum_rows`` test rows is
+    shown.
     """
 
     kinds_of_named_columns = {

@@ -258,8 +258,9 @@ class Model:
     """A packaged model with its contract: raw rows in; answers, version and broken rules out.
 
     ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``, and, where it can give
-    reasons, ``reasons.py`` and the parts of the network that it reads. The answers of a refused row are None, and its
-    ``broken_rules`` say why. ``reasons`` is None for a model of an earlier release.
+    reasons, ``reasons.py`` with the two parts of the network that it reads. The answers of a
+    refused row are None, and its ``broken_rules`` say why. ``reasons`` is None for a model of an
+    earlier release.
     """
 
     def __init__(self, folder: Path, version: str):
