@@ -5,8 +5,10 @@ from conftest import last_json
 
 from flows.reproduce import reproduce_run
 from flows.train import train
+from modelling.declaration.overrides import override
 from modelling.refusals import UsageError
 from tasks.registry.reproduction import compare_runs
+from tasks.tracking.runs import parameters_of, tracked_run
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
@@ -61,3 +63,28 @@ def test_changed_data_are_named_first(run, settings, credit_table, finflows, tmp
 def test_only_a_finished_training_can_be_repeated():
     with pytest.raises(UsageError, match="there is no run"):
         reproduce_run("0123456789abcdef0123456789abcdef")
+
+
+def test_a_declaration_that_is_in_no_file_is_not_replaced_by_a_file_of_its_name(
+    client, tmp_path, monkeypatch
+):
+    """The columns differ, which no parameter of the run shows."""
+    import small_models
+
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "use_cases" / "loans_in_python.py"
+    file.parent.mkdir()
+    declared = small_models.loans(name=file.stem)
+    parameters = {"use_case_name": declared.name, "overrides": {"training.epochs": 3}}
+    trained = override(declared, parameters["overrides"])
+    with tracked_run(trained, parameters, in_file=False) as run:
+        pass
+    with pytest.raises(UsageError, match="given in Python, and no file holds it"):
+        parameters_of(run.run_id, finished=True)
+    declaration = "from small_models import loans\nUSE_CASE = loans(name='loans_in_python'{})\n"
+    file.write_text(declaration.format(", title='Other', columns=loans().columns[:4]"))
+    with pytest.raises(UsageError, match="differs from it in title, columns") as refused:
+        reproduce_run(run.run_id)
+    assert "\n" not in str(refused.value)
+    file.write_text(declaration.format(", source={'uri': 'elsewhere.csv'}"))
+    assert parameters_of(run.run_id, finished=True) == parameters

@@ -20,7 +20,14 @@ from modelling.declaration.references import reference_secrets, refuse_missing_s
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
-from tasks.tracking.provenance import flat_parameters, provenance
+from tasks.tracking.provenance import (
+    DECLARATION,
+    DECLARED_IN,
+    IN_PYTHON,
+    flat_parameters,
+    provenance,
+    refuse_another_declaration,
+)
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import LEARNING_CURVE_PNG, TrackedRun
 from tasks.tracking.store import (
@@ -38,9 +45,13 @@ _open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay
 
 @contextmanager
 def tracked_run(
-    use_case: UseCase, parameters: Mapping[str, Any], resume: str | None = None
+    use_case: UseCase,
+    parameters: Mapping[str, Any],
+    resume: str | None = None,
+    in_file: bool = True,
 ) -> Iterator[TrackedRun]:
     """The run of a training: a new one, the killed run ``resume``, or that of a retried flow run.
+    ``in_file`` says whether the declaration can be found by its name.
 
     It ends as FINISHED, FAILED (an error) or KILLED (interrupted), with the reason as a tag.
     """
@@ -48,6 +59,7 @@ def tracked_run(
     experiment = experiment_id(client, use_case.name, describe_experiment(use_case))
     close_dead_runs(client, [experiment])
     tags = {**provenance(use_case), **_flow_run_tags()}
+    tags |= {} if in_file else {DECLARED_IN: IN_PYTHON}
     tags[FLOW] = flow_run.flow_name or "train"
     tags["mlflow.source.name"] = f"flows/{tags[FLOW]}.py"
     run = _run_to_resume(client, experiment, resume)
@@ -126,7 +138,7 @@ def _closing(tracked: TrackedRun, keep_checkpoints: bool = False) -> Iterator[No
 def _log_declaration(client: MlflowClient, run_id: str, use_case: UseCase) -> None:
     parameters = flat_parameters(use_case)
     client.log_batch(run_id, params=[Param(name, value) for name, value in parameters.items()])
-    client.log_text(run_id, use_case.model_dump_json(indent=2), "declaration.json")
+    client.log_text(run_id, use_case.model_dump_json(indent=2), DECLARATION)
 
 
 def recorded_flow(run_id: str) -> str:
@@ -153,7 +165,9 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
             else f"run {run_id} is not of a flow of this project"
         )
     parameters: dict[str, Any] = json.loads(run.data.tags[FLOW_PARAMETERS])
-    refuse_missing_secrets(run_id, parameters, "repeated" if finished else "resumed")
+    wanted = "repeated" if finished else "resumed"
+    refuse_missing_secrets(run_id, parameters, wanted)
+    refuse_another_declaration(run, parameters, wanted)
     return parameters
 
 
