@@ -13,7 +13,7 @@ from modelling.declaration import ModelCard
 from modelling.refusals import UsageError
 from tasks.registry.dossier import sections
 from tasks.registry.dossier.dossiers import HTML, MARKDOWN, dossier_of, write_dossier
-from tasks.registry.dossier.facts import Facts
+from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, flat, table
 from tasks.tracking.record import REMEDY_SETTINGS
 
@@ -109,6 +109,20 @@ def test_it_says_what_changed_since_the_version_before(trained, client):
     assert f"| version {trained[0].model['version']} | this version |" in second
     assert "| training.learning_rate | 0.002 | 0.001 |" in second
     assert "| training.epochs |" not in second.partition("## Changes")[2]
+
+
+def test_the_run_of_the_version_before_may_be_gone(client):
+    experiment, name = client.create_experiment("gone"), "gone"
+    client.create_registered_model(name)
+    runs = [client.create_run(experiment).info for _ in range(2)]
+    for run in runs:
+        client.log_text(run.run_id, "{}", "declaration.json")
+        client.create_model_version(name, f"{run.artifact_uri}/model", run.run_id)
+    with facts_of(client, name, "2") as found:
+        assert "gone" not in sections.changes(found)
+    client._tracking_client.store._hard_delete_run(runs[0].run_id)  # as `mlflow gc` does
+    with facts_of(client, name, "2") as found:
+        assert sections.changes(found).startswith("The run of version 1 is gone")
 
 
 def run_with(tags):

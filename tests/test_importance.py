@@ -6,6 +6,7 @@ from small_models import loan_table, small_model
 
 from modelling.declaration import amount, category, number
 from modelling.figures.importance import draw_importance, draw_partial_dependence
+from modelling.judgement import importance as importance_module
 from modelling.judgement.importance import partial_dependence, permutation_importance
 from modelling.scorer.scoring import Scorer
 
@@ -31,6 +32,22 @@ def test_shuffling_a_column_of_use_raises_the_loss_and_one_of_noise_does_not(sma
         assert importance[name].low < 0.01
         assert abs(importance[name].value) < importance["income"].value / 5
     assert importance == permutation_importance(*of(small)), "the same each time"
+
+
+def test_the_importance_in_a_sample_with_more_of_a_rare_class_is_that_in_all_rows(
+    tmp_path, monkeypatch
+):
+    """Cells drawn as often as they are in the sample, not in the rows, would multiply it."""
+    table = loan_table(20_000)
+    generator = np.random.default_rng(6)
+    table["default"] = (generator.random(len(table)) < 0.01).astype(int)
+    table["sign"] = 4 * table["default"] + generator.normal(size=len(table))
+    columns = (amount("income"), number("sign", known_leak_free="made up"))
+    rare = small_model(tmp_path / "model", table=table, columns=columns, gate=None)
+    whole = permutation_importance(*of(rare))["sign"].value
+    monkeypatch.setattr(importance_module, "EVALUATIONS", 2 * 300)
+    sample = permutation_importance(*of(rare))["sign"].value
+    assert 0.6 < sample / whole < 1.6
 
 
 def test_a_course_is_the_mean_answer_over_many_rows(small):

@@ -18,6 +18,7 @@ from modelling.explanation.coalition_network import write_coalition_network
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
 from modelling.scorer.contract import Model
+from modelling.scorer.reasons import coalitions_of, felt_of
 
 COLUMNS = (
     count("age", maximum=120, reason={"low": "Too young", "missing": "Age not given"}),
@@ -311,6 +312,16 @@ def test_columns_beyond_ten_are_sampled_and_add_up_all_the_same(tmp_path):
     error = np.abs(found[:2] - exact).mean() / np.abs(exact).mean()
     assert error < 0.2, "of random weights; of trained ones about 0.02"
     assert contributions_of(model, rows.iloc[[4]])[0].tolist() == found[[4]].tolist()
+
+
+def test_few_coalitions_are_kept_in_memory():
+    """Of many columns each takes megabytes, and rows differ in which ones are missing."""
+    for first in range(20):
+        coalitions_of(tuple(range(first, first + 11)), ())
+        felt_of(bytes([0] * first + [1] * 11), ())
+    kept = coalitions_of.cache_info()
+    assert kept.currsize <= 8
+    assert felt_of.cache_info().maxsize < 10_000
 
 
 def test_the_weightiest_columns_move_the_answer_more_than_random_ones_do(deep):
