@@ -24,7 +24,8 @@ import numpy as np
 EXACT_UP_TO = 10  # columns that differ from the reference; beyond, orders are sampled
 ORDERS = 64  # sampled orders: half of them, and the same backwards
 ROWS_AT_ONCE = 128
-MIXTURES_AT_ONCE = 1024  # what the processor's cache holds
+MIXTURES_AT_ONCE = 8192
+MIXTURES_IN_NETWORK = 1024  # at once: what the processor's cache holds
 ROWS_PER_TILE = 16  # as in scoring.py: without it, the last coalitions would be rounded otherwise
 Pairs = tuple[tuple[int, int], ...]
 
@@ -207,8 +208,11 @@ class Reasons:
     ) -> np.ndarray:
         """Contributions (rows, k) of the active columns, from ``terms`` (rows, 1 + k + pairs,
         units)."""
-        count, inputs = len(terms), {"terms": terms, "coalitions": plan.coefficients}
-        outputs = self.scorer.calibrated_outputs(self.behind.run(None, inputs)[0])
+        count, size = len(terms), max(MIXTURES_IN_NETWORK // len(plan.coefficients), 1)
+        parts = [terms[first : first + size] for first in range(0, count, size)]
+        fed = [{"terms": part, "coalitions": plan.coefficients} for part in parts]
+        raw = np.concatenate([self.behind.run(None, inputs)[0] for inputs in fed])
+        outputs = self.scorer.calibrated_outputs(raw)
         values = self.explained(outputs, decided.repeat(len(plan.coefficients)))
         values = values.reshape(count, 1, -1)[..., : plan.weights.shape[1]]
         shares = (plan.weights * values).sum(axis=2)
