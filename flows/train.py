@@ -120,9 +120,10 @@ def run_training(
     overrides = reference_secrets(overrides or {})  # from here on there are references only
     parameters = {"use_case_name": use_case_name, "overrides": overrides}
     parameters |= {"remedies": remedies, "to_registry": to_registry}
-    in_file, declared = declared is None, declared or find_use_case(use_case_name)
+    from_file = declared is None
+    declared = declared or find_use_case(use_case_name)
     use_case = override(declared, overrides)
-    with tracked_run(use_case, parameters, resume, in_file) as run, run.scratch() as scratch:
+    with tracked_run(use_case, parameters, resume, from_file) as run, run.scratch() as scratch:
         data = data or prepare_data(use_case)
         run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)
         features = preprocess(data.parts, use_case)

@@ -1,25 +1,13 @@
 """The provenance of a run: enough to repeat it, and to see later whether its process died."""
 
 import hashlib
-import json
 import os
 import subprocess
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-
-from mlflow.artifacts import load_text
-from mlflow.entities import Run
 
 from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.declaration import UseCase
-from modelling.declaration.overrides import override
-from modelling.declaration.use_case_files import find_use_case, use_case_names
-from modelling.refusals import UsageError
 from tasks.workers.processes import process_tag
-
-DECLARATION = "declaration.json"
-DECLARED_IN, IN_PYTHON = "declared_in", "Python"  # the tag of a run whose declaration no file holds
 
 
 def provenance(use_case: UseCase) -> dict[str, str]:
@@ -81,24 +69,3 @@ def flat_parameters(use_case: UseCase) -> dict[str, str]:
         settings = declared.model_dump(mode="json") if declared is not None else {}
         flat |= {f"{name}.{setting}": str(value)[:6000] for setting, value in settings.items()}
     return flat
-
-
-def refuse_another_declaration(run: Run, parameters: Mapping[str, Any], wanted: str) -> None:
-    """Raises UsageError where the run's declaration was given in Python and no file says the same:
-    one of the same name would be trained in its place. Where the table is, it need not say: another
-    one is noticed."""
-    if run.data.tags.get(DECLARED_IN) != IN_PYTHON:
-        return
-    name, found = parameters["use_case_name"], "no file holds it"
-    if name in use_case_names():
-        then = json.loads(load_text(f"{run.info.artifact_uri}/{DECLARATION}"))
-        in_file = override(find_use_case(name), parameters.get("overrides") or {})
-        now = json.loads(in_file.model_dump_json())
-        differing = [field for field in now if now[field] != then.get(field)]
-        if not {*differing} - {"source"}:
-            return
-        found = f"use_cases/{name}.py differs from it in {', '.join(differing)}"
-    raise UsageError(
-        f"run {run.info.run_id} can't be {wanted}: its declaration was given in Python, and "
-        f"{found}: save it as use_cases/{name}.py, or train it again from Python"
-    )

@@ -10,24 +10,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.artifacts import load_text
 from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
 from modelling.checkout import command
 from modelling.declaration import UseCase, names
+from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets, refuse_missing_secrets
+from modelling.declaration.use_case_files import find_use_case, use_case_names
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
-from tasks.tracking.provenance import (
-    DECLARATION,
-    DECLARED_IN,
-    IN_PYTHON,
-    flat_parameters,
-    provenance,
-    refuse_another_declaration,
-)
+from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import LEARNING_CURVE_PNG, TrackedRun
 from tasks.tracking.store import (
@@ -40,6 +36,8 @@ from tasks.workers.processes import has_died
 
 # Tags with the flow and its parameters, with which a killed run is resumed.
 FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
+DECLARATION = "declaration.json"
+DECLARED_IN, IN_PYTHON = "declared_in", "Python"  # the tag of a run whose declaration no file holds
 _open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay in it
 
 
@@ -167,8 +165,29 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
     parameters: dict[str, Any] = json.loads(run.data.tags[FLOW_PARAMETERS])
     wanted = "repeated" if finished else "resumed"
     refuse_missing_secrets(run_id, parameters, wanted)
-    refuse_another_declaration(run, parameters, wanted)
+    _refuse_another_declaration(run, parameters, wanted)
     return parameters
+
+
+def _refuse_another_declaration(run: Run, parameters: Mapping[str, Any], wanted: str) -> None:
+    """Raises UsageError where the run's declaration was given in Python and no file says the same:
+    one of the same name would be trained in its place. Where the table is, it need not say: another
+    one is noticed."""
+    if run.data.tags.get(DECLARED_IN) != IN_PYTHON:
+        return
+    name, found = parameters["use_case_name"], "no file holds it"
+    if name in use_case_names():
+        then = json.loads(load_text(f"{run.info.artifact_uri}/{DECLARATION}"))
+        in_file = override(find_use_case(name), parameters.get("overrides") or {})
+        now = json.loads(in_file.model_dump_json())
+        differing = [field for field in now if now[field] != then.get(field)]
+        if not {*differing} - {"source"}:
+            return
+        found = f"use_cases/{name}.py differs from it in {', '.join(differing)}"
+    raise UsageError(
+        f"run {run.info.run_id} can't be {wanted}: its declaration was given in Python, and "
+        f"{found}: save it as use_cases/{name}.py, or train it again from Python"
+    )
 
 
 def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) -> Run | None:

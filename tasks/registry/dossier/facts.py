@@ -16,8 +16,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from tasks.registry.promotion_history import versions
-from tasks.tracking.provenance import DECLARATION
 from tasks.tracking.record import REMEDY_SETTINGS, REPORT
+from tasks.tracking.runs import DECLARATION
 
 
 @dataclass(frozen=True)
