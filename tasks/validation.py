@@ -129,4 +129,14 @@ class Validator:
             rows = int(table[column].isna().sum())
         severity = str(expectation.severity.value)
         said = expectation.meta
-        return BrokenRule(column, said["rule"], rows, severity, said.get("setting", ""))
+        setting, remedy = said.get("setting", ""), ""
+        if setting == "classes" and rows == len(table):  # no label of the target is declared
+            remedy = self._declare_classes(table[column])
+        return BrokenRule(column, said["rule"], rows, severity, setting, remedy)
+
+    def _declare_classes(self, target: pd.Series) -> str:
+        """What to add to a declaration whose classes are not those of its target."""
+        from modelling.drafting.target import classes_to_declare
+
+        lines = classes_to_declare(target, self.use_case.problem)
+        return f"declare {lines}" if lines else ""

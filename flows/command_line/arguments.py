@@ -11,8 +11,11 @@ import typer
 
 from modelling.declaration import Source, UseCase, names
 from modelling.declaration.overrides import override, parse_overrides
-from modelling.declaration.references import reference_secrets, refuse_unreadable
-from modelling.declaration.use_case_files import find_use_case
+from modelling.declaration.references import reference_secrets
+from modelling.declaration.use_case_files import (
+    find_use_case,
+    refuse_unreadable_table,
+)
 from modelling.refusals import UsageError
 from tasks.tracking.store import is_writable
 
@@ -56,7 +59,7 @@ def declared_use_case(
         overrides["source.uri"] = data
     overrides = dict(reference_secrets(overrides))
     declared = override(find_use_case(name), overrides)
-    refuse_unreadable(declared.source)
+    refuse_unreadable_table(declared, overrides)
     return declared, overrides
 
 

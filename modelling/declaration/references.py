@@ -21,7 +21,6 @@ from modelling.secrets import (
     KEYWORDS,
     REFERENCE,
     SECRET_PATTERNS,
-    hide_secrets,
     is_reference,
     remember_secret,
     replace_secrets,
@@ -122,9 +121,10 @@ def _remember(secret: str) -> str:
     return secret
 
 
-def refuse_unreadable(source: Any) -> None:
+def refuse_unreadable(source: Any, declared_in: Path | None = None) -> None:
     """Raise UsageError where a variable that ``source`` needs is not set, or its file does not
-    exist: at once, before anything heavy starts."""
+    exist: at once, before anything heavy starts. ``declared_in`` is the folder of the declaration
+    that names it, which was looked in first."""
     for setting in ("uri", "query"):
         if isinstance(text := getattr(source, setting, None), str):
             text = expand(text, f"source.{setting}")
@@ -132,7 +132,14 @@ def refuse_unreadable(source: Any) -> None:
                 r"[\w+.-]+://|package:|openml:|memory:", text
             )
             if is_path and not Path(text).exists() and not any(iglob(text, recursive=True)):
-                raise UsageError(f"no such file: {hide_secrets(source.uri)}")
+                raise UsageError(f"no such file: {source.uri}{_looked_in(text, declared_in)}")
+
+
+def _looked_in(path: str, declared_in: Path | None) -> str:
+    if Path(path).is_absolute():
+        return ""
+    folders = [folder for folder in (declared_in, Path.cwd()) if folder is not None]
+    return f" (looked in {' and '.join(map(str, dict.fromkeys(folders)))})"
 
 
 def unset_variables(text: str) -> list[str]:

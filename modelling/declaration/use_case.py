@@ -229,7 +229,10 @@ class UseCase(Declaration):
         if self.problem == "binary" and len(labels) != 2:
             raise ValueError("a binary problem has two classes: (negative, positive)")
         if self.problem == "multiclass" and len(labels) < 3:
-            raise ValueError("a multiclass problem declares its three or more classes in order")
+            raise ValueError(
+                "a multiclass problem declares its three or more classes in order: add "
+                'classes=("A", "B", "C")'
+            )
         if self.problem == "regression" and (labels or self.training.class_weights != "none"):
             setting = "classes" if labels else "training.class_weights"
             raise ValueError(f"{setting}: a regression has no classes")

@@ -9,6 +9,7 @@ import ast
 import importlib
 import re
 import sys
+from collections.abc import Collection
 from glob import glob
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.declaration.declared_data import Source
 from modelling.declaration.overrides import describe_error
+from modelling.declaration.references import refuse_unreadable
 from modelling.declaration.use_case import UseCase
 from modelling.refusals import UsageError, nearest
 
@@ -86,6 +88,13 @@ def place_of(name: str, column: str) -> str:
     )
     lines = sorted(node.lineno for node in constants if node.value == column)
     return _shown(file) + (f", line {lines[0]}" if lines else "")
+
+
+def refuse_unreadable_table(use_case: UseCase, overrides: Collection[str]) -> None:
+    """``refuse_unreadable`` for the source of a declared use case of which a run overrides some
+    settings: a table that is named by its file was looked for beside it."""
+    in_file = "source.uri" not in overrides
+    refuse_unreadable(use_case.source, _module_files()[use_case.name].parent if in_file else None)
 
 
 def folder_for_new_declarations() -> Path:

@@ -9,6 +9,7 @@ from modelling.data.reading.cells import texts_of
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
 from modelling.drafting.columns.name_words import suggests
 from modelling.drafting.columns.profiles import Profile
+from modelling.drafting.python_text import literal
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import label_text
 
@@ -54,6 +55,24 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
         if different == 2
         else _multiclass(column.name, rows_of)
     )
+
+
+def classes_to_declare(target: pd.Series, problem: str) -> str | None:
+    """The settings that declare the labels of a ``target`` column, as they are written in a
+    declaration of this ``problem``; None where no labels can be proposed."""
+    rows_of = texts_of(target.dropna(), label_text).value_counts()
+    if not 2 <= len(rows_of) <= MOST_CLASSES:
+        return None
+    name = str(target.name)
+    try:
+        found = _binary(name, rows_of, None) if len(rows_of) == 2 else _multiclass(name, rows_of)
+    except DataRefused:
+        return None
+    settings = {"problem": found.problem, "classes": found.classes}
+    settings |= {"merge_classes": found.merge_classes} if found.merge_classes else {}
+    if found.problem == problem:
+        del settings["problem"]
+    return ", ".join(f"{setting}={literal(value)}" for setting, value in settings.items())
 
 
 def target_numbers(target: TargetFinding, column: Profile) -> np.ndarray:

@@ -37,7 +37,8 @@ def draw_learning_curve(
 
     The epochs that gave the verdict are shaded; the evidence is below. Where the training loss is
     far from the validation loss, that has a panel of its own. Epochs whose loss is NaN are left
-    out; an axis is logarithmic where the largest loss is a thousand times the smallest. The
+    out; an axis is logarithmic where the largest loss is a thousand times the smallest. The loss of
+    the constant answer is a line, or named in the legend where a line would flatten the curves. The
     ``problem`` says what the loss is.
     """
     loss, val_loss = history.metrics["loss"], history.metrics["val_loss"]
@@ -53,6 +54,8 @@ def draw_learning_curve(
             _shade(axes, diagnosis.region)
         if math.isfinite(history.best_val_loss):
             _mark_best_epoch(axes, history)
+    if history.constant_val_loss is not None:
+        _mark_constant_answer(panels, history.constant_val_loss)
     legend_above(panels[0])
     panels[0].set_ylabel(LOSSES[problem] if problem else "loss")
     panels[-1].set_xlabel("epoch")
@@ -91,6 +94,22 @@ def _mark_best_epoch(axes: Axes, history: History) -> None:
     label = f"best epoch {best}: {value:.4g}"
     axes.axvline(best, color=GREY, linestyle=":", linewidth=1.5)
     axes.plot(best, value, "o", color=VALIDATION_LOSS, markersize=8, label=label)
+
+
+def _mark_constant_answer(panels: Sequence[Axes], constant: float) -> None:
+    """A line where that makes an axis at most twice as long; else its value in the legend only."""
+    label = f"constant answer: {constant:.4g}"
+    line: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1.5}
+    is_shown = False
+    for axes in panels:
+        transform = axes.yaxis.get_transform().transform
+        low, high, level = transform([*axes.get_ylim(), max(constant, 1e-300)])
+        if 2 * low - high <= level <= 2 * high - low:
+            axes.axhline(constant, label=None if is_shown else label, **line)
+            is_shown = True
+    if not is_shown:
+        above = constant > panels[0].get_ylim()[1]
+        panels[0].plot([], [], label=f"{label}, {'above' if above else 'below'}", **line)
 
 
 def _range(losses: Sequence[float]) -> float:

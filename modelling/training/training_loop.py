@@ -91,16 +91,31 @@ def train_network(
         callbacks=[epoch_start, *callbacks, checkpointing, _OnEpoch(on_epoch)],
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
-    constant = _loss_of_constant(train.target, validation.target, use_case)
+    constant = loss_of_constant(train.target, validation.target, use_case)
     return replace(history, constant_val_loss=constant)
 
 
-def _loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
-    """The validation loss of a constant prediction: the mean of the ``train`` targets (n,), or
-    their shares of the classes."""
+def loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
+    """The validation loss of the constant answer that fits the training rows best.
+
+    Parameters
+    ----------
+    train, validation : (n,), (m,)
+        Targets in training units, or class codes.
+    use_case : UseCase
+        With balanced class weights, training asks for equal shares of the classes.
+
+    Returns
+    -------
+    float
+        In the unit of val_loss: the mean squared distance from the mean of ``train``, or the
+        cross-entropy of its shares of the classes, each row of ``validation`` weighing the same.
+    """
     if use_case.problem == "regression":
-        return float(np.mean((validation - train.mean()) ** 2))
-    shares = np.bincount(train.astype(np.intp), minlength=len(use_case.classes)) / len(train)
+        return float(np.mean((validation - train.mean(dtype=np.float64)) ** 2))
+    codes, weights = train.astype(np.intp), _row_weights(train, use_case.training)
+    shares = np.bincount(codes, weights, minlength=len(use_case.classes))
+    shares = shares / shares.sum()
     return float(-np.log(shares[validation.astype(np.intp)].clip(1e-7)).mean())
 
 

@@ -115,14 +115,14 @@ class TrackedRun:
     def log_curve(self, history: History, diagnosis: Diagnosis, figure: Figure) -> None:
         """Log the learning curve as figure and numbers, its diagnosis, and the speed."""
         self.flush()
-        self.log_metrics(
-            {
-                "best_epoch": history.best_epoch + 1,  # from 1, as everywhere for people
-                "best_val_loss": history.best_val_loss,
-                "rows_per_second": history.rows_per_second,
-                "training_seconds": history.seconds,
-            }
-        )
+        metrics = {
+            "best_epoch": history.best_epoch + 1,  # from 1, as everywhere for people
+            "best_val_loss": history.best_val_loss,
+            "constant_val_loss": history.constant_val_loss,
+            "rows_per_second": history.rows_per_second,
+            "training_seconds": history.seconds,
+        }
+        self.log_metrics({name: value for name, value in metrics.items() if value is not None})
         self.log_tags(
             {
                 "learning_curve": diagnosis.verdict,
