@@ -23,6 +23,11 @@ from modelling.declaration import Network, Source, Stratified, Training, UseCase
 from modelling.learning_curve.history import History
 
 STORED = Path(__file__).parent / "data" / "learning_curves.json"
+# Trained with settings drawn at random (learning rates from 1e-5 to 10, 3 to 200 epochs, 48 to
+# 1,200 rows, batches of 8 to 256), by Keras in this project and by scikit-learn's networks, on ten
+# tables (scikit-learn's, and those of ``benchmarks/by_hand.py``); labelled by eye from the curve, the
+# constant answer's loss and what other trainings reached on that table, before they were read.
+LABELLED_BY_EYE = Path(__file__).parent / "data" / "labelled_curves.json"
 VERDICTS = ("healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck")
 # Sensible settings for each data set: rows, hidden units, dropout, epochs, batch, learning rate.
 SENSIBLE: dict[str, tuple[int, tuple[int, ...], float, int, int, float]] = {
@@ -62,8 +67,11 @@ class Curve:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def as_history(loss: list[float], val_loss: list[float]) -> History:
-    return History({"loss": list(loss), "val_loss": list(val_loss)}, 1.0, 0.5, 1.0)
+def as_history(
+    loss: list[float], val_loss: list[float], constant_val_loss: float | None = None
+) -> History:
+    metrics = {"loss": list(loss), "val_loss": list(val_loss)}
+    return History(metrics, 1.0, 0.5, 1.0, constant_val_loss=constant_val_loss)
 
 
 def all_curves() -> list[Curve]:
@@ -76,20 +84,32 @@ def all_curves() -> list[Curve]:
 
 def real_curves() -> list[Curve]:
     stored = json.loads(STORED.read_text())["curves"]
+    return [
+        Curve(one["label"], one["data"], seed, _stored_history(one), one["settings"])
+        for seed, one in enumerate(stored)
+    ]
 
-    def numbers(values: list[float | None]) -> list[float]:
-        return [math.nan if value is None else value for value in values]
 
+def curves_labelled_by_eye() -> list[Curve]:
+    """Real curves; the rules were chosen on five of the tables (seed 0), five were held out (1)."""
     return [
         Curve(
             one["label"],
             one["data"],
-            seed,
-            as_history(numbers(one["loss"]), numbers(one["val_loss"])),
-            one["settings"],
+            int(one["half"] == "held out"),
+            _stored_history(one),
+            {"training.schedule": one["settings"]["schedule"]},
         )
-        for seed, one in enumerate(stored)
+        for one in json.loads(LABELLED_BY_EYE.read_text())
     ]
+
+
+def _stored_history(one: dict[str, Any]) -> History:
+    loss, val_loss = (
+        [math.nan if value is None else value for value in one[name]]
+        for name in ("loss", "val_loss")
+    )
+    return as_history(loss, val_loss, one["constant"])
 
 
 def recipes() -> list[Recipe]:
@@ -230,8 +250,9 @@ def occurred(one: dict[str, Any], reachable: float) -> bool:
     Healthy without early stopping: 90 % of it, and not more than 10 % above the own minimum (with
     early stopping the best weights are kept, whatever follows). Undertrained: less than 90 %.
     Jagged: in the second half the training loss moves by 5 % of its level between epochs, up in
-    30 % of them. Overfitting: ends 10 % above the own minimum. Diverged: no number, or ten times
-    the first loss. Stuck: less than 5 % of the way.
+    30 % of them (and is below twice the constant answer's at times: see ``store``). Overfitting:
+    ends 10 % above the own minimum. Diverged: no number, or ten times the first loss. Stuck: less
+    than 5 % of the way.
     """
     loss, val = np.array(one["loss"], float), np.array(one["val_loss"], float)
     finite = bool(np.isfinite([loss, val]).all())
@@ -282,9 +303,11 @@ def _declare(recipe: Recipe) -> UseCase:
 def _table(data: str):
     if data == "credit_scoring":
         from modelling.data.loading import read_table
+        from modelling.data.typed_columns import kinds_of, type_columns
         from use_cases.credit_scoring import USE_CASE
 
-        return read_table(USE_CASE.source)
+        typed = type_columns(read_table(USE_CASE.source, kinds_of(USE_CASE)), USE_CASE).table
+        return typed.astype({USE_CASE.target: int})
     import sklearn.datasets
 
     return getattr(sklearn.datasets, f"load_{data}")(as_frame=True).frame
@@ -320,7 +343,8 @@ def train(recipe: Recipe) -> dict[str, Any]:
         name: [float(f"{v:.6g}") if math.isfinite(v) else None for v in history.metrics[name]]
         for name in ("loss", "val_loss")
     }
-    return {**asdict(recipe), "untrained": float(f"{untrained:.6g}"), **rounded}
+    levels = {"untrained": untrained, "constant": history.constant_val_loss}
+    return {**asdict(recipe), **{k: float(f"{v:.6g}") for k, v in levels.items()}, **rounded}
 
 
 def _validation_loss(network, validation, use_case: UseCase) -> float:
@@ -342,7 +366,8 @@ def regenerate() -> None:
 
 
 def store(trained: list[dict[str, Any]]) -> None:
-    """Write those whose forced pathology occurred; print the others."""
+    """Write those whose forced pathology occurred; print the others. A training loss that was to be
+    jagged and is above twice the constant answer's in all of the second half has diverged."""
     best: dict[tuple[str, int], float] = {}
     for one in trained:
         if one["label"] == "healthy":
@@ -352,7 +377,9 @@ def store(trained: list[dict[str, Any]]) -> None:
     for one in trained:
         reachable = best.get((one["data"], one["rows"]), 0.5 * one["untrained"])
         if occurred(one, reachable):
-            kept.append(one)
+            late = [math.inf if v is None else v for v in one["loss"][len(one["loss"]) // 2 :]]
+            has_diverged = one["label"] == "jagged" and min(late) > 2 * one["constant"]
+            kept.append(one | ({"label": "diverged"} if has_diverged else {}))
         else:
             print("did not occur:", one["label"], one["data"], one["settings"])
     text = ",\n".join(json.dumps(one, separators=(",", ":")) for one in kept)

@@ -54,7 +54,7 @@ def test_the_page_names_all_metrics_and_baselines_that_can_be_declared():
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_an_example_can_be_declared(number):
     declared: dict[str, Any] = {}
-    exec(EXAMPLES[number], declared)  # noqa: S102
+    exec(EXAMPLES[number], declared)
     if "columns" in declared:
         common = {"name": "x", "title": "x", "problem": "binary", "target": "y"}
         UseCase(**common, source=words.Source(uri="x"), columns=declared["columns"])
@@ -63,7 +63,7 @@ def test_an_example_can_be_declared(number):
 def test_what_is_left_out_has_the_defaults_that_the_page_shows():
     shown: dict[str, Any] = {}
     for example in EXAMPLES:
-        exec(example, shown)  # noqa: S102
+        exec(example, shown)
     smallest = shown["USE_CASE"]
     for part in ("preprocessing", "network", "training"):
         assert getattr(smallest, part) == shown[part]

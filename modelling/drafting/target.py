@@ -1,6 +1,7 @@
 """What is predicted: the kind of problem, its classes, and which of two is the positive one."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,7 @@ def classes_to_declare(target: pd.Series, problem: str) -> str | None:
         found = _binary(name, rows_of, None) if len(rows_of) == 2 else _multiclass(name, rows_of)
     except DataRefused:
         return None
-    settings = {"problem": found.problem, "classes": found.classes}
+    settings: dict[str, Any] = {"problem": found.problem, "classes": found.classes}
     settings |= {"merge_classes": found.merge_classes} if found.merge_classes else {}
     if found.problem == problem:
         del settings["problem"]

@@ -116,6 +116,27 @@ def share_of_last_part(running_median: np.ndarray, part: float, start: float) ->
     return float(running_median[first] - running_median[-1]) / fall if fall > 0 else 0.0
 
 
+def remaining_fall(running_median: np.ndarray) -> float:
+    """How much further a curve would fall, if each quarter of the epochs brought as much less than
+    the one before as the last quarter did.
+
+    Parameters
+    ----------
+    running_median : (epochs,)
+        At least five epochs.
+
+    Returns
+    -------
+    float
+        The sum of the geometric series, in the unit of ``running_median``; 0 where the last two
+        quarters do not fall, or the last falls more than the one before.
+    """
+    last = len(running_median) - 1
+    half, quarter = running_median[round(last / 2)], running_median[round(0.75 * last)]
+    before, now = float(half - quarter), float(quarter - running_median[-1])
+    return now**2 / (before - now) if 0 < now < before else 0.0
+
+
 def epoch_share_to_half_fall(running_median: np.ndarray, start: float) -> float:
     """The share of the epochs that half of the fall took, interpolated between two epochs.
 

@@ -17,6 +17,7 @@ from modelling.learning_curve.curve_statistics import (
     epoch_share_to_half_fall,
     half_window,
     noise_level,
+    remaining_fall,
     running_median,
     safe_ratio,
     share_of_last_part,
@@ -38,23 +39,30 @@ LAST_QUARTER_SHARE = 0.1
 # It makes half of its fall in 20 % of the epochs if T = 3.3 (4 % would still follow). A linear fall
 # that a cosine schedule slows down, so that its end looks flat, takes 26 %.
 HALF_FALL_SHARE = 0.2
+CONVERGED_SHARE = 0.01  # of the fall of val_loss in the last quarter: nothing is to come
+REMAINING_SHARE = 0.04  # of the fall of val_loss, if it went on as in the last two quarters
 # A cosine schedule takes smaller and smaller steps, so that each curve ends flat. Three quarters of
-# its way are behind it after 44 % of the epochs; with 1.2 time constants over the whole way, what
-# follows makes 15 % of the fall, and another 40 % would still follow.
-COSINE_THREE_QUARTERS, COSINE_SHARE = 0.44, 0.15
+# its way are behind it after 44 % of the epochs; with 1.75 time constants over the whole way, what
+# follows makes 11.5 % of the fall, and another 21 % would still follow.
+COSINE_THREE_QUARTERS, COSINE_SHARE = 0.44, 0.115
 # A rise of val_loss, as a share of its lowest value (with early stopping after 10 epochs it rises
 # by 0 to 5 %) and of its whole fall (a loss near 0 may double without harm).
 RISE_OF_LOWEST, RISE_OF_FALL = 0.08, 0.05
 NOISE_MULTIPLE = 3.0  # standard deviations of the noise: exceeded once in 700 by chance
+SEVERE_RISE = 0.2  # of the lowest value: a rise, however noisy the loss is
 P_VALUE = 0.05
-# The noise of the training loss, as a share of its range from the 10th to the 90th percentile
-# (sensible trainings have less than 12 %, pure noise 1 / 2.56 = 39 %) and of its level (a converged
-# loss may have almost no range; batches alone give 1 to 2 %).
-NOISE_OF_RANGE, NOISE_OF_LEVEL = 0.15, 0.03
-# A rise of the training loss, as a share of its lowest value and of its whole fall: beyond these
-# the learning rate is too large.
-TRAINING_RISE_OF_LOWEST, TRAINING_RISE_OF_FALL = 0.05, 0.2
-DIVERGED_RATIO = 2.0  # times the loss of the first epoch
+# How far the training loss is above the lowest that it has reached, as a share of its range from
+# the 10th to the 90th percentile (sensible trainings stay below 10 %, with few rows below 15 %; a
+# climb beyond the noise may be small) and of its level; and val_loss, as a share of its level.
+JUMP_OF_RANGE, CLIMB_OF_RANGE, CLEAR_CLIMB_OF_RANGE, ABOVE_OF_LEVEL = 0.11, 0.15, 0.02, 0.07
+VAL_ABOVE_OF_LEVEL = 0.1
+NOISE_OF_LEVEL = 0.03  # batches alone give 1 to 2 % of the level
+NOISY_VAL_LOSS = 0.05  # of its level: a validation loss with less noise does not jump
+DIVERGED_RATIO = 2.0  # times the constant answer's loss, or that of the first epoch
+EXPLODED_RATIO = 10.0  # times the constant answer's loss: no untrained network is so bad
+NOT_BACK_RATIO = 1.5  # times the constant answer's loss: an untrained network may be there
+NEAR_CONSTANT = 0.05  # of the constant answer's loss
+EARLY_PART, EARLY_RISE = 6, 0.01  # a sixth of the epochs; a share of the whole fall
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ def read_learning_curve(
     loss = np.asarray(history.metrics["loss"], dtype=np.float64)
     val_loss = np.asarray(history.metrics["val_loss"], dtype=np.float64)
     cosine = use_case.training.schedule == "cosine"
-    verdict, evidence, region = _diverged(loss, val_loss) or _read_finite(
+    verdict, evidence, region = _not_finite(loss, val_loss) or _read_finite(
         loss, val_loss, history.constant_val_loss, cosine
     )
     if verdict == "stuck" and many_units_dead(dead_unit_share):
@@ -133,52 +141,101 @@ def _read_finite(
     loss: np.ndarray, val_loss: np.ndarray, constant_val_loss: float | None, cosine: bool
 ) -> _Reading:
     """The first rule that applies; a rule comes before those whose symptoms it also causes."""
-    epochs = len(loss)
-    if epochs <= TOO_SHORT_EPOCHS or (epochs < SHORT_EPOCHS and val_loss.argmin() == epochs - 1):
-        evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
-        return "undertrained", evidence, (0, epochs - 1)
     curves = _Curves(
         loss, val_loss, running_median(loss), running_median(val_loss), constant_val_loss, cosine
     )
-    for rule in (_stuck, _jagged, _training_loss_rises, _overfitting, _undertrained):
+    for rule in (
+        _diverged,
+        _stuck,
+        _too_short,
+        _jagged,
+        _overfitting,
+        _no_better_than_constant,
+        _undertrained,
+    ):
         if finding := rule(curves):
             return finding
     best = int(curves.val_running_median.argmin())
     rise = float(curves.val_running_median[-1] - curves.val_running_median[best])
     evidence = (
         f"val_loss fell from {_loss(val_loss[0])} to {_loss(val_loss.min())} (epoch "
-        f"{int(val_loss.argmin()) + 1} of {epochs}) and ends "
+        f"{int(val_loss.argmin()) + 1} of {curves.epochs}) and ends "
         f"{safe_ratio(rise, curves.val_running_median[best]):.1%} above its lowest point"
     )
     return "healthy", evidence, None
 
 
-def _diverged(loss: np.ndarray, val_loss: np.ndarray) -> _Reading | None:
-    """A loss is NaN or infinite, or the training loss ends above twice its start, and either rises
-    or stays there.
-
-    It rises by Mann-Kendall's trend over the second half; it stays where the median of that half is
-    above twice the start. A jagged loss comes down again.
-    """
+def _not_finite(loss: np.ndarray, val_loss: np.ndarray) -> _Reading | None:
     not_finite = ~(np.isfinite(loss) & np.isfinite(val_loss))
-    last = len(loss) - 1
-    if not_finite.any():
-        first = int(not_finite.argmax())
-        return "diverged", f"the loss is no longer a number in epoch {first + 1}", (first, last)
-    if len(loss) < 2 or loss[-1] <= DIVERGED_RATIO * loss[0]:
+    if not not_finite.any():
         return None
-    half = min(len(loss) // 2, max(len(loss) - 4, 0))
-    tau, p = trend(loss[half:])
-    rising = tau >= 0.5 and (p <= 2 * P_VALUE or len(loss) <= TOO_SHORT_EPOCHS)
-    if not rising and np.median(loss[half:]) <= DIVERGED_RATIO * loss[0]:
-        return None
-    lowest = int(loss.argmin())
-    evidence = (
-        f"the training loss rose from {_loss(loss[lowest])} (epoch {lowest + 1}) to "
-        f"{_loss(loss[-1])}, "
-        f"{safe_ratio(loss[-1], loss[0]):.3g} times its start (Mann-Kendall tau {tau:.2f})"
+    first = int(not_finite.argmax())
+    return (
+        "diverged",
+        f"the loss is no longer a number in epoch {first + 1}",
+        (first, len(loss) - 1),
     )
-    return "diverged", evidence, (lowest, last)
+
+
+def _diverged(curves: _Curves) -> _Reading | None:
+    """The training loss ends above twice its start and either rises or stays there, or both losses
+    exploded in the first epochs and did not come back to the constant answer.
+
+    It rises by Mann-Kendall's trend over the second half; it stays where all of that half is above
+    twice the start. A jagged loss comes down again.
+    """
+    loss = curves.loss
+    if curves.epochs < 2:
+        return None
+    half = min(curves.epochs // 2, max(curves.epochs - 4, 0))
+    tau, p = trend(loss[half:])
+    rising = tau >= 0.5 and (p <= 2 * P_VALUE or curves.epochs <= TOO_SHORT_EPOCHS)
+    constant, lowest = curves.constant_val_loss, int(loss.argmin())
+    limit, level = DIVERGED_RATIO * max(loss[0], constant or 0.0), float(np.median(loss[half:]))
+    rose = loss[-1] > limit and (rising or loss[half:].min() > limit)
+    if not rose and not _stays_exploded(curves, half):
+        return None
+    if rose or constant is None:
+        evidence = (
+            f"the training loss rose from {_loss(loss[lowest])} (epoch {lowest + 1}) to "
+            f"{_loss(loss[-1])}, {safe_ratio(loss[-1], loss[0]):.3g} times its start (Mann-Kendall "
+            f"tau {tau:.2f})"
+        )
+        return "diverged", evidence, (lowest, curves.epochs - 1)
+    evidence = (
+        f"the losses exploded at once and stay there: in the second half the training loss is "
+        f"{_loss(level)} and val_loss {_loss(float(np.median(curves.val_loss[half:])))}, where the "
+        f"constant answer has {_loss(constant)}"
+    )
+    return "diverged", evidence, (0, curves.epochs - 1)
+
+
+def _stays_exploded(curves: _Curves, half: int) -> bool:
+    """Whether the losses exploded, seen from the constant answer, and do not come back to it in the
+    second ``half``.
+
+    A network that was not trained yet may be at twice the constant answer's loss, or more; then
+    val_loss falls smoothly. L2 penalties of weights that exploded hold the training loss up where
+    val_loss is back.
+    """
+    constant = curves.constant_val_loss
+    if constant is None or curves.loss[half:].min() <= DIVERGED_RATIO * constant:
+        return False
+    was_far = curves.val_loss.max() > EXPLODED_RATIO * constant
+    exploded = was_far or curves.loss.max() > EXPLODED_RATIO * constant
+    if curves.val_loss[half:].min() > NOT_BACK_RATIO * constant:
+        return exploded or not _has_little_noise(curves.val_loss)
+    falls = curves.loss[-1] < (1 - FLAT_NOISE) * curves.loss[half]
+    return was_far and not falls
+
+
+def _too_short(curves: _Curves) -> _Reading | None:
+    epochs = curves.epochs
+    is_lowest_last = curves.val_loss.argmin() == epochs - 1
+    if epochs > TOO_SHORT_EPOCHS and not (epochs < SHORT_EPOCHS and is_lowest_last):
+        return None
+    evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
+    return "undertrained", evidence, (0, epochs - 1)
 
 
 def _stuck(curves: _Curves) -> _Reading | None:
@@ -192,7 +249,7 @@ def _stuck(curves: _Curves) -> _Reading | None:
     whose val_loss is more than 1 % better than that of a constant prediction has learnt, if only in
     its first epoch.
     """
-    if (
+    if curves.epochs <= TOO_SHORT_EPOCHS or (
         curves.constant_val_loss is not None
         and curves.val_loss.min() < (1 - FLAT_CHANGE) * curves.constant_val_loss
     ):
@@ -219,49 +276,71 @@ def _stuck(curves: _Curves) -> _Reading | None:
     return "stuck", evidence, (0, curves.epochs - 1)
 
 
-def _jagged(curves: _Curves) -> _Reading | None:
-    """After the first third, the noise of the training loss is large compared with its range.
+def _no_better_than_constant(curves: _Curves) -> _Reading | None:
+    """val_loss was never below the constant answer's, or exploded and is back there at best.
 
-    The noise is compared with the range from the 10th to the 90th percentile (robust to one huge
-    first epoch) and with the level of the loss. The validation loss must be noisy too: noise of the
-    training loss alone comes from dropout and few rows. A single rise does not count.
+    Where val_loss still comes down from an untrained network's, it is undertrained. Where the
+    training loss is well below the constant answer's, the network has learnt its rows by heart.
+    Otherwise it answers the same for every row.
     """
-    first = curves.epochs // 3
-    later = curves.loss[first:]
-    noise, level = noise_level(later), float(np.median(later))
-    spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
-    rises = int(np.sum(np.diff(later) > 0))
-    little_noise = noise <= NOISE_OF_RANGE * spread or noise <= NOISE_OF_LEVEL * level
-    if rises < 2 or little_noise or _has_little_noise(curves.val_loss[first:]):
+    constant, val = curves.constant_val_loss, curves.val_running_median
+    if constant is None:
+        return None
+    quarter = round(0.75 * (curves.epochs - 1))
+    loss, end = (float(np.median(one[quarter:])) for one in (curves.loss, curves.val_loss))
+    val_exploded = curves.val_loss.max() > EXPLODED_RATIO * constant
+    exploded = val_exploded or curves.loss.max() > EXPLODED_RATIO * constant
+    best = end / (1 - FLAT_NOISE) if exploded else curves.val_loss.min() / (1 - FLAT_CHANGE)
+    if best < constant:
         return None
     evidence = (
-        f"the training loss jumps: its noise from epoch to epoch, {noise:.3g}, is "
-        f"{safe_ratio(noise, spread):.0%} of its range and {safe_ratio(noise, level):.0%} of its "
-        f"level; it rose in {rises} of the last {len(later) - 1} epochs"
+        f"no better than the constant answer: val_loss ends at {_loss(end)}, where the same answer "
+        f"for every row has {_loss(constant)}"
+    )
+    learns = loss < (1 - FLAT_NOISE) * constant
+    is_there = end <= (1 + NEAR_CONSTANT) * constant and not learns
+    if val.argmin() >= quarter and not val_exploded and not is_there:
+        return "undertrained", f"{evidence}, and still falls", (quarter, curves.epochs - 1)
+    if learns:
+        evidence += f"; the training loss ends at {_loss(loss)}: learnt by heart"
+        return "overfitting", evidence, (int(val.argmin()), curves.epochs - 1)
+    return "stuck", evidence, (quarter, curves.epochs - 1)
+
+
+def _jagged(curves: _Curves) -> _Reading | None:
+    """The training loss does not come down: it is far above the lowest that it has reached, either
+    all along (it jumps) or at the end (it climbs), and so is the validation loss.
+
+    All along is the mean after the first third, at the end the median of the last sixth (at least
+    three epochs, so that a single rise does not count). The training loss alone may jump with
+    dropout and few rows; the validation loss alone rises where a network overfits.
+    """
+    first, last = curves.epochs // 3, max(curves.epochs // 6, 3)
+    above, val_above = _above_lowest(curves.loss), _above_lowest(curves.val_loss)
+    spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
+    level, val_level = np.median(curves.loss[first:]), np.median(curves.val_loss[first:])
+    jump, climb = float(above[first:].mean()), float(np.median(above[-last:]))
+    val = max(float(val_above[first:].mean()), float(np.median(val_above[-last:])))
+    if max(jump, climb) <= ABOVE_OF_LEVEL * level or val <= VAL_ABOVE_OF_LEVEL * val_level:
+        return None
+    val_noise = noise_level(curves.val_loss[first:], robust=True)
+    jumps = jump > JUMP_OF_RANGE * spread and val_noise > NOISY_VAL_LOSS * val_level
+    noise = NOISE_MULTIPLE * noise_level(curves.loss[first:], robust=True)
+    least = min(CLIMB_OF_RANGE * spread, max(noise, CLEAR_CLIMB_OF_RANGE * spread))
+    if not jumps and (climb <= least or _overfitting(curves)):
+        return None
+    rises = int(np.sum(np.diff(curves.loss[first:]) > 0))
+    evidence = (
+        f"the training loss does not come down: after the first third it is {jump:.3g} above the "
+        f"lowest that it has reached ({safe_ratio(jump, level):.0%} of its level), at the end "
+        f"{climb:.3g}; it rose in {rises} of the last {curves.epochs - first - 1} epochs"
     )
     return "jagged", evidence, (first, curves.epochs - 1)
 
 
-def _training_loss_rises(curves: _Curves) -> _Reading | None:
-    """The training loss rose again by 5 % of its lowest value and a fifth of its fall, and the
-    validation loss rose too: the learning rate is too large, even if the curve is smooth."""
-    lowest, last = int(curves.running_median.argmin()), curves.epochs - 1
-    low = float(curves.running_median[lowest])
-    rise = float(curves.running_median[lowest:].max()) - low
-    val_rise = float(curves.val_running_median[lowest:].max() - curves.val_running_median[lowest])
-    if (
-        rise <= max(TRAINING_RISE_OF_LOWEST * low, TRAINING_RISE_OF_FALL * (curves.loss[0] - low))
-        or val_rise <= 0
-    ):
-        return None
-    if rise <= NOISE_MULTIPLE * noise_level(curves.loss[lowest:], robust=True):
-        return None
-    evidence = (
-        f"the training loss rose from {_loss(low)} (epoch {lowest + 1}) by "
-        f"{safe_ratio(rise, low):.0%}, "
-        f"{safe_ratio(rise, curves.loss[0] - low):.0%} of its previous fall"
-    )
-    return "jagged", evidence, (lowest, last)
+def _above_lowest(losses: np.ndarray) -> np.ndarray:
+    """How far each loss (epochs,) is above the lowest until then."""
+    return losses - np.minimum.accumulate(losses)
 
 
 def _overfitting(curves: _Curves) -> _Reading | None:
@@ -269,20 +348,26 @@ def _overfitting(curves: _Curves) -> _Reading | None:
 
     Its running median must end 8 % above its lowest value, and by 5 % of its fall and three times
     its noise (the median of w epochs has 1.25 / sqrt(w) times the noise of one), with a rising
-    trend since.
+    trend since. After a lowest value in the first sixth of the epochs, 1 % of the fall is enough:
+    so long a rise is none by chance.
     """
     best, last = int(curves.val_running_median.argmin()), curves.epochs - 1
     rise = float(curves.val_running_median[last] - curves.val_running_median[best])
     window = 2 * half_window(curves.epochs) + 1
     noise = noise_level(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
     lowest = float(curves.val_running_median[best])
-    tolerated = max(
-        RISE_OF_LOWEST * lowest,
-        RISE_OF_FALL * (curves.val_loss[0] - lowest),
-        NOISE_MULTIPLE * noise,
+    fall = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0) - lowest
+    is_early = EARLY_PART * (best + 1) <= curves.epochs
+    least = (
+        EARLY_RISE * fall
+        if is_early
+        else max(RISE_OF_LOWEST * lowest, RISE_OF_FALL * (curves.val_loss[0] - lowest))
     )
-    if rise <= tolerated or last - best < 2:
+    if rise <= max(least, min(NOISE_MULTIPLE * noise, SEVERE_RISE * lowest)) or last - best < 2:
         return None
+    constant = curves.constant_val_loss
+    if constant is not None and curves.running_median[last] > DIVERGED_RATIO * constant:
+        return None  # it has learnt nothing, least of all by heart
     tau, p = trend(curves.val_loss[best:])
     # Four points never reach this p-value.
     by_chance = p > P_VALUE and last - best > TOO_SHORT_EPOCHS
@@ -298,9 +383,12 @@ def _overfitting(curves: _Curves) -> _Reading | None:
 
 
 def _undertrained(curves: _Curves) -> _Reading | None:
-    """The validation loss was lowest in the last quarter of the epochs, and the losses still fell:
-    that quarter brought 10 % of the fall of val_loss, or half of the fall of the training loss took
-    a fifth of the epochs; or the last quarter of the way of a cosine schedule brought 15 %."""
+    """The validation loss was lowest in the last quarter of the epochs, and the losses still fell.
+
+    That quarter brought 10 % of the fall of val_loss, or another 4 % would follow, or half of the
+    fall of the training loss took a fifth of the epochs; or the last quarter of the way of a cosine
+    schedule brought 11.5 %.
+    """
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
     if curves.val_running_median.argmin() < quarter:
         return None
@@ -308,7 +396,13 @@ def _undertrained(curves: _Curves) -> _Reading | None:
         return finding
     share = share_of_last_part(curves.val_running_median, 0.25, float(curves.val_loss[0]))
     half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
-    if share < LAST_QUARTER_SHARE and half < HALF_FALL_SHARE:
+    remaining = remaining_fall(curves.val_running_median)
+    fall = float(curves.val_loss[0] - curves.val_running_median.min())
+    if (
+        share < LAST_QUARTER_SHARE
+        and (half < HALF_FALL_SHARE or share < CONVERGED_SHARE)
+        and remaining <= REMAINING_SHARE * fall
+    ):
         return None
     slope = -stats.theilslopes(curves.val_loss[quarter:])[0]
     evidence = (

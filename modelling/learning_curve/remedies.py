@@ -9,6 +9,7 @@ from modelling.declaration import UseCase
 from modelling.learning_curve.curve_statistics import epoch_share_to_half_fall, running_median
 from modelling.learning_curve.history import History
 
+FAR_FROM_CONSTANT = 1.25  # times its loss, or the last one
 SEVERE_RISE = 1.5  # if val_loss ends at this multiple of its lowest value, fewer epochs do not help
 
 
@@ -26,6 +27,15 @@ def many_units_dead(dead_unit_share: float | None) -> bool:
     return dead_unit_share is not None and dead_unit_share >= 0.15
 
 
+def came_down_to_constant(history: History) -> bool:
+    """Whether val_loss came from far above the loss of the constant answer to stay there, as steps
+    that were too large leave it; one that was never far is flat since steps are too small."""
+    constant, losses = history.constant_val_loss, history.metrics["loss"]
+    if constant is None or losses[0] < FAR_FROM_CONSTANT * losses[-1]:
+        return False
+    return history.metrics["val_loss"][-1] < FAR_FROM_CONSTANT * constant
+
+
 def remedies_for(
     verdict: str, history: History, use_case: UseCase, dead_unit_share: float | None
 ) -> tuple[Remedy, ...]:
@@ -39,7 +49,7 @@ def remedies_for(
     if verdict == "overfitting":
         return _remedies_overfitting(history, use_case)
     if verdict == "stuck":
-        return _remedies_stuck(use_case, dead_unit_share)
+        return _remedies_stuck(history, use_case, dead_unit_share)
     if verdict == "jagged":
         larger = {"training.batch_size": use_case.training.batch_size * 4}
         return (
@@ -104,8 +114,10 @@ def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, 
     return Remedy({**smaller, **dropout}, why), stop, decay
 
 
-def _remedies_stuck(use_case: UseCase, dead_unit_share: float | None) -> tuple[Remedy, ...]:
-    if many_units_dead(dead_unit_share):
+def _remedies_stuck(
+    history: History, use_case: UseCase, dead_unit_share: float | None
+) -> tuple[Remedy, ...]:
+    if many_units_dead(dead_unit_share) or came_down_to_constant(history):
         leaky = {"network.activation": "leaky_relu"}
         return (
             _scaled_learning_rate(
