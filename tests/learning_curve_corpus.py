@@ -25,8 +25,8 @@ from modelling.learning_curve.history import History
 STORED = Path(__file__).parent / "data" / "learning_curves.json"
 # Trained with settings drawn at random (learning rates from 1e-5 to 10, 3 to 200 epochs, 48 to
 # 1,200 rows, batches of 8 to 256), by Keras in this project and by scikit-learn's networks, on ten
-# tables (scikit-learn's, and those of ``benchmarks/by_hand.py``); labelled by eye from the curve, the
-# constant answer's loss and what other trainings reached on that table, before they were read.
+# tables (scikit-learn's, and those of ``benchmarks/by_hand.py``); labelled by eye from the curve,
+# the constant answer's loss and what other trainings reached on that table, before they were read.
 LABELLED_BY_EYE = Path(__file__).parent / "data" / "labelled_curves.json"
 VERDICTS = ("healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck")
 # Sensible settings for each data set: rows, hidden units, dropout, epochs, batch, learning rate.

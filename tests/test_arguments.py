@@ -55,7 +55,7 @@ def finflows(tmp_path):
         (["score", "credit_scoring", "in.csv", "."], "is a folder"),
         (["score", "credit_scoring", "in.csv", "nowhere/out.csv"], "no such folder"),
         (["score", "credit_scoring", "in.csv", "out.csv"], "no such file: in.csv"),
-        (["train", "credit_scoring", "--data", "*.csv"], "no such file: *.csv"),
+        (["train", "credit_scoring", "--data", "*.csv"], "no such file: *.csv (looked in /"),
         (["search", "credit_scoring", "--data", "in.csv"], "no such file: in.csv"),
         (["score", "it's", "in.csv", "out.csv"], "no name of a use case"),
         (["rollback", "../../x", "--reason", "x"], "no name of a use case"),

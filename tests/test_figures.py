@@ -200,8 +200,9 @@ def test_a_constant_forecast_can_be_drawn():
             assert use_case.target in written(figure) + figure.get_suptitle()
 
 
-def curve(loss, val_loss):
-    history = History({"loss": list(loss), "val_loss": list(val_loss)}, 1.0, 1.0, 1.0)
+def curve(loss, val_loss, constant=None):
+    metrics = {"loss": list(loss), "val_loss": list(val_loss)}
+    history = History(metrics, 1.0, 1.0, 1.0, constant_val_loss=constant)
     return draw_learning_curve(history, "Loans", read_learning_curve(history, loans()), "binary")
 
 
@@ -219,6 +220,16 @@ def test_a_validation_loss_far_from_the_training_loss_has_a_panel_of_its_own():
     assert both.get_ylim()[1] > 0.39
     low, high = alone.get_ylim()
     assert high - low < 0.003
+
+
+def test_the_constant_answer_is_a_line_where_it_does_not_flatten_the_curves():
+    val_loss = 0.18 + 0.07 * np.exp(-np.arange(20) / 5)
+    near, far = curve(val_loss, val_loss, 0.26), curve(val_loss, val_loss, 0.9)
+    assert [*line_of(near.axes[0], "constant answer: 0.26").get_ydata()] == [0.26, 0.26]
+    assert not len(line_of(far.axes[0], "constant answer: 0.9, above").get_ydata())
+    assert far.axes[0].get_ylim()[1] < 0.3
+    exploded = curve([1e9, 1e5, 1e4, 1e4], [1e9, 1e5, 1e4, 1e4], 1.0)
+    assert exploded.axes[0].get_yscale() == "log"
 
 
 @pytest.mark.parametrize("losses", [[0.5], [float("nan")], [0.5, float("nan")], [1e9, 0.1, 0.1]])

@@ -58,3 +58,14 @@ def test_the_same_table_is_prepared_the_same(table):
     for part, same in zip(first.parts, again.parts, strict=True):
         pd.testing.assert_frame_equal(part, same)
     assert sum(map(len, first.parts)) == len(first.table)
+
+
+def test_a_target_whose_labels_are_not_declared_is_answered_with_the_line_to_add(table):
+    table["default"] = table["default"].map({0: "paid", 1: "late"})
+    line = r'declare classes=\("paid", "late"\)'
+    with pytest.raises(DataRefused, match=line):
+        prepared(loans(), table)
+    table.loc[:2, "default"] = "a name"  # of too few rows to be said
+    with pytest.raises(DataRefused, match="target is one of 0, 1") as refused:
+        prepared(loans(), table)
+    assert "a name" not in str(refused.value)

@@ -43,6 +43,7 @@ def test_every_epoch_is_tracked_once_at_its_step(credit_run, client):
     metrics = client.get_run(credit_run.run_id).data.metrics
     assert metrics["best_val_loss"] == min(val_losses)
     assert metrics["best_epoch"] == int(np.argmin(val_losses)) + 1
+    assert metrics["best_val_loss"] < metrics["constant_val_loss"] < 0.7
 
 
 def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):

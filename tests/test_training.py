@@ -22,6 +22,7 @@ from modelling.training.training_loop import (
     _callbacks,
     _optimizer,
     _row_weights,
+    loss_of_constant,
     train_network,
 )
 
@@ -301,6 +302,18 @@ def test_the_validation_loss_is_that_of_the_rows_whatever_the_penalty():
     error = np.mean((predicted - validation.target) ** 2)
     assert history.metrics["val_loss"][-1] == pytest.approx(error, rel=1e-5)
     assert history.metrics["loss"][-1] > 1.2 * error
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_the_constant_answer_is_the_best_that_knows_no_column(weights):
+    """The share of the positives, as they are weighted in training."""
+    target = np.repeat([0, 1], [90, 10])
+    use_case = declared("binary", class_weights=weights)
+    answer = 0.1 if weights == "none" else 0.5
+    expected = -np.mean(np.where(target, np.log(answer), np.log(1 - answer)))
+    assert loss_of_constant(target, target, use_case) == pytest.approx(expected)
+    numbers = np.float32([1, 2, 6])
+    assert loss_of_constant(numbers, numbers + 1, declared("regression")) == pytest.approx(17 / 3)
 
 
 def test_balanced_classes_weigh_the_same():
