@@ -19,8 +19,8 @@ FINDINGS = {
     "undertrained": "Undertrained: val_loss can still fall, train longer",
     "jagged": "Jagged: the training loss jumps, take smaller steps",
     "overfitting": "Overfitting: val_loss rises again while the training loss falls on",
-    "diverged": "Diverged: the training loss grew, take much smaller steps",
-    "stuck": "Stuck: the losses end where they began",
+    "diverged": "Diverged: the training loss exploded, take much smaller steps",
+    "stuck": "Stuck: the network has learnt nothing",
 }
 LOSSES: dict[Problem, str] = {
     "regression": "mean squared\nerror",
