@@ -55,6 +55,41 @@ def test_probabilities_that_are_right_are_left_alone(outcomes):
     assert fit_calibration(happened, truth, CREDIT)["method"] == "none"
 
 
+def log_loss_of(happened, probabilities):
+    return -np.log(np.where(happened, probabilities, 1 - probabilities)).mean()
+
+
+@pytest.mark.parametrize("distorted", [lambda p: p, lambda p: p**4 / (p**4 + (1 - p) ** 4)])
+def test_on_few_rows_calibration_does_not_make_the_log_loss_of_fresh_rows_worse(distorted):
+    """200 validation rows, ten times. A step function of so few would follow their noise."""
+    changes, methods = [], set()
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        truth = generator.beta(2, 5, 20_200)
+        happened, outputs = generator.random(20_200) < truth, distorted(truth)
+        state = fit_calibration(happened[:200].astype(np.int64), outputs[:200], CREDIT)
+        after = calibrated(outputs[200:], state)
+        changes.append(
+            log_loss_of(happened[200:], after) - log_loss_of(happened[200:], outputs[200:])
+        )
+        methods.add(state["method"])
+    assert "isotonic" not in methods
+    assert np.mean(changes) <= 0.001
+    assert max(changes) < 0.02
+
+
+def test_rows_told_apart_without_an_error_do_not_make_a_model_certain():
+    happened = np.repeat([0, 1], 15)
+    state = fit_calibration(happened, np.where(happened, 0.6, 0.4), CREDIT)
+    assert 0.7 < calibrated(np.array([0.6]), state)[0] < 0.97
+
+
+def test_calibration_never_turns_the_order_of_a_model_around():
+    outputs = np.linspace(0.05, 0.95, 400)
+    happened = (np.arange(400) % 10 > outputs * 10).astype(np.int64)
+    assert np.diff(calibrated(outputs, fit_calibration(happened, outputs, CREDIT))).min() > 0
+
+
 def test_temperature_sharpens_what_was_too_timid():
     generator = np.random.default_rng(1)
     truth = generator.dirichlet(np.full(3, 0.4), 5000)

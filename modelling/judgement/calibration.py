@@ -15,17 +15,20 @@ from modelling.judgement.metrics.forecasts import level_shift
 from modelling.scorer.scoring import calibrated, log_odds
 
 FOLDS = 5
+# A step function of a few hundred rows follows their noise: two numbers are all that they can fit.
+ISOTONIC_FROM_ROWS = 1000
 NONE: dict[str, Any] = {"method": "none"}
 
 
 def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) -> dict[str, Any]:
     """Choose a calibration, and fit it, on validation rows.
 
-    For probabilities of two classes: none, temperature, Platt or isotonic; of more classes: none or
-    temperature. Each is cross-validated inside the validation rows; one that does not lower the log
-    loss by more than a standard error is noise, and none is kept. Each point of an isotonic curve
-    comes from ``minimum_rows_per_value`` rows or more. For log variances: the level at which QLIKE
-    is lowest. For other values: none.
+    For probabilities of two classes: none, temperature, Platt or, from ``ISOTONIC_FROM_ROWS`` rows
+    on, isotonic; of more classes: none or temperature. Each is cross-validated inside the
+    validation rows; one that does not lower the log loss by more than a standard error is noise,
+    and none is kept. Nor is one that turns the order of the probabilities around. Each point of an
+    isotonic curve comes from ``minimum_rows_per_value`` rows or more. For log variances: the level
+    at which QLIKE is lowest. For other values: none.
 
     Parameters
     ----------
@@ -52,8 +55,11 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
         if use_case.target_kind == "value":
             return NONE
         return {"method": "level", "offset": level_shift(target, outputs)}
-    isotonic = partial(_isotonic, least=use_case.minimum_rows_per_value)
-    methods = (_temperature, _platt, isotonic) if outputs.ndim == 1 else (_temperature,)
+    methods: list[Any] = [_temperature]
+    if outputs.ndim == 1:
+        methods.append(_platt)
+        if len(target) >= ISOTONIC_FROM_ROWS:
+            methods.append(partial(_isotonic, least=use_case.minimum_rows_per_value))
     smallest = np.bincount(target.astype(np.intp)).min()
     if smallest < 2 * FOLDS:
         return NONE
@@ -62,7 +68,8 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
     gain = _log_losses(target, outputs) - losses[best]
     if gain.mean() <= gain.std() / np.sqrt(len(gain)):
         return NONE
-    return best(target, outputs)
+    fitted: dict[str, Any] = best(target, outputs)
+    return fitted if fitted.get("slope", 1.0) > 0 else NONE
 
 
 def _cross_validated_losses(method: Any, target: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -75,22 +82,41 @@ def _cross_validated_losses(method: Any, target: np.ndarray, outputs: np.ndarray
 
 
 def _log_losses(target: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    if outputs.ndim == 1:
-        outputs = np.column_stack([1 - outputs, outputs])
-    return -np.log(outputs[np.arange(len(target)), target.astype(np.intp)].clip(1e-12))
+    of_class = _by_class(outputs)[np.arange(len(target)), target.astype(np.intp)]
+    return -np.log(of_class.clip(1e-12))
+
+
+def _by_class(outputs: np.ndarray) -> np.ndarray:
+    return np.column_stack([1 - outputs, outputs]) if outputs.ndim == 1 else outputs
+
+
+def _soft_targets(target: np.ndarray, classes: int) -> np.ndarray:
+    """(n, classes): the class of a row is less than certain, the fewer rows it has the less.
+
+    Platt (1999), section 2.2. Otherwise a few rows that a network tells apart without an error
+    would make its probabilities as steep as they can be.
+    """
+    rows = np.bincount(target.astype(np.intp), minlength=classes)[target.astype(np.intp)]
+    of_own = np.eye(classes)[target.astype(np.intp)] * rows[:, None]
+    return (of_own + 1) / (rows + classes)[:, None]
 
 
 def _temperature(target: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    wanted = _soft_targets(target, 2 if outputs.ndim == 1 else outputs.shape[1])
+
     def loss(log_slope: float) -> float:
         state = {"method": "temperature", "slope": np.exp(log_slope)}
-        return float(_log_losses(target, calibrated(outputs, state)).mean())
+        logs = np.log(_by_class(calibrated(outputs, state)).clip(1e-12))
+        return float(-(wanted * logs).sum(axis=1).mean())
 
     slope = np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)
     return {"method": "temperature", "slope": float(slope)}
 
 
 def _platt(target: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-    fitted = LogisticRegression(C=1e6).fit(log_odds(probabilities)[:, None], target)
+    odds, wanted = np.tile(log_odds(probabilities)[:, None], (2, 1)), _soft_targets(target, 2)
+    happened = np.repeat([0, 1], len(target))
+    fitted = LogisticRegression(C=1e6).fit(odds, happened, sample_weight=wanted.T.ravel())
     slope, offset = fitted.coef_[0, 0], fitted.intercept_[0]
     return {"method": "platt", "slope": float(slope), "offset": float(offset)}
 
