@@ -17,6 +17,7 @@ Need = Literal[
     "costs.amount",
     "decision.method alert_budget",
     "derived.method price_history",
+    "lags",
     "ordered=True",
     "target_kind log_variance",
 ]

@@ -1,6 +1,6 @@
 """The declaration of a use case: one typed schema for files, flow parameters and flags."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -35,7 +35,7 @@ from modelling.declaration.declared_judgement import (
     LeastCost,
 )
 from modelling.declaration.model_card import ModelCard
-from modelling.declaration.named_columns import check_named_columns, named_columns
+from modelling.declaration.named_columns import NamedColumn, check_named_columns, named_columns
 from modelling.declaration.names import USE_CASE_PATTERN
 from modelling.declaration.price_names import columns_of, target_name
 from modelling.declaration.search_space import DEFAULT_SPACE, Space, check_search_space
@@ -72,13 +72,38 @@ class Preprocessing(Declaration):
 
 
 class Network(Declaration):
-    """The hidden layers; ``hidden_units=()`` is a linear model, a single-layer perceptron."""
+    """The hidden layers; ``hidden_units=()`` is a linear model, a single-layer perceptron.
+
+    With ``linear_skip`` the features also lead straight to the output of a regression: the network
+    begins as ridge regression, and its layers learn what that leaves.
+    """
 
     hidden_units: tuple[PositiveInt, ...] = (64, 32)
     activation: Activation = "relu"
     dropout: Share = 0.1
     batch_normalisation: bool = False
     l2: Annotated[float, Field(ge=0)] = 0.0
+    linear_skip: bool = False
+
+
+def _with_defaults(given: Any, **defaults: Any) -> Any:
+    """A part of a declaration with other defaults for what is not given in it."""
+    if isinstance(given, Declaration):
+        rest = {name: of for name, of in defaults.items() if name not in given.model_fields_set}
+        return given.model_copy(update=rest)
+    return {**defaults, **given} if isinstance(given, Mapping) else given
+
+
+def _defaults_of_series(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """What comes next depends on the last values nearly linearly, also beyond those of training; a
+    log variance on the logs of variances."""
+    preprocessing, network = declared.get("preprocessing", {}), declared.get("network", {})
+    if declared.get("target_kind") == "log_variance":
+        preprocessing = _with_defaults(preprocessing, keep_plain=False)
+    return {
+        "preprocessing": _with_defaults(preprocessing, piecewise_bins=0),
+        "network": _with_defaults(network, linear_skip=True),
+    }
 
 
 def _devices_of_one_machine(devices: Any) -> Any:
@@ -128,9 +153,14 @@ class UseCase(Declaration):
     labels that are not named. The loss and the output follow from
     ``problem``: linear + mean squared error; sigmoid + binary cross-entropy, decided by
     ``decision``; softmax + sparse categorical cross-entropy, decided by argmax. A target of kind
-    ``log_variance`` is also judged by QLIKE. ``headline`` metrics get an interval and a comparison
-    with each of ``baselines``; runs are compared by the first of them. The first baseline is the
-    naive one.
+    ``log_variance`` is also judged by QLIKE. ``lags`` names the columns that hold the target's last
+    values, the latest first (of a day, a week, a month): in its unit, or as variances where it is
+    the log of one. With them a regression has the baselines ``random_walk`` and ``log_har``. There,
+    and for log variances, ``preprocessing.piecewise_bins`` is 0 and ``network.linear_skip`` true
+    unless declared; for log variances ``preprocessing.keep_plain`` is false, too.
+
+    ``headline`` metrics get an interval and a comparison with each of ``baselines``; runs are
+    compared by the first of them. The first baseline is the naive one.
 
     ``derived`` columns are computed from other rows, before the table is validated and split; they
     may be declared among ``columns`` and as ``target`` like those of the source. ``search`` is the
@@ -161,6 +191,7 @@ class UseCase(Declaration):
     network: Network = Network()
     training: Training = Training()
     target_kind: Literal["value", "log_variance"] = "value"
+    lags: tuple[str, ...] = ()
     ordered: bool = False
     headline: tuple[HeadlineName, ...] = ()
     baselines: tuple[BaselineName, ...] = ("constant", "linear", "boosting")
@@ -181,11 +212,14 @@ class UseCase(Declaration):
             return declared
         classes = {"classes": (0, 1)} if declared.get("problem") == "binary" else {}
         headline = {"headline": default_headline(declared.get("problem", ""))}
-        return {**classes, **headline, **declared}
+        is_series = declared.get("target_kind") == "log_variance" or declared.get("lags")
+        of_series = _defaults_of_series(declared) if is_series else {}
+        return {**classes, **headline, **declared, **of_series}
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "UseCase":
         self._check_columns()
+        self._check_series()
         self._check_leaks()
         self._check_classes()
         self._check_metrics()
@@ -223,6 +257,16 @@ class UseCase(Declaration):
                 raise ValueError(f"{setting}: '{rule.low}' and '{rule.high}' are of two kinds")
             if isinstance(rule, TargetRate) and self.problem == "multiclass":
                 raise ValueError(f"{setting}: a target_rate is of two classes, or of a number")
+
+    def _check_series(self) -> None:
+        kinds = {column.name: str(column.kind) for column in self.columns}
+        named = [NamedColumn("lags", name, ("number",)) for name in self.lags]
+        check_named_columns(named, kinds)
+        if self.lags and isinstance(self.derived, PriceHistory):
+            raise ValueError("lags: those of a price_history are its derived.lags_days: remove it")
+        if self.problem != "regression" and (self.lags or self.network.linear_skip):
+            setting = "lags" if self.lags else "network.linear_skip"
+            raise ValueError(f"{setting}: only a regression has one: remove it")
 
     def _check_classes(self) -> None:
         labels = [str(label) for label in self.classes]
@@ -287,7 +331,7 @@ class UseCase(Declaration):
             self._refuse_missing(f"baselines: {name}", baseline.needs)
             if self.problem not in baseline.problems:
                 raise ValueError(f"baselines: {name} is not for a {self.problem} problem")
-            if baseline.reads:
+            if baseline.reads and isinstance(self.derived, PriceHistory):
                 self._refuse_unreadable_prices(baseline)
 
     def _refuse_missing(self, setting: str, needs: Iterable[Need]) -> None:
@@ -383,10 +427,16 @@ class UseCase(Declaration):
             "costs.amount": self.costs is not None and self.costs.amount is not None,
             "decision.method alert_budget": isinstance(self.decision, AlertBudget),
             "derived.method price_history": isinstance(self.derived, PriceHistory),
+            "lags": bool(self.lags) or isinstance(self.derived, PriceHistory),
             "ordered=True": self.ordered,
             "target_kind log_variance": self.target_kind == "log_variance",
         }
         return frozenset(need for need, is_fulfilled in has.items() if is_fulfilled)
+
+    @property
+    def is_autoregressive(self) -> bool:
+        """Whether past values of the target are among the columns."""
+        return bool(self.lags) or self.target_kind == "log_variance"
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -16,12 +16,13 @@ from sklearn.preprocessing import (
 )
 
 from modelling.data.absurd_values import plausible_limit
-from modelling.declaration import Column, Preprocessing, UseCase
+from modelling.declaration import Column, UseCase
 from modelling.features.microaggregation import microaggregate
 from modelling.features.ratios import ALL_RATIOS_UP_TO, best_ratios, possible_ratios
 from modelling.scorer.scoring import TRANSFORMS, with_ratios
 
 ROWS_PER_BIN = 50
+LARGEST_UNBENT = 0.1
 
 
 def fit_numbers(
@@ -74,7 +75,7 @@ def fit_numbers(
     else:
         filled = values
     blocks, features = [], []
-    for transform, positions in _columns_by_transform(columns, declared):
+    for transform, positions in _columns_by_transform(columns, use_case):
         block = _fit_block(filled[:, positions], grouped[:, positions], transform, use_case)
         blocks.append({**block, "columns": positions})
         suffix = "" if transform == "none" else f" ({transform})"
@@ -104,11 +105,10 @@ def _clip_implausible(values: np.ndarray) -> np.ndarray:
     return np.clip(values, -limits, limits) if len(limits) else values
 
 
-def _columns_by_transform(
-    columns: list[Column], declared: Preprocessing
-) -> list[tuple[str, list[int]]]:
+def _columns_by_transform(columns: list[Column], use_case: UseCase) -> list[tuple[str, list[int]]]:
     """Each transformation with the positions of its columns; untransformed columns come first."""
-    chosen = [column.transform or declared.transform for column in columns]
+    declared = use_case.preprocessing
+    chosen = [_transform_of(column, use_case) for column in columns]
     kept_plain = [
         p for p, transform in enumerate(chosen) if declared.keep_plain or transform == "none"
     ]
@@ -117,6 +117,16 @@ def _columns_by_transform(
         if positions := [p for p, of_column in enumerate(chosen) if of_column == transform]:
             groups.append((transform, positions))
     return groups
+
+
+def _transform_of(column: Column, use_case: UseCase) -> str:
+    """Its own, or that of all columns; but beside the log of a variance a number that may be below
+    zero is a log, too, and there is no log of logs."""
+    transform = column.transform or use_case.preprocessing.transform
+    is_size = column.minimum is not None and column.minimum >= 0
+    if use_case.target_kind == "log_variance" and transform == "log" and not is_size:
+        return column.transform or "none"
+    return transform
 
 
 def _fit_block(
@@ -133,6 +143,8 @@ def _fit_block(
         parameters = fitted.fit(grouped).quantiles_.T.tolist()
     elif transform == "yeo_johnson":
         parameters = PowerTransformer(standardize=False).fit(filled).lambdas_.tolist()
+    elif transform == "log" and ((units := _units_of_logs(grouped)) != 1).any():
+        parameters = units.tolist()
     transformed = TRANSFORMS[transform](filled, np.array(parameters))
     ends = np.stack([grouped.min(axis=0), grouped.max(axis=0)])
     ends = TRANSFORMS[transform](ends, np.array(parameters))
@@ -141,7 +153,10 @@ def _fit_block(
     # `clip` scaled units, since otherwise one outlier would dominate all other rows.
     lowest, highest = (ends - offset) / scale
     if declared.clip is not None and declared.scaling == "standard":
-        lowest, highest = lowest.clip(-declared.clip), highest.clip(max=declared.clip)
+        bounds = np.full_like(scale, declared.clip)
+        if use_case.is_autoregressive:  # what depends linearly on its past does so beyond it, too
+            lowest, highest = -bounds, bounds
+        lowest, highest = np.maximum(lowest, -bounds), np.minimum(highest, bounds)
     return {
         "transform": transform,
         "parameters": parameters,
@@ -150,6 +165,18 @@ def _fit_block(
         "lowest": lowest.tolist(),
         "highest": highest.tolist(),
     }
+
+
+def _units_of_logs(grouped: np.ndarray) -> np.ndarray:
+    """What counts as 1 in the log1p of each column of ``grouped`` (n, c): usually 1.
+
+    The log1p of numbers below a tenth, such as the variances of a day, is hardly bent: it would say
+    nothing that the plain number does not. There it is a tenth of the smallest one above zero.
+    """
+    sizes = np.abs(grouped)
+    smallest = np.where(sizes > 0, sizes, np.inf).min(axis=0)
+    is_tiny = (sizes.max(axis=0) < LARGEST_UNBENT) & np.isfinite(smallest)
+    return np.where(is_tiny, smallest / 10, 1.0)
 
 
 def _fit_piecewise(

@@ -62,6 +62,8 @@ def baseline_inputs(
         transform=features.transformer.transform,
         directions={c.name: SIGNS[c.direction] for c in use_case.features if c.direction},
         prices=price_series(table, parts, use_case),
+        lags=use_case.lags,
+        is_log_variance=use_case.target_kind == "log_variance",
     )
 
 

@@ -151,9 +151,11 @@ def _identity(values: np.ndarray, _: np.ndarray) -> np.ndarray:
     return values
 
 
-def _log(values: np.ndarray, _: np.ndarray) -> np.ndarray:
-    """log1p with the sign of the value: monotone, and linear near zero."""
-    return np.sign(values) * np.log1p(np.abs(values))
+def _log(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """log1p with the sign of the value: monotone, and linear near zero, up to about the ``units``
+    (columns,); without any, as in older models, up to 1."""
+    sizes = np.abs(values) / units if len(units) else np.abs(values)
+    return np.sign(values) * np.log1p(sizes)
 
 
 def _quantile(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

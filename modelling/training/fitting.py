@@ -55,6 +55,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         Where the devices of the machine do not fit the declaration.
     """
     from modelling.training.checkpoints import Checkpoints
+    from modelling.training.linear_skip import begin_as_ridge
     from modelling.training.mirrored_training import on_declared_devices
     from modelling.training.network import (
         build_network,
@@ -72,6 +73,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
     listeners: list[OnEpoch] = [*on_epoch, pruning]
     with on_declared_devices(use_case.training):
         network = build_network(use_case, features.shape[1], job.train.target, job.directions)
+        begin_as_ridge(network, job.train)
         history = train_network(
             network, job.train, job.validation, use_case, listeners, checkpoints
         )

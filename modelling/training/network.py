@@ -12,6 +12,7 @@ from keras import layers
 from modelling.declaration import Network, UseCase
 from modelling.training import features_first
 from modelling.training.dropout import CounterDropout
+from modelling.training.linear_skip import LINEAR_SKIP
 from modelling.training.monotone_weights import ALIKE, Bounds, Signed, kinds_of_units
 
 ROWS_PER_BATCH = 65_536
@@ -58,7 +59,7 @@ def build_network(
     keras.config.set_dtype_policy(use_case.training.precision)
     inputs = layers.Input((feature_count,), name="features")
     hidden = inputs
-    kinds = directions if directions is not None and directions.any() else None
+    towards = kinds = directions if directions is not None and directions.any() else None
     for number, units in enumerate(declared.hidden_units, start=1):
         name, sources = f"hidden_{number}", kinds
         kinds = None if sources is None else kinds_of_units(units)
@@ -78,6 +79,19 @@ def build_network(
         dtype="float32",  # also in mixed precision: float16 has too few digits for a probability
         name="output",
     )
+    if declared.linear_skip:
+        straight = _dense(
+            inputs,
+            len(bias),
+            members,
+            initial=GLOROT,
+            generator=generator,
+            bounds=None if towards is None else Bounds(towards, [ALIKE] * len(bias)),
+            use_bias=False,
+            dtype="float32",
+            name=LINEAR_SKIP,
+        )
+        outputs = layers.Add(dtype="float32", name="output_with_skip")([outputs, straight])
     if members > 1:
         mean = layers.GlobalAveragePooling1D(dtype="float32", name=MEAN_OF_MEMBERS)
         outputs = mean(outputs)

@@ -65,6 +65,10 @@ class BaselineInputs:
         fall; others are not in it.
     prices : PriceSeries, optional
         Where the columns are derived from a price history.
+    lags : tuple of str
+        The columns of the target's last values, the latest first, where they are declared.
+    is_log_variance : bool
+        Whether the target is the log of a variance.
     """
 
     problem: Problem
@@ -78,6 +82,8 @@ class BaselineInputs:
     transform: Callable[["pd.DataFrame"], np.ndarray]
     directions: Mapping[str, int] = field(default_factory=dict)
     prices: PriceSeries | None = None
+    lags: tuple[str, ...] = ()
+    is_log_variance: bool = False
 
     @property
     def train_target(self) -> np.ndarray:

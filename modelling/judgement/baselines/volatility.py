@@ -18,6 +18,7 @@ from modelling.judgement.baselines.baseline import (
     PriceColumns,
     PriceSeries,
 )
+from modelling.judgement.baselines.lags import log_har_on_lags, repeat_last_lag
 
 # The decay factor of daily data in RiskMetrics: Technical Document, 4th edition (1996), chapter 5.
 DECAY_DAILY = 0.94
@@ -148,9 +149,17 @@ def mean_expected_variance(
 
 
 def _volatility_baseline(
-    name: str, title: str, forecast: Callable[[PriceSeries], np.ndarray], reads: PriceColumns
+    name: str,
+    title: str,
+    forecast: Callable[[PriceSeries], np.ndarray],
+    reads: PriceColumns,
+    of_lags: Callable[[BaselineInputs], BaselineOutputs] | None = None,
 ) -> Baseline:
+    """A forecast of a price history or, with ``of_lags``, of any target with declared lags."""
+
     def fit(inputs: BaselineInputs) -> BaselineOutputs:
+        if of_lags is not None and inputs.prices is None:
+            return of_lags(inputs)
         assert inputs.prices is not None  # the declaration sees to it
         forecasts = forecast(inputs.prices)
         return BaselineOutputs(forecasts[inputs.prices.validation], forecasts[inputs.prices.test])
@@ -160,14 +169,14 @@ def _volatility_baseline(
         problems=("regression",),
         title=title,
         fit=fit,
-        needs=("derived.method price_history",),
+        needs=("derived.method price_history" if of_lags is None else "lags",),
         reads=(reads,),
     )
 
 
 BASELINES = (
-    _volatility_baseline("random_walk", "random walk", random_walk, "variances"),
+    _volatility_baseline("random_walk", "random walk", random_walk, "variances", repeat_last_lag),
     _volatility_baseline("riskmetrics_ewma", "RiskMetrics", riskmetrics_ewma, "returns"),
-    _volatility_baseline("log_har", "log HAR", log_har, "log_variances"),
+    _volatility_baseline("log_har", "log HAR", log_har, "log_variances", log_har_on_lags),
     _volatility_baseline("garch", "GARCH(1,1)", garch, "returns"),
 )
