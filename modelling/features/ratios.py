@@ -11,13 +11,13 @@ from modelling.scorer.scoring import with_ratios
 
 ColumnPair = tuple[int, int]
 
-# The 28 ratios of eight amounts are all kept: training on them is cheap. The number of ratios grows
-# with the square of that of the amounts, and each becomes about twenty features.
-ALL_RATIOS_UP_TO = 28
-ROWS_PER_RATIO = 50
-ROWS_RANKED = 4000
-TARGET_BINS = 10
+ROWS_JUDGED = 8000
+BINS = 10
+FOLDS = 5
+ROWS_OF_PRIOR = 10  # as many rows without an effect are added to each bin
+STANDARD_ERRORS = 2.0
 PAIRS_PER_BATCH = 64
+CANDIDATES = 100  # of more pairs, those with the largest gains alone
 
 
 def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[ColumnPair]:
@@ -53,78 +53,116 @@ def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[Colum
 def best_ratios(
     values: np.ndarray, pairs: list[ColumnPair], target: np.ndarray
 ) -> list[ColumnPair]:
-    """The ``pairs`` whose ratio separates the target better than both of its columns do.
+    """The ``pairs`` whose ratio says something of the target that the columns alone do not.
+
+    A cheap model, additive in tenths of each column, is fitted to the target. The ratio that
+    explains most of what it leaves is taken, and the next one has to explain what is left then: as
+    long as the gain on rows that it was not fitted on is beyond two standard errors. A ratio
+    without a gain makes a network only overfit.
 
     Parameters
     ----------
     values : (n, c)
         Training rows; NaN is missing.
     pairs : list of (int, int)
-        From ``possible_ratios``; at least one.
+        From ``possible_ratios``; may be empty.
     target : (n,)
-        Class codes, or floats, which are cut into tenths.
+        Class codes, or floats.
 
     Returns
     -------
     list of (int, int)
-        In the order of ``pairs``. At most as many as there are amounts and as
-        ``n / ROWS_PER_RATIO``, but up to ``ALL_RATIOS_UP_TO`` in any case.
+        In the order of ``pairs``; at most as many as there are amounts. The same for the same rows.
     """
-    amounts = len({position for pair in pairs for position in pair})
-    ratio_count = max(ALL_RATIOS_UP_TO, min(amounts, len(values) // ROWS_PER_RATIO))
-    gains = _gains(values, pairs, target)
-    order = np.argsort(-gains, kind="stable")[:ratio_count]
-    return [pairs[number] for number in np.sort(order) if gains[number] > 0]
+    if not pairs or len(values) < 2 * FOLDS:
+        return []
+    rows, outcome = _judged_rows(target)
+    values, fold = values[rows], np.arange(len(rows)) % FOLDS
+    left = _left_by_columns(_codes(values), outcome, fold)
+    codes = np.concatenate(
+        [
+            _codes(_quotients(values, pairs[i : i + PAIRS_PER_BATCH]))
+            for i in range(0, len(pairs), PAIRS_PER_BATCH)
+        ]
+    )
+    alone = [_gain(left, _explained(code, left, fold))[0] for code in codes]
+    candidates = list(np.argsort(-np.array(alone), kind="stable")[:CANDIDATES])
+    most, chosen = len({position for pair in pairs for position in pair}), []
+    while candidates and len(chosen) < most:
+        explained = [_explained(codes[number], left, fold) for number in candidates]
+        gains = [_gain(left, of_ratio) for of_ratio in explained]
+        best = int(np.argmax([gain for gain, _ in gains]))
+        if gains[best][0] <= STANDARD_ERRORS * gains[best][1]:
+            break
+        left = left - explained[best]
+        chosen.append(candidates.pop(best))
+    return [pairs[number] for number in sorted(chosen)]
 
 
-def _gains(values: np.ndarray, pairs: list[ColumnPair], target: np.ndarray) -> np.ndarray:
-    """The effect size of each ratio minus that of the better of its two columns: (pairs,)."""
-    classes = _classes(target)
-    rows = _rows_of_every_class(classes)
-    values, membership = values[rows], np.eye(classes.max() + 1)[classes[rows]]
-    column_effects = _rank_effect_sizes(values, membership)
-    gains = []
-    for first in range(0, len(pairs), PAIRS_PER_BATCH):
-        batch = pairs[first : first + PAIRS_PER_BATCH]
-        over, under = (list(side) for side in zip(*batch, strict=True))
-        with np.errstate(over="ignore"):
-            quotients = with_ratios(values, batch)[:, values.shape[1] :]
-        gains.append(
-            _rank_effect_sizes(quotients, membership)
-            - np.maximum(column_effects[over], column_effects[under])
-        )
-    return np.concatenate(gains)
+def _judged_rows(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Up to ``ROWS_JUDGED`` row numbers, and what is explained of them (rows, outcomes).
 
-
-def _rank_effect_sizes(values: np.ndarray, membership: np.ndarray) -> np.ndarray:
-    """Eta squared of each column's ranks: the share of their variance between classes, (c,).
-
-    The effect size of the test of Kruskal and Wallis (1952); for two classes it grows with the
-    distance of the ROC AUC from 0.5. ``membership`` (n, classes) is 1 for the class of a row.
-    Missing values get the mean rank; a constant column has 0.
+    Of classes equally many rows if there are: a proportional sample would have almost no frauds. Of
+    a number its ranks, which a few huge values can't rule.
     """
-    columns = np.ascontiguousarray(values.T)  # each column is sorted by itself
-    missing = np.isnan(columns)
-    ranks = rankdata(np.where(missing, np.inf, columns), axis=1)
-    known = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
-    ranks = np.where(missing, 0.0, ranks - (known + 1) / 2)
-    between = ((ranks @ membership) ** 2 / membership.sum(axis=0)).sum(axis=1)
-    whole = (ranks**2).sum(axis=1)
-    return np.divide(between, whole, out=np.zeros_like(between), where=whole > 0)
-
-
-def _classes(target: np.ndarray) -> np.ndarray:
-    """The classes as codes (n,); a number is cut into tenths of its distribution."""
-    if not np.issubdtype(target.dtype, np.floating):
-        return np.unique(target, return_inverse=True)[1]
-    edges = np.unique(np.quantile(target, np.linspace(0, 1, TARGET_BINS + 1)[1:-1]))
-    return np.unique(np.searchsorted(edges, target, side="right"), return_inverse=True)[1]
-
-
-def _rows_of_every_class(classes: np.ndarray) -> np.ndarray:
-    """About ``ROWS_RANKED`` row numbers, equally many of each class if there are: a proportional
-    sample would have almost no frauds."""
+    if np.issubdtype(target.dtype, np.floating):
+        rows = np.arange(len(target))[:: -(-len(target) // ROWS_JUDGED)]
+        ranks = rankdata(target[rows]) / len(rows)
+        return rows, (ranks - ranks.mean())[:, None]
+    classes = np.unique(target, return_inverse=True)[1]
     of_each = [np.flatnonzero(classes == code) for code in range(classes.max() + 1)]
-    most = max(ROWS_RANKED // len(of_each), 1)
-    steps = [max(-(-len(rows) // most), 1) for rows in of_each]
-    return np.concatenate([rows[::step] for rows, step in zip(of_each, steps, strict=True)])
+    most = max(ROWS_JUDGED // len(of_each), 1)
+    rows = np.sort(np.concatenate([rows[:: max(-(-len(rows) // most), 1)] for rows in of_each]))
+    membership = np.eye(len(of_each))[classes[rows]][:, -max(len(of_each) - 1, 1) :]
+    return rows, membership - membership.mean(axis=0)
+
+
+def _quotients(values: np.ndarray, pairs: list[ColumnPair]) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return with_ratios(values, pairs)[:, values.shape[1] :]
+
+
+def _codes(values: np.ndarray) -> np.ndarray:
+    """The tenth of its column in which each value lies, (c, n): 0 to 9, 10 where it is missing.
+
+    Equal values have the same code.
+    """
+    columns = np.ascontiguousarray(values.T)
+    missing = np.isnan(columns)
+    below = rankdata(np.where(missing, np.inf, columns), method="min", axis=1) - 1
+    known = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
+    codes = np.minimum(below * BINS // known, BINS - 1)
+    return np.where(missing, BINS, codes).astype(np.int8)
+
+
+def _left_by_columns(codes: np.ndarray, outcome: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """What an additive model of the columns' ``codes`` (c, n), fitted on the other folds, leaves of
+    the ``outcome`` (n, outcomes)."""
+    is_code = np.eye(BINS + 1, dtype=np.float32)[codes]  # (c, n, codes)
+    dummies = is_code.transpose(1, 0, 2).reshape(len(outcome), -1)
+    left = np.empty_like(outcome)
+    for number in range(FOLDS):
+        fitted_on, held_out = dummies[fold != number], fold == number
+        moments = fitted_on.T @ fitted_on + ROWS_OF_PRIOR * np.eye(dummies.shape[1])
+        weights = np.linalg.solve(moments, fitted_on.T @ outcome[~held_out])
+        left[held_out] = outcome[held_out] - dummies[held_out] @ weights
+    return left
+
+
+def _explained(codes: np.ndarray, left: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The mean of ``left`` (n, outcomes) in the bin of each row, of the rows of other folds."""
+    cells = codes.astype(np.intp) * FOLDS + fold
+    size = ((BINS + 1) * FOLDS,)
+    rows = np.bincount(cells, minlength=size[0]).reshape(-1, FOLDS)
+    others = rows.sum(axis=1, keepdims=True) - rows + ROWS_OF_PRIOR
+    means = []
+    for outcome in left.T:
+        sums = np.bincount(cells, outcome, size[0]).reshape(-1, FOLDS)
+        means.append(((sums.sum(axis=1, keepdims=True) - sums) / others).ravel()[cells])
+    return np.column_stack(means)
+
+
+def _gain(left: np.ndarray, explained: np.ndarray) -> tuple[float, float]:
+    """By how much the squared error falls, and the standard error of that."""
+    gains = (left**2 - (left - explained) ** 2).sum(axis=1)
+    return float(gains.mean()), float(gains.std() / np.sqrt(len(gains)))

@@ -29,19 +29,14 @@ def log_har_on_lags(inputs: BaselineInputs) -> BaselineOutputs:
     from sklearn.linear_model import LinearRegression
 
     terms, target = lag_terms(inputs), inputs.train_target.astype(np.float64)
-    if inputs.is_log_variance or not _all_above_zero(target, terms(inputs.train)):
-        fitted = LinearRegression().fit(terms(inputs.train), target)
-        return BaselineOutputs(
-            *(fitted.predict(terms(p)) for p in (inputs.validation, inputs.test))
-        )
-    smallest = np.minimum(target.min(), terms(inputs.train).min(axis=0))
-
-    def logs(part: "pd.DataFrame") -> np.ndarray:
-        return np.log(np.maximum(terms(part), smallest))
-
-    fitted = LinearRegression().fit(logs(inputs.train), np.log(target))
-    smearing = np.exp(np.log(target) - fitted.predict(logs(inputs.train))).mean()
-    forecasts = (np.exp(fitted.predict(logs(p))) for p in (inputs.validation, inputs.test))
+    train, others = terms(inputs.train), [terms(part) for part in (inputs.validation, inputs.test)]
+    if inputs.is_log_variance or not _all_above_zero(target, train):
+        fitted = LinearRegression().fit(train, target)
+        return BaselineOutputs(*(fitted.predict(lags) for lags in others))
+    smallest = train.min(axis=0)
+    fitted = LinearRegression().fit(np.log(train), np.log(target))
+    smearing = np.exp(np.log(target) - fitted.predict(np.log(train))).mean()
+    forecasts = (np.exp(fitted.predict(_logs(lags, smallest))) for lags in others)
     return BaselineOutputs(*(smearing * forecast for forecast in forecasts))
 
 
@@ -52,26 +47,30 @@ def lag_terms(inputs: BaselineInputs) -> LagTerms:
     values are all above zero, and their logs lie nearer to those of the target. Missing ones get
     the median of the training rows.
     """
-    train = inputs.train[[*inputs.lags]].to_numpy(dtype=np.float64)
-    medians = np.nan_to_num(np.nanmedian(np.where(np.isfinite(train), train, np.nan), axis=0))
-    level = inputs.train_target.mean()
-    is_variance = np.array(
-        [
-            inputs.is_log_variance
-            and _all_above_zero(lag[np.isfinite(lag)])
-            and abs(np.log(median) - level) < abs(median - level)
-            for lag, median in zip(train.T, medians, strict=True)
-        ]
-    )
+    train = _lags(inputs.train, inputs)
+    medians = np.nan_to_num(np.nanmedian(train, axis=0))
+    known = np.where(np.isnan(train), medians, train)
+    smallest, level = known.min(axis=0), inputs.train_target.mean()
+    logs_of_medians = _logs(medians, np.ones(len(medians)))
+    is_nearer = np.abs(logs_of_medians - level) < np.abs(medians - level)
+    is_variance = inputs.is_log_variance & (smallest > 0) & is_nearer
 
     def terms(part: "pd.DataFrame") -> np.ndarray:
-        lags = part[[*inputs.lags]].to_numpy(dtype=np.float64)
-        lags = np.where(np.isfinite(lags), lags, medians)
-        smallest = np.where(is_variance, np.nanmin(train, axis=0), 1.0)
-        logs = np.log(np.maximum(lags, smallest))
-        return np.where(is_variance, logs, lags)
+        lags = _lags(part, inputs)
+        lags = np.where(np.isnan(lags), medians, lags)
+        return np.where(is_variance, _logs(lags, np.where(is_variance, smallest, 1.0)), lags)
 
     return terms
+
+
+def _lags(part: "pd.DataFrame", inputs: BaselineInputs) -> np.ndarray:
+    lags = part[[*inputs.lags]].to_numpy(dtype=np.float64)
+    return np.where(np.isfinite(lags), lags, np.nan)
+
+
+def _logs(values: np.ndarray, smallest: np.ndarray) -> np.ndarray:
+    """What is not above zero counts as the ``smallest`` of training."""
+    return np.log(np.where(values > 0, values, smallest))
 
 
 def _all_above_zero(*values: np.ndarray) -> bool:

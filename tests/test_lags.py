@@ -1,0 +1,162 @@
+"""A table whose columns hold the last values of its target."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from sklearn.linear_model import LinearRegression, Ridge
+from small_models import prepared
+
+from modelling.declaration import (
+    Network,
+    OutOfTime,
+    Preprocessing,
+    Source,
+    UseCase,
+    amount,
+    number,
+    time,
+)
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import preprocess
+from modelling.judgement.baseline_predictions import baseline_inputs
+from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.training.linear_skip import LINEAR_SKIP, begin_as_ridge
+from modelling.training.network import build_network, with_stock_layers
+from use_cases import find_use_case
+
+LAGS = ("rv_day", "rv_week", "rv_month")
+
+
+def realised_volatility(kind=number, **declared) -> UseCase:
+    """As somebody declares it who computed the lags."""
+    usual = {
+        "name": "volatility",
+        "title": "Volatility",
+        "problem": "regression",
+        "target": "rv_next",
+    }
+    usual |= {"source": Source(uri="rv.csv"), "split": OutOfTime(column="day"), "lags": LAGS}
+    usual |= {"target_kind": "log_variance", "baselines": ("constant", "random_walk", "log_har")}
+    lags = (kind(name, **({"unit": None} if kind is amount else {})) for name in LAGS)
+    return UseCase(**{**usual, "columns": (time("day"), *lags), **declared})
+
+
+def log_variances(days: int = 900) -> pd.DataFrame:
+    """A persistent log variance around -9, and its means over a day, a week and a month."""
+    shocks = np.random.default_rng(0).normal(0, 0.5, days + 23)
+    level = np.zeros(days + 23)
+    for day in range(1, len(level)):
+        level[day] = 0.95 * level[day - 1] + shocks[day]
+    variance = pd.Series(np.exp(level + np.random.default_rng(1).normal(-9, 0.5, len(level))))
+    means = {
+        name: np.log(variance.rolling(d).mean()) for name, d in zip(LAGS, (1, 5, 22), strict=True)
+    }
+    table = pd.DataFrame({**means, "rv_next": np.log(variance).shift(-1)}).dropna()
+    return table.assign(day=pd.date_range("2015-01-01", periods=len(table))).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return log_variances()
+
+
+def inputs_of(use_case, table):
+    parts = prepared(use_case, table).parts
+    return baseline_inputs(table, parts, preprocess(parts, use_case), use_case)
+
+
+def test_on_declared_lags_the_random_walk_repeats_and_log_har_is_least_squares(table):
+    inputs = inputs_of(realised_volatility(), table)
+    walk, har = (all_baselines()[name].fit(inputs) for name in ("random_walk", "log_har"))
+    np.testing.assert_array_equal(walk.test, inputs.test["rv_day"])
+    lags = [*LAGS]
+    fitted = LinearRegression().fit(inputs.train[lags].to_numpy(), inputs.train["rv_next"])
+    np.testing.assert_allclose(har.test, fitted.predict(inputs.test[lags].to_numpy()), rtol=1e-9)
+
+
+def test_lags_may_be_variances_where_the_target_is_the_log_of_one(table):
+    """Their logs are regressed, and the network gets them: log1p would leave them as they are."""
+    variances = table.assign(**{name: np.exp(table[name]) for name in LAGS})
+    of_logs = inputs_of(realised_volatility(), table)
+    of_variances = inputs_of(realised_volatility(amount), variances)
+    for name in ("random_walk", "log_har"):
+        ours, theirs = (all_baselines()[name].fit(rows) for rows in (of_variances, of_logs))
+        np.testing.assert_allclose(ours.test, theirs.test, rtol=1e-6)
+    for logs, features in zip(of_logs.train_features.T, of_variances.train_features.T, strict=True):
+        assert np.corrcoef(logs, features)[0, 1] > 0.995
+
+
+def test_a_target_that_is_no_log_is_forecast_in_its_own_unit(table):
+    sales = np.exp(table[[*LAGS, "rv_next"]] + 12).assign(day=table["day"])
+    inputs = inputs_of(realised_volatility(target_kind="value"), sales)
+    har, target = all_baselines()["log_har"].fit(inputs).test, inputs.test["rv_next"]
+    assert np.corrcoef(np.log(har), np.log(target))[0, 1] > 0.6
+    assert har.mean() == pytest.approx(target.mean(), rel=0.3)
+
+
+def test_a_missing_lag_does_not_stop_a_baseline(table):
+    gaps = table.copy()
+    gaps.loc[::7, "rv_week"] = np.nan
+    inputs = inputs_of(realised_volatility(), gaps)
+    assert np.isfinite(all_baselines()["log_har"].fit(inputs).test).all()
+
+
+def test_there_are_no_bins_no_logs_of_logs_and_no_end_at_the_range_of_training(table):
+    use_case = realised_volatility()
+    parts = prepared(use_case, table).parts
+    transformer = preprocess(parts, use_case).transformer
+    assert transformer.feature_names == [*LAGS]
+    calm = parts.train.head(2).assign(**dict.fromkeys(LAGS, parts.train["rv_day"].min() - 1))
+    assert (transformer.transform(calm) < preprocess(parts, use_case).train.features.min(0)).all()
+    as_declared = realised_volatility(
+        preprocessing=Preprocessing(piecewise_bins=4), network=Network(linear_skip=False)
+    )
+    names = preprocess(parts, as_declared).transformer.feature_names
+    assert "rv_day (bin 4)" in names
+    assert not as_declared.network.linear_skip
+    assert override(as_declared, {"network.dropout": 0.2}).preprocessing.piecewise_bins == 4
+    assert realised_volatility(network={"dropout": 0.2}).network == Network(
+        dropout=0.2, linear_skip=True
+    )
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table):
+    use_case = override(realised_volatility(), {"training.members": members})
+    features = preprocess(prepared(use_case, table).parts, use_case)
+    network = build_network(use_case, 3, features.train.target)
+    begin_as_ridge(network, features.train)
+    ridge = Ridge(alpha=1.0).fit(features.train.features, features.train.target)
+    expected = ridge.predict(features.validation.features)
+    for one in (network, with_stock_layers(network)):
+        outputs = np.asarray(one(features.validation.features))[:, 0]
+        np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+def test_the_skip_keeps_a_direction(table):
+    use_case = realised_volatility()
+    features = preprocess(prepared(use_case, table).parts, use_case)
+    network = build_network(use_case, 3, features.train.target, np.array([-1, 0, 0]))
+    begin_as_ridge(network, features.train)
+    kernel = keras.ops.convert_to_numpy(network.get_layer(LINEAR_SKIP).kernel)
+    assert (kernel[:, 0] <= 0).all()
+    assert (kernel[:, 1] != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"lags": ("rv_year",)}, "lags 'rv_year' is not among the columns: declare it"),
+        ({"lags": ("day",)}, "lags 'day' is not of kind number"),
+        ({"problem": "binary", "target_kind": "value"}, "lags: only a regression has one"),
+        ({"lags": (), "target_kind": "value"}, "baselines: random_walk needs lags"),
+        ({"baselines": ("garch",)}, "baselines: garch needs derived.method price_history"),
+    ],
+)
+def test_lags_that_can_not_be_are_refused(wrong, said):
+    with pytest.raises(ValidationError, match=said):
+        realised_volatility(**wrong)
+    with pytest.raises(ValidationError, match="those of a price_history"):
+        UseCase(**{**dict(find_use_case("market_volatility")), "lags": ("log_variance_1_day",)})
