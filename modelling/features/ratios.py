@@ -11,13 +11,13 @@ from modelling.scorer.scoring import with_ratios
 
 ColumnPair = tuple[int, int]
 
-ROWS_JUDGED = 8000
+ROWS_JUDGED = 4000
 BINS = 10
 FOLDS = 5
 ROWS_OF_PRIOR = 10  # as many rows without an effect are added to each bin
 STANDARD_ERRORS = 2.0
 PAIRS_PER_BATCH = 64
-CANDIDATES = 100  # of more pairs, those with the largest gains alone
+CANDIDATES = 50  # of more pairs, those with the largest gains alone
 
 
 def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[ColumnPair]:
@@ -140,12 +140,15 @@ def _left_by_columns(codes: np.ndarray, outcome: np.ndarray, fold: np.ndarray) -
     the ``outcome`` (n, outcomes)."""
     is_code = np.eye(BINS + 1, dtype=np.float32)[codes]  # (c, n, codes)
     dummies = is_code.transpose(1, 0, 2).reshape(len(outcome), -1)
+    of_fold = [(dummies[fold == number], outcome[fold == number]) for number in range(FOLDS)]
+    moments = np.stack([features.T @ features for features, _ in of_fold])
+    products = np.stack([features.T @ outcomes for features, outcomes in of_fold])
+    prior = ROWS_OF_PRIOR * np.eye(dummies.shape[1], dtype=np.float32)
     left = np.empty_like(outcome)
-    for number in range(FOLDS):
-        fitted_on, held_out = dummies[fold != number], fold == number
-        moments = fitted_on.T @ fitted_on + ROWS_OF_PRIOR * np.eye(dummies.shape[1])
-        weights = np.linalg.solve(moments, fitted_on.T @ outcome[~held_out])
-        left[held_out] = outcome[held_out] - dummies[held_out] @ weights
+    for number, (features, outcomes) in enumerate(of_fold):
+        others = moments.sum(axis=0) - moments[number] + prior
+        weights = np.linalg.solve(others, products.sum(axis=0) - products[number])
+        left[fold == number] = outcomes - features @ weights
     return left
 
 
