@@ -370,3 +370,9 @@ def test_the_network_over_coalitions_is_the_network(name, settings, tmp_path):
         {"terms": terms, "coalitions": np.pad(coalitions, ((0, 0), (1, 0)), constant_values=1)},
     )[0]
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_so_it_is_where_features_lead_straight_to_the_output(members, tmp_path):
+    settings = {"network.linear_skip": True, "training.members": members}
+    test_the_network_over_coalitions_is_the_network("diabetes", settings, tmp_path)

@@ -87,7 +87,8 @@ def best_ratios(
     )
     alone = [_gain(left, _explained(code, left, fold))[0] for code in codes]
     candidates = list(np.argsort(-np.array(alone), kind="stable")[:CANDIDATES])
-    most, chosen = len({position for pair in pairs for position in pair}), []
+    most = len({position for pair in pairs for position in pair})
+    chosen: list[int] = []
     while candidates and len(chosen) < most:
         explained = [_explained(codes[number], left, fold) for number in candidates]
         gains = [_gain(left, of_ratio) for of_ratio in explained]
