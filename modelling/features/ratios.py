@@ -11,11 +11,10 @@ from modelling.scorer.scoring import with_ratios
 
 ColumnPair = tuple[int, int]
 
-ROWS_JUDGED = 4000
+ROWS_JUDGED = 8000
 BINS = 10
 FOLDS = 5
-ROWS_OF_PRIOR = 10  # as many rows without an effect are added to each bin
-STANDARD_ERRORS = 2.0
+ROWS_OF_PRIOR = 50  # as many rows without an effect are added to each bin
 PAIRS_PER_BATCH = 64
 CANDIDATES = 50  # of more pairs, those with the largest gains alone
 
@@ -57,7 +56,7 @@ def best_ratios(
 
     A cheap model, additive in tenths of each column, is fitted to the target. The ratio that
     explains most of what it leaves is taken, and the next one has to explain what is left then: as
-    long as the gain on rows that it was not fitted on is beyond two standard errors. A ratio
+    long as the gain on rows that it was not fitted on is beyond its standard error. A ratio
     without a gain makes a network only overfit.
 
     Parameters
@@ -93,7 +92,7 @@ def best_ratios(
         explained = [_explained(codes[number], left, fold) for number in candidates]
         gains = [_gain(left, of_ratio) for of_ratio in explained]
         best = int(np.argmax([gain for gain, _ in gains]))
-        if gains[best][0] <= STANDARD_ERRORS * gains[best][1]:
+        if gains[best][0] <= gains[best][1]:
             break
         left = left - explained[best]
         chosen.append(candidates.pop(best))
