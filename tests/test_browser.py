@@ -19,17 +19,20 @@ from playwright.sync_api import expect, sync_playwright
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from servers import PATIENCE, mlflow_ui, prefect_server, store_client, team_environment
+from test_quality import boosted
 from test_reasons import contributions_of, from_reference, moved_by_deletion
 
 from flows.deployments import PLAN, deployment_of, planned_deployments
+from modelling.judgement.evaluation import evaluate
 from modelling.scorer.contract import Model
+from modelling.scorer.scoring import Scorer
 from tasks.comparison.page import as_html
 from tasks.preparation import prepare_data
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
 from use_cases import find_use_case
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("train-all")]
 SHIPPED = ("credit_scoring", "fraud_detection", "credit_grade", "market_volatility")
 COMPARED = ("credit_scoring", "market_volatility")
 # Whether no cell and no chart reaches beyond the window.
@@ -183,6 +186,20 @@ def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):
         keep(page, "mlflow_curves.png")
 
 
+def test_the_command_prints_a_table_and_publishes_what_it_compared(everything, finflows):
+    _, shell = everything
+    filters = ("--tag", "use_case=credit_scoring", "--since", "1d")
+    done = finflows("compare", *filters, "--use-case", "credit_scoring", **shell)
+    assert done.returncode == 0, done.stderr
+    assert "by roc_auc on test rows, higher is better; baselines: " in done.stdout
+    done = finflows("compare", *filters, "--json", "--publish", **shell)
+    (row,) = last_json(done.stdout)
+    assert row["use_case"] == "credit_scoring"
+    published = done.stderr.split("published as run ")[1].split()[0]
+    files = store_client(shell["MLFLOW_TRACKING_URI"]).list_artifacts(published)
+    assert {one.path for one in files} == {"comparison.html", "comparison.csv"}
+
+
 def test_every_shipped_use_case_passes_its_gate_on_all_of_its_data(everything, finflows):
     rows = last_json(finflows("compare", "--json", **everything[1]).stdout)
     assert {row["use_case"]: row["gate"] for row in rows} == dict.fromkeys(SHIPPED, "passed")
@@ -191,8 +208,7 @@ def test_every_shipped_use_case_passes_its_gate_on_all_of_its_data(everything, f
 @pytest.mark.parametrize("name", SHIPPED)
 def test_reasons_name_what_moves_the_answers_of_every_shipped_use_case(name, everything):
     """On real test rows: they add up, and deleting them moves the answer more than chance does."""
-    states = {json.loads(file.read_text())["use_case"]: file.parent for file in scorers(everything)}
-    model = Model(states[name], "1")
+    model = Model(scorer_of(name, everything), "1")
     test = prepare_data.fn(find_use_case(name)).parts.test
     rows = test.iloc[:: max(len(test) // 150, 1)]
     found, outputs = contributions_of(model, rows)
@@ -202,9 +218,26 @@ def test_reasons_name_what_moves_the_answers_of_every_shipped_use_case(name, eve
     assert weightiest > drawn
 
 
-def scorers(everything):
-    """The state of each packaged model."""
-    return everything[0].rglob("scorer.json")
+def scorer_of(name, everything):
+    """The folder of the packaged model of a use case."""
+    states = everything[0].rglob("scorer.json")
+    return next(one.parent for one in states if json.loads(one.read_text())["use_case"] == name)
+
+
+def test_credit_grade_is_level_with_gradient_boosting(everything):
+    """The registered model beside two libraries on the same test rows: `make evidence` has five
+    splits."""
+    use_case = find_use_case("credit_grade")
+    parts = prepare_data.fn(use_case).parts
+    answers = {
+        "ours": Scorer(scorer_of("credit_grade", everything)).outputs(parts.test),
+        **boosted(parts, use_case),
+    }
+    losses = {
+        name: evaluate(parts.test, answered, answered.argmax(axis=1), use_case)["log_loss"]
+        for name, answered in answers.items()
+    }
+    assert losses["ours"] <= min(losses.values()) + 0.02
 
 
 def test_our_page_shows_the_same_runs(page, everything, finflows, tmp_path):
@@ -213,6 +246,7 @@ def test_our_page_shows_the_same_runs(page, everything, finflows, tmp_path):
     file = tmp_path / "comparison.html"
     done = finflows("compare", "--html", file, **shell)
     assert done.returncode == 0, done.stderr
+    assert file.read_text().startswith("<!doctype html>")
     asked = opened_alone(page, file)
     assert page.locator(".sortable tbody tr.winner").count() == 4
     assert page.locator(".chart svg .mark-line path").count() >= 8

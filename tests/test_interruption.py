@@ -118,10 +118,10 @@ FOR_EVER = ["--set", "training.epochs=100000", "--set", "training.early_stopping
     ("number", "moment", "group"),
     [
         (signal.SIGINT, "title", False),
-        (signal.SIGTERM, "title", True),
+        pytest.param(signal.SIGTERM, "title", True, marks=pytest.mark.evidence),
         (signal.SIGINT, "epoch", True),
         (signal.SIGTERM, "epoch", False),
-        (signal.SIGTERM, "epoch", True),
+        pytest.param(signal.SIGTERM, "epoch", True, marks=pytest.mark.evidence),
     ],
 )
 def test_an_interrupted_training(number, moment, group, tmp_path):
@@ -144,6 +144,7 @@ def test_an_interrupted_training(number, moment, group, tmp_path):
     ended = client.get_run(run.info.run_id)
     assert ended.info.status == "KILLED"
     assert ended.data.tags["failure"].startswith(f"interrupted by {number.name}")
+    assert client.search_model_versions("name = 'wine'") == []
 
 
 @pytest.mark.services

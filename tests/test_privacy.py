@@ -29,6 +29,7 @@ LABELS = {"loan_purpose": "yacht of a canary", "state": "Canaria"}
 K = 20
 
 
+@pytest.mark.services
 def test_no_cell_reaches_the_store_or_the_screen(finflows, store, tmp_path):
     """Cells that stand out and labels of nobody else are planted, then looked for in each file of
     the run and of the registered model, and in the database."""

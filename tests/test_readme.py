@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from conftest import REPOSITORY, last_json
 
 README = (REPOSITORY / "README.md").read_text()
@@ -15,6 +16,7 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 180
 
 
+@pytest.mark.services
 def test_the_use_case_of_the_readme_trains_without_any_other_change(
     checkout, store, prefect_server, credit_file
 ):

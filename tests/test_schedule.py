@@ -2,15 +2,14 @@
 that is killed leaves nothing that says it runs."""
 
 import json
-import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 import yaml
 from conftest import REPOSITORY, trainings
 from prefect.client.orchestration import get_client
+from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from servers import (
     prefect_server,
@@ -20,7 +19,9 @@ from servers import (
     wait_for,
 )
 
-pytestmark = pytest.mark.services
+from tasks.workers.processes import process_tree
+
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("schedule")]
 EVERY_MINUTE = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
 QUICK = {"training.epochs": 2}
 
@@ -46,8 +47,9 @@ def prefect(*arguments, environment):
 def team(tmp_path_factory):
     """A Prefect server with a work pool, a tracking store, and what a team's shell would export."""
     folder = tmp_path_factory.mktemp("team")
+    often = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "PREFECT_WORKER_QUERY_SECONDS": "2"}
     with prefect_server(folder) as url:
-        environment = team_environment(folder, url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30")
+        environment = team_environment(folder, url, **often)
         prefect("work-pool", "create", "cpu", "--type", "process", environment=environment)
         yield folder, environment
 
@@ -55,6 +57,16 @@ def team(tmp_path_factory):
 def worker(folder, environment):
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
     return running(command, folder / "worker.log", env=environment, cwd=REPOSITORY)
+
+
+def deploy(file, environment):
+    prefect("--no-prompt", "deploy", "--all", "--prefect-file", file, environment=environment)
+
+
+def run_now(deployment, environment):
+    """Have a worker run a deployment, as a person does by a click."""
+    with temporary_settings({PREFECT_API_URL: environment["PREFECT_API_URL"]}):
+        run_deployment(f"train/{deployment}", timeout=0, as_subflow=False)
 
 
 def runs(environment, experiment, wanted=""):
@@ -76,28 +88,49 @@ def flow_runs(environment, deployment, state):
         return found, client.read_artifacts()
 
 
-def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, credit_file):
+@pytest.fixture(scope="module")
+def killed(team):
+    """The shell of a worker that was killed together with its flow run. It has a tracking store of
+    its own: no other training closes its run. Prefect's shortest heartbeats are missed after a
+    minute and a half, in which the other test runs."""
+    folder, environment = team
+    environment = {**environment, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/killed/mlflow.db"}
+    overrides = {"training.epochs": 1_000_000, "training.early_stopping_patience": 0}
+    parameters = {"use_case_name": "wine", "overrides": overrides}
+    entry = {"name": "endless-wine", "schedules": [], "parameters": parameters}
+    deploy(plan(folder / "endless.yaml", entry), environment)
+    assert not doctor(environment)["reaped"]  # also has Prefect watch heartbeats
+    with worker(folder, environment) as process:
+        run_now("endless-wine", environment)
+        wait_for(
+            lambda: any("loss" in one.data.metrics for one in runs(environment, "wine")),
+            "the training",
+        )
+        for member in process_tree(process.pid)[::-1]:
+            member.kill()
+    return environment
+
+
+def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, killed, credit_file):
     folder, environment = team
     data = folder / "borrowers.csv"
     good = credit_file.read_text()
     data.write_text(good)
-    parameters = {"use_case_name": "credit_scoring"}
-    file = plan(
-        folder / "prefect.yaml",
-        {
-            "name": "nightly-iris",
-            "schedules": EVERY_MINUTE,
-            "parameters": {"use_case_name": "iris", "overrides": QUICK},
-            "tags": ["use-case:iris"],
-        },
-        {
-            "name": "nightly-credit_scoring",
-            "schedules": EVERY_MINUTE,
-            "parameters": {**parameters, "overrides": {**QUICK, "source.uri": str(data)}},
-        },
-    )
-    prefect("--no-prompt", "deploy", "--all", "--prefect-file", file, environment=environment)
+    overrides = {**QUICK, "source.uri": str(data)}
+    iris = {
+        "name": "nightly-iris",
+        "schedules": EVERY_MINUTE,
+        "parameters": {"use_case_name": "iris", "overrides": QUICK},
+        "tags": ["use-case:iris"],
+    }
+    credit = {
+        "name": "nightly-credit_scoring",
+        "schedules": [],
+        "parameters": {"use_case_name": "credit_scoring", "overrides": overrides},
+    }
+    deploy(plan(folder / "prefect.yaml", iris, credit), environment)
     with worker(folder, environment):
+        run_now("nightly-credit_scoring", environment)
         finished = "attributes.status = 'FINISHED'"
         run = wait_for(lambda: runs(environment, "iris", finished), "a training by cron")[-1]
         completed, artifacts = wait_for(
@@ -117,6 +150,7 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         approval = ("--version", "1", "--reason", "approved by model risk")
         finflows("promote", "credit_scoring", *approval, environment=environment)
         data.write_text(good.replace("age", "agee", 1))
+        run_now("nightly-credit_scoring", environment)
         failed = wait_for(
             lambda: flow_runs(environment, "nightly-credit_scoring", "Failed")[0],
             "a run that refused its data",
@@ -134,43 +168,25 @@ def test_a_cron_tick_trains_by_itself_and_bad_data_stops_one_run_only(team, cred
         assert int(champion.version) == 1
 
         data.write_text(good)
+        run_now("nightly-credit_scoring", environment)
         wait_for(
             lambda: len(runs(environment, "credit_scoring", finished)) > len(trained),
             "the next run",
         )
-    prefect("--no-prompt", "deployment", "delete", "--all", environment=environment)
+        wait_for(lambda: len(runs(environment, "iris", finished)) > 1, "the next tick")
 
 
-def test_a_killed_worker_leaves_nothing_that_says_it_runs(team):
+def test_a_killed_worker_leaves_nothing_that_says_it_runs(killed):
     """Worker and flow run are killed at once: the automation sees missing heartbeats, and the
     doctor closes the run in MLflow."""
-    folder, environment = team
-    overrides = {"training.epochs": 1_000_000, "training.early_stopping_patience": 0}
-    entry = {
-        "name": "endless-wine",
-        "schedules": [],
-        "parameters": {"use_case_name": "wine", "overrides": overrides},
-    }
-    file = plan(folder / "endless.yaml", entry)
-    prefect("--no-prompt", "deploy", "--all", "--prefect-file", file, environment=environment)
-    assert not doctor(environment)["reaped"]  # also has Prefect watch heartbeats
-    with worker(folder, environment) as process:
-        prefect("deployment", "run", "train/endless-wine", environment=environment)
-        wait_for(
-            lambda: any("loss" in one.data.metrics for one in runs(environment, "wine")),
-            "the training",
-        )
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(True)]
-        for member in family:
-            member.send_signal(signal.SIGKILL)
     (crashed,) = wait_for(
-        lambda: flow_runs(environment, "endless-wine", "Crashed")[0], "the automation", 600
+        lambda: flow_runs(killed, "endless-wine", "Crashed")[0], "the automation", 600
     )
     assert "heartbeats" in crashed.state.message
-    (run,) = runs(environment, "wine")
+    (run,) = runs(killed, "wine")
     assert run.info.status == "RUNNING"
-    assert len(doctor(environment)["reaped"]) == 1
-    (run,) = runs(environment, "wine")
+    assert len(doctor(killed)["reaped"]) == 1
+    (run,) = runs(killed, "wine")
     assert run.info.status == "KILLED"
     assert "was killed" in run.data.tags["failure"]
 

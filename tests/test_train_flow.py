@@ -171,10 +171,9 @@ answers.to_csv(sys.argv[3], index=False)
 
 
 def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
-    store, prefect_server, credit_file, tmp_path
+    credit_run, credit_file, tmp_path
 ):
     """Elsewhere: no project on the path, no pickle, no TensorFlow; and the same probabilities."""
-    result = train("credit_scoring", {**QUICK, "source.uri": str(credit_file)})
     raw = pd.read_csv(credit_file).head(2000)
     raw.to_csv(tmp_path / "raw.csv", index=False)
     environment = {
@@ -182,7 +181,7 @@ def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
         "MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"],
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
-    arguments = [result.model["uri"], str(tmp_path / "raw.csv"), str(tmp_path / "answers.csv")]
+    arguments = [credit_run.model["uri"], str(tmp_path / "raw.csv"), str(tmp_path / "answers.csv")]
     subprocess.run(
         [sys.executable, "-c", SCORE_IN_ANOTHER_PROCESS, *arguments],
         check=True,
@@ -190,7 +189,8 @@ def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
         env=environment,
     )
     answers = pd.read_csv(tmp_path / "answers.csv")
-    scorer = Path(mlflow.artifacts.download_artifacts(result.model["uri"])) / "artifacts" / "scorer"
+    package = Path(mlflow.artifacts.download_artifacts(credit_run.model["uri"]))
+    scorer = package / "artifacts" / "scorer"
     state = json.loads((scorer / "scorer.json").read_text())
     features = Transformer(state["transformer"]).transform(raw)
     network = keras.models.load_model(scorer / "network.keras")
@@ -282,8 +282,8 @@ def test_an_unknown_metric_in_the_gate_begins_nothing(credit_run, client, credit
 @pytest.mark.parametrize(
     "kill",
     [
-        signal.SIGINT,
-        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.evidence),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.evidence),
         signal.SIGKILL,
     ],
 )
