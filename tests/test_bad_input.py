@@ -59,6 +59,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("case", ["wrong type"])
 def test_refused_data_is_one_line_and_a_table_without_values(case, finflows, spoiled):
     spoil, column, rule = REFUSED[case]

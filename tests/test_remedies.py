@@ -30,7 +30,8 @@ def few_rows(store, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("few") / "few.csv"
     read_table(find_use_case("credit_scoring").source).sample(1000, random_state=3).to_csv(path)
-    return {"source.uri": str(path), "split.validation": 0.25, "split.test": 0.25}
+    rows = {"source.uri": str(path), "split.validation": 0.25, "split.test": 0.25}
+    return {**rows, "baselines": []}
 
 
 @pytest.fixture(scope="module")
