@@ -21,14 +21,21 @@ SETTINGS = {"training.epochs": 300, "training.early_stopping_patience": 0, "sear
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory):
-    """A Prefect server with a pool and one worker, as a team's shell would export them."""
+    """A Prefect server with a pool, as a team's shell would export it."""
     folder = tmp_path_factory.mktemp("team")
     with prefect_server(folder) as url:
-        yield folder, team_environment(folder, url, PREFECT_WORKER_QUERY_SECONDS="2")
+        environment = team_environment(folder, url, PREFECT_WORKER_QUERY_SECONDS="2")
+        create_pool("gpu", environment)
+        yield folder, environment
 
 
 def prefect(*arguments):
     return [sys.executable, "-m", "prefect", *arguments]
+
+
+def create_pool(name, environment):
+    command = prefect("work-pool", "create", name, "--type", "process")
+    subprocess.run(command, env=environment, check=True)
 
 
 def search(environment, *arguments, settings=None):
@@ -55,13 +62,11 @@ def kill_flow_runs(worker, kills, killed):
 
 def test_a_pool_that_can_not_train_is_refused_in_one_line(team):
     _, environment = team
-    refused = search(environment, "--pool", "gpu")
+    refused = search(environment, "--pool", "idle")
     assert refused.returncode == 2
-    assert "does not exist: create it with 'prefect work-pool create gpu" in refused.stderr
-    subprocess.run(
-        prefect("work-pool", "create", "gpu", "--type", "process"), env=environment, check=True
-    )
-    refused = search(environment, "--pool", "gpu")
+    assert "does not exist: create it with 'prefect work-pool create idle" in refused.stderr
+    create_pool("idle", environment)
+    refused = search(environment, "--pool", "idle")
     assert refused.returncode == 2
     assert "no worker is online: start one with 'prefect worker start" in refused.stderr
 
