@@ -79,7 +79,7 @@ test: $(READY) ## run the fast tests
 .PHONY: test-services
 test-services: $(READY) ## run what needs servers: kills, schedules, PostgreSQL, a browser
 	@sh tests/system_packages.sh
-	@$(VENV)/bin/python -m pytest -m 'services and not evidence' --numprocesses=3 --dist=loadgroup
+	@$(VENV)/bin/python -m pytest -m 'services and not evidence' --numprocesses=3 --dist=loadfile
 
 .PHONY: evidence
 evidence: $(READY) ## show the qualities: five seeds, all remedies, 20 kills, the whole benchmark

@@ -21,11 +21,7 @@ from tasks.registry.approvals import decline, promote_manually, waiting_request
 from tasks.registry.champions import champion_of, history
 from tasks.registry.promotion_history import TIME_FORMAT, append_entry
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.xdist_group("approval form"),
-    pytest.mark.usefixtures("store", "prefect_server"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 NAME = "two_people"
 BEN = {"decision": "approve", "name": "Ben Meyer", "reason": "read the dossier"}
 

@@ -32,7 +32,7 @@ from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
 from use_cases import find_use_case
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("train-all")]
+pytestmark = pytest.mark.services
 SHIPPED = ("credit_scoring", "fraud_detection", "credit_grade", "market_volatility")
 COMPARED = ("credit_scoring", "market_volatility")
 # Whether no cell and no chart reaches beyond the window.

@@ -22,8 +22,6 @@ from modelling.training.fitting import TrainingJob
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker
 from use_cases import find_use_case
 
-pytestmark = pytest.mark.xdist_group("checkpoints")
-
 
 def progress(epoch):
     return TrainingState({"weights_0": np.full(3, epoch)}, {"epochs_done": epoch, "metrics": {}})

@@ -24,7 +24,6 @@ from modelling.refusals import UsageError
 from tasks.upkeep.health import check_prefect
 from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
 
-pytestmark = pytest.mark.xdist_group("closed servers")
 FOREIGN = {"Origin": "https://evil.example"}
 FLOW = {"Content-Type": "application/json"}
 WRITTEN = {  # by a page that has a browser send them

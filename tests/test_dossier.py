@@ -17,7 +17,6 @@ from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, flat, table
 from tasks.tracking.record import REMEDY_SETTINGS
 
-pytestmark = pytest.mark.xdist_group("dossier")
 SERVICES = pytest.mark.services  # two trainings
 NAME = "credit_scoring"
 

@@ -10,10 +10,7 @@ from modelling.refusals import UsageError
 from tasks.registry.reproduction import compare_runs
 from tasks.tracking.runs import parameters_of, tracked_run
 
-pytestmark = [
-    pytest.mark.xdist_group("reproduce"),
-    pytest.mark.usefixtures("store", "prefect_server"),
-]
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
 
 @pytest.fixture(scope="module")

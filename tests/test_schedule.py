@@ -21,7 +21,7 @@ from servers import (
 
 from tasks.workers.processes import process_tree
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("schedule")]
+pytestmark = pytest.mark.services
 EVERY_MINUTE = [{"cron": "* * * * *", "timezone": "Europe/Berlin"}]
 QUICK = {"training.epochs": 2}
 

@@ -10,10 +10,7 @@ from small_models import prepared
 from flows.search import search
 from use_cases import find_use_case
 
-pytestmark = [
-    pytest.mark.xdist_group("search"),
-    pytest.mark.usefixtures("store", "prefect_server"),
-]
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 EPOCHS = 12
 SPACE = {
     "training.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},

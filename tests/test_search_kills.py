@@ -20,10 +20,7 @@ from tasks.workers.dask_cluster import DaskCluster
 from tasks.workers.executors import LocalProcesses, open_executor, visible_gpus
 from tasks.workers.training_workers import TrainingWorker, borrowed_worker
 
-pytestmark = [
-    pytest.mark.xdist_group("search kills"),
-    pytest.mark.usefixtures("store", "prefect_server"),
-]
+pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 TRIALS = 4
 SETTINGS = {
     "baselines": [],

@@ -17,11 +17,7 @@ from small_models import COLUMNS, loan_table, register_and_judge
 from modelling.declaration import category
 from modelling.scorer.contract import Model
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.xdist_group("serving"),
-    pytest.mark.usefixtures("store", "prefect_server"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 SECRET = 765432.125
 JSON = {"Content-Type": "application/json"}
 

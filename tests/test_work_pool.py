@@ -12,7 +12,7 @@ from servers import prefect_server, running, store_client, team_environment, wai
 from test_search import tried
 from test_search_kills import training_processes
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("work pool")]
+pytestmark = pytest.mark.services
 TRIALS = 3
 SPACE = {"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
 # Long enough to be killed in the middle.
