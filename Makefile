@@ -106,7 +106,7 @@ bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, 
 	@$(VENV)/bin/python -m benchmarks.reasons_speed $(QUICK)
 
 .PHONY: bench-drafts
-bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (half an hour)
+bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (an hour; goes on where it stopped)
 	@$(VENV)/bin/python -m benchmarks.draft_quality
 
 .PHONY: bench-quality

@@ -350,4 +350,7 @@ NOT_BLIND = {
         WHILE_WRITTEN,
     ),
     "diabetes": WHILE_WRITTEN,
+    "orange_juice": "its shop's number, taken for a size, was mended",
+    "computer_prices": "its few steps of training were mended",
+    "wage": "the logarithm of the target, which it holds, is found since",
 }

@@ -25,7 +25,6 @@ from benchmarks.by_hand import BY_HAND, KNOWN_AFTERWARDS, NOT_BLIND
 from benchmarks.draft_report import Compared, show
 from benchmarks.kept_metrics import KeptMetrics, metric_of
 from benchmarks.measuring import REPOSITORY
-from benchmarks.trained_network import packaged_network
 from flows.command_line.terminal import configure_environment
 from modelling.data.loading import read_table
 from modelling.declaration import Source, UseCase
@@ -50,7 +49,8 @@ def main() -> None:
     if unknown := {*given.tables} - {*BY_HAND}:
         parser.error(f"no such table: {', '.join(sorted(unknown))}")
     configure_environment(verbose=False)
-    logging.getLogger("py.warnings").setLevel(logging.ERROR)  # Keras's, as trainings keep quiet
+    for name in ("py.warnings", "great_expectations"):  # as trainings keep them quiet
+        logging.getLogger(name).setLevel(logging.ERROR)
     measured = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     names = [] if given.show else given.tables or [*BY_HAND]
     for done, name in enumerate(names):

@@ -1,5 +1,6 @@
 """What was measured of drafts: each table, the mean and the worst, and how sure they are."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,36 +65,44 @@ class Compared:
 
 def show(results: list[Compared], console: Console) -> None:
     table = Table(title="Drafted without a correction, beside a careful declaration by hand")
-    names = ("table", "rows", "columns", "draft s", "splits", "metric", "by hand", "drafted")
-    for name in (*names, "alike", "loss", "error", "blind", "kept back or accused"):
+    headings = ("table", "rows", "columns", "draft s", "splits", "metric", "by hand", "drafted")
+    for name in (*headings, "alike", "loss", "error", "blind", "kept back or accused"):
         table.add_column(name, justify="left" if name in ("table", "metric") else "right")
     for one in results:
-        values = (f"{np.mean(v):,.4f}" for v in (one.by_hand, one.drafted, one.alike))
-        table.add_row(
-            one.table, f"{one.rows:,}", str(one.columns), f"{one.draft_seconds:.1f}",
-            str(len(one.losses)), one.metric, *values, one.shown(one.loss),
-            (one.shown(one.standard_error) or "-").lstrip("+"), "no" if one.not_blind else "yes",
-            ", ".join(dict.fromkeys([*one.kept_back, *one.accused])),
-        )  # fmt: skip
+        table.add_row(*_cells(one))
     console.print(table)
     console.print(
         "alike: by hand without what the draft keeps back; loss: alike to drafted, positive where "
         "the draft is worse; error: standard error of the loss, paired by split."
     )
+    for line in [*_totals(results), *(said for one in results for said in _notes(one))]:
+        console.print(line)
+
+
+def _cells(one: Compared) -> tuple[str, ...]:
+    means = (float(np.mean(v)) for v in (one.by_hand, one.drafted, one.alike))
+    return (
+        one.table, f"{one.rows:,}", str(one.columns), f"{one.draft_seconds:.1f}",
+        str(len(one.losses)), one.metric,
+        *(f"{mean:,.1f}" if mean >= 10 else f"{mean:.4f}" for mean in means), one.shown(one.loss),
+        (one.shown(one.standard_error) or "-").lstrip("+"), "no" if one.not_blind else "yes",
+        ", ".join(dict.fromkeys([*one.kept_back, *one.accused])),
+    )  # fmt: skip
+
+
+def _notes(one: Compared) -> Iterator[str]:
+    if one.known_afterwards:
+        names = ", ".join(one.known_afterwards)
+        yield f"{one.table}: drafted without {names}, which is known only afterwards"
+    if one.not_blind:
+        yield f"{one.table}: not blind: {one.not_blind}"
+
+
+def _totals(results: list[Compared]) -> Iterator[str]:
     for is_share in (False, True):
-        for blind, of in ((True, "blind tables"), (False, "all tables")):
-            alike = [
-                one for one in results
-                if one.is_share == is_share and not (blind and one.not_blind)
-            ]  # fmt: skip
-            if alike:
-                console.print(_total(alike, of))
-    for one in results:
-        if one.known_afterwards:
-            names = ", ".join(one.known_afterwards)
-            console.print(f"{one.table}: drafted without {names}, which is known only afterwards")
-        if one.not_blind:
-            console.print(f"{one.table}: not blind: {one.not_blind}")
+        of_kind = [one for one in results if one.is_share == is_share]
+        blind = [one for one in of_kind if not one.not_blind]
+        yield from (_total(some, of) for some, of in ((blind, "blind"), (of_kind, "all")) if some)
 
 
 def _total(results: list[Compared], of: str) -> str:
@@ -102,10 +111,10 @@ def _total(results: list[Compared], of: str) -> str:
     shown, metric = results[0].shown, results[0].metric
     worst = max(results, key=lambda one: one.loss)
     losses = [one.loss for one in results]
-    error = np.std(losses, ddof=1) / len(losses) ** 0.5 if len(losses) > 1 else None
+    error = float(np.std(losses, ddof=1)) / len(losses) ** 0.5 if len(losses) > 1 else None
     sure = f" with a standard error of {shown(error).lstrip('+')}" if error else ""
     return (
-        f"{metrics}, {len(results)} {of}: mean loss {shown(np.mean(losses))}{sure} (at most "
+        f"{metrics}, {of} ({len(results)} tables): mean loss {shown(float(np.mean(losses)))}{sure} (at most "
         f"{shown(MOST_ON_AVERAGE.get(metric, SHARE_ON_AVERAGE))}), largest {shown(worst.loss)} in "
         f"{worst.table} (at most {shown(MOST_OF_ONE.get(metric, SHARE_OF_ONE))})"
     )

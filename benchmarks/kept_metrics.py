@@ -14,16 +14,14 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from benchmarks.trained_network import packaged_network
 from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
-from modelling.features.preprocessing import preprocess
 from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import default_headline, find_metric
 from modelling.judgement.metrics.metric import Metric
-from modelling.judgement.packaging import package_model
 from modelling.scorer.scoring import Scorer
-from modelling.training.fitting import TrainingJob, fit
 from tasks.preparation import prepare_data
 
 # What a model and its test metric depend on, beside the table that its name stands for; ranges and
@@ -86,12 +84,8 @@ def metric_of(use_case: UseCase) -> Metric:
 def train(use_case: UseCase, table: pd.DataFrame) -> float:
     """Its metric on test rows of the prepared ``table``, by the model as it would be registered."""
     parts = split_table(table, use_case)
-    features = preprocess(parts, use_case)
     with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        network = folder / "network"
-        fit(TrainingJob(use_case, features.train, features.validation, folder, network))
-        package = package_model(network, features, parts, use_case, folder / "scorer")
+        package = packaged_network(parts, use_case, Path(scratch))
         outputs = Scorer(package.folder).outputs(parts.test)
     return float(metric_of(use_case).value(scored_rows(parts.test, outputs, use_case)))
 
