@@ -60,7 +60,12 @@ def main() -> None:
         measured[name] = asdict(found)
         console.print(found.summary)
         RESULTS.write_text(json.dumps(measured, indent=1))
-    show([Compared(**measured[name]) for name in BY_HAND if name in measured], console)
+    shown = [
+        Compared(**{**measured[name], "not_blind": NOT_BLIND.get(name, "")})
+        for name in BY_HAND
+        if name in measured
+    ]
+    show(shown, console)
 
 
 def _tell(update: Callable[[str], None], table: str, said: str) -> None:
@@ -88,7 +93,6 @@ def compare(by_hand: UseCase, kept: KeptMetrics, splits: int | None) -> Compared
         columns=len(findings.columns),
         metric=metric.name,
         higher_is_better=metric.higher_is_better,
-        not_blind=NOT_BLIND.get(by_hand.name, ""),
         draft_seconds=round(seconds, 1),
         drafted=kept.reached(without(drafted, afterwards), seeds),
         by_hand=kept.reached(careful, seeds),

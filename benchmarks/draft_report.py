@@ -113,8 +113,9 @@ def _total(results: list[Compared], of: str) -> str:
     losses = [one.loss for one in results]
     error = float(np.std(losses, ddof=1)) / len(losses) ** 0.5 if len(losses) > 1 else None
     sure = f" with a standard error of {shown(error).lstrip('+')}" if error else ""
+    mean = shown(float(np.mean(losses)))
     return (
-        f"{metrics}, {of} ({len(results)} tables): mean loss {shown(float(np.mean(losses)))}{sure} (at most "
+        f"{metrics}, {of} ({len(results)} tables): mean loss {mean}{sure} (at most "
         f"{shown(MOST_ON_AVERAGE.get(metric, SHARE_ON_AVERAGE))}), largest {shown(worst.loss)} in "
         f"{worst.table} (at most {shown(MOST_OF_ONE.get(metric, SHARE_OF_ONE))})"
     )
