@@ -5,9 +5,9 @@ two sample packages, which are read and never imported: ``empulse`` (AGPL-3.0) a
 (GPL-3.0; each table is of the R package that its folder is called by); diabetes is scikit-learn's.
 """
 
-from modelling.data.loading import AnyTable
 import pandas as pd
 
+from modelling.data.loading import AnyTable
 from modelling.declaration import (
     Column,
     Network,
