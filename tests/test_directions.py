@@ -76,7 +76,11 @@ def test_a_direction_is_that_of_the_size_and_not_of_what_is_missing():
 
 def test_a_column_with_a_direction_is_in_no_ratio_and_boosting_has_the_same_directions():
     columns = (amount("income", direction="down"), amount("balance_eur"), amount("debt"))
-    table = loan_table(1000).assign(balance_eur=lambda t: t["balance"].abs(), debt=50.0)
+    generator = np.random.default_rng(0)
+    table = loan_table(1000).assign(balance_eur=lambda t: t["balance"].abs())
+    table["debt"] = generator.permutation(table["balance_eur"])
+    is_other = generator.random(1000) < 0.15
+    table["default"] = ((table["balance_eur"] > table["debt"]) ^ is_other).astype(int)
     use_case = loans(columns=columns)
     data = prepared(use_case, table)
     features = preprocess(data.parts, use_case)

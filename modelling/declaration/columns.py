@@ -34,9 +34,9 @@ class Column(Declaration):
     flag. Labels that the model does not know, since no or too few training rows had them, are
     counted when rows are scored; a file is not scored if more than ``unknown_at_most`` of its rows
     (plus the share of such labels in training) have one. The ratio of two features of the same
-    ``unit`` becomes a feature, too, where it says more than both. ``known_leak_free`` is the reason
-    why a column that seems to give the target away is known when it is decided: without one, such a
-    table is refused.
+    ``unit`` becomes a feature, too; of many, one that says more than all columns alone.
+    ``known_leak_free`` is the reason why a column that seems to give the target away is known when
+    it is decided: without one, such a table is refused.
     ``direction="up"`` (``"down"``): the score, a probability or forecast, may only rise (fall) with
     the number, everything else held; what is missing or a code is outside of this order. Such a
     column is in no ratio.

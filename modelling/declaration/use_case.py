@@ -55,10 +55,10 @@ class Preprocessing(Declaration):
     A plain network learns badly from numbers with heavy tails, so by default each number becomes
     features in three ways: scaled as it is; scaled after ``transform`` (a column's own
     ``transform`` takes precedence); and piecewise-linearly encoded in ``piecewise_bins`` quantile
-    bins (0: none), so that changes at certain values are easy to learn. With ``ratios``, a ratio of
-    two numbers of the same unit becomes a feature as well where it says more of the target than the
-    columns alone, on training rows (``modelling.features.ratios``): a loan may mean more in
-    relation to the income. Such a ratio has no bins.
+    bins (0: none), so that changes at certain values are easy to learn. With ``ratios``, ratios of
+    two numbers of the same unit become features as well: a loan means more in relation to the
+    income. Of more than 28, those are used that say more of the target than the columns alone, on
+    training rows, and without bins (``modelling.features.ratios``).
     """
 
     transform: Transform = "log"

@@ -18,7 +18,7 @@ from sklearn.preprocessing import (
 from modelling.data.absurd_values import plausible_limit
 from modelling.declaration import Column, UseCase
 from modelling.features.microaggregation import microaggregate
-from modelling.features.ratios import best_ratios, possible_ratios
+from modelling.features.ratios import ALL_RATIOS_UP_TO, best_ratios, possible_ratios
 from modelling.scorer.scoring import TRANSFORMS, with_ratios
 
 ROWS_PER_BIN = 50
@@ -60,7 +60,10 @@ def fit_numbers(
         values[np.isin(values[:, position], column.special_codes), position] = np.nan
     values = _clip_implausible(values)
     ratios = possible_ratios(values, columns) if declared.ratios else []
-    if ratios:
+    with_bins = len(names)
+    if len(ratios) <= ALL_RATIOS_UP_TO:
+        with_bins += len(ratios)
+    else:
         ratios = best_ratios(values, ratios, train[use_case.target].to_numpy())
     with np.errstate(over="ignore"):  # such a ratio is clipped like any other that is implausible
         values = _clip_implausible(with_ratios(values, ratios))
@@ -82,8 +85,8 @@ def fit_numbers(
         features += [columns[position].name + suffix for position in positions]
     if declared.piecewise_bins:
         rows_per_bin = max(ROWS_PER_BIN, minimum_rows)
-        block, bin_names = _fit_piecewise(  # of a ratio the log is enough
-            grouped[:, : len(names)], columns[: len(names)], declared.piecewise_bins, rows_per_bin
+        block, bin_names = _fit_piecewise(  # of a ratio among many the log is enough
+            grouped[:, :with_bins], columns[:with_bins], declared.piecewise_bins, rows_per_bin
         )
         blocks.append(block)
         features += bin_names

@@ -11,6 +11,8 @@ from modelling.scorer.scoring import with_ratios
 
 ColumnPair = tuple[int, int]
 
+# Without the ten of five amounts, `credit_grade` has a log loss of 0.01 to 0.02 more.
+ALL_RATIOS_UP_TO = 28
 ROWS_JUDGED = 8000
 BINS = 10
 FOLDS = 5
