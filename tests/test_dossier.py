@@ -112,7 +112,7 @@ def test_it_says_what_changed_since_the_version_before(trained, client):
 
 
 def test_the_run_of_the_version_before_may_be_gone(client):
-    experiment, name = client.create_experiment("gone"), "gone"
+    experiment, name = client.create_experiment("run-is-gone"), "run-is-gone"
     client.create_registered_model(name)
     runs = [client.create_run(experiment).info for _ in range(2)]
     for run in runs:

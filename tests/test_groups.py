@@ -107,7 +107,8 @@ def test_the_groups_of_a_protected_column_are_compared(borrowers):
     (line,) = findings(judgement)
     (picture,) = draw_groups(judgement).items()
     assert picture[0] == "groups_gender"
-    assert picture[1].get_suptitle().replace("\n", " ") == line
+    title = picture[1].get_suptitle().replace("\n", " ")
+    assert title == f"The least alike group is {line}"
     assert line.startswith("gender women: accepted 0.6")
     assert "times as often as men [0." in line
     assert group_metrics(judgement)["groups/gender/selection_ratio"] == pytest.approx(ratio.value)

@@ -157,7 +157,7 @@ def test_prefect_shows_the_report_and_a_link(credit_run, client):
     names = ("report", "promotion", "mlflow-run", "learning-curve", "advantages", "dossier")
     assert keys == {f"credit-scoring-{name}" for name in names}
     pictures = [a.data for a in artifacts if a.key == "credit-scoring-learning-curve"]
-    assert all(one.startswith("data:image/png;base64,") for one in pictures)
+    assert all("](data:image/png;base64," in one for one in pictures)
 
 
 SCORE_IN_ANOTHER_PROCESS = """
