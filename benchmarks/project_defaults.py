@@ -24,6 +24,7 @@ def main() -> None:
         validation,
         use_case,
         [lambda _, logs: reached.append((time.perf_counter() - start, logs["val_loss"]))],
+        columns=features.columns,
     )
     rows, events = len(validation.target), int(validation.target.sum())
     print(json.dumps({"reached": reached, "validation_rows": rows, "validation_events": events}))

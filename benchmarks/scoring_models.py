@@ -32,6 +32,7 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
         scratch / "c",
         scratch / "network",
         directions=features.directions,
+        columns=features.columns,
     )
     fit(job)
     assert job.network_folder is not None

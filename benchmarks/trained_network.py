@@ -22,6 +22,7 @@ def packaged_network(
         folder / "checkpoints",
         folder / "network",
         directions=features.directions,
+        columns=features.columns,
     )
     fit(job)
     return package_model(folder / "network", features, parts, use_case, folder / "scorer")

@@ -58,6 +58,7 @@ def train_and_read(
         run.checkpoint_folder,
         folder,
         directions=features.directions,
+        columns=features.columns,
     )
     start_fresh_process()
     with (

@@ -108,7 +108,14 @@ def job(tmp_path_factory, credit_file):
     )
     features = preprocess(prepared(use_case).parts, use_case)
     folder = tmp_path_factory.mktemp("job") / "checkpoints"
-    return TrainingJob(use_case, features.train, features.validation, folder, None)
+    return TrainingJob(
+        use_case,
+        features.train,
+        features.validation,
+        folder,
+        None,
+        columns=features.columns,
+    )
 
 
 def fitted(job, kill=None):

@@ -33,7 +33,7 @@ train, validation = (Examples(features[p], target[p]) for p in (slice(2048), sli
 with tempfile.TemporaryDirectory() as folder:
     up = np.eye(10, dtype=np.int8)[0]  # the first feature has a direction: it bounds weights
     folders = Path(folder) / "c", Path(folder) / "n"
-    job = TrainingJob(use_case, train, validation, *folders, directions=up)
+    job = TrainingJob(use_case, train, validation, *folders, directions=up, columns=np.arange(10))
     fitted = fit(job)
     assert (job.network_folder / "network.onnx").exists()
 print(json.dumps({**fitted.history.metrics, "not_compiled": fitted.history.not_compiled}))

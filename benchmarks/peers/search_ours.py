@@ -57,6 +57,7 @@ def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, f
     use_case = declared(epochs)
     features: Any = SimpleNamespace(
         directions=None,
+        columns=None,
         train=Examples(rows["x"], rows["y"].astype(np.int64)),
         validation=Examples(rows["x_validation"], rows["y_validation"].astype(np.int64)),
     )

@@ -17,6 +17,7 @@ from modelling.data.absurd_values import is_beyond_all, plausible_limit
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
 from modelling.features.directions import feature_directions
+from modelling.features.feature_columns import feature_columns
 from modelling.features.numeric_features import fit_numbers
 from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Transformer, label_text
@@ -103,7 +104,8 @@ class Preprocessed:
     """Training and validation rows as the network gets them, and the fitted preprocessing.
 
     A regression target in its own unit is ``target * target_scale + target_offset``. ``directions``
-    (f,) says which features may only raise the score (1) or lower it (-1).
+    (f,) says which features may only raise the score (1) or lower it (-1), ``columns`` (f,) which
+    column each feature is made of, by number.
     """
 
     train: Examples
@@ -112,6 +114,7 @@ class Preprocessed:
     target_offset: float
     target_scale: float
     directions: np.ndarray
+    columns: np.ndarray
 
 
 def column_warnings(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
@@ -201,4 +204,5 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
         target_offset=offset,
         target_scale=scale,
         directions=feature_directions(numeric, len(names), use_case),
+        columns=feature_columns(transformer.state),
     )

@@ -21,7 +21,8 @@ class TrainingJob:
     ``network_folder`` as ``network.keras`` and ``network.onnx``; None saves nothing.
     ``pruning_thresholds`` holds the val_loss by epoch above which the training ends early.
     ``directions`` (f,) says which features may only raise (1) or lower (-1) the output; None is
-    none.
+    none. ``columns`` (f,) is the column that each feature is made of; None knows no columns, and
+    trains without group lasso.
     """
 
     use_case: UseCase
@@ -31,6 +32,7 @@ class TrainingJob:
     network_folder: Path | None
     pruning_thresholds: PruningThresholds = ()
     directions: np.ndarray | None = None
+    columns: np.ndarray | None = None
 
 
 def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
@@ -75,7 +77,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         network = build_network(use_case, features.shape[1], job.train.target, job.directions)
         begin_as_ridge(network, job.train)
         history = train_network(
-            network, job.train, job.validation, use_case, listeners, checkpoints
+            network, job.train, job.validation, use_case, listeners, checkpoints, job.columns
         )
     if job.network_folder is not None:
         save_network(network, job.network_folder, features[:1])

@@ -208,7 +208,8 @@ def network_outputs(network: keras.Model, features: np.ndarray) -> np.ndarray:
 
 
 def dead_unit_share(network: keras.Model, features: np.ndarray) -> float | None:
-    """The share of hidden ReLU units that are zero on all rows, so that they get no gradient.
+    """The share of hidden ReLU units that are zero on all rows, so that they get no gradient. A
+    unit without any weights is none of them: the group lasso found nothing for it to learn.
 
     Parameters
     ----------
@@ -225,18 +226,20 @@ def dead_unit_share(network: keras.Model, features: np.ndarray) -> float | None:
     ----------
     Lu, Shin, Su and Karniadakis (2020), "Dying ReLU and initialization".
     """
-    relu_outputs = [
-        layer.output
+    rectifiers = [
+        layer
         for layer in network.layers
         if isinstance(layer, layers.Activation) and layer.activation is keras.activations.relu
     ]
-    if not relu_outputs:
+    if not rectifiers:
         return None
+    kernels = [network.get_layer(layer.name.removesuffix("_relu")).kernel for layer in rectifiers]
+    has_weights = [np.asarray(kernel).any(axis=-2).ravel() for kernel in kernels]
     step = max(len(features) // 5000, 1)
-    outputs = keras.Model(network.inputs, relu_outputs)(features[::step])
+    outputs = keras.Model(network.inputs, [layer.output for layer in rectifiers])(features[::step])
     outputs = outputs if isinstance(outputs, list) else [outputs]
-    dead = [(np.asarray(layer_outputs) <= 0).all(axis=0).ravel() for layer_outputs in outputs]
-    return float(np.concatenate(dead).mean())
+    silent = [(np.asarray(layer_outputs) <= 0).all(axis=0).ravel() for layer_outputs in outputs]
+    return float((np.concatenate(silent) & np.concatenate(has_weights)).mean())
 
 
 def weights_hash(network: keras.Model) -> str:

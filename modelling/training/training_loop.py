@@ -16,6 +16,7 @@ from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.checkpoints import Checkpointing, Checkpoints
 from modelling.training.compiled_training import CompiledModel, Rows, repeat_forever
 from modelling.training.dropout import CounterDropout
+from modelling.training.group_lasso import GroupLassoAdamW, shrinkage
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
 
@@ -34,6 +35,7 @@ def train_network(
     use_case: UseCase,
     on_epoch: Sequence[OnEpoch] = (),
     checkpoints: Checkpoints | None = None,
+    columns: np.ndarray | None = None,
 ) -> History:
     """Train ``network`` in place; continue from the newest of ``checkpoints``, where there is one.
 
@@ -48,12 +50,14 @@ def train_network(
     train, validation : Examples
         Features (n, f) float32, finite; target (n,). Both need at least one row.
     use_case : UseCase
-        ``training`` and ``problem`` are read.
+        ``training``, ``problem`` and ``network.group_lasso`` are read.
     on_epoch : sequence of OnEpoch
         Each is called with the epoch (from 0) and its metrics, also for the epochs before the
         checkpoint; one that returns True ends the training.
     checkpoints : Checkpoints or None
         None neither reads nor writes any.
+    columns : (f,) int or None
+        The column that each feature is made of; without them there is no group lasso.
 
     Returns
     -------
@@ -65,8 +69,9 @@ def train_network(
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
     model = kind(network.inputs, outputs_to_train(network))
     steps = math.ceil(len(train.features) / declared.batch_size)
+    optimizer = _optimizer(declared, steps, _group_lasso(use_case, columns, len(train.features)))
     model.compile(
-        optimizer=_optimizer(declared, steps),
+        optimizer=optimizer,
         loss=LOSSES[use_case.problem],
         weighted_metrics=_metrics(use_case),
         jit_compile=False,  # CompiledModel compiles the training program itself
@@ -154,15 +159,36 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
     return {"validation_data": repeat_forever(batches), "validation_steps": math.ceil(rows / size)}
 
 
-def _optimizer(declared: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> dict[str, np.ndarray]:
+    """What GroupLassoAdamW needs; empty where nothing is to be shrunk. A linear model has one unit,
+    which is to see all columns."""
+    declared = use_case.network
+    if columns is None or not declared.group_lasso or not declared.hidden_units:
+        return {}
+    batch_size = use_case.training.batch_size
+    return {
+        "columns": columns,
+        "shrinkage": shrinkage(columns, declared.group_lasso, rows, batch_size),
+    }
+
+
+def _optimizer(
+    declared: Training, steps_per_epoch: int, group_lasso: dict[str, np.ndarray] | None = None
+) -> keras.optimizers.Optimizer:
+    steps = declared.epochs * steps_per_epoch
     rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
     if declared.schedule == "cosine":
         # Loshchilov and Hutter (2017), SGDR, without restarts.
-        rate = keras.optimizers.schedules.CosineDecay(rate, declared.epochs * steps_per_epoch)
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     optimizer: keras.optimizers.Optimizer
     match declared.optimizer:
         case "sgd":
             optimizer = keras.optimizers.SGD(rate, momentum=declared.momentum)
+        case "adam" | "adamw" if group_lasso:
+            decay = declared.weight_decay if declared.optimizer == "adamw" else 0.0
+            optimizer = GroupLassoAdamW(
+                **group_lasso, steps=steps, learning_rate=rate, weight_decay=decay
+            )
         case "adamw":
             optimizer = keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
         case "adam":

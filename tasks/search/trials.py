@@ -117,6 +117,7 @@ def run_trial(
             network_folder=None,
             pruning_thresholds=pruning_thresholds,
             directions=features.directions,
+            columns=features.columns,
         )
         network = executor.run(job, [run.log_epoch])
         diagnosis = record_curve(network, use_case, run)

@@ -1,0 +1,125 @@
+"""Each unit of the first layer keeps the columns that it gains from."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from modelling.declaration import Network, Source, Training, UseCase, category, number
+from modelling.features.feature_columns import feature_columns
+from modelling.features.preprocessing import Examples, fit_transformer
+from modelling.training.group_lasso import FIRST_KERNEL, GroupLassoAdamW, shrinkage
+from modelling.training.network import build_network
+from modelling.training.training_loop import _group_lasso, _optimizer, train_network
+
+LASSO = Network(hidden_units=(16,), dropout=0.0)
+NONE = Network(hidden_units=(16,), dropout=0.0, group_lasso=0)
+COLUMNS = np.repeat(np.arange(8), 4)  # eight columns of four labels
+
+
+def declared(network, **training):
+    return UseCase(
+        name="sample",
+        title="Sample",
+        problem="binary",
+        source=Source(uri="none"),
+        target="y",
+        columns=(number("x"),),
+        network=network,
+        training=Training(**{"members": 2, "epochs": 20, "learning_rate": 0.01, **training}),
+    )
+
+
+def labels(rows, seed):
+    """The target depends on whether two of eight columns agree, and on nothing else."""
+    generator = np.random.default_rng(seed)
+    codes = generator.integers(0, 4, (rows, 8))
+    likely = np.where((codes[:, 0] < 2) == (codes[:, 1] < 2), 0.8, 0.2)
+    target = (generator.random(rows) < likely).astype(np.int64)
+    return Examples(np.eye(4, dtype=np.float32)[codes].reshape(rows, 32), target)
+
+
+def test_only_the_columns_that_interact_keep_weights():
+    train, validation = labels(2000, 1), labels(2000, 2)
+    use_case = declared(LASSO)
+    network = build_network(use_case, 32, train.target)
+    train_network(network, train, validation, use_case, columns=COLUMNS)
+    kernel = network.get_layer("hidden_1").kernel.numpy()  # (members, f, units)
+    norms = np.sqrt((kernel**2).reshape(2, 8, 4, 16).sum(axis=2))
+    weight = (norms**2).mean(axis=(0, 2))
+    assert weight[:2].min() > 5 * weight[2:].max()
+    assert (norms[:, 2:] == 0).mean() > 0.1
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_first_kernel_is_that_of_the_first_layer_also_beside_a_skip(members):
+    skip = LASSO.model_copy(update={"linear_skip": True})
+    use_case = declared(LASSO, members=members)
+    use_case = use_case.model_copy(update={"problem": "regression", "network": skip})
+    network = build_network(use_case, 32, np.zeros(9))
+    assert network.trainable_variables[FIRST_KERNEL] is network.get_layer("hidden_1").kernel
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3)])
+def test_a_group_shrinks_by_its_norm_and_not_beyond_zero(shape):
+    columns = np.array([0, 0, 1, 2, 2])
+    kernel = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    optimizer = GroupLassoAdamW(columns, np.array([0.5, 0.1, 99.0]), steps=1)
+    shrunk = optimizer._shrunk(kernel, 1.0).numpy()
+    norms = np.linalg.norm(kernel[..., :2, :], axis=-2, keepdims=True)
+    expected = kernel[..., :2, :] * np.maximum(1 - 0.5 / norms, 0)
+    np.testing.assert_allclose(shrunk[..., :2, :], expected, rtol=1e-5, atol=1e-7)
+    assert not shrunk[..., 3:, :].any()
+
+
+def test_the_last_step_shrinks_nothing_and_each_one_before_less_than_the_first():
+    kernel = keras.Variable(np.ones((2, 3), dtype=np.float32))
+    optimizer = GroupLassoAdamW(np.array([0, 0]), np.array([1.0]), steps=3, learning_rate=0.1)
+    optimizer.weight_decay = 0.0
+    norms = [2**0.5]
+    for _ in range(4):
+        optimizer.apply([np.zeros((2, 3), dtype=np.float32)], [kernel])
+        norms.append(np.linalg.norm(kernel.numpy()[:, 0]))
+    np.testing.assert_allclose(-np.diff(norms), 0.1 * np.cos(np.pi / 6 * np.arange(4)), atol=1e-6)
+
+
+def test_noise_is_that_of_the_rows_and_grows_with_the_features_of_a_column():
+    of_group = shrinkage(np.array([3, 3, 3, 3, 7]), 1.2, rows=10_000, batch_size=100)
+    np.testing.assert_allclose(of_group, [0.24, 0.12], rtol=1e-6)
+    assert shrinkage(np.array([0]), 1.2, rows=10, batch_size=100) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("network", "settings", "shrinks"),
+    [
+        (LASSO, {}, True),
+        (LASSO, {"optimizer": "adam"}, True),
+        (LASSO, {"optimizer": "sgd"}, False),
+        (NONE, {}, False),
+        (Network(hidden_units=()), {}, False),
+    ],
+)
+def test_linear_models_and_other_optimizers_are_trained_as_declared(network, settings, shrinks):
+    use_case = declared(network, **settings)
+    lasso = _group_lasso(use_case, COLUMNS, rows=2000)
+    optimizer = _optimizer(use_case.training, 10, lasso)
+    assert isinstance(optimizer, GroupLassoAdamW) == shrinks
+    assert not _group_lasso(use_case, None, rows=2000)  # columns that nobody knows
+
+
+def test_features_know_the_column_that_they_are_made_of():
+    table = pd.DataFrame(
+        {"age": [np.nan, *range(99)] * 2, "job": ["a", "b"] * 100, "y": [0, 1] * 100}
+    )
+    use_case = declared(NONE).model_copy(
+        update={
+            "columns": (number("age", special_codes=(7,)), category("job")),
+            "minimum_rows_per_value": 1,
+        }
+    )
+    transformer = fit_transformer(table, use_case)
+    names = np.array(transformer.feature_names)
+    columns = feature_columns(transformer.state)
+    assert len(columns) == len(names)
+    assert {name.split("=")[0] for name in names[columns == 1]} == {"job"}
+    assert all(name.startswith("age") for name in names[columns == 0])
