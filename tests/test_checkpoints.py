@@ -96,6 +96,7 @@ SETTINGS = {
     "training.schedule": "reduce_on_plateau",
     "network.batch_normalisation": True,
     "network.dropout": 0.2,
+    "network.group_lasso": 1.5,
     "baselines": [],
 }
 

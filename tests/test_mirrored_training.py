@@ -24,7 +24,8 @@ from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Examples
 from use_cases import find_use_case
 settings = {"training.devices": "all", "network.dropout": 0.0, "training.epochs": 4,
-            "training.class_weights": "balanced", **json.loads(sys.argv[2])}
+            "network.group_lasso": 1.5, "training.class_weights": "balanced",
+            **json.loads(sys.argv[2])}
 use_case = override(find_use_case("credit_scoring"), settings)
 rng = np.random.default_rng(0)
 features = rng.normal(size=(3073, 10)).astype(np.float32)
