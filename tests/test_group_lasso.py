@@ -107,6 +107,15 @@ def test_linear_models_and_other_optimizers_are_trained_as_declared(network, set
     assert not _group_lasso(use_case, None, rows=2000)  # columns that nobody knows
 
 
+def test_where_it_is_not_declared_only_few_rows_have_a_lasso():
+    undeclared, wanted = declared(LASSO), declared(LASSO.model_copy(update={"group_lasso": 1.5}))
+    few, many = 299 * len(COLUMNS), 300 * len(COLUMNS)
+    for name, shrunk in _group_lasso(wanted, COLUMNS, few).items():
+        np.testing.assert_array_equal(_group_lasso(undeclared, COLUMNS, few)[name], shrunk)
+    assert not _group_lasso(undeclared, COLUMNS, many)
+    assert _group_lasso(wanted, COLUMNS, many)
+
+
 def test_features_know_the_column_that_they_are_made_of():
     table = pd.DataFrame(
         {"age": [np.nan, *range(99)] * 2, "job": ["a", "b"] * 100, "y": [0, 1] * 100}

@@ -16,7 +16,7 @@ from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.checkpoints import Checkpointing, Checkpoints
 from modelling.training.compiled_training import CompiledModel, Rows, repeat_forever
 from modelling.training.dropout import CounterDropout
-from modelling.training.group_lasso import GroupLassoAdamW, shrinkage
+from modelling.training.group_lasso import GroupLassoAdamW, shrinkage, usual_standard_errors
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
 
@@ -162,14 +162,15 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
 def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> dict[str, np.ndarray]:
     """What GroupLassoAdamW needs; empty where nothing is to be shrunk. A linear model has one unit,
     which is to see all columns."""
-    declared = use_case.network
-    if columns is None or not declared.group_lasso or not declared.hidden_units:
+    if columns is None or not use_case.network.hidden_units:
+        return {}
+    standard_errors = use_case.network.group_lasso
+    if standard_errors is None:
+        standard_errors = usual_standard_errors(rows, len(columns))
+    if not standard_errors:
         return {}
     batch_size = use_case.training.batch_size
-    return {
-        "columns": columns,
-        "shrinkage": shrinkage(columns, declared.group_lasso, rows, batch_size),
-    }
+    return {"columns": columns, "shrinkage": shrinkage(columns, standard_errors, rows, batch_size)}
 
 
 def _optimizer(
