@@ -198,6 +198,21 @@ def test_another_prefect_is_refused(name, store, tmp_path, monkeypatch):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("named", ["./prefect", "prefect//", "~//prefect/./"])
+def test_the_same_prefect_is_the_same_however_its_folder_is_written(named, monkeypatch):
+    from prefect.settings import PREFECT_HOME, temporary_settings
+
+    from flows.command_line.warm_up import prefect_settings, refuse_other_prefect
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", named)
+    with temporary_settings({PREFECT_HOME: named}):
+        refuse_other_prefect(prefect_settings())
+        monkeypatch.setenv("PREFECT_HOME", f"{named}/other")
+        with pytest.raises(finflows.UsageError, match="PREFECT_HOME was changed"):
+            refuse_other_prefect({})
+
+
 def test_the_declarations_are_those_of_the_current_folder(drafted, tmp_path, monkeypatch):
     for seed in (1, 2):
         folder = tmp_path / str(seed) / "use_cases"

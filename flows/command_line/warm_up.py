@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -53,13 +54,17 @@ def refuse_other_prefect(started: Mapping[str, str | None]) -> None:
 
     in_use = {"PREFECT_API_URL": PREFECT_API_URL.value(), "PREFECT_HOME": str(PREFECT_HOME.value())}
     for name, value in prefect_settings().items():
-        named = os.path.expanduser(value or "").rstrip("/")
-        ignored = named and named != (in_use[name] or "").rstrip("/")
+        ignored = value and _as_read(name, value) != _as_read(name, in_use[name] or "")
         if ignored or value != started.get(name, value):
             raise UsageError(
                 f"{name} was changed, but Prefect reads it only once: restart Python (in a "
                 "notebook, its kernel) for it to take effect, or set it back"
             )
+
+
+def _as_read(name: str, value: str) -> str:
+    """A setting as Prefect reads it: a folder as Path, without ``./``, a second ``/`` or ``~``."""
+    return str(Path(value).expanduser()) if name == "PREFECT_HOME" else value.rstrip("/")
 
 
 def prefect_settings() -> dict[str, str | None]:
