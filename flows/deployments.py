@@ -24,9 +24,8 @@ from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
 from tasks.workers.temporary_server import TemporaryServer
 
 PLAN = CODE / "prefect.yaml"
-TYPE_NAMES = {str: "text", dict: "list of NAME: VALUE"}
-# Of each deployment; one that runs only when asked says so, with empty schedules.
-REQUIRED_FIELDS = ("name", "entrypoint", "schedules", "concurrency_limit")
+TYPE_NAMES = {str: "text", list: "list", dict: "list of NAME: VALUE"}
+REQUIRED_FIELDS = ("name", "entrypoint", "schedules", "concurrency_limit")  # of each deployment
 
 
 def serve_schedule(workers: int, port: int, file: Path = PLAN) -> None:
@@ -91,13 +90,32 @@ def _entries(file: Path) -> list[dict[str, Any]]:
             f"{file} has no deployments: it needs a list 'deployments', as in prefect.yaml"
         )
     for number, entry in enumerate(entries, start=1):
-        fields = entry if isinstance(entry, dict) else {}
-        if missing := [name for name in REQUIRED_FIELDS if name not in fields]:
-            raise UsageError(f"{file}: deployment {number} has no {', '.join(missing)}")
-        for name, kind in (("name", str), ("entrypoint", str), ("parameters", dict)):
-            if not isinstance(fields.get(name, kind()), kind):
-                raise UsageError(f"{file}: {name} of deployment {number} is no {TYPE_NAMES[kind]}")
+        _refuse_form(entry if isinstance(entry, dict) else {}, f"deployment {number}", file)
     return entries
+
+
+def _refuse_form(fields: dict[str, Any], which: str, file: Path) -> None:
+    """A key whose value was forgotten is refused: a training without its schedule would never run,
+    and nobody would be told. One that runs only when asked says so."""
+    when_asked = fields.get("schedules") == []
+    may_be_empty = {"schedules", "concurrency_limit"} if when_asked else set()
+    missing = [
+        name
+        for name in REQUIRED_FIELDS
+        if name not in fields or not (fields[name] or name in may_be_empty)
+    ]
+    if missing:
+        hint = " (one that runs only when asked says schedules: [])" * ("schedules" in missing)
+        raise UsageError(f"{file}: {which} has no {', '.join(missing)}{hint}")
+    kinds = {"name": str, "entrypoint": str, "parameters": dict, "schedules": list, "tags": list}
+    if fields["concurrency_limit"] is not None:
+        kinds["concurrency_limit"] = dict
+    for name, kind in kinds.items():
+        if not isinstance(fields.get(name, kind()), kind):
+            raise UsageError(f"{file}: {name} of {which} is no {TYPE_NAMES[kind]}")
+    for schedule in fields["schedules"]:
+        if not isinstance(schedule, dict) or not {"cron", "timezone"} <= schedule.keys():
+            raise UsageError(f"{file}: a schedule of {which} has no cron or no timezone")
 
 
 def _for_use_case(template: dict[str, Any], old: str, new: str) -> dict[str, Any]:
@@ -119,7 +137,7 @@ def deployment_of(entry: dict[str, Any], file: Path) -> RunnerDeployment:
             description=entry.get("description"),
             parameters=entry.get("parameters"),
             tags=entry.get("tags"),
-            schedules=[Cron(s["cron"], timezone=s["timezone"]) for s in entry["schedules"] or ()],
+            schedules=[Cron(s["cron"], timezone=s["timezone"]) for s in entry["schedules"]],
             concurrency_limit=limit and ConcurrencyLimitConfig(**limit),
         )
     except Exception as error:  # Prefect or a flow's file may raise anything

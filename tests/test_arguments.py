@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import REPOSITORY
 
 from flows.deployments import planned_deployments
@@ -18,7 +19,10 @@ PLANS = {
     "deployments: [{name: x}]": "deployment 1 has no entrypoint, schedules",
 }
 NOWHERE = """deployments:
-  - {name: x, entrypoint: nowhere.py:x, schedules: [{cron: a, timezone: b}], concurrency_limit: 1}
+  - name: x
+    entrypoint: nowhere.py:x
+    schedules: [{cron: "0 2 * * *", timezone: UTC}]
+    concurrency_limit: {limit: 1}
 """
 
 
@@ -93,9 +97,43 @@ def test_a_plan_that_is_none_is_refused(content, tmp_path):
         planned_deployments(tmp_path / "plan.yaml")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("name", "", "has no name"),
+        ("entrypoint", "", "has no entrypoint"),
+        ("schedules", None, r"has no schedules \(one that runs only when asked"),
+        ("schedules", "x", "schedules of deployment 1 is no list"),
+        ("schedules", ["x"], "a schedule of deployment 1 has no cron"),
+        ("schedules", [{"cron": "0 2 * * *"}], "a schedule of deployment 1 has no cron or no time"),
+        ("concurrency_limit", None, "has no concurrency_limit"),
+        ("concurrency_limit", 1, "concurrency_limit of deployment 1 is no list of NAME: VALUE"),
+        ("parameters", None, "parameters of deployment 1 is no list of NAME: VALUE"),
+        ("tags", None, "tags of deployment 1 is no list"),
+    ],
+)
+def test_a_field_of_a_plan_that_is_empty_or_another_thing_is_refused(field, value, said, tmp_path):
+    plan = yaml.safe_load(NOWHERE)
+    plan["deployments"][0][field] = value
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    with pytest.raises(UsageError, match=said) as refused:
+        planned_deployments(tmp_path / "plan.yaml")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("limit", ["null", "{}", "{limit: 1}"])
+def test_a_deployment_that_runs_only_when_asked_needs_no_limit(limit, tmp_path):
+    (tmp_path / "plan.yaml").write_text(
+        f"deployments: [{{name: x, entrypoint: x, schedules: [], concurrency_limit: {limit}}}]"
+    )
+    assert len(planned_deployments(tmp_path / "plan.yaml")) == 1
+
+
 def test_a_plan_of_flows_that_are_not_there_is_refused(finflows, tmp_path):
     (tmp_path / "plan.yaml").write_text(NOWHERE)
-    assert "plan.yaml: x: " in finflows("schedule", "--file", "plan.yaml")
+    said = finflows("schedule", "--file", "plan.yaml")
+    assert "plan.yaml: x: " in said
+    assert "nowhere.py" in said
 
 
 @pytest.mark.parametrize("command", [["ui"], ["serve", "credit_scoring"]])
