@@ -9,6 +9,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
+from flows.command_line.arguments import refuse_settings
 from flows.deployments import planned_deployments
 from modelling.refusals import UsageError
 
@@ -84,10 +85,21 @@ def finflows(tmp_path):
         (["search", "credit_scoring", "--workers", "0"], "--workers 0"),
         (["search", "credit_scoring", "--trials", "0"], "--trials 0"),
         (["train-all", "--workers", "0"], "'--workers'"),
+        (
+            ["train-all", "credit_grade", "--set", "training.epochs=abc"],
+            "credit_grade: training.ep",
+        ),
+        (["train-all", "--set", "training.epoch=5"], "did you mean 'training.epochs'"),
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(arguments, said, finflows):
     assert said in finflows(*arguments)
+
+
+def test_a_setting_that_some_use_cases_do_not_take_stops_no_other():
+    refuse_settings([], ["costs.false_positive=5"])
+    with pytest.raises(UsageError, match="market_volatility: 'costs'"):
+        refuse_settings(["credit_scoring", "market_volatility"], ["costs.false_positive=5"])
 
 
 @pytest.mark.parametrize("content", PLANS)

@@ -15,6 +15,7 @@ from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import (
     find_use_case,
     refuse_unreadable_table,
+    use_case_names,
 )
 from modelling.refusals import UsageError
 from tasks.tracking.store import is_writable
@@ -61,6 +62,21 @@ def declared_use_case(
     declared = override(find_use_case(name), overrides)
     refuse_unreadable_table(declared, overrides)
     return declared, overrides
+
+
+def refuse_settings(use_cases: Sequence[str], assignments: Sequence[str]) -> None:
+    """Raise UsageError where a use case of a training of many does not take the settings. If no
+    ``use_cases`` are named, all are trained: those that take them, if there are any."""
+    overrides = parse_overrides(assignments)
+    refused = []
+    chosen = use_cases or use_case_names()
+    for name in chosen:
+        try:
+            override(find_use_case(name), overrides)
+        except UsageError as error:
+            refused.append(f"{name}: {error}")
+    if refused and (use_cases or len(refused) == len(chosen)):
+        raise UsageError(refused[0])
 
 
 def refuse_output(path: Path, flag: str) -> None:

@@ -9,7 +9,6 @@ from flows.command_line import arguments, interruption, results, terminal
 from flows.command_line.arguments import Data, Json, Set, UseCaseName, Verbose
 from flows.command_line.leaderboard_table import show_leaderboard
 from flows.command_line.warm_up import start_flow, warm_up
-from modelling.declaration.overrides import parse_overrides
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 
@@ -54,8 +53,8 @@ def train_all(
     """Train all use cases in parallel, and print the leaderboard."""
     for name in use_cases or []:  # fails before the imports
         find_use_case(name)
-    parse_overrides(set_ or [])
-    set_ = reference_secrets(set_)
+    set_ = reference_secrets(set_ or [])
+    arguments.refuse_settings(use_cases or [], set_)
     terminal.prepare(verbose, as_json)
     start_flow("flows.train_all", as_json)
     from flows.train_all import train_all as train_all_flow
