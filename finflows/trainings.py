@@ -155,7 +155,7 @@ def train(
     DataRefused
         Where the table breaks a critical rule or can't be split; it counts rows, without values.
     MachineError
-        Where the training was killed; ``finflows resume RUN_ID`` goes on with it.
+        Where the training was killed; it says how to go on with it.
     """
     from finflows.given import declared_with
 

@@ -1,14 +1,20 @@
 """A finished run can be repeated: the same bits, or the first thing that differs by name."""
 
+import json
+from contextlib import nullcontext
+
 import pytest
 from conftest import last_json
+from small_models import loans
 
 from flows.reproduce import reproduce_run
 from flows.train import train
 from modelling.declaration.overrides import override
 from modelling.refusals import UsageError
 from tasks.registry.reproduction import compare_runs
-from tasks.tracking.runs import parameters_of, tracked_run
+from tasks.tracking.reaping import DECLARED_IN, FLOW_PARAMETERS, IN_PYTHON, close_run
+from tasks.tracking.runs import DECLARATION, nested_run, parameters_of, tracked_run
+from tasks.tracking.store import experiment_id
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 
@@ -69,12 +75,10 @@ def test_a_declaration_that_is_in_no_file_is_not_replaced_by_a_file_of_its_name(
     client, tmp_path, monkeypatch
 ):
     """The columns differ, which no parameter of the run shows."""
-    import small_models
-
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "use_cases" / "loans_in_python.py"
     file.parent.mkdir()
-    declared = small_models.loans(name=file.stem)
+    declared = loans(name=file.stem)
     parameters = {"use_case_name": declared.name, "overrides": {"training.epochs": 3}}
     trained = override(declared, parameters["overrides"])
     with tracked_run(trained, parameters, in_file=False) as run:
@@ -88,3 +92,43 @@ def test_a_declaration_that_is_in_no_file_is_not_replaced_by_a_file_of_its_name(
     assert "\n" not in str(refused.value)
     file.write_text(declaration.format(", source={'uri': 'elsewhere.csv'}"))
     assert parameters_of(run.run_id, finished=True) == parameters
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({}, "save its declaration as use_cases/loans_in_python.py, then"),
+        ({"source.uri": "memory:loans"}, "its table was a frame: train it again from Python"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_failed_in_python_says_what_a_resume_needs(overrides, said, nested, client):
+    """Once, and for the run around a nested one: only that can be resumed."""
+    declared = loans(name="loans_in_python")
+    parameters = {"use_case_name": declared.name, "overrides": overrides}
+    with (
+        pytest.raises(RuntimeError) as failed,
+        tracked_run(declared, parameters, in_file=False) as run,
+        nested_run(run, "attempt", "1", declared) if nested else nullcontext(),
+    ):
+        raise RuntimeError
+    (note,) = failed.value.__notes__
+    recorded = client.get_run(run.run_id)
+    close_run(client, recorded, "process 1 was killed")
+    killed = client.get_run(run.run_id).data.tags["failure"]
+    for text in (note, recorded.data.tags["mlflow.note.content"], killed):
+        assert said in text
+        assert (f"finflows resume {run.run_id}" in text) == (not overrides)
+
+
+@pytest.mark.parametrize("stored", [None, '{"name": "loa'])
+def test_a_run_that_was_killed_before_its_declaration_was_stored_is_refused(stored, client):
+    parameters = {"use_case_name": "iris", "overrides": {}}
+    tags = {FLOW_PARAMETERS: json.dumps(parameters), DECLARED_IN: IN_PYTHON}
+    run = client.create_run(experiment_id(client, "iris"), tags=tags)
+    if stored:
+        client.log_text(run.info.run_id, stored, DECLARATION)
+    client.set_terminated(run.info.run_id, "KILLED")
+    with pytest.raises(UsageError, match="declaration was stored: train anew") as refused:
+        parameters_of(run.info.run_id)
+    assert "\n" not in str(refused.value)

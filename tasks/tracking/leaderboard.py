@@ -10,8 +10,7 @@ from modelling.declaration.names import is_use_case_name, tag_filter
 from modelling.refusals import UsageError
 from tasks.tracking.leaderboard_entry import LeaderboardEntry, entry_of, rank
 from tasks.tracking.pages import all_pages, runs_of_all_experiments
-from tasks.tracking.reaping import PROJECT_RUNS
-from tasks.tracking.runs import FLOW_PARAMETERS
+from tasks.tracking.reaping import FLOW_PARAMETERS, PROJECT_RUNS
 from tasks.tracking.store import connect, experiment_id
 
 COMPARISONS = "comparison"  # the experiment of the published pages

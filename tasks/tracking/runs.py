@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import Signals
 from tempfile import TemporaryDirectory
@@ -24,7 +24,17 @@ from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
-from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
+from tasks.tracking.reaping import (
+    DECLARED_IN,
+    FLOW,
+    FLOW_PARAMETERS,
+    IN_PYTHON,
+    close_dead_runs,
+    close_run,
+    how_to_resume,
+    is_registered,
+    outermost_run,
+)
 from tasks.tracking.record import LEARNING_CURVE_PNG, TrackedRun
 from tasks.tracking.store import (
     checkpoint_folder,
@@ -34,10 +44,7 @@ from tasks.tracking.store import (
 )
 from tasks.workers.processes import has_died
 
-# Tags with the flow and its parameters, with which a killed run is resumed.
-FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
 DECLARATION = "declaration.json"
-DECLARED_IN, IN_PYTHON = "declared_in", "Python"  # the tag of a run whose declaration no file holds
 _open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay in it
 
 
@@ -177,7 +184,7 @@ def _refuse_another_declaration(run: Run, parameters: Mapping[str, Any], wanted:
         return
     name, found = parameters["use_case_name"], "no file holds it"
     if name in use_case_names():
-        then = json.loads(load_text(f"{run.info.artifact_uri}/{DECLARATION}"))
+        then = _stored_declaration(run, wanted)
         in_file = override(find_use_case(name), parameters.get("overrides") or {})
         now = json.loads(in_file.model_dump_json())
         differing = [field for field in now if now[field] != then.get(field)]
@@ -187,6 +194,19 @@ def _refuse_another_declaration(run: Run, parameters: Mapping[str, Any], wanted:
     raise UsageError(
         f"run {run.info.run_id} can't be {wanted}: its declaration was given in Python, and "
         f"{found}: save it as use_cases/{name}.py, or train it again from Python"
+    )
+
+
+def _stored_declaration(run: Run, wanted: str) -> dict[str, Any]:
+    """The declaration of a run as it was stored. Raises UsageError where the run was killed before
+    that, or while."""
+    if DECLARATION in {file.path for file in connect().list_artifacts(run.info.run_id)}:
+        with suppress(ValueError):
+            stored: dict[str, Any] = json.loads(load_text(f"{run.info.artifact_uri}/{DECLARATION}"))
+            return stored
+    raise UsageError(
+        f"run {run.info.run_id} can't be {wanted}: it was killed before its declaration was "
+        "stored: train anew"
     )
 
 
@@ -245,9 +265,13 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
     registered = is_registered(tracked.client, tracked.run_id)
     description = f"Failed: {reason}"
     if not registered and not isinstance(error, DataRefused | UsageError):
+        run = outermost_run(tracked.client, tracked.client.get_run(tracked.run_id))
         continues = "continues from the last checkpoint"
-        error.add_note(f"{command('resume', tracked.run_id)} {continues}")
-        description += f"\n\n`finflows resume {tracked.run_id}` {continues}"
+        note = how_to_resume(run, f"{command('resume', run.info.run_id)} {continues}")
+        if note not in getattr(error, "__notes__", ()):  # of the run within this one
+            error.add_note(note)
+        said = how_to_resume(run, f"`finflows resume {run.info.run_id}` {continues}")
+        description += f"\n\n{said}"
     tracked.log_tags({"failure": reason, "mlflow.note.content": description})
     if isinstance(error, DataRefused) and error.broken:
         lines = [
