@@ -23,8 +23,8 @@ import tensorflow as tf
 # Where a batch is most of the rows, Adam's steps of all weights are almost equally long, and one
 # that shrinks by as much as it grows would never come to anything.
 MOST_OF_A_STEP = 0.75
-# The gain was measured on tables of 3 to 140 training rows per feature; with 800 (credit_scoring) the
-# network was 0.001 of ROC AUC worse for it. In between nothing was measured.
+# The gain was measured on tables of 3 to 140 training rows per feature; with 800 (credit_scoring)
+# the network was 0.001 of ROC AUC worse for it. In between nothing was measured.
 STANDARD_ERRORS, ROWS_PER_FEATURE = 1.5, 300
 FIRST_KERNEL = 0  # among the trainable variables: that of the first layer comes first
 
