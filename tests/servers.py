@@ -10,8 +10,10 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Thread
 from urllib.request import urlopen
 
 import psutil
@@ -69,6 +71,33 @@ def answers(url: str) -> bool:
             return answer.status == 200
     except OSError:
         return False
+
+
+@contextmanager
+def standing_in(
+    status: int, page: str, asked: Callable[[], object] = lambda: None, **headers: str
+) -> Iterator[str]:
+    """A server that gives the same answer to whatever it is ``asked``, as a proxy does where the
+    real one is away; its address."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(page))}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the tests' output is their own."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @contextmanager

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import REPOSITORY
+from filelock import FileLock
 from prefect import resume_flow_run
 from prefect.client.orchestration import get_client
 from prefect.exceptions import FlowPauseTimeout, NotPausedError, Pause
 from prefect.flow_engine import run_flow
-from servers import wait_for
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
+from prefect.states import Cancelled, Crashed
+from servers import free_port, standing_in, wait_for
 from small_models import register_and_judge
 
 from flows.approve import approve
@@ -20,6 +23,7 @@ from tasks.registry.approval_form import DEPLOYMENT, ask_in_prefect
 from tasks.registry.approvals import decline, promote_manually, waiting_request
 from tasks.registry.champions import champion_of, history
 from tasks.registry.promotion_history import TIME_FORMAT, append_entry
+from tasks.tracking.store import local_folder
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 NAME = "two_people"
@@ -98,6 +102,8 @@ def test_the_form_does_what_the_commands_do(version, client):
     assert (refused.state.name, "another person" in refused.state.message) == ("Failed", True)
     assert run(again) is None
     assert "refused" in str(asked(again)[0])
+    form = promote_manually(NAME, version, "which one?").form
+    assert str(again.id) in form, "the form that is open, not the refused one"
 
     resume_flow_run(again.id, BEN)
     assert (
@@ -145,9 +151,71 @@ def test_a_form_that_comes_too_late_changes_nothing(version, client):
     assert history_of()[-1].how == "requested"
 
 
-def test_without_a_deployment_or_an_answer_the_commands_remain(version, monkeypatch, caplog):
+@pytest.fixture
+def waiting(version):
+    """A version that waits, newly requested."""
+    later, _ = register_and_judge(noise=0.5, name="waiting_form", approval="second_person")
+    return "waiting_form", later
+
+
+def test_a_form_whose_flow_run_died_is_made_anew(waiting):
+    name, later = waiting
+    first = forms()[0]
+    for dead in (Crashed(), Cancelled()):
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(forms()[0].id, dead, force=True)
+        promoted = promote_manually(name, later, "once more")
+        again = forms()[0]
+        assert again.id != first.id
+        assert str(again.id) in promoted.form
+        assert promote_manually(name, later, "once more").form == promoted.form
+    assert run(again) is None
+    assert later in asked(again)[0]
+    decline(name, later, "start anew")
+
+
+def test_the_address_of_a_form_has_no_login(version, prefect_server):
+    url = prefect_server.replace("://", "://anna:geheim@")
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_UI_URL: url.removesuffix("/api")}):
+        form = ask_in_prefect(NAME, version, "2999-01-01 00:00:00.000000")
+    host = prefect_server.removesuffix("/api")
+    assert form == f"{host}/runs/flow-run/{forms()[0].id}"
+
+
+def test_without_a_deployment_the_commands_remain(version, monkeypatch, caplog):
     from tasks.registry import approval_form
 
     monkeypatch.setattr(approval_form, "DEPLOYMENT", "approve/nowhere")
     assert ask_in_prefect(NAME, version, "2999-01-01 00:00:00.000000") == ""
     assert not caplog.records
+
+
+def test_without_an_answer_the_commands_remain(version, caplog):
+    def form_from(url):
+        with temporary_settings({PREFECT_API_URL: url}):
+            return ask_in_prefect(NAME, version, "2999-01-01 00:00:00.000000")
+
+    requests = []
+    assert form_from(f"http://127.0.0.1:{free_port()}/api") == ""
+    assert form_from("http://127.0.0.1:port/api") == ""
+    with standing_in(200, "<html>Please log in</html>") as url:
+        assert form_from(f"{url}/api") == ""
+    with standing_in(503, "", lambda: requests.append(1), Retry_After="0") as url:
+        assert form_from(f"{url}/api") == ""
+    assert len(requests) == 2, "a server that is away is asked once more, and then no longer"
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 4
+
+
+def test_nobody_waits_for_the_aliases_while_a_server_is_asked(waiting):
+    name, later = waiting
+    answered = []
+
+    def decide():
+        with FileLock(local_folder() / f"{name}.aliases.lock", timeout=0):
+            answered.append("a colleague")
+
+    with standing_in(200, "", decide) as url, temporary_settings({PREFECT_API_URL: f"{url}/api"}):
+        promoted = promote_manually(name, later, "once more")
+    assert (promoted.outcome, promoted.form) == ("requested already", "")
+    assert answered
+    decline(name, later, "start anew")

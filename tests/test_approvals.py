@@ -95,6 +95,15 @@ def test_one_person_cannot_do_without_a_second_one_where_there_is_no_champion(cl
     assert promote_manually(name, later, "as approved").outcome == "champion"
 
 
+@pytest.mark.parametrize("answer", [approve, decline])
+def test_a_version_that_does_not_exist_is_refused_by_name(requested, answer):
+    _, name, version = requested
+    with pytest.raises(UsageError, match="nosuch has no version 1; nothing is registered yet"):
+        answer("nosuch", "1", "typo")
+    with pytest.raises(UsageError, match=f"{name} has no version 99; versions: {version}"):
+        answer(name, "99", "typo")
+
+
 @pytest.fixture(scope="module")
 def requested(store):
     """A version of which a colleague's request is open."""

@@ -7,24 +7,29 @@ server knows no persons: so the form asks for a name, and the history says that 
 import logging
 from typing import Literal
 
-from httpx import HTTPError
+from httpx import HTTPError, InvalidURL
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.input import RunInput
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
 from modelling.declaration.names import MAXIMUM_REASON_LENGTH
+from modelling.secrets import without_login
 from tasks.registry.promotion_history import ChampionChange
 from tasks.tracking.descriptions import dossier_page
 from tasks.tracking.store import connect, run_path, ui_address
 
 log = logging.getLogger("finflows")
 DEPLOYMENT = "approve/second-person"
+# Somebody waits for the answer, and the commands do without it: no minutes of retries.
+REQUEST_TIMEOUT_SECONDS = 10
+MAX_RETRIES = 1
 
 
 class Answer(RunInput):
@@ -51,26 +56,45 @@ def ask_in_prefect(
     """Have a flow run ask a second person; its address. Empty where no Prefect server is
     configured, where it has no such deployment, or where it does not answer: the commands do.
 
-    A request has one form, however often it is made; and one more ``after`` each flow run whose
-    answer was ``refused``, for this reason.
+    A request has one open form, however often it is made: one more follows where a flow run ended
+    without an answer, and ``after`` each one whose answer was ``refused``, for this reason. The
+    caller holds no lock: a server that hangs must not keep others waiting.
     """
     if not PREFECT_API_URL.value():
         return ""
     subject = {"use_case_name": name, "version": version, "until": until}
+    patience = {"timeout": REQUEST_TIMEOUT_SECONDS}
     try:
-        with get_client(sync_client=True) as client:
-            flow_run = client.create_flow_run_from_deployment(
-                client.read_deployment_by_name(DEPLOYMENT).id,
-                parameters={**subject, "refused": refused},
-                name=f"{name} version {version}",
-                idempotency_key=" ".join([*subject.values(), after or ""]),
-            )
+        with (
+            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: MAX_RETRIES}),
+            get_client(httpx_settings=patience, sync_client=True) as client,
+        ):
+            flow_run = _open_flow_run(client, subject, refused, after)
+            return without_login(url_for(flow_run) or "") or flow_run.name
     except ObjectNotFound:
         return ""
-    except (HTTPError, PrefectException, OSError) as error:
+    except (HTTPError, InvalidURL, PrefectException, OSError, ValueError) as error:
+        # ValueError: what answers is no Prefect server, but a proxy's page that asks for a login
         log.warning("%-11s it has no form for this: %s", "prefect", type(error).__name__)
         return ""
-    return url_for(flow_run) or flow_run.name
+
+
+def _open_flow_run(
+    client: SyncPrefectClient, subject: dict[str, str], refused: str, after: str | None
+) -> FlowRun:
+    """The flow run that asks. Prefect finds it by its key; where it has ended (it crashed, was
+    cancelled, or its answer refused), the key of the next one names it."""
+    deployment = client.read_deployment_by_name(DEPLOYMENT).id
+    while True:
+        flow_run = client.create_flow_run_from_deployment(
+            deployment,
+            parameters={**subject, "refused": refused},
+            name="{use_case_name} version {version}".format(**subject),
+            idempotency_key=" ".join([*subject.values(), after or ""]),
+        )
+        if flow_run.state is None or not flow_run.state.is_final():
+            return flow_run
+        after = str(flow_run.id)
 
 
 def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:

@@ -52,6 +52,11 @@ class Promoted(NamedTuple):
     until: str = ""
     form: str = ""
 
+    def with_form(self, name: str, version: str) -> "Promoted":
+        """With the form of the request, where it is one; the caller has released ``alias_lock``."""
+        form = ask_in_prefect(name, version, self.until) if self.until else ""
+        return self._replace(form=form)
+
     def text(self, name: str, version: str) -> str:
         """What happened, and for a request what to do."""
         if not self.outcome.startswith("requested"):
@@ -71,7 +76,8 @@ def approval_tags(use_case: UseCase) -> dict[str, str]:
 
 def make_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> Promoted:
     """Make ``version`` champion, or request it where a second person must approve; the caller holds
-    ``alias_lock``. Raises UsageError as ``set_champion`` does."""
+    ``alias_lock``, and asks for the form (``with_form``) when it has released it. Raises UsageError
+    as ``set_champion`` does."""
     champion = champion_of(client, name)
     if champion is not None and str(champion.version) == version:
         refuse_unloadable(name, version)
@@ -84,8 +90,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     warn_of_gaps(client, name)
     waiting = _request_of(read_history(client, name).entries, version)
     if waiting is not None and waiting.seconds_left > 0:
-        form = ask_in_prefect(name, version, waiting.until)
-        return Promoted("requested already", waiting.until, form)
+        return Promoted("requested already", waiting.until)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
     subject = _subject_of(client, client.get_model_version(name, version))
     by = current_user()
@@ -93,24 +98,21 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
         client, name, version, reason[:2000], "requested", by, until=until, **subject
     ):
         raise UsageError(f"{name}: another machine promoted at the same time: promote again")
-    return Promoted("requested", until, ask_in_prefect(name, version, until))
+    return Promoted("requested", until)
 
 
 def promote_manually(name: str, version: str, reason: str) -> Promoted:
     """A person's wish to make a version champion. Raises UsageError where it does not exist."""
-    client = connect()
-    known = [str(registered.version) for registered in versions(client, name)]
-    if version not in known:
-        listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
-        raise UsageError(f"{name} has no version {version}; {listed}")
+    client = _client_of(name, version)
     with alias_lock(name):
-        return make_champion(client, name, version, reason, "manual")
+        promoted = make_champion(client, name, version, reason, "manual")
+    return promoted.with_form(name, version)
 
 
 def waiting_request(name: str, version: str, until: str) -> ChampionChange:
     """The request for ``version`` that lapses at ``until``. Raises UsageError where it was
     answered, has lapsed, or is followed by another."""
-    request = _open_request(connect(), name, version)
+    request = _open_request(_client_of(name, version), name, version)
     if request.until != until:
         raise UsageError(f"{name} version {version} was requested anew since: answer that request")
     return request
@@ -120,8 +122,9 @@ def approve(name: str, version: str, reason: str, by: str = "") -> None:
     """Make the requested ``version`` champion, as a second person: ``by`` (``typed_name``), or the
     user of this program.
 
-    Raises UsageError where nobody requested it, the request lapsed or is about another champion,
-    the same person asked, its files or its dossier have changed since, or the history is broken.
+    Raises UsageError where it does not exist, nobody requested it, the request lapsed or is about
+    another champion, the same person asked, its files or its dossier have changed since, or the
+    history is broken.
     """
     with _answered(name, version) as (client, request):
         by = by or current_user()
@@ -143,7 +146,7 @@ def approve(name: str, version: str, reason: str, by: str = "") -> None:
 
 def decline(name: str, version: str, reason: str, by: str = "") -> None:
     """End the request for ``version``; the champion stays. Who asked may take it back. Raises
-    UsageError where there is no open request."""
+    UsageError where it does not exist, or has no open request."""
     with _answered(name, version) as (client, request):
         by = by or current_user()
         if not append_entry(client, name, version, reason, "declined", by, requested_by=request.by):
@@ -153,9 +156,19 @@ def decline(name: str, version: str, reason: str, by: str = "") -> None:
 @contextmanager
 def _answered(name: str, version: str) -> Iterator[tuple[MlflowClient, ChampionChange]]:
     """The open request for ``version``, while nobody else decides about it."""
-    client = connect()
+    client = _client_of(name, version)
     with alias_lock(name):
         yield client, _open_request(client, name, version)
+
+
+def _client_of(name: str, version: str) -> MlflowClient:
+    """A client of the store that has this version. Raises UsageError where it does not exist."""
+    client = connect()
+    known = [str(registered.version) for registered in versions(client, name)]
+    if version not in known:
+        listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
+        raise UsageError(f"{name} has no version {version}; {listed}")
+    return client
 
 
 def _days_to_approve(client: MlflowClient, name: str, version: str) -> float | None:

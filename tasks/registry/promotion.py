@@ -48,7 +48,7 @@ def judge_challenger(
     promote_command = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)
-        holder, comparison, changed = None, None, None
+        holder, comparison, changed, promoted = None, None, None, None
         if champion is not None:
             holder = str(champion.version)
             own_tags = run.client.get_model_version(name, version).tags
@@ -60,9 +60,9 @@ def judge_challenger(
             decision = Promotion(True, _reason_for_champion(run.client, name, version), {})
         elif decision.promoted:
             promoted = make_champion(run.client, name, version, decision.reason, "compared")
-            if promoted.until:
-                reason = f"{decision.reason}; {promoted.text(name, version)}"
-                decision = decision._replace(promoted=False, reason=reason)
+    if promoted is not None and promoted.until:
+        asked = promoted.with_form(name, version).text(name, version)
+        decision = decision._replace(promoted=False, reason=f"{decision.reason}; {asked}")
     curve = trained.diagnosis.verdict
     description = describe_version(use_case, judgement.gate, curve, run.address, decision.reason)
     run.client.update_model_version(name, version, description)
