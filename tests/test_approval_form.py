@@ -151,9 +151,9 @@ def test_a_form_that_comes_too_late_changes_nothing(version, client):
     assert history_of()[-1].how == "requested"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def waiting(version):
-    """A version that waits, newly requested."""
+    """A version whose request stays open."""
     later, _ = register_and_judge(noise=0.5, name="waiting_form", approval="second_person")
     return "waiting_form", later
 
@@ -171,7 +171,6 @@ def test_a_form_whose_flow_run_died_is_made_anew(waiting):
         assert promote_manually(name, later, "once more").form == promoted.form
     assert run(again) is None
     assert later in asked(again)[0]
-    decline(name, later, "start anew")
 
 
 def test_the_address_of_a_form_has_no_login(version, prefect_server):
@@ -218,4 +217,3 @@ def test_nobody_waits_for_the_aliases_while_a_server_is_asked(waiting):
         promoted = promote_manually(name, later, "once more")
     assert (promoted.outcome, promoted.form) == ("requested already", "")
     assert answered
-    decline(name, later, "start anew")
