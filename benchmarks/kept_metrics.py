@@ -1,8 +1,8 @@
 """What a use case reaches on its test rows when it is trained with a seed, kept in a file.
 
 So a measurement that was interrupted goes on where it stopped, and after a change of drafts only
-those declarations are trained that it changed. What is kept knows nothing of changes elsewhere, in
-preprocessing or training: remove the file after one.
+those declarations are trained that it changed. After one elsewhere, as in preprocessing or
+training, all are.
 """
 
 import json
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from benchmarks.trained_network import packaged_network
+from benchmarks.trained_network import code_of_network, packaged_network
 from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
@@ -50,7 +50,7 @@ class KeptMetrics:
 
     def _reached(self, prepared: "_Prepared", seed: int) -> float:
         declared = of_seed(prepared.use_case, seed)
-        key = trained_as(declared)
+        key = trained_as(declared, code_of_network())
         if key not in self.known:
             self.tell(f"seed {seed}")
             self.known[key] = train(declared, prepared.table)
@@ -90,9 +90,10 @@ def train(use_case: UseCase, table: pd.DataFrame) -> float:
     return float(metric_of(use_case).value(scored_rows(parts.test, outputs, use_case)))
 
 
-def trained_as(use_case: UseCase) -> str:
-    """The same for declarations that train alike on the same rows."""
+def trained_as(use_case: UseCase, code: str) -> str:
+    """The same for declarations that the same code trains alike on the same rows."""
     declared = use_case.model_dump(mode="json", include=OF_USE_CASE)
     declared["columns"] = [{name: c[name] for name in OF_COLUMN} for c in declared["columns"]]
-    digest = blake2b(json.dumps(declared, sort_keys=True).encode(), digest_size=8).hexdigest()
+    at_work = json.dumps([declared, code], sort_keys=True)
+    digest = blake2b(at_work.encode(), digest_size=8).hexdigest()
     return f"{use_case.name} {use_case.training.seed} {digest}"

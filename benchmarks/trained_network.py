@@ -1,7 +1,11 @@
 """The training that a user gets, without the servers: preparation, network, calibration."""
 
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.measuring import REPOSITORY
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed, preprocess
@@ -26,3 +30,13 @@ def packaged_network(
     )
     fit(job)
     return package_model(folder / "network", features, parts, use_case, folder / "scorer")
+
+
+@cache
+def code_of_network() -> str:
+    """The hash of all code from raw rows to calibrated outputs, and of the version of Keras. Drafts
+    only write declarations, which whoever keeps a result compares themselves."""
+    rooms = REPOSITORY / "modelling"
+    files = [file for file in rooms.rglob("*.py") if not file.is_relative_to(rooms / "drafting")]
+    texts = [file.read_text() for file in (*sorted(files), Path(__file__))]
+    return sha256("\0".join([version("keras"), *texts]).encode()).hexdigest()[:16]

@@ -1,6 +1,10 @@
 """What people see in a real browser: MLflow's own pages, Prefect's, and ours.
 
 ``FINFLOWS_SCREENSHOTS=FOLDER`` keeps the pictures there, as the README shows them.
+
+What else is asked of a real training of every shipped use case (gates, reasons, the level of
+boosting) stands here as well, since two of the pages show the same ``make train-all``: in a file of
+its own it would be trained twice, as each file of tests is run by one process of several.
 """
 
 import json

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import get_client
 
+from flows.command_line.leaderboard_table import show_leaderboard
 from flows.compare import compare
 from flows.train import train
 from modelling.judgement.metrics.metric import format_value
@@ -169,6 +170,7 @@ def test_csv_and_json_hold_the_numbers_in_full(entries):
     assert [float(row["value"]) for row in rows] == [one.value for one in entries]
     assert [row["run_id"] for row in rows] == [one.run_id for one in entries]
     records = json.loads(as_json(entries))
+    assert [record["run_id"] for record in records] == [one.run_id for one in entries]
     assert records[0]["val_losses"] == list(entries[0].val_losses)
     assert records[1]["skill"] is None
 
@@ -199,6 +201,16 @@ def test_the_flow_publishes_page_and_table(runs, client):
     interval = f"[{format_value(best.low)}, {format_value(best.high)}]"
     assert shown[0]["rmse ↓"] == f"{format_value(best.value)} {interval}"
     assert shown[1]["epochs"] == "1"
+
+
+def test_the_terminal_shows_the_best_first_and_what_differs(runs, entries, capsys):
+    """The whole command, published too: in ``tests/test_browser.py``, of all use cases."""
+    show_leaderboard(entries)
+    shown = capsys.readouterr().out
+    assert "by rmse on test rows, lower is better; baselines: " in shown
+    assert "epochs=30" in shown
+    best, other = (runs[name].run_id[:8] for name in ("long", "short"))
+    assert shown.index(f"* {best}") < shown.index(f"  {other}")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.draft_report import Compared
 from benchmarks.kept_metrics import KeptMetrics, of_seed, trained_as
+from benchmarks.trained_network import code_of_network
 from modelling.declaration import Source, UseCase, count
 
 USE_CASE = UseCase(
@@ -31,15 +32,22 @@ def compared(**changed):
 
 def test_what_was_trained_is_not_trained_again(tmp_path):
     file = tmp_path / "kept.json"
-    file.write_text(json.dumps({trained_as(of_seed(USE_CASE, seed)): seed / 10 for seed in (1, 2)}))
+    code = code_of_network()
+    known = {trained_as(of_seed(USE_CASE, seed), code): seed / 10 for seed in (1, 2)}
+    file.write_text(json.dumps(known))
     kept = KeptMetrics(file, pytest.fail)  # its table could not even be read
     assert kept.reached(with_column(note="why", usual=(0, 5)), (1, 2)) == [0.1, 0.2]
 
 
 @pytest.mark.parametrize("changed", [{"special_codes": (9,)}, {"role": "protected"}])
 def test_a_declaration_that_trains_otherwise_is_trained(changed):
-    assert trained_as(with_column(**changed)) != trained_as(USE_CASE)
-    assert trained_as(of_seed(USE_CASE, 1)) != trained_as(of_seed(USE_CASE, 2))
+    assert trained_as(with_column(**changed), "code") != trained_as(USE_CASE, "code")
+    first, second = (trained_as(of_seed(USE_CASE, seed), "code") for seed in (1, 2))
+    assert first != second
+
+
+def test_what_other_code_trained_is_trained_again():
+    assert trained_as(USE_CASE, "code") != trained_as(USE_CASE, "other code")
 
 
 def test_a_loss_is_positive_where_the_draft_is_worse_and_its_error_is_paired():

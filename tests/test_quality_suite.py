@@ -1,5 +1,6 @@
 """The suite of quality: its tables, its opponents, and that a stopped run goes on."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ from benchmarks.data import cpu_environment
 from benchmarks.quality.__main__ import parsed
 from benchmarks.quality.cells import NETWORK, Cell, read_cells
 from benchmarks.quality.compared import TableResult
-from benchmarks.quality.measuring import Measurement, measure
+from benchmarks.quality.measuring import Measurement, measure, version_of
 from benchmarks.quality.opponents import OPPONENTS
 from benchmarks.quality.tables import LICENCES, TABLES, SuiteTable
 from modelling.data.loading import read_table
@@ -42,6 +43,14 @@ def test_each_half_has_tables_of_each_kind():
         assert {table.use_case.problem for table in tables} >= {"binary", "regression"}
         assert any(table.use_case.split.method == "out_of_time" for table in tables)
         assert any(table.name in SMALL for table in tables)
+
+
+def test_the_final_tables_that_drafts_are_measured_on_are_named():
+    seen = [table.name for table in FURTHER if table.half == "final" and table.is_drafted]
+    assert seen
+    page = (REPOSITORY / "docs" / "quality.md").read_text()
+    sentence = page.split("are only half unseen")[0].rsplit(". ", 1)[1]
+    assert {*re.findall("`(.*?)`", sentence)} == {*seen}
 
 
 def test_nothing_is_tuned_in_the_declarations_of_the_suite():
@@ -119,9 +128,25 @@ def test_the_final_half_is_not_looked_at_by_accident(wrong, said, capsys):
     assert "houses" not in parsed([]).tables
 
 
-def cell(model: str, seed: int, auc: float, label: str = "", rows: str = "same", v="1") -> Cell:
+def test_all_that_decides_what_an_opponent_reaches_is_in_its_version(asked):
+    """Else a result of other code or settings would stand for what is measured now."""
+    inputs = ("inputs_of", "raw_columns", "finite", "fit_constant", "outputs_of", "best_of_trials")
+    judging = ("comparable", "fit_calibration", "calibrated", "scored_rows", "log_loss")
+    for opponent in (one for one in OPPONENTS.values() if one.is_installed):
+        code = "".join(opponent.identity)
+        assert [name for name in (*inputs, *judging) if f"def {name}(" not in code] == []
+        assert (version("optuna") in opponent.identity) or not opponent.is_boosting
+    (table,) = asked.tables
+    other = replace(table, use_case=loans(minimum_rows_per_value=50))
+    assert version_of("linear", table, 2) != version_of("linear", other, 2)
+    assert version_of("linear", table, 2) == version_of("linear", table, 30)
+
+
+def cell(
+    model: str, seed: int, auc: float, label: str = "", rows: str = "same", v="1", trials: int = 0
+) -> Cell:
     metrics = {"roc_auc": auc, "expected_calibration_error": 0.01}
-    return Cell("loans", seed, model, label, rows, v, 3000, "0" * 10, metrics=metrics)
+    return Cell("loans", seed, model, label, rows, v, 3000, "0" * 10, trials, metrics=metrics)
 
 
 def test_the_network_is_compared_seed_by_seed_with_what_had_the_same_rows():
@@ -134,13 +159,34 @@ def test_the_network_is_compared_seed_by_seed_with_what_had_the_same_rows():
         *(cell("constant", seed, 0.5) for seed in (1, 2)),
         cell("linear", 1, 0.99, rows="other rows"),
     ]
-    result = TableResult.of(SuiteTable(loans(), "develop"), cells, "after", "before")
+    result = TableResult.of(SuiteTable(loans(), "develop"), cells, "after", "before", {})
     assert result.best_boosting == "lightgbm"
     assert result.gain_over("lightgbm") == pytest.approx((0.02, 0.02))
     assert result.gain_over("before") == pytest.approx((0.02, 0.01))
     assert result.skills("lightgbm") == pytest.approx((0.70, 0.66))
     assert result.calibration_error() == pytest.approx(0.01)
     assert result.seeds("linear") == []
+
+
+def test_a_quick_look_with_few_trials_replaces_no_thorough_tuning():
+    thorough, quick = {"v": "30 trials", "trials": 30}, {"v": "2 trials", "trials": 2}
+    cells = [
+        *(cell(NETWORK, seed, 0.85, "mine") for seed in (1, 2, 3)),
+        *(cell("lightgbm", seed, 0.90, **thorough) for seed in (1, 2, 3)),
+        cell("lightgbm", 1, 0.99, rows="other rows", v="40 trials", trials=40),
+        cell("lightgbm", 1, 0.80, **quick),
+        cell("catboost", 1, 0.70),
+        cell("catboost", 1, 0.71, v="newer code"),
+    ]
+
+    def shown(**versions):
+        return TableResult.of(SuiteTable(loans(), "develop"), cells, "mine", "", versions)
+
+    assert {one.trials for one in shown().cells_of("lightgbm")} == {30}
+    assert shown().seeds("lightgbm") == [1, 2, 3]
+    assert [one.trials for one in shown(lightgbm="2 trials").cells_of("lightgbm")] == [2]
+    assert shown(lightgbm="never measured").cells_of("lightgbm") == []
+    assert (shown().mean("catboost"), shown(catboost="1").mean("catboost")) == (0.71, 0.70)
 
 
 @pytest.mark.services

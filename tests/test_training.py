@@ -104,6 +104,7 @@ def plain_fit(use_case, train, validation):
 
 
 SETTINGS = [
+    {"problem": "binary"},
     {"problem": "regression", "optimizer": "sgd", "schedule": "constant", "learning_rate": 0.01},
     {
         "problem": "multiclass",

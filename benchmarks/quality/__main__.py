@@ -42,7 +42,7 @@ def main() -> None:
         with threadpool_limits(given.threads), progress() as bar:
             task = bar.add_task("", total=asked.size)
             measure(asked, lambda cell: bar.update(task, description=cell, advance=1))
-    report(asked, given.against)
+    report(asked, given.against, given.show)
 
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -105,11 +105,19 @@ def progress() -> Progress:
     return Progress(*columns, TimeElapsedColumn(), console=console)
 
 
-def report(asked: "Measurement", against: str) -> None:
+def report(asked: "Measurement", against: str, is_all_kept: bool) -> None:
+    """What was asked for and, where ``is_all_kept``, what is kept of it with whatever code."""
     cells = list(read_cells(asked.results))
     if looked := sorted({cell.label for cell in cells if cell.label and is_final(cell.table)}):
         console.print(f"the final half was looked at with: {', '.join(looked)}")
-    results = [TableResult.of(table, cells, asked.label, against) for table in asked.tables]
+    if seen := [table.name for table in asked.tables if is_final(table.name) and table.is_drafted]:
+        console.print(f"seen by drafts, whose benchmark trains networks: {', '.join(seen)}")
+    results = [
+        TableResult.of(
+            table, cells, asked.label, against, {} if is_all_kept else asked.versions(table)
+        )
+        for table in asked.tables
+    ]
     show([one for one in results if one.cells[NETWORK]], against, console)
 
 

@@ -1,7 +1,7 @@
 """The network beside its opponents on one table, where they had the same rows."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,18 +26,23 @@ class TableResult:
 
     @classmethod
     def of(
-        cls, table: SuiteTable, cells: Iterable[Cell], label: str, against: str
+        cls,
+        table: SuiteTable,
+        cells: Iterable[Cell],
+        label: str,
+        against: str,
+        versions: Mapping[str, str],
     ) -> "TableResult":
+        """``versions`` are those asked for, by model; of others see ``_of_one_version``."""
         of_table = [cell for cell in cells if cell.table == table.name]
-        ours = _of_one_version(cell for cell in of_table if cell.label == label)
+        network = (cell for cell in of_table if cell.label == label)
+        ours = _of_one_version(network, versions.get(NETWORK))
+        rows = {(seed, cell.rows) for seed, cell in ours.items()}
+        alike = [cell for cell in of_table if (cell.seed, cell.rows) in rows]
         found = {NETWORK: ours}
         for name in (*([against] if against else []), *OPPONENTS):
-            theirs = _of_one_version(cell for cell in of_table if name in (cell.label, cell.model))
-            found[name] = {
-                seed: cell
-                for seed, cell in theirs.items()
-                if seed in ours and ours[seed].rows == cell.rows
-            }
+            theirs = (cell for cell in alike if name in (cell.label, cell.model))
+            found[name] = _of_one_version(theirs, versions.get(name))
         return cls(table, found)
 
     @property
@@ -98,7 +103,10 @@ class TableResult:
         return float(np.mean(seconds)) if seconds else math.nan
 
 
-def _of_one_version(cells: Iterable[Cell]) -> dict[int, Cell]:
-    """By seed, what was measured with the code and settings that were measured last."""
+def _of_one_version(cells: Iterable[Cell], asked: str | None) -> dict[int, Cell]:
+    """By seed, what was measured with the code and settings that are ``asked`` for; where none are,
+    with those of the most trials, of these the last: a quick look replaces no thorough tuning."""
     found = list(cells)
-    return {cell.seed: cell for cell in found if cell.version == found[-1].version}
+    if not asked and found:
+        asked = max(reversed(found), key=lambda cell: cell.trials).version
+    return {cell.seed: cell for cell in found if cell.version == asked}

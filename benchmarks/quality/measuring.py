@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +16,7 @@ from benchmarks.quality.cells import NETWORK, Cell, hash_of, keep, read_cells
 from benchmarks.quality.effort import Effort
 from benchmarks.quality.opponents import OPPONENTS, inputs_of
 from benchmarks.quality.tables import SuiteTable
-from benchmarks.trained_network import packaged_network
+from benchmarks.trained_network import code_of_network, packaged_network
 from modelling.data.fingerprint import fingerprint
 from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
@@ -29,6 +28,8 @@ from modelling.scorer.scoring import Scorer
 from tasks.preparation import prepare_data
 
 ALSO_KEPT = ("log_loss", "expected_calibration_error")  # beside the first headline metric
+# What calibration, metrics and opponents read of a declaration, beside the columns.
+OF_USE_CASE = {"problem", "target", "classes", "ordered", "target_kind", "minimum_rows_per_value"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Measurement:
     def models_for(self, table: SuiteTable) -> list[str]:
         series_only = {name for name, opponent in OPPONENTS.items() if opponent.needs_lags}
         return [model for model in self.models if table.lags or model not in series_only]
+
+    def versions(self, table: SuiteTable) -> dict[str, str]:
+        """By model, the code, libraries and settings that are asked for."""
+        return {model: version_of(model, table, self.trials) for model in self.models_for(table)}
 
     @property
     def size(self) -> int:
@@ -99,27 +104,21 @@ def empty_cell(model: str, rows: Rows, asked: Measurement) -> Cell:
         model=model,
         label=asked.label if is_network else "",
         rows=rows.hash,
-        version=version_of_network(rows.table) if is_network else version_of(model, rows, asked),
+        version=version_of(model, rows.table, asked.trials),
         test_rows=len(rows.parts.test),
         commit=commit(),
         trials=asked.trials if is_tuned else 0,
     )
 
 
-def version_of(opponent: str, rows: Rows, asked: Measurement) -> str:
-    trials = str(asked.trials) if OPPONENTS[opponent].is_boosting else ""
-    return hash_of(*OPPONENTS[opponent].identity, *rows.table.lags, trials)
-
-
-def version_of_network(table: SuiteTable) -> str:
-    return hash_of(table.use_case.model_dump_json(), code_of_network(), version("keras"))
-
-
-@cache
-def code_of_network() -> str:
-    """The hash of the code from raw rows to calibrated outputs."""
-    files = sorted((REPOSITORY / "modelling").rglob("*.py"))
-    return hash_of(*(file.read_text() for file in files))
+def version_of(model: str, table: SuiteTable, trials: int) -> str:
+    """The hash of all but rows and seed that decides what ``model`` reaches."""
+    if model == NETWORK:
+        return hash_of(table.use_case.model_dump_json(), code_of_network())
+    opponent = OPPONENTS[model]
+    spent = str(trials) if opponent.is_boosting else ""
+    judged = table.use_case.model_dump_json(include=OF_USE_CASE)
+    return hash_of(*opponent.identity, *table.lags, spent, judged)
 
 
 @cache

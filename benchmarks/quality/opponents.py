@@ -11,17 +11,25 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from benchmarks.measuring import REPOSITORY
 from benchmarks.quality import effort
 from benchmarks.quality.effort import Effort
-from benchmarks.quality.regressions import fit_linear, fit_log_har
+from benchmarks.quality.regressions import finite, fit_linear, fit_log_har
 from benchmarks.quality.tuned_catboost import fit_catboost
 from benchmarks.quality.tuned_lightgbm import fit_lightgbm
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.judgement import calibration
+from modelling.judgement.baseline_predictions import comparable
+from modelling.judgement.baselines import constant, trees
 from modelling.judgement.baselines.baseline import BaselineInputs, BaselineOutputs
 from modelling.judgement.baselines.constant import fit_constant
+from modelling.judgement.baselines.linear import outputs_of
 from modelling.judgement.baselines.trees import raw_columns
+from modelling.judgement.evaluation import scored_rows
+from modelling.scorer.scoring import calibrated, log_odds
+
+METRICS = REPOSITORY / "modelling" / "judgement" / "metrics"
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,14 @@ class Opponent:
 
     @property
     def identity(self) -> list[str]:
-        """What else than the rows decides what it answers."""
-        modules = (inspect.getmodule(self.fit), effort, calibration)
-        code = [inspect.getsource(module) for module in modules if module]
-        return [self.name, version(self.package), *code]
+        """What else than the rows decides what it answers, and how that is judged: code and
+        libraries. Of modules that the network changes with, only what opponents use."""
+        packages = [self.package, "scikit-learn", *(["optuna"] if self.is_boosting else [])]
+        modules = (inspect.getmodule(self.fit), effort, constant, trees, calibration)
+        used = (inputs_of, finite, outputs_of, comparable, scored_rows, calibrated, log_odds)
+        code = [inspect.getsource(part) for part in (*modules, *used) if part]
+        metrics = [file.read_text() for file in sorted(METRICS.glob("*.py"))]
+        return [self.name, *map(version, packages), *code, *metrics]
 
 
 def inputs_of(parts: Parts, use_case: UseCase) -> BaselineInputs:

@@ -38,6 +38,11 @@ class SuiteTable:
         return self.use_case.name
 
     @property
+    def is_drafted(self) -> bool:
+        """Whether the benchmark of drafts trains networks on it, and prints what they reach."""
+        return self.name in BY_HAND
+
+    @property
     def is_mostly_categorical(self) -> bool:
         features = self.use_case.features
         return sum(column.kind == "category" for column in features) > len(features) / 2
