@@ -229,6 +229,8 @@ def test_the_constant_answer_is_a_line_where_it_does_not_flatten_the_curves():
     assert [*line_of(near.axes[0], "constant answer: 0.26").get_ydata()] == [0.26, 0.26]
     assert not len(line_of(far.axes[0], "constant answer: 0.9, above").get_ydata())
     assert far.axes[0].get_ylim()[1] < 0.3
+    labels = curve(val_loss, val_loss, float("nan")).axes[0].get_legend_handles_labels()[1]
+    assert not [label for label in labels if "constant" in label]
     exploded = curve([1e9, 1e5, 1e4, 1e4], [1e9, 1e5, 1e4, 1e4], 1.0)
     assert exploded.axes[0].get_yscale() == "log"
 

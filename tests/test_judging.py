@@ -84,6 +84,18 @@ def test_rows_told_apart_without_an_error_do_not_make_a_model_certain():
     assert 0.7 < calibrated(np.array([0.6]), state)[0] < 0.97
 
 
+@pytest.mark.parametrize("absent", [0, 1, 2])
+def test_nothing_is_fitted_where_no_validation_row_is_of_some_class(absent):
+    generator = np.random.default_rng(1)
+    present = [code for code in range(3) if code != absent]
+    happened = generator.choice(present, 500)
+    timid = (1 + np.eye(3)[happened]) / 4
+    assert fit_calibration(happened, timid, find_use_case("iris"))["method"] == "none"
+    nobody = np.zeros(500, dtype=np.int64)
+    outputs = generator.uniform(0.1, 0.3, 500)
+    assert fit_calibration(nobody, outputs, CREDIT)["method"] == "none"
+
+
 def test_calibration_never_turns_the_order_of_a_model_around():
     outputs = np.linspace(0.05, 0.95, 400)
     happened = (np.arange(400) % 10 > outputs * 10).astype(np.int64)

@@ -22,6 +22,7 @@ from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.baseline_predictions import baseline_inputs
 from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.refusals import DataRefused
 from modelling.training.linear_skip import LINEAR_SKIP, begin_as_ridge
 from modelling.training.network import build_network, with_stock_layers
 from use_cases import find_use_case
@@ -103,6 +104,38 @@ def test_a_missing_lag_does_not_stop_a_baseline(table):
     assert np.isfinite(all_baselines()["log_har"].fit(inputs).test).all()
 
 
+def test_special_codes_among_the_lags_are_no_values_of_theirs(table):
+    use_case = realised_volatility(
+        columns=(time("day"), *(number(name, special_codes=(-999,)) for name in LAGS))
+    )
+    coded = table.copy()
+    for position, name in enumerate(LAGS):
+        coded.loc[position::10, name] = -999.0
+    for name in ("random_walk", "log_har"):
+        clean, of_coded = (
+            np.mean((all_baselines()[name].fit(rows).test - rows.test["rv_next"]) ** 2)
+            for rows in (inputs_of(use_case, table), inputs_of(use_case, coded))
+        )
+        assert of_coded < 2 * clean, name  # beside -999 it would be thousands
+
+
+MAY_BE_MISSING = (time("day"), *(number(name, missing_at_most=1) for name in LAGS))
+
+
+def test_a_lag_that_is_empty_in_training_is_left_out_and_named(table, caplog):
+    empty = table.assign(rv_week=table["rv_week"].tail(50))
+    inputs = inputs_of(realised_volatility(columns=MAY_BE_MISSING), empty)
+    assert inputs.lags == ("rv_day", "rv_month")
+    assert "rv_week is empty in all training rows: random_walk and log_har" in caplog.text
+    assert np.isfinite(all_baselines()["log_har"].fit(inputs).test).all()
+
+
+def test_lags_that_are_all_empty_are_refused(table):
+    empty = table.assign(**{name: table[name].tail(50) for name in LAGS})
+    with pytest.raises(DataRefused, match="lags: rv_day, rv_week, rv_month: empty in all"):
+        inputs_of(realised_volatility(columns=MAY_BE_MISSING), empty)
+
+
 def test_there_are_no_bins_no_logs_of_logs_and_no_end_at_the_range_of_training(table):
     use_case = realised_volatility()
     parts = prepared(use_case, table).parts
@@ -149,6 +182,7 @@ def test_the_skip_keeps_a_direction(table):
     ("wrong", "said"),
     [
         ({"lags": ("rv_year",)}, "lags 'rv_year' is not among the columns: declare it"),
+        ({"lags": ("rv_day", "rv_day")}, "lags: 'rv_day' is named twice: name it once"),
         ({"lags": ("day",)}, "lags 'day' is not of kind number"),
         ({"problem": "binary", "target_kind": "value"}, "lags: only a regression has one"),
         ({"lags": (), "target_kind": "value"}, "baselines: random_walk needs lags"),

@@ -1,5 +1,8 @@
 """Preprocessing is fitted on training rows alone, and equals scikit-learn's where it has a name."""
 
+import tracemalloc
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +19,7 @@ from modelling.data.splitting import Parts
 from modelling.declaration import Preprocessing, Source, UseCase, amount, category, count, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.features.ratios import best_ratios
 from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Transformer
 from use_cases import find_use_case
@@ -95,6 +99,21 @@ def test_so_they_do_nearly_where_no_customers_own_value_is_kept(numbers, preproc
 def test_the_log_stands_beside_the_plain_number(numbers):
     features = fit_transformer(numbers, declared(number("a"), number("b"))).feature_names
     assert features[:4] == ["a", "b", "a (log)", "b (log)"]
+
+
+def test_the_log_of_small_numbers_tells_more_than_their_sign_and_no_customers_own_value():
+    generator = np.random.default_rng(4)
+    table = pd.DataFrame({"r": generator.normal(0, 0.01, 2000)})
+    table["v"] = generator.lognormal(-9, 1, 2000)
+    table.loc[0, "v"] = 1e-12
+    transformer = fit_transformer(table, declared(number("r"), number("v"), piecewise_bins=0))
+    features = dict(zip(transformer.feature_names, transformer.transform(table).T, strict=True))
+    assert np.corrcoef(features["r (log)"], table["r"])[0, 1] > 0.99
+    usual = slice(1, None)
+    assert np.corrcoef(features["v (log)"][usual], np.log(table["v"][usual]))[0, 1] > 0.98
+    units = transformer.state["numeric"]["blocks"][1]["parameters"]
+    assert units[0] == 1
+    assert units[1] == pytest.approx(np.quantile(table["v"], 0.01) / 10, rel=0.3)
 
 
 def test_missing_and_special_codes_get_the_median_and_a_flag():
@@ -278,6 +297,25 @@ def test_of_many_amounts_those_quotients_are_kept_that_tell_more_than_the_column
     assert len(ratios_of(table, problem)) <= 15
     table.iloc[::3, 5] = np.nan  # a missing amount is no quotient, and changes nothing else
     assert (0, 1) in ratios_of(table, problem)
+
+
+def test_the_numbers_of_a_regression_may_be_whole():
+    table = many_amounts(2000, 12)
+    table["y"] = 1000 * table["y"] + table["amount_7"].astype(int)
+    ratios = ratios_of(table, "regression")
+    assert ratios == ratios_of(table.astype({"y": float}), "regression")
+    assert (0, 1) in ratios
+
+
+def test_what_is_needed_to_choose_quotients_does_not_grow_with_the_square_of_the_columns():
+    table = many_amounts(1000, 300)
+    pairs = list(combinations(range(9), 2))
+    tracemalloc.start()
+    chosen = best_ratios(table.to_numpy()[:, :300], pairs, table["y"].to_numpy(), "binary")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (0, 1) in chosen
+    assert peak < 150e6  # the products of all columns' bins would be 235 MB
 
 
 def test_of_few_amounts_all_quotients_are_kept():

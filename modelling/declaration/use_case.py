@@ -269,6 +269,8 @@ class UseCase(Declaration):
         kinds = {column.name: str(column.kind) for column in self.columns}
         named = [NamedColumn("lags", name, ("number",)) for name in self.lags]
         check_named_columns(named, kinds)
+        if twice := [name for name in self.lags if self.lags.count(name) > 1]:
+            raise ValueError(f"lags: '{twice[0]}' is named twice: name it once")
         if self.lags and isinstance(self.derived, PriceHistory):
             raise ValueError("lags: those of a price_history are its derived.lags_days: remove it")
         if self.problem != "regression" and (self.lags or self.network.linear_skip):

@@ -23,6 +23,7 @@ from modelling.scorer.scoring import TRANSFORMS, with_ratios
 
 ROWS_PER_BIN = 50
 LARGEST_UNBENT = 0.1
+LOW_QUANTILE = 0.01
 
 
 def fit_numbers(
@@ -37,7 +38,7 @@ def fit_numbers(
     columns : list of Column
         The columns of numbers, which may be none.
     use_case : UseCase
-        ``preprocessing``, ``minimum_rows_per_value`` and ``target`` are read.
+        ``preprocessing``, ``minimum_rows_per_value``, ``target`` and ``problem`` are read.
 
     Returns
     -------
@@ -64,7 +65,8 @@ def fit_numbers(
     if len(ratios) <= ALL_RATIOS_UP_TO:
         with_bins += len(ratios)
     else:
-        ratios = best_ratios(values, ratios, train[use_case.target].to_numpy())
+        target = train[use_case.target].to_numpy()
+        ratios = best_ratios(values, ratios, target, use_case.problem)
     with np.errstate(over="ignore"):  # such a ratio is clipped like any other that is implausible
         values = _clip_implausible(with_ratios(values, ratios))
     columns = columns + [
@@ -176,12 +178,17 @@ def _units_of_logs(grouped: np.ndarray) -> np.ndarray:
     """What counts as 1 in the log1p of each column of ``grouped`` (n, c): usually 1.
 
     The log1p of numbers below a tenth, such as the variances of a day, is hardly bent: it would say
-    nothing that the plain number does not. There it is a tenth of the smallest one above zero.
+    nothing that the plain number does not. There it is a tenth of a low quantile of those above
+    zero. Of numbers of both signs, such as returns, so small a unit would leave the signs alone.
     """
-    sizes = np.abs(grouped)
-    smallest = np.where(sizes > 0, sizes, np.inf).min(axis=0)
-    is_tiny = (sizes.max(axis=0) < LARGEST_UNBENT) & np.isfinite(smallest)
-    return np.where(is_tiny, smallest / 10, 1.0)
+    return np.array([_unit_of_log(column) for column in grouped.T])
+
+
+def _unit_of_log(column: np.ndarray) -> float:
+    above_zero = column[column > 0]
+    if column.min() < 0 or column.max() >= LARGEST_UNBENT or not len(above_zero):
+        return 1.0
+    return float(np.quantile(above_zero, LOW_QUANTILE)) / 10
 
 
 def _fit_piecewise(

@@ -168,8 +168,8 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     Raises
     ------
     DataRefused
-        Where there are fewer training rows than ``minimum_rows_per_value``, or most numbers of a
-        column are too large for a network.
+        Where there are fewer training rows than ``minimum_rows_per_value``, most numbers of a
+        column are too large for a network, or all lags are empty.
     """
     if len(parts.train) < (minimum_rows := use_case.minimum_rows_per_value):
         raise DataRefused(
@@ -182,6 +182,12 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
                 f"{column.name}: its numbers are larger than a network can hold: give them in a "
                 "larger unit, or leave the column out"
             )
+    lags = [column for column in use_case.columns if column.name in use_case.lags]
+    if lags and not any(np.isfinite(_sizes(parts.train, column)).any() for column in lags):
+        raise DataRefused(
+            f"lags: {', '.join(use_case.lags)}: empty in all training rows: correct the data, or "
+            "remove the lags"
+        )
     for warning in column_warnings(parts.train, use_case):
         log.warning("%-11s %s", "", warning)
     transformer = fit_transformer(parts.train, use_case)

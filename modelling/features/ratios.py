@@ -1,12 +1,13 @@
 """Which ratios of two amounts become features."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 from scipy.stats import rankdata
 
 from modelling.declaration import Column
+from modelling.schema import Problem
 from modelling.scorer.scoring import with_ratios
 
 ColumnPair = tuple[int, int]
@@ -17,8 +18,9 @@ ROWS_JUDGED = 8000
 BINS = 10
 FOLDS = 5
 ROWS_OF_PRIOR = 50  # as many rows without an effect are added to each bin
-PAIRS_PER_BATCH = 64
+PER_BATCH = 64
 CANDIDATES = 50  # of more pairs, those with the largest gains alone
+COLUMNS_JUDGED = 100  # of more columns, likewise: the additive model grows with their square
 
 
 def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[ColumnPair]:
@@ -52,14 +54,15 @@ def possible_ratios(values: np.ndarray, columns: Sequence[Column]) -> list[Colum
 
 
 def best_ratios(
-    values: np.ndarray, pairs: list[ColumnPair], target: np.ndarray
+    values: np.ndarray, pairs: list[ColumnPair], target: np.ndarray, problem: Problem
 ) -> list[ColumnPair]:
     """The ``pairs`` whose ratio says something of the target that the columns alone do not.
 
-    A cheap model, additive in tenths of each column, is fitted to the target. The ratio that
-    explains most of what it leaves is taken, and the next one has to explain what is left then: as
-    long as the gain on rows that it was not fitted on is beyond its standard error. A ratio
-    without a gain makes a network only overfit.
+    A cheap model, additive in tenths of each column, is fitted to the target; of a wide table, in
+    those of the ``COLUMNS_JUDGED`` columns that explain most alone. The ratio that explains most
+    of what it leaves is taken, and the next one has to explain what is left then: as long as the
+    gain on rows that it was not fitted on is beyond its standard error. A ratio without a gain
+    makes a network only overfit.
 
     Parameters
     ----------
@@ -68,7 +71,8 @@ def best_ratios(
     pairs : list of (int, int)
         From ``possible_ratios``; may be empty.
     target : (n,)
-        Class codes, or floats.
+        Class codes, or the numbers of a regression.
+    problem : str
 
     Returns
     -------
@@ -77,17 +81,14 @@ def best_ratios(
     """
     if not pairs or len(values) < 2 * FOLDS:
         return []
-    rows, outcome = _judged_rows(target)
+    rows, outcome = _judged_rows(target, problem)
     values, fold = values[rows], np.arange(len(rows)) % FOLDS
-    left = _left_by_columns(_codes(values), outcome, fold)
-    codes = np.concatenate(
-        [
-            _codes(_quotients(values, pairs[i : i + PAIRS_PER_BATCH]))
-            for i in range(0, len(pairs), PAIRS_PER_BATCH)
-        ]
-    )
-    alone = [_gain(left, _explained(code, left, fold))[0] for code in codes]
-    candidates = list(np.argsort(-np.array(alone), kind="stable")[:CANDIDATES])
+    columns = _strongest(_columns(values), outcome, fold, COLUMNS_JUDGED)
+    left = _left_by_columns(_codes(values[:, np.sort(columns)]), outcome, fold)
+    strongest = _strongest(_quotients(values, pairs), left, fold, CANDIDATES)
+    judged = [pairs[number] for number in strongest]
+    codes = np.concatenate([_codes(quotients) for quotients in _quotients(values, judged)])
+    candidates = list(range(len(judged)))
     most = len({position for pair in pairs for position in pair})
     chosen: list[int] = []
     while candidates and len(chosen) < most:
@@ -98,16 +99,16 @@ def best_ratios(
             break
         left = left - explained[best]
         chosen.append(candidates.pop(best))
-    return [pairs[number] for number in sorted(chosen)]
+    return [pairs[number] for number in sorted(strongest[chosen])]
 
 
-def _judged_rows(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _judged_rows(target: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Up to ``ROWS_JUDGED`` row numbers, and what is explained of them (rows, outcomes).
 
     Of classes equally many rows if there are: a proportional sample would have almost no frauds. Of
     a number its ranks, which a few huge values can't rule.
     """
-    if np.issubdtype(target.dtype, np.floating):
+    if problem == "regression":
         rows = np.arange(len(target))[:: -(-len(target) // ROWS_JUDGED)]
         ranks = rankdata(target[rows]) / len(rows)
         return rows, (ranks - ranks.mean())[:, None]
@@ -119,9 +120,27 @@ def _judged_rows(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows, membership - membership.mean(axis=0)
 
 
-def _quotients(values: np.ndarray, pairs: list[ColumnPair]) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return with_ratios(values, pairs)[:, values.shape[1] :]
+def _strongest(
+    batches: Iterable[np.ndarray], left: np.ndarray, fold: np.ndarray, most: int
+) -> np.ndarray:
+    """The numbers of the columns of all ``batches`` (n, c) that alone explain most of ``left``."""
+    codes = (code for values in batches for code in _codes(values))
+    gains = [_gain(left, _explained(code, left, fold))[0] for code in codes]
+    return np.argsort(-np.array(gains), kind="stable")[:most]
+
+
+def _columns(values: np.ndarray) -> Iterator[np.ndarray]:
+    for first in range(0, values.shape[1], PER_BATCH):
+        yield values[:, first : first + PER_BATCH]
+
+
+def _quotients(values: np.ndarray, pairs: list[ColumnPair]) -> Iterator[np.ndarray]:
+    for first in range(0, len(pairs), PER_BATCH):
+        batch = pairs[first : first + PER_BATCH]
+        columns = sorted({position for pair in batch for position in pair})
+        places = [(columns.index(over), columns.index(under)) for over, under in batch]
+        with np.errstate(over="ignore"):
+            yield with_ratios(values[:, columns], places)[:, len(columns) :]
 
 
 def _codes(values: np.ndarray) -> np.ndarray:

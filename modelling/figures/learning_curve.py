@@ -54,8 +54,9 @@ def draw_learning_curve(
             _shade(axes, diagnosis.region)
         if math.isfinite(history.best_val_loss):
             _mark_best_epoch(axes, history)
-    if history.constant_val_loss is not None:
-        _mark_constant_answer(panels, history.constant_val_loss)
+    constant = history.constant_val_loss
+    if constant is not None and math.isfinite(constant):
+        _mark_constant_answer(panels, constant)
     legend_above(panels[0])
     panels[0].set_ylabel(LOSSES[problem] if problem else "loss")
     panels[-1].set_xlabel("epoch")

@@ -1,5 +1,8 @@
 """What the declared baselines predict for the test rows, calibrated and cut as the network is."""
 
+import logging
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -15,10 +18,13 @@ from modelling.judgement.baselines.baseline import (
     PriceSeries,
 )
 from modelling.judgement.baselines.catalogue import all_baselines
+from modelling.judgement.baselines.lags import known_values
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.judging import Predictions
 from modelling.scorer.scoring import calibrated
+
+log = logging.getLogger("finflows")
 
 
 def predict_baselines(
@@ -52,6 +58,7 @@ def baseline_inputs(
     table: pd.DataFrame, parts: Parts, features: Preprocessed, use_case: UseCase
 ) -> BaselineInputs:
     """What a baseline may learn from, as plain frames and arrays."""
+    special_codes = {c.name: c.special_codes for c in use_case.columns if c.special_codes}
     return BaselineInputs(
         problem=use_case.problem,
         classes=len(use_case.classes),
@@ -62,9 +69,22 @@ def baseline_inputs(
         transform=features.transformer.transform,
         directions={c.name: SIGNS[c.direction] for c in use_case.features if c.direction},
         prices=price_series(table, parts, use_case),
-        lags=use_case.lags,
+        lags=_known_lags(parts.train, use_case.lags, special_codes),
+        special_codes=special_codes,
         is_log_variance=use_case.target_kind == "log_variance",
     )
+
+
+def _known_lags(
+    train: pd.DataFrame, lags: tuple[str, ...], special_codes: Mapping[str, Sequence[float]]
+) -> tuple[str, ...]:
+    """The ``lags`` that some training row knows: the median of none is no number."""
+    known = known_values(train, lags, special_codes)
+    empty = [name for name, values in zip(lags, known.T, strict=True) if np.isnan(values).all()]
+    for name in empty:
+        said = "is empty in all training rows: random_walk and log_har leave it out"
+        log.warning("%-11s %s %s", "lags", name, said)
+    return tuple(name for name in lags if name not in empty)
 
 
 def price_series(table: pd.DataFrame, parts: Parts, use_case: UseCase) -> PriceSeries | None:

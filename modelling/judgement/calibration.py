@@ -60,8 +60,8 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
         methods.append(_platt)
         if len(target) >= ISOTONIC_FROM_ROWS:
             methods.append(partial(_isotonic, least=use_case.minimum_rows_per_value))
-    smallest = np.bincount(target.astype(np.intp)).min()
-    if smallest < 2 * FOLDS:
+    classes = 2 if outputs.ndim == 1 else outputs.shape[1]
+    if np.bincount(target.astype(np.intp), minlength=classes).min() < 2 * FOLDS:
         return NONE
     losses = {method: _cross_validated_losses(method, target, outputs) for method in methods}
     best = min(losses, key=lambda method: losses[method].mean())

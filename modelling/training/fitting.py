@@ -47,7 +47,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
 
     Returns
     -------
-    TrainingResult
+    TrainedNetwork
         History, ``validation_outputs`` (n, outputs) and what else is known of the network. A
         training that diverged is returned too: its last losses are NaN.
 

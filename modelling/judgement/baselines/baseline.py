@@ -1,6 +1,6 @@
 """The record of a baseline: all that is known of it, in one place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -66,7 +66,10 @@ class BaselineInputs:
     prices : PriceSeries, optional
         Where the columns are derived from a price history.
     lags : tuple of str
-        The columns of the target's last values, the latest first, where they are declared.
+        The columns of the target's last values, the latest first, where they are declared. Each is
+        known in some training row.
+    special_codes : mapping
+        By column, the numbers that are no sizes; other columns are not in it.
     is_log_variance : bool
         Whether the target is the log of a variance.
     """
@@ -83,6 +86,7 @@ class BaselineInputs:
     directions: Mapping[str, int] = field(default_factory=dict)
     prices: PriceSeries | None = None
     lags: tuple[str, ...] = ()
+    special_codes: Mapping[str, Sequence[float]] = field(default_factory=dict)
     is_log_variance: bool = False
 
     @property

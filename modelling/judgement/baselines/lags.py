@@ -1,6 +1,6 @@
 """Random walk and log-HAR for any target whose last values are columns of the table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +44,11 @@ def lag_terms(inputs: BaselineInputs) -> LagTerms:
     """From rows to the declared lags in the unit of the target, (n, lags), the latest first.
 
     Where the target is the log of a variance, a lag may be the variance itself: its training
-    values are all above zero, and their logs lie nearer to those of the target. Missing ones get
-    the median of the training rows.
+    values are all above zero, and their logs lie nearer to those of the target. Missing ones, and
+    special codes, get the median of the training rows.
     """
-    train = _lags(inputs.train, inputs)
-    medians = np.nan_to_num(np.nanmedian(train, axis=0))
+    train = known_values(inputs.train, inputs.lags, inputs.special_codes)
+    medians = np.nanmedian(train, axis=0)
     known = np.where(np.isnan(train), medians, train)
     smallest, level = known.min(axis=0), inputs.train_target.mean()
     logs_of_medians = _logs(medians, np.ones(len(medians)))
@@ -56,16 +56,22 @@ def lag_terms(inputs: BaselineInputs) -> LagTerms:
     is_variance = inputs.is_log_variance & (smallest > 0) & is_nearer
 
     def terms(part: "pd.DataFrame") -> np.ndarray:
-        lags = _lags(part, inputs)
+        lags = known_values(part, inputs.lags, inputs.special_codes)
         lags = np.where(np.isnan(lags), medians, lags)
         return np.where(is_variance, _logs(lags, np.where(is_variance, smallest, 1.0)), lags)
 
     return terms
 
 
-def _lags(part: "pd.DataFrame", inputs: BaselineInputs) -> np.ndarray:
-    lags = part[[*inputs.lags]].to_numpy(dtype=np.float64)
-    return np.where(np.isfinite(lags), lags, np.nan)
+def known_values(
+    part: "pd.DataFrame", lags: Sequence[str], special_codes: Mapping[str, Sequence[float]]
+) -> np.ndarray:
+    """The columns ``lags`` of ``part``, (n, lags): NaN where there is no number, or a code."""
+    values = part[[*lags]].to_numpy(dtype=np.float64, copy=True)
+    values[~np.isfinite(values)] = np.nan
+    for position, name in enumerate(lags):
+        values[np.isin(values[:, position], special_codes.get(name, ())), position] = np.nan
+    return values
 
 
 def _logs(values: np.ndarray, smallest: np.ndarray) -> np.ndarray:
