@@ -1,5 +1,7 @@
 """An ensemble inside one network: members learn as they would alone, the output is their mean."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import onnxruntime
@@ -7,6 +9,7 @@ import pytest
 from test_training import OnTheHost, batch_by_batch, declared, examples
 
 from modelling.declaration import Network
+from modelling.refusals import UsageError
 from modelling.training.checkpoints import Checkpoints
 from modelling.training.network import build_network, outputs_to_train, save_network, weights_hash
 from modelling.training.training_loop import LOSSES, _optimizer, _row_weights, train_network
@@ -136,6 +139,36 @@ def test_a_resumed_ensemble_is_the_uninterrupted_one(tmp_path):
         losses.append(history.metrics["loss"])
     assert hashes[0] == hashes[1]
     assert losses[0] == losses[1]
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    """Weights of another network do not fit; those for features made otherwise would, silently."""
+    train, validation = examples("regression")
+    usual = {"members": 1, "epochs": 1}
+    checkpoints = Checkpoints(tmp_path)
+
+    def go_on(train=train, network=SMALL, **settings):
+        use_case = declared("regression", network, **{**usual, **settings})
+        built_now = built(use_case, train)
+        return train_network(built_now, train, validation, use_case, (), checkpoints)
+
+    losses = go_on().metrics
+    others = [
+        {"network": SMALL.model_copy(update={"linear_skip": True})},
+        {"train": replace(train, features=np.log1p(np.abs(train.features)))},
+        {"optimizer": "sgd"},
+        {"early_stopping_patience": 5},
+    ]
+    for other in others:
+        with pytest.raises(UsageError, match="started by another release, declaration or table"):
+            go_on(**other)
+    another_processor = replace(train, features=train.features * np.float32(1 + 1e-6))
+    assert go_on(another_processor).metrics == losses
+    older = checkpoints.newest()
+    del older.arrays["rows"]
+    checkpoints.save(older)
+    with pytest.raises(UsageError, match="another release"):
+        go_on()
 
 
 def test_the_files_of_an_ensemble_score_as_it_does(tmp_path):

@@ -4,7 +4,8 @@ A checkpoint holds weights, optimizer and schedule, the state of early stopping 
 weights, and the metrics so far. Shuffling and dropout need no state: they depend on seed and epoch
 alone. Each file is written under a temporary name and then renamed. It carries a checksum, and the
 previous one is kept: where a file is truncated, the previous one is used. Only their owner can read
-them.
+them. One of another network, or of features that were made otherwise, is refused: its weights would
+mean something else here.
 """
 
 import hashlib
@@ -17,6 +18,9 @@ from typing import Any
 
 import keras
 import numpy as np
+
+from modelling.features.preprocessing import Examples
+from modelling.refusals import UsageError
 
 
 @dataclass
@@ -83,10 +87,13 @@ class Checkpointing(keras.callbacks.Callback):
     ``on_train_begin`` runs after they have reset themselves.
     """
 
-    def __init__(self, checkpoints: Checkpoints, others: list[keras.callbacks.Callback]):
+    def __init__(
+        self, checkpoints: Checkpoints, others: list[keras.callbacks.Callback], train: Examples
+    ):
         super().__init__()
         self.checkpoints = checkpoints
         self.others = others
+        self.rows = _summary_of_rows(train)
         self.found = checkpoints.newest()
         self.metrics: dict[str, list[float]] = self.found.values["metrics"] if self.found else {}
 
@@ -100,8 +107,9 @@ class Checkpointing(keras.callbacks.Callback):
         if self.found is None:
             return
         arrays = self.found.arrays
-        _assign(self.model.variables, arrays, "weights")
         self.model.optimizer.build(self.model.trainable_variables)
+        self._refuse_another_training(self.found)
+        _assign(self.model.variables, arrays, "weights")
         _assign(self.model.optimizer.variables, arrays, "optimizer")
         for number, callback in enumerate(self.others):
             for name, value in self.found.values["callbacks"][number].items():
@@ -109,6 +117,17 @@ class Checkpointing(keras.callbacks.Callback):
             best = [name for name in arrays if name.startswith(f"best_{number}_")]
             if best:
                 callback.best_weights = [arrays[f"best_{number}_{i}"] for i in range(len(best))]
+
+    def _refuse_another_training(self, found: TrainingState) -> None:
+        now = self._state(0)
+        same_parts = found.values.get("parts") == now.values["parts"]
+        rows = found.arrays.get("rows", np.empty(0))
+        same_rows = rows.shape == self.rows.shape and np.allclose(rows, self.rows, 1e-4, 1e-6)
+        if not (same_parts and same_rows):
+            raise UsageError(
+                "this training was started by another release, declaration or table, and its "
+                "checkpoints don't fit: start it anew (`finflows train` or `finflows search`)"
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():
@@ -122,6 +141,9 @@ class Checkpointing(keras.callbacks.Callback):
         arrays = {f"weights_{i}": v.numpy() for i, v in enumerate(self.model.variables)}
         optimizer = enumerate(self.model.optimizer.variables)
         arrays |= {f"optimizer_{i}": variable.numpy() for i, variable in optimizer}
+        parts: list[Any] = [[name, list(array.shape)] for name, array in arrays.items()]
+        parts += [type(part).__name__ for part in (self.model.optimizer, *self.others)]
+        arrays["rows"] = self.rows
         states = []
         for number, callback in enumerate(self.others):
             found = {name: getattr(callback, name, None) for name in CALLBACK_STATE}
@@ -133,8 +155,18 @@ class Checkpointing(keras.callbacks.Callback):
             "stopped": bool(self.model.stop_training),
             "metrics": self.metrics,
             "callbacks": states,
+            "parts": parts,
         }
         return TrainingState(arrays, values)
+
+
+def _summary_of_rows(train: Examples, rows: int = 10_000) -> np.ndarray:
+    """(f + 1,): sums of the features and the target over the first ``rows``, by which features that
+    were made otherwise are noticed. Each row has a weight of its own: plain means of scaled
+    features are all 0. Another processor's last digits are none of the difference."""
+    features, target = train.features[:rows], train.target[:rows]
+    weights = np.cos(np.arange(len(features))) / len(features)
+    return np.append(weights @ features, weights @ target)
 
 
 def _assign(variables: list[keras.Variable], arrays: dict[str, np.ndarray], kind: str) -> None:

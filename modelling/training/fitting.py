@@ -54,7 +54,8 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
     Raises
     ------
     UsageError
-        Where the devices of the machine do not fit the declaration.
+        Where the devices of the machine do not fit the declaration, or a checkpoint is of another
+        training.
     """
     from modelling.training.checkpoints import Checkpoints
     from modelling.training.linear_skip import begin_as_ridge

@@ -64,6 +64,11 @@ def train_network(
     History
         One value per metric and epoch, those before the checkpoint included; the last ones may be
         NaN.
+
+    Raises
+    ------
+    UsageError
+        Where the checkpoint is of another network, or of other features.
     """
     declared = use_case.training
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
@@ -85,7 +90,7 @@ def train_network(
     )
     epoch_start = _EpochStart(rows, declared.seed)
     callbacks = _callbacks(declared)
-    checkpointing = Checkpointing(checkpoints or Checkpoints.disabled(), callbacks)
+    checkpointing = Checkpointing(checkpoints or Checkpoints.disabled(), callbacks, train)
     stopped = _replay(checkpointing.metrics, on_epoch)
     model.fit_rows(
         rows,
