@@ -155,6 +155,19 @@ def test_there_are_no_bins_no_logs_of_logs_and_no_end_at_the_range_of_training(t
     )
 
 
+def test_the_defaults_of_a_series_come_and_go_with_what_makes_it_one():
+    plain = realised_volatility(lags=(), target_kind="value", baselines=("constant",))
+    assert (plain.network, plain.preprocessing) == (Network(), Preprocessing())
+    series = override(plain, {"lags": ["rv_day"], "network.dropout": 0.2})
+    assert series.network == Network(dropout=0.2, linear_skip=True)
+    assert series.preprocessing == Preprocessing(piecewise_bins=0)
+    again = override(series, {"lags": []})
+    assert again.network == Network(dropout=0.2)
+    assert again.preprocessing == Preprocessing()
+    declared = override(series, {"preprocessing.piecewise_bins": 0})
+    assert override(declared, {"lags": []}).preprocessing == Preprocessing(piecewise_bins=0)
+
+
 @pytest.mark.parametrize("members", [1, 3])
 def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table):
     use_case = override(realised_volatility(), {"training.members": members})
@@ -184,6 +197,7 @@ def test_the_skip_keeps_a_direction(table):
         ({"lags": ("rv_year",)}, "lags 'rv_year' is not among the columns: declare it"),
         ({"lags": ("rv_day", "rv_day")}, "lags: 'rv_day' is named twice: name it once"),
         ({"lags": ("day",)}, "lags 'day' is not of kind number"),
+        ({"problem": "binary"}, "target_kind: only a regression has one: remove it"),
         ({"problem": "binary", "target_kind": "value"}, "lags: only a regression has one"),
         ({"lags": (), "target_kind": "value"}, "baselines: random_walk needs lags"),
         ({"baselines": ("garch",)}, "baselines: garch needs derived.method price_history"),

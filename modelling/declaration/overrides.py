@@ -111,14 +111,15 @@ def _refuse_unknown_name(declared: Declaration, dotted: str, prefix: str = "") -
 
 
 def _merged(declared: Declaration, changes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The declaration as a dictionary with the changes; inner declarations that do not change stay
-    as they are."""
-    fields = {name: getattr(declared, name) for name in type(declared).model_fields}
+    """What is set in the declaration as a dictionary, with the changes; inner declarations that do
+    not change stay as they are. Defaults are left out: some follow from what is changed."""
+    set_in_it = {*declared.model_fields_set, "method"} & type(declared).model_fields.keys()
+    fields = {name: getattr(declared, name) for name in set_in_it}
     for former, present in declared.renamed_fields.items():
         if former in changes:
             _warn_of_former_name(prefix + former, prefix + present)
     for name, change in declared.with_present_names(changes).items():
-        inner = fields.get(name)
+        inner = getattr(declared, name, None)
         if isinstance(change, dict) and isinstance(inner, Declaration):
             method = getattr(inner, "method", None)
             if change.get("method", method) != method or _replaces_simulation(inner, change):

@@ -1,6 +1,6 @@
 """The declaration of a use case: one typed schema for files, flow parameters and flags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -93,24 +93,11 @@ class Network(Declaration):
     group_lasso: Annotated[float, Field(ge=0)] | None = None
 
 
-def _with_defaults(given: Any, **defaults: Any) -> Any:
-    """A part of a declaration with other defaults for what is not given in it."""
-    if isinstance(given, Declaration):
-        rest = {name: of for name, of in defaults.items() if name not in given.model_fields_set}
-        return given.model_copy(update=rest)
-    return {**defaults, **given} if isinstance(given, Mapping) else given
-
-
-def _defaults_of_series(declared: Mapping[str, Any]) -> dict[str, Any]:
-    """What comes next depends on the last values nearly linearly, also beyond those of training; a
-    log variance on the logs of variances."""
-    preprocessing, network = declared.get("preprocessing", {}), declared.get("network", {})
-    if declared.get("target_kind") == "log_variance":
-        preprocessing = _with_defaults(preprocessing, keep_plain=False)
-    return {
-        "preprocessing": _with_defaults(preprocessing, piecewise_bins=0),
-        "network": _with_defaults(network, linear_skip=True),
-    }
+def _with_defaults(part: Declaration, **defaults: Any) -> Declaration:
+    """A part of a declaration with these and else the usual defaults for what is not set in it.
+    They do not count as set: without what they follow from, the usual ones hold again."""
+    fields = {**defaults, **{name: getattr(part, name) for name in part.model_fields_set}}
+    return type(part).model_construct(part.model_fields_set, **fields)
 
 
 def _devices_of_one_machine(devices: Any) -> Any:
@@ -212,19 +199,9 @@ class UseCase(Declaration):
     approval_days: PositiveInt = 14
     search: Space = DEFAULT_SPACE
 
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_problem(cls, declared: Any) -> Any:
-        if not isinstance(declared, dict):
-            return declared
-        classes = {"classes": (0, 1)} if declared.get("problem") == "binary" else {}
-        headline = {"headline": default_headline(declared.get("problem", ""))}
-        is_series = declared.get("target_kind") == "log_variance" or declared.get("lags")
-        of_series = _defaults_of_series(declared) if is_series else {}
-        return {**classes, **headline, **declared, **of_series}
-
     @model_validator(mode="after")
     def _check_consistency(self) -> "UseCase":
+        self.__dict__.update(self._defaults_of_problem())
         self._check_columns()
         self._check_series()
         self._check_leaks()
@@ -236,6 +213,21 @@ class UseCase(Declaration):
             raise ValueError("split.validation and split.test leave nothing to train on")
         check_search_space(self.search, {"network": self.network, "training": self.training})
         return self
+
+    def _defaults_of_problem(self) -> dict[str, Any]:
+        """What comes next in a series depends on the last values nearly linearly, also beyond those
+        of training; a log variance on the logs of variances."""
+        found: dict[str, Any] = {"headline": default_headline(self.problem)}
+        if self.problem == "binary":
+            found["classes"] = (0, 1)
+        found = {name: of for name, of in found.items() if name not in self.model_fields_set}
+        numbers: dict[str, Any] = {"piecewise_bins": 0} if self.is_autoregressive else {}
+        if self.target_kind == "log_variance":
+            numbers["keep_plain"] = False
+        skip = {"linear_skip": True} if self.is_autoregressive else {}
+        found["preprocessing"] = _with_defaults(self.preprocessing, **numbers)
+        found["network"] = _with_defaults(self.network, **skip)
+        return found
 
     def _check_columns(self) -> None:
         names = [column.name for column in self.columns]
@@ -266,6 +258,8 @@ class UseCase(Declaration):
                 raise ValueError(f"{setting}: a target_rate is of two classes, or of a number")
 
     def _check_series(self) -> None:
+        if self.problem != "regression" and self.target_kind != "value":
+            raise ValueError("target_kind: only a regression has one: remove it")
         kinds = {column.name: str(column.kind) for column in self.columns}
         named = [NamedColumn("lags", name, ("number",)) for name in self.lags]
         check_named_columns(named, kinds)
