@@ -189,6 +189,22 @@ def test_a_long_shallow_rise_after_an_early_best_epoch_is_no_healthy_curve():
     assert read(loss, np.minimum(val_loss, 0.1763), constant=0.245).verdict == "healthy"
 
 
+def test_a_series_at_its_best_in_the_first_epoch_overfits_only_by_a_clear_rise():
+    """It began as ridge regression: nothing was to be learnt in the first epochs."""
+    series = USE_CASE.model_copy(update={"network": Network(linear_skip=True)})
+    epochs = np.arange(24)
+    loss, rise = 0.18 - 0.001 * epochs, epochs / epochs[-1]
+
+    def verdict(val_loss, use_case, constant=0.5):
+        return read_learning_curve(as_history(loss, val_loss, constant), use_case)
+
+    assert verdict(0.2 * (1 + 0.04 * rise), USE_CASE).verdict == "overfitting"
+    assert verdict(0.2 * (1 + 0.04 * rise), series).verdict == "healthy"
+    assert verdict(0.2 * (1 + 0.3 * rise), series).verdict == "overfitting"
+    worse = verdict(0.2 * (1 + 0.3 * rise), series, constant=0.19)
+    assert worse.evidence.startswith("no better than the constant answer")
+
+
 @pytest.mark.parametrize("epochs", [4, 8, 60, 2000])
 def test_constant_is_stuck_and_zero_too(epochs):
     for level in (0.7, 0.0):

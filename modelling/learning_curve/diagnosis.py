@@ -86,7 +86,8 @@ class Diagnosis:
 class _Curves:
     """loss and val_loss (epochs,) in the unit of the loss, and their running medians;
     ``constant_val_loss`` is the val_loss of a constant prediction, where it is known; ``cosine``
-    says whether the steps became smaller by a cosine schedule."""
+    says whether the steps became smaller by a cosine schedule; ``began_as_ridge`` whether the
+    network began as a linear model, so that it may well be at its best in the first epoch."""
 
     loss: np.ndarray
     val_loss: np.ndarray
@@ -94,6 +95,7 @@ class _Curves:
     val_running_median: np.ndarray
     constant_val_loss: float | None
     cosine: bool
+    began_as_ridge: bool
 
     @property
     def epochs(self) -> int:
@@ -126,9 +128,16 @@ def read_learning_curve(
     """
     loss = np.asarray(history.metrics["loss"], dtype=np.float64)
     val_loss = np.asarray(history.metrics["val_loss"], dtype=np.float64)
-    cosine = use_case.training.schedule == "cosine"
     verdict, evidence, region = _not_finite(loss, val_loss) or _read_finite(
-        loss, val_loss, history.constant_val_loss, cosine
+        _Curves(
+            loss,
+            val_loss,
+            running_median(loss),
+            running_median(val_loss),
+            history.constant_val_loss,
+            cosine=use_case.training.schedule == "cosine",
+            began_as_ridge=use_case.network.linear_skip,
+        )
     )
     if verdict == "stuck" and many_units_dead(dead_unit_share):
         evidence += f"; {dead_unit_share:.0%} of the hidden units never fire on any training row"
@@ -137,22 +146,13 @@ def read_learning_curve(
     return Diagnosis(verdict, evidence, remedies, region, leak)
 
 
-def _read_finite(
-    loss: np.ndarray, val_loss: np.ndarray, constant_val_loss: float | None, cosine: bool
-) -> _Reading:
+def _read_finite(curves: _Curves) -> _Reading:
     """The first rule that applies; a rule comes before those whose symptoms it also causes."""
-    curves = _Curves(
-        loss, val_loss, running_median(loss), running_median(val_loss), constant_val_loss, cosine
-    )
-    for rule in (
-        _diverged,
-        _stuck,
-        _too_short,
-        _jagged,
-        _overfitting,
-        _no_better_than_constant,
-        _undertrained,
-    ):
+    val_loss = curves.val_loss
+    too_much = [_overfitting, _no_better_than_constant]
+    if curves.began_as_ridge:  # its val_loss may rise from the first epoch and be no worse for it
+        too_much.reverse()
+    for rule in (_diverged, _stuck, _too_short, _jagged, *too_much, _undertrained):
         if finding := rule(curves):
             return finding
     best = int(curves.val_running_median.argmin())
@@ -349,7 +349,8 @@ def _overfitting(curves: _Curves) -> _Reading | None:
     Its running median must end 8 % above its lowest value, and by 5 % of its fall and three times
     its noise (the median of w epochs has 1.25 / sqrt(w) times the noise of one), with a rising
     trend since. After a lowest value in the first sixth of the epochs, 1 % of the fall is enough:
-    so long a rise is none by chance.
+    so long a rise is none by chance. Not so of a network that began as a linear model: there the
+    lowest value is often the first.
     """
     best, last = int(curves.val_running_median.argmin()), curves.epochs - 1
     rise = float(curves.val_running_median[last] - curves.val_running_median[best])
@@ -357,7 +358,7 @@ def _overfitting(curves: _Curves) -> _Reading | None:
     noise = noise_level(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
     lowest = float(curves.val_running_median[best])
     fall = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0) - lowest
-    is_early = EARLY_PART * (best + 1) <= curves.epochs
+    is_early = EARLY_PART * (best + 1) <= curves.epochs and not curves.began_as_ridge
     least = (
         EARLY_RISE * fall
         if is_early
