@@ -16,7 +16,8 @@ from sklearn.preprocessing import (
 )
 
 from modelling.data.absurd_values import plausible_limit
-from modelling.declaration import Column, UseCase
+from modelling.declaration import Column, PriceHistory, UseCase
+from modelling.declaration.price_names import columns_of
 from modelling.features.microaggregation import microaggregate
 from modelling.features.ratios import ALL_RATIOS_UP_TO, best_ratios, possible_ratios
 from modelling.scorer.scoring import TRANSFORMS, with_ratios
@@ -24,6 +25,7 @@ from modelling.scorer.scoring import TRANSFORMS, with_ratios
 ROWS_PER_BIN = 50
 LARGEST_UNBENT = 0.1
 LOW_QUANTILE = 0.01
+LARGEST = float(np.finfo(np.float32).max)  # no bound, in JSON, which has no infinity
 
 
 def fit_numbers(
@@ -81,7 +83,8 @@ def fit_numbers(
         filled = values
     blocks, features = [], []
     for transform, positions in _columns_by_transform(columns, use_case):
-        block = _fit_block(filled[:, positions], grouped[:, positions], transform, use_case)
+        past = np.array([_is_past_of_target(columns[p], use_case) for p in positions])
+        block = _fit_block(filled[:, positions], grouped[:, positions], past, transform, use_case)
         blocks.append({**block, "columns": positions})
         suffix = "" if transform == "none" else f" ({transform})"
         features += [columns[position].name + suffix for position in positions]
@@ -136,12 +139,23 @@ def _transform_of(column: Column, use_case: UseCase) -> str:
     return transform
 
 
+def _is_past_of_target(column: Column, use_case: UseCase) -> bool:
+    """Whether the target depends on the column as on its own past, nearly linearly and beyond the
+    values of training, too: its lags, and where it is a log variance all logs."""
+    derived, lags = use_case.derived, use_case.lags
+    if isinstance(derived, PriceHistory):
+        lags = columns_of("log_variances", derived)
+    is_log = (column.transform or use_case.preprocessing.transform) == "log"
+    return column.name in lags or (is_log and use_case.target_kind == "log_variance")
+
+
 def _fit_block(
-    filled: np.ndarray, grouped: np.ndarray, transform: str, use_case: UseCase
+    filled: np.ndarray, grouped: np.ndarray, past: np.ndarray, transform: str, use_case: UseCase
 ) -> dict[str, Any]:
     """One transformation of some columns: ``filled`` (n, c) without NaN, ``grouped`` (n, c) the
     same microaggregated. Parameters that use all rows are fitted on the first; quantiles and
-    extremes on the second. Values beyond the extremes are clipped to them, also in training."""
+    extremes on the second. Values beyond the extremes are clipped to them, also in training, but
+    for those of the target's ``past`` (c,)."""
     declared, minimum_rows = use_case.preprocessing, use_case.minimum_rows_per_value
     parameters: list[Any] = []
     if transform == "quantile":
@@ -159,10 +173,9 @@ def _fit_block(
     # A network extrapolates badly: values are clipped to the range of the training rows, and to
     # `clip` scaled units, since otherwise one outlier would dominate all other rows.
     lowest, highest = (ends - offset) / scale
+    lowest, highest = np.where(past, -LARGEST, lowest), np.where(past, LARGEST, highest)
     if declared.clip is not None and declared.scaling == "standard":
         bounds = np.full_like(scale, declared.clip)
-        if use_case.is_autoregressive:  # what depends linearly on its past does so beyond it, too
-            lowest, highest = -bounds, bounds
         lowest, highest = np.maximum(lowest, -bounds), np.minimum(highest, bounds)
     return {
         "transform": transform,
