@@ -155,6 +155,25 @@ def test_there_are_no_bins_no_logs_of_logs_and_no_end_at_the_range_of_training(t
     )
 
 
+@pytest.mark.parametrize("clip", [8.0, None])
+def test_only_the_past_of_the_target_has_no_end_at_the_range_of_training(clip, table):
+    """Without a clip all the less; another number ends where training ended, as everywhere."""
+    table = table.assign(temperature=np.random.default_rng(2).normal(20, 3, len(table)))
+    declared = {name: number(name) for name in LAGS} | {
+        "temperature": number("temperature", transform="none")
+    }
+    use_case = realised_volatility(
+        columns=(time("day"), *declared.values()), preprocessing={"clip": clip}
+    )
+    parts = prepared(use_case, table).parts
+    features = preprocess(parts, use_case)
+    beyond = parts.train.head(1).assign(temperature=99.0, rv_day=parts.train["rv_day"].max() + 1)
+    largest, found = features.train.features.max(axis=0), features.transformer.transform(beyond)[0]
+    names = features.transformer.feature_names
+    assert found[names.index("rv_day")] > largest[names.index("rv_day")]
+    assert found[names.index("temperature")] == largest[names.index("temperature")]
+
+
 def test_the_defaults_of_a_series_come_and_go_with_what_makes_it_one():
     plain = realised_volatility(lags=(), target_kind="value", baselines=("constant",))
     assert (plain.network, plain.preprocessing) == (Network(), Preprocessing())
@@ -186,6 +205,10 @@ def test_the_skip_keeps_a_direction(table):
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target, np.array([-1, 0, 0]))
     begin_as_ridge(network, features.train)
+    rows, target = features.train.features, features.train.target
+    left = np.mean((np.asarray(network(rows))[:, 0] - target) ** 2)
+    without = Ridge(alpha=1.0).fit(rows[:, 1:], target).predict(rows[:, 1:])
+    assert left <= 1.001 * np.mean((without - target) ** 2)  # refitted, not only cut
     kernel = keras.ops.convert_to_numpy(network.get_layer(LINEAR_SKIP).kernel)
     assert (kernel[:, 0] <= 0).all()
     assert (kernel[:, 1] != 0).all()

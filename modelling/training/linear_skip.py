@@ -2,11 +2,13 @@
 
 import keras
 import numpy as np
-from sklearn.linear_model import Ridge
+from scipy.optimize import lsq_linear
 
 from modelling.features.preprocessing import Examples
+from modelling.training.monotone_weights import Bounds
 
 LINEAR_SKIP = "linear_skip"
+ALPHA = 1.0  # as in scikit-learn's Ridge
 
 
 def begin_as_ridge(network: keras.Model, train: Examples) -> None:
@@ -24,10 +26,23 @@ def begin_as_ridge(network: keras.Model, train: Examples) -> None:
     by_name = {layer.name: layer for layer in network.layers}
     if (skip := by_name.get(LINEAR_SKIP)) is None:
         return
-    fitted = Ridge(alpha=1.0).fit(train.features, train.target)
-    kernel = np.broadcast_to(fitted.coef_.reshape(-1, 1), skip.kernel.shape)
-    within_bounds = skip.kernel_constraint or (lambda weights: weights)
-    skip.kernel.assign(within_bounds(kernel.astype(np.float32)))
+    coefficients, intercept = _ridge_within(skip.kernel_constraint, train)
+    kernel = np.broadcast_to(coefficients.reshape(-1, 1), skip.kernel.shape)
+    skip.kernel.assign(kernel.astype(np.float32))
     output = by_name["output"]
     output.kernel.assign(np.zeros(output.kernel.shape))
-    output.bias.assign(np.full(output.bias.shape, fitted.intercept_))
+    output.bias.assign(np.full(output.bias.shape, intercept))
+
+
+def _ridge_within(bounds: Bounds | None, train: Examples) -> tuple[np.ndarray, float]:
+    """The coefficients (f,) and the intercept of ridge regression, each coefficient within its
+    bounds. Fitted freely and then cut, the others would still answer to what is no longer there."""
+    means, mean = train.features.mean(axis=0, dtype=np.float64), train.target.mean(dtype=np.float64)
+    centred = train.features - means
+    limits = (-np.inf, np.inf) if bounds is None else (bounds.lowest[:, 0], bounds.highest[:, 0])
+    # X'X + alpha I as a product of f rows: as good as [X; sqrt(alpha) I], which has n + f.
+    sizes, axes = np.linalg.eigh(centred.T @ centred)
+    roots = np.sqrt(np.maximum(sizes, 0) + ALPHA)
+    aim = axes.T @ (centred.T @ (train.target - mean)) / roots
+    found = lsq_linear(roots[:, None] * axes.T, aim, limits, method="bvls").x
+    return found, float(mean - means @ found)
