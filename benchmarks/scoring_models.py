@@ -12,10 +12,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.trained_network import packaged_network
 from modelling.declaration.overrides import override
-from modelling.features.preprocessing import preprocess
-from modelling.judgement.packaging import package_model
-from modelling.training.fitting import TrainingJob, fit
 from tasks.preparation import prepare_data
 from use_cases import find_use_case
 
@@ -24,25 +22,13 @@ def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     """The models by name, each loaded by MLflow from a folder, and raw rows to score."""
     use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
     parts = prepare_data.fn(use_case).parts
-    features = preprocess(parts, use_case)
-    job = TrainingJob(
-        use_case,
-        features.train,
-        features.validation,
-        scratch / "c",
-        scratch / "network",
-        directions=features.directions,
-        columns=features.columns,
-    )
-    fit(job)
-    assert job.network_folder is not None
-    package = package_model(job.network_folder, features, parts, use_case, scratch / "scorer")
+    package = packaged_network(parts, use_case, scratch)
     raw = parts.validation[list(package.inputs)].reset_index(drop=True)
     target = parts.train[use_case.target]
     boosting = HistGradientBoostingClassifier().fit(parts.train[list(package.inputs)], target)
     models = {
         "ours": _ours(package, scratch / "ours"),
-        "keras": _keras(job.network_folder, parts.train[list(package.inputs)], scratch / "keras"),
+        "keras": _keras(scratch / "network", parts.train[list(package.inputs)], scratch / "keras"),
         "boosting": _boosting(boosting, raw, scratch / "boosting"),
     }
     return models, raw
