@@ -1,4 +1,5 @@
-"""Which process a run belongs to is known by boot and ticks, whatever the clock says."""
+"""Which process a run belongs to is known by boot and ticks, whatever the clock says; and no
+process outlives the end of those that it belongs to."""
 
 import os
 import socket
@@ -9,8 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.workers.processes import BOOT_ID, has_died, process_tag
+from tasks.workers.processes import BOOT_ID, end_processes, has_died, process_tag, process_tree
 
+SUPERVISOR = """
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+while True:
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]])
+    print(worker.pid, flush=True)
+    worker.wait()
+"""
 ME = f"{socket.gethostname()} {os.getpid()}"
 linux = pytest.mark.skipif(not BOOT_ID.exists(), reason="only Linux tells boot and ticks")
 
@@ -59,3 +68,17 @@ def test_a_process_that_ended_died_and_its_successor_is_another():
 @pytest.mark.parametrize("tag", ["elsewhere 1 2", "", "one two", "ME", "ME 1 2"])
 def test_of_others_nothing_is_known(tag):
     assert has_died(tag.replace("ME", ME)) is None
+
+
+def test_a_supervisor_that_replaces_its_workers_to_the_last_leaves_none(tmp_path):
+    """As a web server does, which has no ear for a signal while it asks whether they answer."""
+    mark = str(tmp_path)
+    command = [sys.executable, "-c", SUPERVISOR, mark]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as supervisor:
+        first = int(supervisor.stdout.readline())
+        end_processes(process_tree(supervisor.pid), timeout_seconds=1)
+        second = int(supervisor.stdout.readline())
+    assert first != second, "it was replaced"
+    for pid in (first, second):
+        if psutil.pid_exists(pid):
+            psutil.Process(pid).wait(timeout=10)

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,18 +60,26 @@ def process_tree(pid: int) -> list[psutil.Process]:
 
 
 def end_processes(processes: list[psutil.Process], timeout_seconds: float) -> None:
-    """Terminate processes, and kill those that still run after ``timeout_seconds``.
+    """Terminate processes, and kill those that still run after ``timeout_seconds``, with what they
+    have started in the meantime.
 
     List them before the first one ends: after that their parents are no longer known.
     """
     for process in processes:
-        _signal(process.terminate)
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
     _, still_running = psutil.wait_procs(processes, timeout=timeout_seconds)
     for process in still_running:
-        _signal(process.kill)
+        _kill_tree(process)
     psutil.wait_procs(still_running, timeout=1)
 
 
-def _signal(send: Callable[[], None]) -> None:
+def _kill_tree(process: psutil.Process) -> None:
+    """Kill a process and its present descendants: a supervisor replaces workers until it is dead,
+    so it is suspended first. A worker that it started last would live on without it."""
     with suppress(psutil.NoSuchProcess):
-        send()
+        process.suspend()
+        children = process.children()
+        process.kill()
+        for child in children:
+            _kill_tree(child)
