@@ -1,0 +1,50 @@
+"""A training loss that does not come down."""
+
+import numpy as np
+
+from modelling.learning_curve.curve_statistics import noise_level, safe_ratio
+from modelling.learning_curve.curves import NOISE_MULTIPLE, Curves, Reading
+from modelling.learning_curve.overfitting import overfitting
+
+# How far the training loss is above the lowest that it has reached, as a share of its range from
+# the 10th to the 90th percentile (sensible trainings stay below 10 %, with few rows below 15 %; a
+# climb beyond the noise may be small) and of its level; and val_loss, as a share of its level.
+JUMP_OF_RANGE, CLIMB_OF_RANGE, CLEAR_CLIMB_OF_RANGE, ABOVE_OF_LEVEL = 0.11, 0.15, 0.02, 0.07
+VAL_ABOVE_OF_LEVEL = 0.1
+NOISY_VAL_LOSS = 0.05  # of its level: a validation loss with less noise does not jump
+
+
+def jagged(curves: Curves) -> Reading | None:
+    """The training loss does not come down: it is far above the lowest that it has reached, either
+    all along (it jumps) or at the end (it climbs), and so is the validation loss.
+
+    All along is the mean after the first third, at the end the median of the last sixth (at least
+    three epochs, so that a single rise does not count). The training loss alone may jump with
+    dropout and few rows; the validation loss alone rises where a network overfits.
+    """
+    first, last = curves.epochs // 3, max(curves.epochs // 6, 3)
+    above, val_above = _above_lowest(curves.loss), _above_lowest(curves.val_loss)
+    spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
+    level, val_level = np.median(curves.loss[first:]), np.median(curves.val_loss[first:])
+    jump, climb = float(above[first:].mean()), float(np.median(above[-last:]))
+    val = max(float(val_above[first:].mean()), float(np.median(val_above[-last:])))
+    if max(jump, climb) <= ABOVE_OF_LEVEL * level or val <= VAL_ABOVE_OF_LEVEL * val_level:
+        return None
+    val_noise = noise_level(curves.val_loss[first:], robust=True)
+    jumps = jump > JUMP_OF_RANGE * spread and val_noise > NOISY_VAL_LOSS * val_level
+    noise = NOISE_MULTIPLE * noise_level(curves.loss[first:], robust=True)
+    least = min(CLIMB_OF_RANGE * spread, max(noise, CLEAR_CLIMB_OF_RANGE * spread))
+    if not jumps and (climb <= least or overfitting(curves)):
+        return None
+    rises = int(np.sum(np.diff(curves.loss[first:]) > 0))
+    evidence = (
+        f"the training loss does not come down: after the first third it is {jump:.3g} above the "
+        f"lowest that it has reached ({safe_ratio(jump, level):.0%} of its level), at the end "
+        f"{climb:.3g}; it rose in {rises} of the last {curves.epochs - first - 1} epochs"
+    )
+    return "jagged", evidence, (first, curves.epochs - 1)
+
+
+def _above_lowest(losses: np.ndarray) -> np.ndarray:
+    """How far each loss (epochs,) is above the lowest until then."""
+    return losses - np.minimum.accumulate(losses)

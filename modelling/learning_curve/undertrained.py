@@ -1,0 +1,81 @@
+"""Losses that still fell when training ended, or too few epochs to say."""
+
+from scipy import stats
+
+from modelling.learning_curve.curve_statistics import (
+    TOO_SHORT_EPOCHS,
+    epoch_share_to_half_fall,
+    remaining_fall,
+    share_of_last_part,
+)
+from modelling.learning_curve.curves import Curves, Reading
+
+SHORT_EPOCHS = 8  # below, a validation loss that is lowest in the last epoch may well fall further
+# An exponential decay over T time constants makes 10 % of its fall in the last quarter if T = 2;
+# another 14 % of the fall would still follow.
+LAST_QUARTER_SHARE = 0.1
+# It makes half of its fall in 20 % of the epochs if T = 3.3 (4 % would still follow). A linear fall
+# that a cosine schedule slows down, so that its end looks flat, takes 26 %.
+HALF_FALL_SHARE = 0.2
+CONVERGED_SHARE = 0.01  # of the fall of val_loss in the last quarter: nothing is to come
+REMAINING_SHARE = 0.04  # of the fall of val_loss, if it went on as in the last two quarters
+# A cosine schedule takes smaller and smaller steps, so that each curve ends flat. Three quarters of
+# its way are behind it after 44 % of the epochs; with 1.75 time constants over the whole way, what
+# follows makes 11.5 % of the fall, and another 21 % would still follow.
+COSINE_THREE_QUARTERS, COSINE_SHARE = 0.44, 0.115
+
+
+def too_short(curves: Curves) -> Reading | None:
+    epochs = curves.epochs
+    is_lowest_last = curves.val_loss.argmin() == epochs - 1
+    if epochs > TOO_SHORT_EPOCHS and not (epochs < SHORT_EPOCHS and is_lowest_last):
+        return None
+    evidence = f"too short to judge: {epochs} epoch{'s' if epochs > 1 else ''}"
+    return "undertrained", evidence, (0, epochs - 1)
+
+
+def undertrained(curves: Curves) -> Reading | None:
+    """The validation loss was lowest in the last quarter of the epochs, and the losses still fell.
+
+    That quarter brought 10 % of the fall of val_loss, or another 4 % would follow, or half of the
+    fall of the training loss took a fifth of the epochs; or the last quarter of the way of a cosine
+    schedule brought 11.5 %.
+    """
+    last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
+    if curves.val_running_median.argmin() < quarter:
+        return None
+    if finding := _ended_by_cosine(curves):
+        return finding
+    share = share_of_last_part(curves.val_running_median, 0.25, float(curves.val_loss[0]))
+    half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
+    remaining = remaining_fall(curves.val_running_median)
+    fall = float(curves.val_loss[0] - curves.val_running_median.min())
+    if (
+        share < LAST_QUARTER_SHARE
+        and (half < HALF_FALL_SHARE or share < CONVERGED_SHARE)
+        and remaining <= REMAINING_SHARE * fall
+    ):
+        return None
+    slope = -stats.theilslopes(curves.val_loss[quarter:])[0]
+    evidence = (
+        f"still falling when training ended: the last quarter of {curves.epochs} epochs brought "
+        f"{share:.0%} of the fall of val_loss ({slope:.3g} an epoch), and half of the fall of the "
+        f"training loss took {half:.0%} of the epochs"
+    )
+    return "undertrained", evidence, (quarter, last)
+
+
+def _ended_by_cosine(curves: Curves) -> Reading | None:
+    """The end is flat only since the steps had become small. The fall is from a constant prediction
+    where that is known: what a network learnt in its first epoch counts."""
+    part = 1 - COSINE_THREE_QUARTERS
+    start = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0)
+    share = share_of_last_part(curves.val_running_median, part, start)
+    if not curves.cosine or share < COSINE_SHARE:
+        return None
+    first, last = round(COSINE_THREE_QUARTERS * (curves.epochs - 1)), curves.epochs - 1
+    evidence = (
+        f"not trained enough: {share:.0%} of the fall of val_loss came in the last {part:.0%} of "
+        f"{curves.epochs} epochs, in which a cosine schedule makes its last, smaller steps"
+    )
+    return "undertrained", evidence, (first, last)
