@@ -34,9 +34,10 @@ from modelling.declaration.declared_judgement import (
     Groups,
     LeastCost,
 )
+from modelling.declaration.declared_training import Network, Preprocessing, Training
 from modelling.declaration.model_card import ModelCard
 from modelling.declaration.search_space import Choice, Uniform
-from modelling.declaration.use_case import Network, Preprocessing, Training, UseCase
+from modelling.declaration.use_case import UseCase
 
 __all__ = [
     "AlertBudget",
