@@ -82,10 +82,15 @@ def read_learning_curve(
 def _read_finite(curves: Curves) -> Reading:
     """The first rule that applies; a rule comes before those whose symptoms it also causes."""
     val_loss = curves.val_loss
-    too_much = [overfitting, no_better_than_constant]
-    if curves.began_as_ridge:  # its val_loss may rise from the first epoch and be no worse for it
-        too_much.reverse()
-    for rule in (diverged, flat, too_short, jagged, *too_much, undertrained):
+    for rule in (
+        diverged,
+        flat,
+        too_short,
+        jagged,
+        no_better_than_constant,
+        overfitting,
+        undertrained,
+    ):
         if finding := rule(curves):
             return finding
     best = int(curves.val_running_median.argmin())

@@ -11,6 +11,7 @@ from modelling.learning_curve.curve_statistics import (
 )
 from modelling.learning_curve.curves import (
     DIVERGED_RATIO,
+    FLAT_CHANGE,
     NOISE_MULTIPLE,
     P_VALUE,
     Curves,
@@ -21,6 +22,7 @@ from modelling.learning_curve.curves import (
 # A rise of val_loss, as a share of its lowest value (with early stopping after 10 epochs it rises
 # by 0 to 5 %) and of its whole fall (a loss near 0 may double without harm).
 RISE_OF_LOWEST, RISE_OF_FALL = 0.08, 0.05
+RISE_OF_LEARNT = 0.2  # of the fall from the constant answer: a fifth of what it learnt is lost
 SEVERE_RISE = 0.2  # of the lowest value: a rise, however noisy the loss is
 EARLY_PART, EARLY_RISE = 6, 0.01  # a sixth of the epochs; a share of the whole fall
 
@@ -28,11 +30,11 @@ EARLY_PART, EARLY_RISE = 6, 0.01  # a sixth of the epochs; a share of the whole 
 def overfitting(curves: Curves) -> Reading | None:
     """The validation loss rises and stays up, while the training loss falls on.
 
-    Its running median must end 8 % above its lowest value, and by 5 % of its fall and three times
-    its noise (the median of w epochs has 1.25 / sqrt(w) times the noise of one), with a rising
-    trend since. After a lowest value in the first sixth of the epochs, 1 % of the fall is enough:
-    so long a rise is none by chance. Not so of a network that began as a linear model: there the
-    lowest value is often the first.
+    Its running median must end 8 % above its lowest value and by 5 % of its fall, or by a fifth of
+    its fall from the constant answer; and by three times its noise (the median of w epochs has 1.25
+    / sqrt(w) times the noise of one), with a rising trend since. After a lowest value in the first
+    sixth of the epochs, 1 % of the fall is enough: so long a rise is none by chance. Not so of a
+    network that began as a linear model: there the lowest value is often the first.
     """
     best, last = int(curves.val_running_median.argmin()), curves.epochs - 1
     rise = float(curves.val_running_median[last] - curves.val_running_median[best])
@@ -44,7 +46,10 @@ def overfitting(curves: Curves) -> Reading | None:
     least = (
         EARLY_RISE * fall
         if is_early
-        else max(RISE_OF_LOWEST * lowest, RISE_OF_FALL * (curves.val_loss[0] - lowest))
+        else min(
+            max(RISE_OF_LOWEST * lowest, RISE_OF_FALL * (curves.val_loss[0] - lowest)),
+            max(RISE_OF_LEARNT * fall, FLAT_CHANGE * lowest),
+        )
     )
     if rise <= max(least, min(NOISE_MULTIPLE * noise, SEVERE_RISE * lowest)) or last - best < 2:
         return None

@@ -15,9 +15,10 @@ from modelling.learning_curve.curves import (
     has_little_noise,
     readable,
 )
+from modelling.learning_curve.undertrained import undertrained
 
+NEAR_CONSTANT = 0.1  # of the constant answer's loss
 FIRST_EPOCH_DROP = 0.1  # if the first loss is this share above the second, the network has learnt
-NEAR_CONSTANT = 0.05  # of the constant answer's loss
 
 
 def flat(curves: Curves) -> Reading | None:
@@ -65,25 +66,24 @@ def no_better_than_constant(curves: Curves) -> Reading | None:
     training loss is well below the constant answer's, the network has learnt its rows by heart.
     Otherwise it answers the same for every row.
     """
-    constant, val = curves.constant_val_loss, curves.val_running_median
+    constant = curves.constant_val_loss
     if constant is None:
         return None
     quarter = round(0.75 * (curves.epochs - 1))
     loss, end = (float(np.median(one[quarter:])) for one in (curves.loss, curves.val_loss))
     val_exploded = curves.val_loss.max() > EXPLODED_RATIO * constant
     exploded = val_exploded or curves.loss.max() > EXPLODED_RATIO * constant
-    best = end / (1 - FLAT_NOISE) if exploded else curves.val_loss.min() / (1 - FLAT_CHANGE)
-    if best < constant:
+    if end < (1 - (FLAT_NOISE if exploded else FLAT_CHANGE)) * constant:
         return None
     evidence = (
         f"no better than the constant answer: val_loss ends at {readable(end)}, where the same "
         f"answer for every row has {readable(constant)}"
     )
-    learns = loss < (1 - FLAT_NOISE) * constant
-    is_there = end <= (1 + NEAR_CONSTANT) * constant and not learns
-    if val.argmin() >= quarter and not val_exploded and not is_there:
+    is_lowest_late = curves.val_running_median.argmin() >= quarter and not val_exploded
+    is_there = end <= (1 + NEAR_CONSTANT) * constant
+    if is_lowest_late and (not is_there or undertrained(curves)):
         return "undertrained", f"{evidence}, and still falls", (quarter, curves.epochs - 1)
-    if learns:
+    if loss < (1 - FLAT_NOISE) * constant:
         evidence += f"; the training loss ends at {readable(loss)}: learnt by heart"
-        return "overfitting", evidence, (int(val.argmin()), curves.epochs - 1)
+        return "overfitting", evidence, (int(curves.val_running_median.argmin()), curves.epochs - 1)
     return "stuck", evidence, (quarter, curves.epochs - 1)
