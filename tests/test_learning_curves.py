@@ -189,6 +189,22 @@ def test_a_long_shallow_rise_after_an_early_best_epoch_is_no_healthy_curve():
     assert read(loss, np.minimum(val_loss, 0.1763), constant=0.245).verdict == "healthy"
 
 
+def test_a_rise_that_loses_a_fifth_of_what_was_learnt_is_overfitting_however_short():
+    """Seen on 750 card applications: 7 % above the lowest value, a third of the way back."""
+    val_loss = [0.4365, 0.4442, 0.448, 0.4551, 0.4653]
+    assert read([0.495, 0.386, 0.35, 0.33, 0.31], val_loss, constant=0.514).verdict == "overfitting"
+    flat = [0.4365, 0.4366, 0.4368, 0.437, 0.4372]
+    assert read([0.495, 0.386, 0.35, 0.33, 0.31], flat, constant=0.514).verdict == "healthy"
+
+
+def test_a_curve_that_ends_at_the_constant_answer_is_not_healthy():
+    """Its best epoch was better; then the network collapsed, and answers the same for every row."""
+    collapsed = np.where(EPOCHS < 5, 0.56, 0.593)
+    assert read(collapsed, collapsed, constant=0.592).verdict == "stuck"
+    passing_by = 1.2 - EPOCHS / 400  # on its way from an untrained network to an answer
+    assert read(passing_by, passing_by, constant=1.07).verdict == "undertrained"
+
+
 def test_a_series_at_its_best_in_the_first_epoch_overfits_only_by_a_clear_rise():
     """It began as ridge regression: nothing was to be learnt in the first epochs."""
     series = USE_CASE.model_copy(update={"network": Network(linear_skip=True)})
@@ -201,6 +217,9 @@ def test_a_series_at_its_best_in_the_first_epoch_overfits_only_by_a_clear_rise()
     assert verdict(0.2 * (1 + 0.04 * rise), USE_CASE).verdict == "overfitting"
     assert verdict(0.2 * (1 + 0.04 * rise), series).verdict == "healthy"
     assert verdict(0.2 * (1 + 0.3 * rise), series).verdict == "overfitting"
+    fewer_steps = verdict(0.2 * (1 + 0.3 * rise), series).remedies
+    assert fewer_steps[0].overrides == {"training.learning_rate": 2e-4}
+    assert all(remedy.overrides.get("training.epochs") != 1 for remedy in fewer_steps)
     worse = verdict(0.2 * (1 + 0.3 * rise), series, constant=0.19)
     assert worse.evidence.startswith("no better than the constant answer")
 

@@ -153,15 +153,22 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         return train_network(built_now, train, validation, use_case, (), checkpoints)
 
     losses = go_on().metrics
-    others = [
-        {"network": SMALL.model_copy(update={"linear_skip": True})},
-        {"train": replace(train, features=np.log1p(np.abs(train.features)))},
-        {"optimizer": "sgd"},
-        {"early_stopping_patience": 5},
-    ]
-    for other in others:
-        with pytest.raises(UsageError, match="started by another release, declaration or table"):
+    others = {
+        r"network.linear_skip=False, and now it is True": {
+            "network": SMALL.model_copy(update={"linear_skip": True})
+        },
+        "another release, declaration or table": {
+            "train": replace(train, features=np.log1p(np.abs(train.features)))
+        },
+        "training.optimizer=adamw, and now it is sgd": {"optimizer": "sgd"},
+        "training.early_stopping_patience": {"early_stopping_patience": 5},
+        "training.learning_rate=0.002, and now it is 0.5: set it back": {"learning_rate": 0.5},
+        "training.epochs": {"epochs": 2},  # the schedule was made for one
+    }
+    for said, other in others.items():
+        with pytest.raises(UsageError, match=said):
             go_on(**other)
+    assert go_on(checkpoint_every_epochs=2).metrics == losses
     another_processor = replace(train, features=train.features * np.float32(1 + 1e-6))
     assert go_on(another_processor).metrics == losses
     older = checkpoints.newest()

@@ -91,13 +91,21 @@ def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy,
 
 
 def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
-    """Fewer epochs, then dropout, then L2. Where the validation loss ended half above its lowest
-    value, the network is large enough to memorise rows: then a smaller one with more dropout comes
-    first, with enough epochs to find its own minimum."""
+    """Fewer epochs, then dropout, then L2. Where the first epoch was the best, as it may be
+    where the network begins as ridge regression, no epoch can be spared: smaller steps come first.
+
+    Where the validation loss ended half above its lowest value, the network is large enough to
+    memorise rows: then a smaller one with more dropout comes first, with enough epochs to find its
+    own minimum.
+    """
     network, best = use_case.network, history.best_epoch + 1
     fewer = {"training.epochs": best}
     dropout = {"network.dropout": round(min(network.dropout + 0.2, 0.5), 3)}
     stop = Remedy(fewer, f"epoch {best} had the lowest val_loss")
+    if best == 1:
+        stop = _scaled_learning_rate(
+            use_case, 1 / 10, "the first epoch had the lowest val_loss: smaller steps go less far"
+        )
     drop = Remedy(dropout, "units that are dropped at random can't memorise rows")
     decay = Remedy(
         {"network.l2": max(10 * network.l2, 1e-4)}, "small weights give smooth decision boundaries"

@@ -4,8 +4,8 @@ A checkpoint holds weights, optimizer and schedule, the state of early stopping 
 weights, and the metrics so far. Shuffling and dropout need no state: they depend on seed and epoch
 alone. Each file is written under a temporary name and then renamed. It carries a checksum, and the
 previous one is kept: where a file is truncated, the previous one is used. Only their owner can read
-them. One of another network, or of features that were made otherwise, is refused: its weights would
-mean something else here.
+them. One of another network, of other settings, or of features that were made otherwise is refused:
+its weights would mean something else here, or half of the training would have gone another way.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from modelling.declaration import UseCase
 from modelling.features.preprocessing import Examples
 from modelling.refusals import UsageError
 
@@ -88,11 +89,16 @@ class Checkpointing(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, others: list[keras.callbacks.Callback], train: Examples
+        self,
+        checkpoints: Checkpoints,
+        others: list[keras.callbacks.Callback],
+        train: Examples,
+        use_case: UseCase,
     ):
         super().__init__()
         self.checkpoints = checkpoints
         self.others = others
+        self.settings = _settings(use_case)
         self.rows = _summary_of_rows(train)
         self.found = checkpoints.newest()
         self.metrics: dict[str, list[float]] = self.found.values["metrics"] if self.found else {}
@@ -119,6 +125,7 @@ class Checkpointing(keras.callbacks.Callback):
                 callback.best_weights = [arrays[f"best_{number}_{i}"] for i in range(len(best))]
 
     def _refuse_another_training(self, found: TrainingState) -> None:
+        _refuse_other_settings(found.values.get("settings", {}), self.settings)
         now = self._state(0)
         same_parts = found.values.get("parts") == now.values["parts"]
         rows = found.arrays.get("rows", np.empty(0))
@@ -156,8 +163,35 @@ class Checkpointing(keras.callbacks.Callback):
             "metrics": self.metrics,
             "callbacks": states,
             "parts": parts,
+            "settings": self.settings,
         }
         return TrainingState(arrays, values)
+
+
+def _settings(use_case: UseCase) -> dict[str, Any]:
+    """The settings by dotted name that decide what the training becomes. More epochs may be added
+    where no schedule was made for their number."""
+    parts = {"network": use_case.network, "training": use_case.training}
+    declared = {
+        f"{part}.{name}": value
+        for part, settings in parts.items()
+        for name, value in settings.model_dump(mode="json").items()
+    }
+    without = {"training.checkpoint_every_epochs", "training.devices"}
+    if use_case.training.schedule != "cosine":
+        without.add("training.epochs")
+    return {name: value for name, value in declared.items() if name not in without}
+
+
+def _refuse_other_settings(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise UsageError with the first setting that has changed. One that a release does not have is
+    none: its checkpoints say in other ways whether they fit."""
+    for name in sorted(before.keys() & now.keys()):
+        if before[name] != now[name]:
+            raise UsageError(
+                f"this training was started with {name}={before[name]}, and now it is "
+                f"{now[name]}: set it back to go on, or start the training anew"
+            )
 
 
 def _summary_of_rows(train: Examples, rows: int = 10_000) -> np.ndarray:

@@ -68,7 +68,7 @@ def train_network(
     Raises
     ------
     UsageError
-        Where the checkpoint is of another network, or of other features.
+        Where the checkpoint is of another network, of other settings, or of other features.
     """
     declared = use_case.training
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
@@ -90,7 +90,8 @@ def train_network(
     )
     epoch_start = _EpochStart(rows, declared.seed)
     callbacks = _callbacks(declared)
-    checkpointing = Checkpointing(checkpoints or Checkpoints.disabled(), callbacks, train)
+    found = checkpoints or Checkpoints.disabled()
+    checkpointing = Checkpointing(found, callbacks, train, use_case)
     stopped = _replay(checkpointing.metrics, on_epoch)
     model.fit_rows(
         rows,
