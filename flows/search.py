@@ -14,6 +14,7 @@ from modelling.declaration.use_case_files import find_use_case
 from modelling.features.preprocessing import preprocess
 from modelling.schema import Seed
 from tasks.preparation import prepare_data
+from tasks.search.choice import choose_trial
 from tasks.search.study import open_study
 from tasks.search.trials import conclude_search, run_trials
 from tasks.stored_parameters import without_secrets
@@ -22,8 +23,9 @@ from tasks.workers.executors import open_executor
 
 
 class SearchResult(BaseModel):
-    """What a search leaves behind; ``best_val_loss`` is on validation rows, ``trained`` is what the
-    best settings came to when they were trained as any other declaration."""
+    """What a search leaves behind; ``best_trial`` is the one whose settings are used, ``choice``
+    says why. ``best_val_loss`` is on validation rows, ``trained`` is what the settings came to when
+    they were trained as any other declaration."""
 
     run_id: str
     use_case: str
@@ -31,6 +33,7 @@ class SearchResult(BaseModel):
     best_trial: int
     best_val_loss: float
     settings: dict[str, Any]
+    choice: str
     trained: TrainingResult
     paths: dict[str, str]
 
@@ -54,7 +57,8 @@ def search(
 
     Trials run in ``workers`` processes of this machine, on the Dask cluster at ``dask`` (an
     address, or ``local``), or on the workers of the Prefect work pool ``pool``. Settings are judged
-    by their validation loss; test rows are used once, by the training at the end. ``overrides``
+    by their validation loss, and the declared ones are kept where none is better beyond chance;
+    test rows are used once, by the training at the end. ``overrides``
     change the declaration as in a training; ``resume`` is the id of an interrupted search's run.
     """
     overrides = reference_secrets(overrides or {})  # from here on there are references only
@@ -71,9 +75,9 @@ def search(
         with open_executor(workers, dask, pool, scratch) as executor:
             study = open_study(run, use_case, trials, sampler, seed, executor.slots)
             run_trials(study, features, run, executor)
-        settings = study.settings(study.best())
-        trained = train_on(data)(use_case_name, {**overrides, **settings})
-        found = conclude_search(study, run, trained.run_id)
+        chosen = choose_trial(study, run, data.parts.validation)
+        trained = train_on(data)(use_case_name, {**overrides, **study.settings(chosen.number)})
+        found = conclude_search(study, run, chosen, trained.run_id)
     return SearchResult(
         run_id=run.run_id, use_case=use_case.name, trained=trained, paths=run.paths, **found
     )

@@ -79,7 +79,7 @@ def show_checks(checks: "Sequence[Check]", reaped: Sequence[str]) -> None:
 
 
 def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: bool) -> None:
-    """Print the last lines of a search: the best settings, and their test metrics."""
+    """Print the last lines of a search: the chosen settings, and their test metrics."""
     if as_json:
         print(json.dumps(result.model_dump()))
         return
@@ -87,8 +87,8 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     from modelling.learning_curve.history import format_loss
 
     counts = ", ".join(f"{count} {state}" for state, count in sorted(result.trials.items()))
-    print(f"Searched:     {counts}; best is trial {result.best_trial}, ", end="")
-    print(f"val_loss {format_loss(result.best_val_loss)}")
+    print(f"Searched:     {counts}, val_loss {format_loss(result.best_val_loss)}")
+    print(f"Chosen:       {result.choice}")
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")
     print(f"All trials:   {how_to_open(result.paths['ui'])}")

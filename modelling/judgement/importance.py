@@ -19,6 +19,7 @@ from modelling.data.independence import groups_of
 from modelling.declaration import Column, UseCase
 from modelling.features.microaggregation import microaggregate
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
+from modelling.judgement.losses import losses_of_rows
 from modelling.scorer.scoring import Scorer, label_text
 
 EVALUATIONS = 25_000  # rows that are scored for either picture
@@ -128,12 +129,8 @@ def _sample(rows: pd.DataFrame, most: int, use_case: UseCase) -> tuple[pd.DataFr
 
 def _losses(scorer: Scorer, rows: pd.DataFrame, use_case: UseCase) -> np.ndarray:
     """The loss of each row, (n,)."""
-    outputs, target = scorer.outputs(rows), rows[use_case.target].to_numpy()
-    if use_case.problem == "regression":
-        return (outputs - target) ** 2
-    if outputs.ndim == 1:
-        outputs = np.column_stack([1 - outputs, outputs])
-    return -np.log(outputs[np.arange(len(target)), target.astype(np.intp)].clip(1e-12))
+    target = rows[use_case.target].to_numpy()
+    return losses_of_rows(scorer.outputs(rows), target, use_case.problem)
 
 
 def _intervals(

@@ -120,6 +120,21 @@ class Study:
             )
         return number
 
+    def declared(self) -> int | None:
+        """The number of the finished trial that had the declared settings, where one had."""
+        part_of = _declared_settings(self.use_case)
+        if part_of.keys() != self.use_case.search.keys():
+            return None
+        trials = self.ended_trials()
+        return next(
+            (
+                number
+                for number, outcome in enumerate(self.outcomes())
+                if outcome.state == "finished" and trials[number].params == part_of
+            ),
+            None,
+        )
+
     def _sampler(self, number: int) -> BaseSampler:
         if self.sampler == "grid":
             return GridSampler(grid(self.use_case), seed=self.seed)

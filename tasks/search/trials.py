@@ -17,11 +17,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed
+from modelling.judgement.losses import losses_of_rows
 from modelling.learning_curve.attempt import val_loss_of_kept_weights
 from modelling.learning_curve.history import format_loss
 from modelling.training.fitting import TrainingJob
 from modelling.training.pruning import PruningThresholds
 from tasks.progress import progress_line
+from tasks.search.choice import ChosenTrial, keep_losses
 from tasks.search.study import OUTCOME, Outcome, Study, store_outcome
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.retrying import is_transient
@@ -122,6 +124,9 @@ def run_trial(
         network = executor.run(job, [run.log_epoch])
         diagnosis = record_curve(network, use_case, run)
         run.log_tags({"pruned": "yes" if network.pruned else "no"})
+    if not network.pruned:
+        outputs, target = network.validation_outputs, features.validation.target
+        keep_losses(parent, number, losses_of_rows(outputs, target, use_case.problem))
     val_loss = val_loss_of_kept_weights(network.history, use_case)
     outcome = Outcome(
         state="pruned" if network.pruned else "finished",
@@ -164,10 +169,12 @@ def _summary(outcomes: list[Outcome]) -> str:
     return f"best val_loss {format_loss(min(finished, default=math.inf))}  {pruned} pruned"
 
 
-def conclude_search(study: Study, parent: TrackedRun, trained_run: str) -> dict[str, Any]:
-    """Record the result of the search, and the run that trained the best settings, in its run;
+def conclude_search(
+    study: Study, parent: TrackedRun, chosen: ChosenTrial, trained_run: str
+) -> dict[str, Any]:
+    """Record the result of the search, and the run that trained the chosen settings, in its run;
     returns the result."""
-    outcomes, best = study.outcomes(), study.best()
+    outcomes, best = study.outcomes(), chosen.number
     states = Counter(outcome.state for outcome in outcomes)
     settings = study.settings(best)
     parent.log_metrics(
@@ -192,6 +199,7 @@ def conclude_search(study: Study, parent: TrackedRun, trained_run: str) -> dict[
         "best_trial": best,
         "best_val_loss": outcomes[best].val_loss,
         "settings": settings,
+        "choice": chosen.reason,
     }
 
 

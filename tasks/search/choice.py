@@ -1,0 +1,70 @@
+"""Which settings a search ends with: the best trial's, where they are better than the declared ones
+beyond chance; else the declared ones.
+
+The best of many trials has the lowest validation loss by luck, too. So it is compared with the
+declared settings on the same validation rows, as a challenger is with a champion on test rows.
+"""
+
+import logging
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modelling.data.independence import groups_of
+from modelling.judgement.losses import gain_of
+from tasks.search.study import Study
+from tasks.tracking.record import TrackedRun
+
+log = logging.getLogger("finflows")
+
+
+class ChosenTrial(NamedTuple):
+    """The number of the trial whose settings are trained anew, and why it is that one."""
+
+    number: int
+    reason: str
+
+
+def keep_losses(parent: TrackedRun, number: int, losses: np.ndarray) -> None:
+    """Keep a trial's losses (n,) of the validation rows until the search is finished."""
+    path = _path(parent, number)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    np.save(path, losses)
+
+
+def choose_trial(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> ChosenTrial:
+    """The trial of a finished search whose settings are used, said in one line."""
+    chosen = _chosen(study, parent, validation)
+    log.info("%-11s %s", "chosen", chosen.reason)
+    parent.log_tags({"search_choice": chosen.reason})
+    return chosen
+
+
+def _chosen(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> ChosenTrial:
+    best, declared = study.best(), study.declared()
+    paths = [_path(parent, number) for number in (best, declared) if number is not None]
+    if declared is None or not all(path.exists() for path in paths):
+        return ChosenTrial(best, f"trial {best}; the declared settings were not among the trials")
+    if best == declared:
+        reason = "no trial has a lower val_loss than the declared settings: they are kept"
+        return ChosenTrial(declared, reason)
+    if not math.isfinite(study.outcomes()[declared].val_loss):
+        return ChosenTrial(best, f"trial {best}; with the declared settings training diverged")
+    losses, than = (np.load(path) for path in paths)
+    gain = gain_of(losses, than, groups_of(validation, study.use_case))
+    parent.log_metrics({"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
+    if gain.low > 0:
+        reason = f"trial {best}, better than the declared settings by {gain} of val_loss"
+        return ChosenTrial(best, reason)
+    return ChosenTrial(
+        declared,
+        f"no trial is better than the declared settings beyond chance (trial {best} by {gain} of "
+        "val_loss): they are kept",
+    )
+
+
+def _path(parent: TrackedRun, number: int) -> Path:
+    return parent.checkpoint_folder / f"trial-{number}-losses.npy"
