@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 from modelling.data.independence import groups_of
 from modelling.declaration import OutOfTime
 from modelling.judgement.intervals import bootstrap, interval_of
+from modelling.judgement.losses import gain_of, losses_of_rows
 from modelling.judgement.metrics.catalogue import all_metrics, find_metric
 from modelling.judgement.metrics.metric import Scored
 from modelling.refusals import DataRefused
@@ -117,3 +118,27 @@ def test_rows_of_a_single_group_have_no_interval():
     metric = brier(np.zeros(5), np.linspace(0, 1, 5))
     with pytest.raises(DataRefused, match="all of one day, group or customer"):
         bootstrap(metric, np.zeros(5, dtype=int))
+
+
+def test_of_equal_settings_none_is_better_beyond_chance_and_a_better_one_is():
+    rng = np.random.default_rng(4)
+    rows = np.arange(300)
+    losses = rng.exponential(size=(40, 2, 300))
+    found = [gain_of(one, other, rows) for one, other in losses]
+    assert sum(gain.low > 0 for gain in found) <= 4
+    assert gain_of(losses[0, 0] - 0.5, losses[0, 0], rows).low == pytest.approx(0.5)
+    assert gain_of(losses[0, 0], losses[0, 0], np.zeros(300, int)).low == 0  # one group: its rows
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])
+def test_the_losses_of_rows_are_those_of_scikit_learn(problem):
+    rng = np.random.default_rng(5)
+    target = rng.integers(3 if problem == "multiclass" else 2, size=50)
+    if problem == "regression":
+        outputs = rng.normal(size=(50, 1))
+        wanted = sk.mean_squared_error(target, outputs)
+    else:
+        outputs = rng.dirichlet(np.ones(3 if problem == "multiclass" else 2), size=50)
+        wanted = sk.log_loss(target, outputs)
+    of_one_class = outputs[:, 1:] if problem == "binary" else outputs
+    assert losses_of_rows(of_one_class, target, problem).mean() == pytest.approx(wanted)

@@ -45,14 +45,16 @@ def choose_trial(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> 
 
 def _chosen(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> ChosenTrial:
     best, declared = study.best(), study.declared()
-    paths = [_path(parent, number) for number in (best, declared) if number is not None]
-    if declared is None or not all(path.exists() for path in paths):
+    if declared is None:
         return ChosenTrial(best, f"trial {best}; the declared settings were not among the trials")
     if best == declared:
         reason = "no trial has a lower val_loss than the declared settings: they are kept"
         return ChosenTrial(declared, reason)
     if not math.isfinite(study.outcomes()[declared].val_loss):
         return ChosenTrial(best, f"trial {best}; with the declared settings training diverged")
+    paths = [_path(parent, number) for number in (best, declared)]
+    if not all(path.exists() for path in paths):
+        return ChosenTrial(best, f"trial {best}; an earlier release kept nothing to compare it by")
     losses, than = (np.load(path) for path in paths)
     gain = gain_of(losses, than, groups_of(validation, study.use_case))
     parent.log_metrics({"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
