@@ -100,6 +100,7 @@ def test_the_best_on_validation_rows_is_trained_and_registered_as_any_other(foun
     )
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("declared", [1e-5, 1e-2])
 def test_the_declared_settings_are_kept_unless_another_is_better_beyond_chance(declared):
     """A rate at which nothing is learnt is left; one that is as good as its neighbour is kept."""
@@ -110,13 +111,6 @@ def test_the_declared_settings_are_kept_unless_another_is_better_beyond_chance(d
     assert result.settings == {"training.learning_rate": 1e-2}
     assert ("better than the declared settings by" in result.choice) == (declared == 1e-5)
     assert ("they are kept" in result.choice) == (declared == 1e-2)
-
-
-def test_a_search_without_the_declared_settings_says_so():
-    outside = {"training.learning_rate": {"values": [1e-2, 2e-2]}}
-    settings = {"training.learning_rate": 3e-2, "training.epochs": 1, "search": outside}
-    result = search("iris", 1, sampler="random", overrides=settings)
-    assert "the declared settings were not among the trials" in result.choice
 
 
 def test_a_trial_that_diverges_is_a_bad_one_and_the_search_goes_on(client):
@@ -130,6 +124,7 @@ def test_a_trial_that_diverges_is_a_bad_one_and_the_search_goes_on(client):
         run.data.tags["learning_curve"] for run in trials_of(client, result.run_id).values()
     ]
     assert "diverged" in verdicts
+    assert "the declared settings were not among the trials" in result.choice
 
 
 @pytest.mark.services
