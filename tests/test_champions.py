@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from conftest import REPOSITORY, last_json
+from servers import standing_in
 from small_models import loan_table, loans, register_and_judge, run_of, small_model
 
 from modelling.judgement.evaluation import RequirementResult
@@ -288,10 +289,17 @@ def test_a_prefect_server_that_is_gone_fails_no_run(caplog, monkeypatch):
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     monkeypatch.setattr(logging.getLogger("finflows"), "propagate", True)
-    gone = {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(gone):
-        show_in_prefect(create_markdown_artifact, key="a-report", markdown="# A report")
-    assert "a-report is not shown there" in caplog.text
+
+    def show(url):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
+            show_in_prefect(create_markdown_artifact, key="a-report", markdown="# A report")
+        return caplog.records.pop().getMessage()
+
+    assert "a-report is not shown there: ConnectError" in show("http://127.0.0.1:9/api")
+    for page in ("<html>Please log in</html>", '{"please": "log in"}'):
+        with standing_in(200, page) as url:
+            assert "a-report is not shown there: what answers at PREFECT_API_URL is no" in show(url)
+    assert not caplog.records
 
 
 def test_a_model_that_answers_differently_elsewhere_is_not_registered(client, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from conftest import REPOSITORY, trainings
 from httpx import HTTPStatusError
+from playwright.sync_api import expect, sync_playwright
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from servers import PATIENCE, answers, free_port, running, store_client, wait_for
@@ -25,6 +27,8 @@ from tasks.upkeep.health import check_prefect
 from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
 
 FOREIGN = {"Origin": "https://evil.example"}
+# Whether a text is nowhere cut off at its right end.
+FITS = "parts => parts.every(part => part.scrollWidth <= part.clientWidth)"
 FLOW = {"Content-Type": "application/json"}
 WRITTEN = {  # by a page that has a browser send them
     "flows/": {"name": "forged"},
@@ -72,21 +76,25 @@ def command_lines(processes):
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
-    """``finflows schedule`` with a comparison every minute: its process, API, folder and shell."""
+    """``finflows schedule`` with a comparison every minute, and the form of a second person: its
+    process, API, folder and shell."""
     folder = tmp_path_factory.mktemp("box")
     comparison = {"name": "comparison", "entrypoint": "flows/compare.py:compare", "tags": []}
     comparison |= {"parameters": {"since": "7d"}, "schedules": EVERY_MINUTE}
-    file = plan(folder / "prefect.yaml", comparison)
+    form = {"name": "second-person", "entrypoint": "flows/approve.py:approve", "tags": []}
+    form |= {"parameters": {}, "schedules": [], "concurrency_limit": None}
+    file = plan(folder / "prefect.yaml", comparison, form)
     shell = {
         **os.environ,
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")]),
         "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_RUNNER_POLL_FREQUENCY": "2",
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db",
     }
     shell.pop("PREFECT_API_URL", None)
     port = free_port()
     command = [sys.executable, "-m", "flows.command_line", "schedule", "--port", str(port)]
-    command += ["--file", str(file)]
+    command += ["--file", str(file), "--workers", "2"]
     url = f"http://127.0.0.1:{port}/api"
     with running(command, folder / "schedule.log", cwd=folder, env=shell) as process:
         wait_for(lambda: process.poll() is not None or answers(f"{url}/health"), "its server")
@@ -143,23 +151,62 @@ def _basic(string):
 
 @pytest.mark.services
 def test_the_pages_open_with_the_string_and_prefect_in_another_shell_too(box):
-    from playwright.sync_api import expect, sync_playwright
-
     _, url, _, _ = box
     _, shell = shell_with_the_string(box)
     command = [sys.executable, "-m", "prefect", "deployment", "ls"]
     listed = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=PATIENCE)
     assert "comparison" in listed.stdout, listed.stderr
+    with logged_in(f"{url.removesuffix('/api')}/deployments", shell) as page:
+        expect(page.get_by_text("comparison").first).to_be_visible(timeout=120_000)
+
+
+@contextmanager
+def logged_in(address, shell):
+    """A page in a browser that knows nothing yet, as it asks for the string."""
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(f"{url.removesuffix('/api')}/deployments")
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(address)
         password = page.locator("input[type=password]")
-        password.fill(shell[AUTH_STRING], timeout=120_000)
+        password.fill(shell[AUTH_STRING])
         password.press("Enter")
-        expect(page.get_by_text("comparison").first).to_be_visible(timeout=120_000)
+        page.wait_for_url(lambda url: "login" not in url)
+        page.reload()  # its complaint that nobody was logged in covers the right corner
+        yield page
         browser.close()
+
+
+REQUEST = """from small_models import register_and_judge
+_, decision = register_and_judge(name="two_people", approval="second_person")
+print(decision.reason)"""
+
+
+@pytest.mark.services
+def test_a_second_person_follows_the_printed_address_and_approves_in_a_browser(box):
+    """Past the login, to a form that says what is asked, whole; a worker does what it answers."""
+    _, shell = shell_with_the_string(box)
+    command = [sys.executable, "-c", REQUEST]
+    done = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    form = done.stdout.split("the form in Prefect: ")[1].strip()
+    store = store_client(shell["MLFLOW_TRACKING_URI"])
+    request = store.get_model_version("two_people", "1").tags
+    with logged_in(form, shell) as page:
+        expect(page.get_by_text("Suspended").first).to_be_visible(timeout=120_000)
+        page.get_by_role("button", name="Resume").click()
+        asked = page.get_by_role("dialog")
+        for said in ("two_people version 1", request["gate_reason"], "it has no dossier"):
+            expect(asked.get_by_text(said).first).to_be_visible()
+        assert asked.locator("p, li").evaluate_all(FITS)
+        asked.locator(".p-select-button__icon").click()
+        page.get_by_role("option", name="approve").click()
+        name, reason = asked.locator("textarea").all()
+        name.fill("Ben Meyer")
+        reason.fill("read the report")
+        asked.get_by_role("button", name="Submit").click()
+        wait_for(lambda: "champion" in store.get_registered_model("two_people").aliases, "it")
 
 
 @pytest.mark.services

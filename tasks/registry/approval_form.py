@@ -7,15 +7,19 @@ server knows no persons: so the form asks for a name, and the history says that 
 import logging
 from typing import Literal
 
-from httpx import HTTPError, InvalidURL
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.exceptions import ObjectNotFound
 from prefect.input import RunInput
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
@@ -23,10 +27,12 @@ from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.secrets import without_login
 from tasks.registry.promotion_history import ChampionChange
 from tasks.tracking.descriptions import dossier_page
+from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.store import connect, run_path, ui_address
 
 log = logging.getLogger("finflows")
 DEPLOYMENT = "approve/second-person"
+FLOW_RUN_PAGE = "/runs/flow-run/"
 # Somebody waits for the answer, and the commands do without it: no minutes of retries.
 REQUEST_TIMEOUT_SECONDS = 10
 MAX_RETRIES = 1
@@ -36,7 +42,9 @@ class Answer(RunInput):
     """The form of a second person."""
 
     decision: Literal["approve", "decline"] = Field(
-        description="Approve: the version becomes champion. Decline: the champion stays."
+        # In Prefect's window a click on the rest of the box opens no list.
+        description="Approve: the version becomes champion, which is used. "
+        "Decline: the champion stays. (The arrow on the right opens the list.)"
     )
     name: str = Field(
         min_length=1,
@@ -70,12 +78,11 @@ def ask_in_prefect(
             get_client(httpx_settings=patience, sync_client=True) as client,
         ):
             flow_run = _open_flow_run(client, subject, refused, after)
-            return without_login(url_for(flow_run) or "") or flow_run.name
+            return _page_of(flow_run) or flow_run.name
     except ObjectNotFound:
         return ""
-    except (HTTPError, InvalidURL, PrefectException, OSError, ValueError) as error:
-        # ValueError: what answers is no Prefect server, but a proxy's page that asks for a login
-        log.warning("%-11s it has no form for this: %s", "prefect", type(error).__name__)
+    except UNANSWERED as error:
+        log.warning("%-11s it has no form for this: %s", "prefect", why_unanswered(error))
         return ""
 
 
@@ -97,6 +104,16 @@ def _open_flow_run(
         after = str(flow_run.id)
 
 
+def _page_of(flow_run: FlowRun) -> str:
+    """The page with the form. Where the server asks for a login, the page of the login, which leads
+    there: to somebody who is not logged in, Prefect's page of a flow run says "404" instead."""
+    page = without_login(url_for(flow_run) or "")
+    prefect, _, number = page.partition(FLOW_RUN_PAGE)
+    if not number or not PREFECT_API_AUTH_STRING.value():
+        return page
+    return f"{prefect}/login?redirect={FLOW_RUN_PAGE}{number}"
+
+
 def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:
     """The form, which says what is to be approved: the version, its files, its dossier, how it was
     judged, who asked and why; and why the answer before was ``refused``."""
@@ -108,17 +125,25 @@ def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:
 
 - asked by {request.by}: {request.reason}
 - gate {registered.tags.get("gate")}: {registered.tags.get("gate_reason")}
-- {_dossier(client, registered)}: SHA-256 {request.dossier or "none"}
-- its files: SHA-256 {request.files}
+- {_dossier(client, registered, request.dossier)}
+- its files: SHA-256 {_breakable(request.files)}
 - the request lapses at {request.until[:16]} UTC
 """
     return Answer.with_initial_data(description=description)
 
 
-def _dossier(client: MlflowClient, registered: ModelVersion) -> str:
+def _dossier(client: MlflowClient, registered: ModelVersion, sha256: str) -> str:
+    if not sha256:
+        return "it has no dossier"
     try:
         run = client.get_run(registered.run_id or "").info
     except MlflowException:  # it was removed for good
-        return "its dossier"
+        return f"its dossier: SHA-256 {_breakable(sha256)}"
     page = dossier_page(run_path(run.experiment_id, run.run_id))
-    return f"[its dossier]({ui_address()}{page})"
+    return f"[its dossier]({ui_address()}{page}): SHA-256 {_breakable(sha256)}"
+
+
+def _breakable(sha256: str) -> str:
+    """A hash that may continue on the next line, where Prefect would cut it off; what is copied is
+    as it was."""
+    return f"{sha256[:32]}<wbr>{sha256[32:]}"

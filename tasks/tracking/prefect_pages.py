@@ -5,21 +5,32 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from httpx import HTTPError
+from httpx import HTTPError, InvalidURL
 from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import PrefectException
 
 from tasks.tracking.record import Picture
 
 log = logging.getLogger("finflows")
+# ValueError: it is no Prefect server that answers, but a proxy's page that asks for a login, say.
+UNANSWERED = (HTTPError, InvalidURL, PrefectException, OSError, ValueError)
 
 
 def show_in_prefect(create: Callable[..., Any], *, key: str, **content: Any) -> None:
     """Call one of Prefect's ``create_*_artifact`` functions; warn where that fails."""
     try:
         create(key=key, **content)
-    except (HTTPError, PrefectException, OSError) as error:
-        log.warning("%-11s %s is not shown there: %s", "prefect", key, type(error).__name__)
+    except UNANSWERED as error:
+        log.warning("%-11s %s is not shown there: %s", "prefect", key, why_unanswered(error))
+
+
+def why_unanswered(error: Exception) -> str:
+    """What is known of one of ``UNANSWERED``, in words; without the address, which may hold a
+    login."""
+    kind = type(error).__name__
+    if isinstance(error, ValueError):
+        return f"what answers at PREFECT_API_URL is no Prefect server ({kind})"
+    return kind
 
 
 def show_picture_in_prefect(picture: Picture, *, key: str) -> None:

@@ -10,7 +10,6 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
 from urllib.parse import urlparse
 from urllib.request import urlopen
 from uuid import UUID
@@ -30,6 +29,7 @@ from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
 from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.pages import all_pages
+from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.store import connect, is_file_store, local_folder, tracking_uri
 
 MAXIMUM_CLOCK_DIFFERENCE_SECONDS = 30
@@ -136,19 +136,20 @@ def check_prefect() -> Check:
     """The Prefect server answers, and its scheduler plans runs."""
     if not (url := PREFECT_API_URL.value()):
         return Check("prefect", True, "no server configured: each flow starts a temporary one")
+    url = without_login(url)
     try:
-        with urlopen(f"{without_login(url)}/health", timeout=5):
+        with urlopen(f"{url}/health", timeout=5):
             pass
         with get_client(sync_client=True) as client:
             deployments = client.read_deployments()
             planned = [deployment for deployment in deployments if _is_scheduled(deployment)]
             idle = [each.name for each in planned if not _has_planned_run(client, each.id)]
-    except (URLError, OSError, ValueError) as error:
-        return Check("prefect", False, f"{url} does not answer ({type(error).__name__})")
     except HTTPStatusError as error:
         code = error.response.status_code
         found = "does not know this user: export PREFECT_API_AUTH_STRING=..."
         return Check("prefect", False, f"{url} {found if code == 401 else f'answers {code}'}")
+    except UNANSWERED as error:
+        return Check("prefect", False, f"{url} does not answer ({why_unanswered(error)})")
     if idle:
         found = f"{', '.join(idle)}: scheduled, but no run is planned: the scheduler does not work "
         return Check("prefect", False, found + "(as with SQLAlchemy 2.1) or has just started")
@@ -229,7 +230,7 @@ def _server_time(url: str) -> datetime | None:
     try:
         with urlopen(f"{without_login(url).rstrip('/')}/health", timeout=5) as answer:
             return parsedate_to_datetime(answer.headers["Date"])
-    except (URLError, OSError, TypeError, ValueError):
+    except (OSError, TypeError, ValueError):
         return None
 
 

@@ -31,6 +31,8 @@ def authenticated_server_settings(auth_string: str, port: int) -> dict[str, str]
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_UI_API_URL": f"{address}/api",
+        # No form that sends an e-mail address to others, and no advertisement.
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     }
 
 
