@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modelling.drafting.columns.kinds import is_money
+from modelling.drafting.columns.kinds import is_money, kind_of_numbers
 from modelling.drafting.columns.name_words import names_somebody, parts_of
 from modelling.drafting.columns.protected_names import protected_attribute
 from modelling.drafting.columns.ranges import round_outwards, special_codes
@@ -54,6 +54,24 @@ def test_names_are_read_in_their_parts():
     assert is_money("loan_amount")
     assert not is_money("number_of_loans")
     assert not is_money("open_credit_lines")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("debt_to_income", "ratio"),
+        ("LoanToValue", "ratio"),
+        ("Schulden_zu_Einkommen", "ratio"),
+        ("dette_sur_revenu", "ratio"),
+        ("deuda_sobre_ingresos", "ratio"),
+        ("DTI", "ratio"),
+        ("income", "amount"),
+        ("transfer_to_savings", "amount"),
+        ("months_to_payment", "number"),
+    ],
+)
+def test_one_amount_beside_another_is_a_ratio(name, kind):
+    assert kind_of_numbers(name, np.array([0.2, 0.35, 1.4])) == kind
 
 
 COIN = np.arange(2000) % 2.0

@@ -7,6 +7,7 @@ import numpy as np
 
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding, Kind
 from modelling.drafting.columns.name_words import (
+    BESIDE,
     CODES,
     COUNTS,
     MONEY,
@@ -61,7 +62,7 @@ def kind_of_numbers(name: str, known: np.ndarray) -> Kind:
     if not len(known) or known.min() < 0:
         return "number"
     whole = are_whole(known)
-    if suggests(name, SHARES) and not whole:
+    if (suggests(name, SHARES) or compares_money(name)) and not whole:
         return "ratio"
     if is_money(name):
         return "amount"
@@ -72,13 +73,24 @@ def kind_of_numbers(name: str, known: np.ndarray) -> Kind:
 def is_money(name: str) -> bool:
     """Whether a name suggests an amount: ``loan_amount`` does, ``number_of_loans`` does not."""
     sure = {"amount", "amt", "income", "balance", "betrag", "einkommen", "montant", "importe"}
-    if {*parts_of(name)} & {"number", "num", "count", "months", "days"}:
+    if {*parts_of(name)} & {"number", "num", "count", "months", "days"} or compares_money(name):
         return False
     if {*parts_of(name)} & sure:
         return True
     last = (parts_of(name) or [""])[-1]  # total_credit is money, credit_lines are a count
     named = suggests(name, MONEY) or suggests(last, MONEY_AT_THE_END)
     return named and not suggests(name, NOT_MONEY)
+
+
+def compares_money(name: str) -> bool:
+    """Whether a name is that of one amount beside another: ``debt_to_income`` is,
+    ``days_to_payment`` is not."""
+    parts, words = parts_of(name), f"{MONEY} {MONEY_AT_THE_END}"
+    around = zip(parts, parts[1:], parts[2:], strict=False)
+    return any(
+        between in BESIDE and suggests(one, words) and suggests(other, words)
+        for one, between, other in around
+    )
 
 
 def name_units(columns: Sequence[ColumnFinding]) -> None:

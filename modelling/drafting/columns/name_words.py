@@ -22,10 +22,12 @@ NOT_MONEY = (
     "score term"
 )
 SHARES = (
-    "share ratio percent percentage pct probability prob utilization utilisation fraction ltv "
+    "share ratio percent percentage pct probability prob utilization utilisation fraction "
+    "ltv lti dti "
     "anteil quote prozent wahrscheinlichkeit part taux proportion pourcentage porcentaje tasa "
     "비율 이율"
 )
+BESIDE = ("to", "zu", "sur", "sobre")  # debt_to_income
 COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad 건수 횟수"
 IDENTIFIERS = (
     "id ids identifier key uuid guid nr no row rowname rownames account iban customer client "
