@@ -419,11 +419,3 @@ def test_a_draft_is_trained_without_touching_it(finflows, tmp_path):
     trained = finflows("train", "own_loans", "--json", PYTHONPATH=here["PYTHONPATH"])
     assert trained.returncode == 0, trained.stderr
     assert last_json(trained.stdout)["gate"]["passed"]
-
-
-@pytest.mark.parametrize(("rare", "said"), [(1, "1 more label, of "), (2, "2 more labels, of ")])
-def test_labels_that_are_too_rare_are_counted_in_words(rare, said):
-    table = loan_table(400)
-    labels = np.array(["own", "rent", "free"])[np.arange(400) % 3].astype(object)
-    labels[:rare] = ["barn", "boat"][:rare]
-    assert said in drafted(table.assign(housing=labels), "housing").target.reason

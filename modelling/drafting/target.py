@@ -143,17 +143,14 @@ def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:
         lowest = in_order[0] in rare
         into = classes[0 if lowest else -1] if ordered and classes else _others(classes, rows_of)
         classes, merged = list(dict.fromkeys([*classes, into])), {into: ()}
-        counted = (
-            f"1 more label, of fewer than {SHARED_BY} rows, is too rare to be named: it counts"
-            if len(rare) == 1
-            else f"{len(rare)} more labels, of fewer than {SHARED_BY} rows each, are too rare to be "
-            "named: they count"
+        said.append(
+            f"Labels too rare to be named, of fewer than {SHARED_BY} rows: {len(rare)}; counted as "
+            f"{into!r}."
         )
-        said.append(f"{counted} as {into!r}.")
     if len(classes) < 3:
         raise DataRefused(
-            f"{name}: labels of fewer than {SHARED_BY} rows, too few to be told apart: {len(rare)}. "
-            "Merge them, or leave their rows out, first"
+            f"{name}: labels of fewer than {SHARED_BY} rows, too few to be told apart: "
+            f"{len(rare)}. Merge them, or leave their rows out, first"
         )
     return TargetFinding(
         name, "multiclass", tuple(map(_plain, classes)), merged, ordered, reason=" ".join(said)
