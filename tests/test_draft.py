@@ -136,8 +136,11 @@ def test_a_file_that_is_there_stays_unless_somebody_says_so(in_folder):
     assert isinstance(refused, UsageError)
     assert "--force" in str(refused)
     assert file.read_text() == before
-    assert run(*again, "--to", "elsewhere.py").exit_code == 0
-    assert run(*again, "--force").exit_code == 0
+    elsewhere = run(*again, "--to", "elsewhere.py")
+    assert "move it to use_cases/elsewhere.py here" in elsewhere.stdout
+    written = run(*again, "--force")
+    assert written.exit_code == 0
+    assert "move it" not in written.stdout
     assert file.read_text() == before  # the same table is drafted the same
 
 

@@ -52,6 +52,8 @@ def test_names_are_read_in_their_parts():
     assert not names_somebody("customer_income")
     assert is_money("Kreditbetrag")
     assert is_money("loan_amount")
+    assert is_money("Prämie")
+    assert is_money("Wert (€)")
     assert not is_money("number_of_loans")
     assert not is_money("open_credit_lines")
 
@@ -65,6 +67,7 @@ def test_names_are_read_in_their_parts():
         ("dette_sur_revenu", "ratio"),
         ("deuda_sobre_ingresos", "ratio"),
         ("DTI", "ratio"),
+        ("Prämie_zu_Einkommen", "ratio"),
         ("income", "amount"),
         ("transfer_to_savings", "amount"),
         ("months_to_payment", "number"),

@@ -90,6 +90,12 @@ def place_of(name: str, column: str) -> str:
     return _shown(file) + (f", line {lines[0]}" if lines else "")
 
 
+def is_found(name: str, file: Path) -> bool:
+    """Whether ``find_use_case(name)`` reads this file: it may lie in no folder ``use_cases/``."""
+    found = _module_files().get(name)
+    return found is not None and found.resolve() == file.resolve()
+
+
 def refuse_unreadable_table(use_case: UseCase, overrides: Collection[str]) -> None:
     """``refuse_unreadable`` for the source of a declared use case of which a run overrides some
     settings: a table that is named by its file was looked for beside it."""

@@ -97,6 +97,8 @@ def _cut_off(judgement: Judgement) -> list[RequirementResult]:
     refused, accepted = is_refused[is_positive].mean(), 1 - is_refused[~is_positive].mean()
     least = decision_rule(use_case).refused_at_least
     wanted = f"at least {least:.0%}" if least else "some"
+    if use_case.decision.method == "cut_off":  # a half, where nothing else is declared
+        wanted += " (a lower decision.cut_off refuses more, as costs with LeastCost() may)"
     return [
         RequirementResult(
             bool(refused > 0 and refused >= least),

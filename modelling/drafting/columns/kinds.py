@@ -10,6 +10,7 @@ from modelling.drafting.columns.name_words import (
     BESIDE,
     CODES,
     COUNTS,
+    CURRENCY_SIGNS,
     MONEY,
     MONEY_AT_THE_END,
     NOT_MONEY,
@@ -75,7 +76,7 @@ def is_money(name: str) -> bool:
     sure = {"amount", "amt", "income", "balance", "betrag", "einkommen", "montant", "importe"}
     if {*parts_of(name)} & {"number", "num", "count", "months", "days"} or compares_money(name):
         return False
-    if {*parts_of(name)} & sure:
+    if {*parts_of(name)} & sure or {*name} & {*CURRENCY_SIGNS}:
         return True
     last = (parts_of(name) or [""])[-1]  # total_credit is money, credit_lines are a count
     named = suggests(name, MONEY) or suggests(last, MONEY_AT_THE_END)

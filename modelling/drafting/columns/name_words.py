@@ -12,10 +12,12 @@ MONEY = (
     "pay debt limit saving savings deposit instalment installment premium asset assets capital "
     "money fare usd eur gbp chf jpy krw "
     "betrag saldo einkommen gehalt lohn umsatz preis kosten schulden rate sparen vermogen "
+    "pramie beitrag miete "
     "montant solde revenu salaire prix cout dette epargne loyer "
     "importe saldo ingreso ingresos sueldo precio coste deuda ahorro "
     "금액 소득 급여 잔액 대출 한도 매출 가격"
 )
+CURRENCY_SIGNS = "€$£¥₩"  # are no letters, so they are in no part of a name
 MONEY_AT_THE_END = "loan credit paid claim equity value cash kredit pret prestamo"  # of what
 NOT_MONEY = (
     "rate ratio share percent pct utilization utilisation number num count months days rating "
