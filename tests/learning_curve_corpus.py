@@ -296,6 +296,7 @@ def _declare(recipe: Recipe) -> UseCase:
         target="target",
         columns=tuple(number(name) for name in columns),
         split=Stratified(validation=0.25, test=0.1),
+        network=Network(linear_skip=False),  # as these curves were trained
         training=Training(),
         **({"classes": tuple(range(count))} if count else {}),
     )

@@ -8,7 +8,13 @@ import pytest
 from modelling.declaration import Network, Source, Training, UseCase, category, number
 from modelling.features.feature_columns import feature_columns
 from modelling.features.preprocessing import Examples, fit_transformer
-from modelling.training.group_lasso import FIRST_KERNEL, GroupLassoAdamW, shrinkage
+from modelling.training.group_lasso import (
+    ENOUGH_ROWS_PER_FEATURE,
+    FIRST_KERNEL,
+    GroupLassoAdamW,
+    shrinkage,
+    usual_standard_errors,
+)
 from modelling.training.network import build_network
 from modelling.training.training_loop import _group_lasso, _optimizer, train_network
 
@@ -107,13 +113,22 @@ def test_linear_models_and_other_optimizers_are_trained_as_declared(network, set
     assert not _group_lasso(use_case, None, rows=2000)  # columns that nobody knows
 
 
-def test_where_it_is_not_declared_only_few_rows_have_a_lasso():
-    undeclared, wanted = declared(LASSO), declared(LASSO.model_copy(update={"group_lasso": 1.5}))
-    few, many = 299 * len(COLUMNS), 300 * len(COLUMNS)
-    for name, shrunk in _group_lasso(wanted, COLUMNS, few).items():
-        np.testing.assert_array_equal(_group_lasso(undeclared, COLUMNS, few)[name], shrunk)
-    assert not _group_lasso(undeclared, COLUMNS, many)
-    assert _group_lasso(wanted, COLUMNS, many)
+def test_where_it_is_not_declared_it_falls_to_none_as_rows_grow_without_a_jump():
+    enough = ENOUGH_ROWS_PER_FEATURE * 10
+    strengths = [usual_standard_errors(rows, 10) for rows in range(10, 2 * enough, 10)]
+    assert np.diff(strengths).max() <= 0
+    assert np.diff(np.square(strengths)).min() > -0.01
+    assert strengths[0] == pytest.approx(1.5, abs=0.01)
+    assert usual_standard_errors(enough, 10) == 0
+
+
+def test_an_undeclared_lasso_is_the_usual_one_and_enough_rows_have_none():
+    rows, enough = 100 * len(COLUMNS), ENOUGH_ROWS_PER_FEATURE * len(COLUMNS)
+    usual = LASSO.model_copy(update={"group_lasso": usual_standard_errors(rows, len(COLUMNS))})
+    for name, shrunk in _group_lasso(declared(usual), COLUMNS, rows).items():
+        np.testing.assert_array_equal(_group_lasso(declared(LASSO), COLUMNS, rows)[name], shrunk)
+    assert not _group_lasso(declared(LASSO), COLUMNS, enough)
+    assert _group_lasso(declared(usual), COLUMNS, enough)
 
 
 def test_features_know_the_column_that_they_are_made_of():

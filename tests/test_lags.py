@@ -23,6 +23,7 @@ from modelling.features.preprocessing import preprocess
 from modelling.judgement.baseline_predictions import baseline_inputs
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.refusals import DataRefused
+from modelling.training import linear_skip
 from modelling.training.linear_skip import LINEAR_SKIP, begin_as_ridge
 from modelling.training.network import build_network, with_stock_layers
 from use_cases import find_use_case
@@ -176,19 +177,29 @@ def test_only_the_past_of_the_target_has_no_end_at_the_range_of_training(clip, t
 
 def test_the_defaults_of_a_series_come_and_go_with_what_makes_it_one():
     plain = realised_volatility(lags=(), target_kind="value", baselines=("constant",))
-    assert (plain.network, plain.preprocessing) == (Network(), Preprocessing())
+    assert plain.preprocessing == Preprocessing()
     series = override(plain, {"lags": ["rv_day"], "network.dropout": 0.2})
     assert series.network == Network(dropout=0.2, linear_skip=True)
     assert series.preprocessing == Preprocessing(piecewise_bins=0)
     again = override(series, {"lags": []})
-    assert again.network == Network(dropout=0.2)
+    assert again.network == series.network
     assert again.preprocessing == Preprocessing()
     declared = override(series, {"preprocessing.piecewise_bins": 0})
     assert override(declared, {"lags": []}).preprocessing == Preprocessing(piecewise_bins=0)
 
 
+def test_a_regression_with_hidden_layers_begins_as_ridge_unless_it_says_otherwise():
+    plain = realised_volatility(lags=(), target_kind="value", baselines=("constant",))
+    assert plain.network == Network(linear_skip=True)
+    assert not override(plain, {"network.hidden_units": []}).network.linear_skip
+    assert not override(plain, {"network.linear_skip": False}).network.linear_skip
+    risk = {"problem": "binary", "headline": ("brier",), "baselines": ("constant",)}
+    assert realised_volatility(lags=(), target_kind="value", **risk).network == Network()
+
+
 @pytest.mark.parametrize("members", [1, 3])
-def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table):
+def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table, monkeypatch):
+    monkeypatch.setattr(linear_skip, "ROWS_AT_ONCE", 100)  # several chunks, the last one smaller
     use_case = override(realised_volatility(), {"training.members": members})
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target)

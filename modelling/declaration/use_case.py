@@ -41,8 +41,9 @@ class UseCase(DeclaredProblem):
         return self
 
     def _defaults_of_problem(self) -> dict[str, Any]:
-        """What comes next in a series depends on the last values nearly linearly, also beyond those
-        of training; a log variance on the logs of variances."""
+        """Much of most numbers is linear: the network of a regression begins as ridge. What comes
+        next in a series depends on the last values nearly linearly, also beyond those of training;
+        a log variance on the logs of variances."""
         found: dict[str, Any] = {"headline": default_headline(self.problem)}
         if self.problem == "binary":
             found["classes"] = (0, 1)
@@ -50,9 +51,11 @@ class UseCase(DeclaredProblem):
         numbers: dict[str, Any] = {"piecewise_bins": 0} if self.is_autoregressive else {}
         if self.target_kind == "log_variance":
             numbers["keep_plain"] = False
-        skip = {"linear_skip": True} if self.is_autoregressive else {}
+        layers: dict[str, Any] = {}
+        if self.problem == "regression" and self.network.hidden_units:  # else nothing is skipped
+            layers["linear_skip"] = True
         found["preprocessing"] = _with_defaults(self.preprocessing, **numbers)
-        found["network"] = _with_defaults(self.network, **skip)
+        found["network"] = _with_defaults(self.network, **layers)
         return found
 
 

@@ -9,12 +9,13 @@ from modelling.training.monotone_weights import Bounds
 
 LINEAR_SKIP = "linear_skip"
 ALPHA = 1.0  # as in scikit-learn's Ridge
+ROWS_AT_ONCE = 65_536
 
 
 def begin_as_ridge(network: keras.Model, train: Examples) -> None:
     """Set the initial weights: the skip is ridge regression, the hidden layers add nothing yet.
 
-    From random weights, a few hundred steps on a short series do not even reach the linear model.
+    From random weights, a few hundred steps on few rows do not even reach the linear model.
 
     Parameters
     ----------
@@ -38,11 +39,22 @@ def _ridge_within(bounds: Bounds | None, train: Examples) -> tuple[np.ndarray, f
     """The coefficients (f,) and the intercept of ridge regression, each coefficient within its
     bounds. Fitted freely and then cut, the others would still answer to what is no longer there."""
     means, mean = train.features.mean(axis=0, dtype=np.float64), train.target.mean(dtype=np.float64)
-    centred = train.features - means
     limits = (-np.inf, np.inf) if bounds is None else (bounds.lowest[:, 0], bounds.highest[:, 0])
+    squares, products = _moments(train, means, mean)
     # X'X + alpha I as a product of f rows: as good as [X; sqrt(alpha) I], which has n + f.
-    sizes, axes = np.linalg.eigh(centred.T @ centred)
+    sizes, axes = np.linalg.eigh(squares)
     roots = np.sqrt(np.maximum(sizes, 0) + ALPHA)
-    aim = axes.T @ (centred.T @ (train.target - mean)) / roots
+    aim = axes.T @ products / roots
     found = lsq_linear(roots[:, None] * axes.T, aim, limits, method="bvls").x
     return found, float(mean - means @ found)
+
+
+def _moments(train: Examples, means: np.ndarray, mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """X'X (f, f) and X'y (f,) of the centred rows, without a copy of all of them in float64."""
+    squares, products = np.zeros((len(means), len(means))), np.zeros(len(means))
+    for first in range(0, len(train.target), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        centred = train.features[rows] - means
+        squares += centred.T @ centred
+        products += centred.T @ (train.target[rows] - mean)
+    return squares, products
