@@ -39,13 +39,16 @@ def _ridge_within(bounds: Bounds | None, train: Examples) -> tuple[np.ndarray, f
     """The coefficients (f,) and the intercept of ridge regression, each coefficient within its
     bounds. Fitted freely and then cut, the others would still answer to what is no longer there."""
     means, mean = train.features.mean(axis=0, dtype=np.float64), train.target.mean(dtype=np.float64)
-    limits = (-np.inf, np.inf) if bounds is None else (bounds.lowest[:, 0], bounds.highest[:, 0])
     squares, products = _moments(train, means, mean)
-    # X'X + alpha I as a product of f rows: as good as [X; sqrt(alpha) I], which has n + f.
-    sizes, axes = np.linalg.eigh(squares)
-    roots = np.sqrt(np.maximum(sizes, 0) + ALPHA)
-    aim = axes.T @ products / roots
-    found = lsq_linear(roots[:, None] * axes.T, aim, limits, method="bvls").x
+    if bounds is None:
+        found = np.linalg.solve(squares + ALPHA * np.eye(len(means)), products)
+    else:
+        # X'X + alpha I as a product of f rows: as good as [X; sqrt(alpha) I], which has n + f.
+        sizes, axes = np.linalg.eigh(squares)
+        roots = np.sqrt(np.maximum(sizes, 0) + ALPHA)
+        limits = bounds.lowest[:, 0], bounds.highest[:, 0]
+        aim = axes.T @ products / roots
+        found = lsq_linear(roots[:, None] * axes.T, aim, limits, method="bvls").x
     return found, float(mean - means @ found)
 
 
