@@ -14,7 +14,6 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
@@ -123,15 +122,15 @@ def main() -> None:
         MeasuredTraining(asked.use_case, environment)
         for _ in range(1 if asked.quick else 2):
             measured = MeasuredTraining(asked.use_case, environment)
-            cpu, first_stage = measured.cpu, measured.first_stage_seconds
-            results.append({"cpu_seconds": cpu, "first_stage_seconds": first_stage})
+            results.append((measured.cpu, measured.first_stage_seconds))
+    named = [{"cpu_seconds": cpu, "first_stage_seconds": first} for cpu, first in results]
     if asked.json:
-        print(json.dumps(results, indent=1))
+        print(json.dumps(named, indent=1))
         return
-    for result in results:
-        show(asked.use_case, **result)
+    for cpu, first_stage_seconds in results:
+        show(asked.use_case, cpu, first_stage_seconds)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1))
+    RESULTS.write_text(json.dumps(named, indent=1))
     console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
 
 
@@ -147,8 +146,8 @@ def show(use_case: str, cpu_seconds: ByStage, first_stage_seconds: float) -> Non
     _add_row(table, "whole", whole)
     console.print(table)
     console.print(
-        f"{sum(whole.values()):.1f} CPU seconds (target {CPU_TARGET}); the first stage speaks after "
-        f"{first_stage_seconds:.1f} s (target {FIRST_STAGE_TARGET} s on an idle machine)\n"
+        f"{sum(whole.values()):.1f} CPU seconds (target {CPU_TARGET}); the first stage speaks "
+        f"after {first_stage_seconds:.1f} s (target {FIRST_STAGE_TARGET} s, on an idle machine)\n"
     )
 
 

@@ -20,7 +20,11 @@ from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.ports import refuse_taken_port
-from tasks.workers.server_authentication import AUTH_STRING, stored_auth_string
+from tasks.workers.server_authentication import (
+    AUTH_STRING,
+    stored_auth_string,
+    use_auth_string,
+)
 from tasks.workers.temporary_server import TemporaryServer
 
 PLAN = CODE / "prefect.yaml"
@@ -163,6 +167,7 @@ def prefect_server(port: int) -> Iterator[str]:
     server = TemporaryServer(port, stored_auth_string(file, url), with_ui=True)
     try:
         server.wait()
+        use_auth_string(server.auth_string)
         print(f"Prefect's pages: http://127.0.0.1:{port}; they ask once for the {AUTH_STRING} in")
         print(f"{file}. For `prefect` in another terminal: set -a; . {file}", flush=True)
         yield url

@@ -1,7 +1,6 @@
 """Upkeep of a machine or a team's server: end dead runs, and check for the usual problems."""
 
 from prefect import flow
-from prefect.settings import PREFECT_API_URL
 
 from flows.parameters import dated_name
 from modelling.refusals import UsageError
@@ -10,6 +9,7 @@ from tasks.tracking.unfinished_files import remove_leftovers
 from tasks.upkeep.flow_runs import reap
 from tasks.upkeep.health import Check, run_checks
 from tasks.workers.heartbeats import watch_heartbeats
+from tasks.workers.temporary_server import configured_server
 
 
 def run_upkeep() -> tuple[list[Check], list[str]]:
@@ -20,7 +20,7 @@ def run_upkeep() -> tuple[list[Check], list[str]]:
     """
     checks = run_checks()
     reachable = {check.name for check in checks if check.passed}
-    if PREFECT_API_URL.value() and "prefect" in reachable:
+    if configured_server() and "prefect" in reachable:
         watch_heartbeats()
     reaped = reap() if {"tracking", "prefect"} <= reachable else []
     moved = relocate_models() if "tracking" in reachable else []

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -11,25 +12,29 @@ import typer
 from flows.command_line.stages import end_stage
 from modelling.refusals import UsageError
 from tasks.progress import elapsed_line
+from tasks.tracking.store import connect
 from tasks.workers.quick_imports import quick_imports
 from tasks.workers.temporary_server import TemporaryServer
 
 
 def warm_up(flow: str = "flows.train") -> None:
-    """Import the module of a flow while a temporary Prefect server starts, if none is configured;
+    """Import what a flow needs while a temporary Prefect server starts, if none is configured;
     then start a worker that imports TensorFlow, if the flow trains.
 
     The flow would start both by itself, but one after the other. The worker is needed last, and
     started earlier it would compete for the cores.
     """
+    trains = flow == "flows.train"
     with quick_imports():
         from prefect.settings import PREFECT_API_URL
 
         server = None if PREFECT_API_URL.value() else TemporaryServer()
         import_module(flow)
-        if server:  # a flow imports it when it needs its server
-            import_module("prefect.server.api.server")
-    if flow == "flows.train":
+        if trains:  # what its first stages import
+            with suppress(UsageError):  # the flow says so
+                connect()
+            import_module("great_expectations")
+    if trains:
         from tasks.workers.training_workers import start_worker
 
         start_worker()

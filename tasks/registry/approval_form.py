@@ -16,7 +16,6 @@ from prefect.exceptions import ObjectNotFound
 from prefect.input import RunInput
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
-    PREFECT_API_URL,
     PREFECT_CLIENT_MAX_RETRIES,
     temporary_settings,
 )
@@ -29,6 +28,7 @@ from tasks.registry.promotion_history import ChampionChange
 from tasks.tracking.descriptions import dossier_page
 from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.store import connect, run_path, ui_address
+from tasks.workers.temporary_server import configured_server
 
 log = logging.getLogger("finflows")
 DEPLOYMENT = "approve/second-person"
@@ -68,7 +68,7 @@ def ask_in_prefect(
     without an answer, and ``after`` each one whose answer was ``refused``, for this reason. The
     caller holds no lock: a server that hangs must not keep others waiting.
     """
-    if not PREFECT_API_URL.value():
+    if not configured_server():
         return ""
     subject = {"use_case_name": name, "version": version, "until": until}
     patience = {"timeout": REQUEST_TIMEOUT_SECONDS}

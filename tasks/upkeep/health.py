@@ -20,7 +20,6 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import filters
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.settings import PREFECT_API_URL
 
 from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.refusals import UsageError
@@ -31,6 +30,7 @@ from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.pages import all_pages
 from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.store import connect, is_file_store, local_folder, tracking_uri
+from tasks.workers.temporary_server import configured_server
 
 MAXIMUM_CLOCK_DIFFERENCE_SECONDS = 30
 
@@ -134,7 +134,7 @@ def check_history() -> Check:
 
 def check_prefect() -> Check:
     """The Prefect server answers, and its scheduler plans runs."""
-    if not (url := PREFECT_API_URL.value()):
+    if not (url := configured_server()):
         return Check("prefect", True, "no server configured: each flow starts a temporary one")
     url = without_login(url)
     try:
@@ -202,7 +202,7 @@ def check_clock() -> Check:
     """The clock of this machine agrees with those of the servers, and is not behind any run."""
     now = datetime.now(UTC)
     clock_differences = {}
-    for url in (tracking_uri(), PREFECT_API_URL.value() or ""):
+    for url in (tracking_uri(), configured_server() or ""):
         if url.startswith(("http:", "https:")) and (server_time := _server_time(url)):
             clock_differences[urlparse(url).hostname or url] = abs(
                 (server_time - now).total_seconds()

@@ -12,7 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-AUTH_STRING = "PREFECT_API_AUTH_STRING"
+AUTH_STRING, API_URL = "PREFECT_API_AUTH_STRING", "PREFECT_API_URL"
 
 
 def new_auth_string() -> str:
@@ -36,12 +36,18 @@ def authenticated_server_settings(auth_string: str, port: int) -> dict[str, str]
     }
 
 
-def use_auth_string(auth_string: str) -> None:
-    """Make Prefect's clients in this process and its children send ``auth_string``."""
+def use_auth_string(auth_string: str, url: str | None = None) -> None:
+    """Make Prefect's clients in this process and its children send ``auth_string``; those of this
+    process to ``url``, where it is given."""
     from prefect.context import refresh_global_settings_context
 
     os.environ[AUTH_STRING] = auth_string
+    if url is None:
+        refresh_global_settings_context()
+        return
+    os.environ[API_URL] = url
     refresh_global_settings_context()
+    del os.environ[API_URL]  # it is no server of commands that this process starts
 
 
 def stored_auth_string(file: Path, url: str) -> str:
@@ -55,7 +61,7 @@ def stored_auth_string(file: Path, url: str) -> str:
     # Only its owner can read a file of mkstemp.
     descriptor, partial = tempfile.mkstemp(dir=file.parent, prefix=file.name)
     with open(descriptor, "w") as written:
-        written.write(f"PREFECT_API_URL={url}\n{AUTH_STRING}={auth_string}\n")
+        written.write(f"{API_URL}={url}\n{AUTH_STRING}={auth_string}\n")
     os.replace(partial, file)
     return auth_string
 

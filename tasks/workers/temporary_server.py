@@ -18,6 +18,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from modelling.refusals import UsageError
+from tasks.workers.quick_imports import quick_imports
 from tasks.workers.server_authentication import (
     authenticated_server_settings,
     new_auth_string,
@@ -44,6 +45,7 @@ class TemporaryServer:
         self.port: int = self.listening.getsockname()[1]
         self.auth_string = auth_string or new_auth_string()
         self.with_ui = with_ui
+        self.url = f"http://127.0.0.1:{self.port}/api"
         self.stopped = False
         self.process = self._start()
         threading.Thread(target=self._restart, daemon=True).start()
@@ -82,8 +84,7 @@ class TemporaryServer:
         self.listening.close()  # so that requests fail at once
 
     def wait(self) -> None:
-        """Wait until the server answers, and use its authentication string in this process. Raises
-        UsageError where it does not start."""
+        """Wait until the server answers. Raises UsageError where it does not start."""
         try:
             connection = HTTPConnection("127.0.0.1", self.port, timeout=BOOT_SECONDS)
             connection.request("GET", "/api/health")
@@ -92,21 +93,16 @@ class TemporaryServer:
             raise UsageError(
                 "Prefect's temporary server does not start: see what 'prefect server start' prints"
             ) from None
-        use_auth_string(self.auth_string)
 
     def use(self) -> None:
         """Wait until the server answers, and make the flows of this process use it. Raises
-        UsageError where it does not start."""
-        from prefect.server.api.server import SubprocessASGIServer
+        UsageError where it does not start.
 
+        Prefect could also be told that it has started this server itself, but for that a process
+        imports all of the server.
+        """
         self.wait()
-        # The object in which Prefect keeps the server that it starts itself.
-        prefect_server = SubprocessASGIServer()
-        prefect_server.port, prefect_server.server_process, prefect_server.running = (
-            self.port,
-            self.process,
-            True,
-        )
+        use_auth_string(self.auth_string, self.url)
 
     def stop(self) -> None:
         """Terminate the server, so that it can store what it has received; then kill it."""
@@ -119,14 +115,20 @@ class TemporaryServer:
             self.process.wait()
 
 
+def configured_server() -> str | None:
+    """The address of the Prefect server that somebody has configured, not of a temporary one."""
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    return None if url in [server.url for server in _running if not server.with_ui] else url
+
+
 def ensure_server() -> None:
     """Make this process use a server: the configured one, the one that it has, or a new one.
 
     Prefect itself would start one without authentication.
     """
-    from prefect.settings import PREFECT_API_URL
-
-    if not PREFECT_API_URL.value() and not _running:
+    if not configured_server() and not _running:
         TemporaryServer().use()
 
 
@@ -150,7 +152,9 @@ def serve(descriptor: int) -> None:
     other.
     """
     threading.Thread(target=_exit_with_flow, daemon=True).start()
-    import uvicorn
+    with quick_imports():
+        import uvicorn
+        from prefect.server.api.server import create_app
     from filelock import FileLock
     from prefect.settings import PREFECT_HOME
 
@@ -159,8 +163,7 @@ def serve(descriptor: int) -> None:
             with FileLock(Path(PREFECT_HOME.value()) / "boot.lock", timeout=BOOT_SECONDS):
                 await super().startup(sockets)
 
-    application = "prefect.server.api.server:create_app"
-    config = uvicorn.Config(application, factory=True, log_level="error", lifespan="on")
+    config = uvicorn.Config(create_app, factory=True, log_level="error", lifespan="on")
     OneAtATime(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 

@@ -23,7 +23,6 @@ from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner.storage import LocalStorage
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelling
 
 from modelling.checkout import CODE
@@ -35,6 +34,7 @@ from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
 from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatch, report_epochs
 from tasks.workers.heartbeats import watch_heartbeats
+from tasks.workers.temporary_server import configured_server
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
 ENTRYPOINT = "flows/train_job.py:train_job"
@@ -60,7 +60,7 @@ class WorkPool:
     def of(cls, name: str, slots: int, folder: Path) -> "WorkPool":
         """The pool called ``name``. Raises UsageError where it does not exist or has no worker:
         Prefect would wait."""
-        if not PREFECT_API_URL.value():
+        if not configured_server():
             raise UsageError(f"--pool {name} needs a Prefect server: export PREFECT_API_URL=...")
         workers = _workers_online(name)
         if not workers:
