@@ -126,6 +126,8 @@ def test_a_new_metric_is_one_file(new_file, client, tmp_path, monkeypatch):
     comparison = compare(outputs, 1 - outputs, judgement.rows, judgement.use_case)
     assert comparison.metric == "balanced_error"
     assert comparison.gain.low > 0
+    judged = compare(outputs, 1 - outputs, judgement.rows, judgement.use_case, judgement.resampled)
+    assert judged == comparison, "the judgement's resamples are those of the comparison"
 
     experiment = client.create_experiment(f"variants {uuid4()}")
     for value in (0.3, 0.1, float("nan"), 0.2):

@@ -1,7 +1,7 @@
 """Judge the packaged model as an expert would: against baselines, with uncertainty, in money."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,8 @@ class Judgement:
     cut_off : float, optional
         From which on the model refuses a row, in what its decision compares
         (``DecisionRule.compared``). None but of two classes.
+    resampled : dict
+        By headline metric what ``bootstrap`` gave for the network, (1 + resamples,).
     groups : tuple of GroupTable
         By each column of groups (``modelling.judgement.groups``), and the worst ``slices``.
     """
@@ -74,6 +76,7 @@ class Judgement:
     gate: RequirementResult
     unknown: dict[str, float]
     cut_off: float | None = None
+    resampled: dict[str, np.ndarray] = field(default_factory=dict)
     groups: tuple[GroupTable, ...] = ()
     slices: tuple[Slice, ...] = ()
 
@@ -130,6 +133,7 @@ def judge(
         gate=judge_gate(metrics, use_case),
         unknown=_unknown(parts, use_case),
         cut_off=scorer.cut_off if use_case.problem == "binary" else None,
+        resampled={name: resampled[NETWORK, name] for name in use_case.headline},
     )
 
 

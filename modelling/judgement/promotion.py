@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,11 @@ def promotion_metric(use_case: UseCase) -> str:
 
 
 def compare(
-    challenger: np.ndarray, champion: np.ndarray, test: pd.DataFrame, use_case: UseCase
+    challenger: np.ndarray,
+    champion: np.ndarray,
+    test: pd.DataFrame,
+    use_case: UseCase,
+    resampled: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Comparison:
     """A paired bootstrap of the declared metric on the test rows.
 
@@ -72,6 +77,8 @@ def compare(
         The outputs of both models, without NaN.
     test : DataFrame of n rows with their target
     use_case : UseCase
+    resampled : mapping
+        By metric what ``bootstrap`` gave for the challenger on these rows, where it was judged.
 
     Returns
     -------
@@ -88,12 +95,14 @@ def compare(
     Efron and Tibshirani (1993), "An introduction to the bootstrap".
     """
     metric = find_metric(promotion_metric(use_case), use_case.problem)
+    known = {"challenger": resampled[metric.name]} if metric.name in resampled else {}
     outputs = {"challenger": challenger, "champion": champion}
     metrics = {
         model: metric.resampled(scored_rows(test, of_model, use_case))
         for model, of_model in outputs.items()
+        if model not in known
     }
-    values = bootstrap(metrics, groups_of(test, use_case))
+    values = known | bootstrap(metrics, groups_of(test, use_case))
     gain = interval_of(metric.gain(values["challenger"], values["champion"]))
     return Comparison(metric.name, values["challenger"][0], values["champion"][0], gain)
 

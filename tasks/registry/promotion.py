@@ -11,7 +11,6 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from modelling.declaration import UseCase
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.judging import Judgement
 from modelling.judgement.packaging import Package
@@ -44,7 +43,6 @@ def judge_challenger(
     two flows register at once, the second is compared with the first.
     """
     use_case, name = judgement.use_case, package.name
-    outputs, test = judgement.predictions.outputs, judgement.rows
     promote_command = f'finflows promote {name} --version {version} --reason "..."'
     with alias_lock(name):
         champion = champion_of(run.client, name)
@@ -52,9 +50,7 @@ def judge_challenger(
         if champion is not None:
             holder = str(champion.version)
             own_tags = run.client.get_model_version(name, version).tags
-            comparison, changed = _compare_with_champion(
-                champion, own_tags, outputs, test, use_case
-            )
+            comparison, changed = _compare_with_champion(champion, own_tags, judgement)
         decision = decide(judgement.gate, fitness, holder, comparison, changed, promote_command)
         if holder == version:  # a resumed run, which was killed after it had promoted
             decision = Promotion(True, _reason_for_champion(run.client, name, version), {})
@@ -80,13 +76,12 @@ def _reason_for_champion(client: MlflowClient, name: str, version: str) -> str:
 def _compare_with_champion(
     champion: ModelVersion,
     own_tags: dict[str, str],
-    outputs: np.ndarray,
-    test: pd.DataFrame,
-    use_case: UseCase,
+    judgement: Judgement,
 ) -> tuple[Comparison | None, str | None]:
     """The comparison on the challenger's test rows, and what has changed since the champion."""
     if champion.tags.get("schema") != own_tags["schema"]:
         return None, "columns, target or classes changed"
+    use_case, test = judgement.use_case, judgement.rows
     columns = [column.name for column in use_case.features]
     try:
         model = load_version(champion.name, str(champion.version))
@@ -97,7 +92,8 @@ def _compare_with_champion(
         return None, f"its input contract refuses {refused} of the new test rows"
     same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]
     changed = None if same_rows else "the test rows changed, so it was scored again on the new ones"
-    return compare(outputs, outputs_in(answers), test, use_case), changed
+    own, of_champion = judgement.predictions.outputs, outputs_in(answers)
+    return compare(own, of_champion, test, use_case, judgement.resampled), changed
 
 
 def outputs_in(answers: pd.DataFrame) -> np.ndarray:

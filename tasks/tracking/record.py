@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
@@ -157,7 +158,8 @@ class TrackedRun:
         path = Path(file)
         with TemporaryDirectory() as folder:
             drawn = Path(folder) / path.name
-            figure.savefig(drawn)
+            # savefig would draw twice, for its layout
+            FigureCanvasAgg(figure).print_png(drawn)  # type: ignore[no-untyped-call]
             self.client.log_artifact(self.run_id, str(drawn), str(path.parent).strip("."))
             finding = figure.get_suptitle().replace("\n", " ")
             self.pictures[file] = Picture(finding, drawn.read_bytes())
