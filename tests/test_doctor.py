@@ -34,10 +34,18 @@ train_and_be_killed()
 """
 
 KILLED_WITH_A_SERVER = """
-import os, psutil, signal
+import os, psutil, signal, sys
 from flows.command_line.warm_up import warm_up
+from tasks.workers.temporary_server import configured_server
 
 warm_up("flows.upkeep")
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+
+assert PREFECT_API_URL.value(), "flows would start a server without authentication"
+assert configured_server() is None
+assert not PREFECT_UI_URL.value(), "it has no pages"
+assert "PREFECT_API_URL" not in os.environ
+assert "prefect.server.api.server" not in sys.modules, "it takes long to import"
 (server,) = psutil.Process().children()
 print(server.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

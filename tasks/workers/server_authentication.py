@@ -12,7 +12,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-AUTH_STRING, API_URL = "PREFECT_API_AUTH_STRING", "PREFECT_API_URL"
+AUTH_STRING = "PREFECT_API_AUTH_STRING"
+API_URL, UI_URL = "PREFECT_API_URL", "PREFECT_UI_URL"
 
 
 def new_auth_string() -> str:
@@ -36,18 +37,26 @@ def authenticated_server_settings(auth_string: str, port: int) -> dict[str, str]
     }
 
 
-def use_auth_string(auth_string: str, url: str | None = None) -> None:
-    """Make Prefect's clients in this process and its children send ``auth_string``; those of this
-    process to ``url``, where it is given."""
+def use_auth_string(auth_string: str) -> None:
+    """Make Prefect's clients in this process and its children send ``auth_string``."""
     from prefect.context import refresh_global_settings_context
 
     os.environ[AUTH_STRING] = auth_string
-    if url is None:
-        refresh_global_settings_context()
-        return
-    os.environ[API_URL] = url
     refresh_global_settings_context()
-    del os.environ[API_URL]  # it is no server of commands that this process starts
+
+
+def use_server(url: str, auth_string: str) -> None:
+    """Make Prefect's clients in this process send their requests, with ``auth_string``, to ``url``.
+
+    It has no pages, so Prefect is told to print no links to them. Commands that this process starts
+    do not know it: for them, it is no configured server.
+    """
+    given = {name: os.environ.get(name) for name in (API_URL, UI_URL)}
+    os.environ.update({API_URL: url, UI_URL: given[UI_URL] or ""})
+    use_auth_string(auth_string)
+    for name, value in given.items():
+        del os.environ[name]
+        os.environ.update({} if value is None else {name: value})
 
 
 def stored_auth_string(file: Path, url: str) -> str:

@@ -22,7 +22,7 @@ from tasks.workers.quick_imports import quick_imports
 from tasks.workers.server_authentication import (
     authenticated_server_settings,
     new_auth_string,
-    use_auth_string,
+    use_server,
 )
 
 SERVE = "import sys; from tasks.workers.temporary_server import serve; serve(int(sys.argv[1]))"
@@ -102,7 +102,7 @@ class TemporaryServer:
         imports all of the server.
         """
         self.wait()
-        use_auth_string(self.auth_string, self.url)
+        use_server(self.url, self.auth_string)
 
     def stop(self) -> None:
         """Terminate the server, so that it can store what it has received; then kill it."""
