@@ -100,6 +100,7 @@ check: $(READY) ## lint, format and type checks
 .PHONY: bench
 bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, JAX, KerasTuner, pandas, shap; QUICK=--quick: does it run
 	@$(VENV)/bin/python -m benchmarks.training_speed $(QUICK)
+	@$(VENV)/bin/python -m benchmarks.cpu_by_part $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.window_features $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.trials_per_hour $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.scoring_speed $(QUICK)
