@@ -67,7 +67,7 @@ ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
 	@$(FINFLOWS) ui --port $(PORT)
 
 .PHONY: serve
-serve: $(READY) ## serve the champion of USE_CASE on 127.0.0.1:PORT, with MLflow's scoring server
+serve: $(READY) ## serve the champion of USE_CASE over HTTP on 127.0.0.1:PORT
 	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT)
 
 # --- develop -----------------------------------------------------------------------------------

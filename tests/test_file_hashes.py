@@ -20,7 +20,12 @@ from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import folder_of, load_version, verified_files
 from tasks.registry.reproduction import compare_runs
 from tasks.registry.scoring_runs import load_registered
-from tasks.registry.serving import READY, _environment, prepare_serving
+from tasks.registry.serving import (
+    READY,
+    _environment,
+    prepare_serving,
+    server_requirements,
+)
 from tasks.tracking.store import local_folder
 from tasks.upkeep.health import check_history, check_models
 
@@ -147,7 +152,8 @@ def with_an_environment(name):
     """The interpreter of the tests in the place of the one that would take a minute to build."""
     home = local_folder() / "serving"
     with verified_files(name, "1") as folder:
-        digest = hashlib.sha256((folder / "requirements.txt").read_bytes()).hexdigest()[:12]
+        listed = (folder / "requirements.txt").read_text() + server_requirements()
+    digest = hashlib.sha256(listed.encode()).hexdigest()[:12]
     environment = home / f"environment-{digest}"
     environment.mkdir(parents=True, exist_ok=True)
     (environment / READY).touch()

@@ -23,8 +23,13 @@ def ui(port: Port = 5000) -> None:
     serve_ui(port)
 
 
-def serve(use_case: ModelName, port: Port = 5001, version: Version = None) -> None:
-    """Serve the champion with MLflow's scoring server, in a small environment of its own."""
+def serve(
+    use_case: ModelName,
+    port: Port = 5001,
+    version: Version = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
+) -> None:
+    """Serve the champion over HTTP on 127.0.0.1, in a small environment of its own."""
     terminal.configure_environment(verbose=False)
     refuse_taken_port(port)
     from tasks.registry.scoring_runs import version_of
@@ -35,7 +40,7 @@ def serve(use_case: ModelName, port: Port = 5001, version: Version = None) -> No
     interruption.set_last_line("no server was started")
     server = prepare_serving(use_case, requested)
     typer.echo(f"{use_case} version {server.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
-    server.run(port)
+    server.run(port, workers)
 
 
 def schedule(

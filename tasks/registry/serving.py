@@ -1,7 +1,7 @@
-"""Serve a registered model with MLflow's scoring server, in an environment of its own.
+"""Serve a registered model over HTTP, in an environment of its own.
 
-The environment holds the model's requirements, pinned by hash, and nothing else: no TensorFlow, no
-Prefect, not this project.
+The environment holds the requirements of the model and of the server, pinned by hash, and nothing
+else: no TensorFlow, no Prefect, not this project.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import venv
 from dataclasses import dataclass
+from importlib.metadata import version as installed
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
@@ -22,14 +23,21 @@ from filelock import FileLock
 
 from modelling.refusals import UsageError
 from tasks.registry.file_hashes import refuse_difference
+from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import verified_files
 from tasks.registry.scoring_runs import load_registered
 from tasks.tracking.store import connect, local_folder, tracking_uri
 
 log = logging.getLogger("finflows")
 
-SERVER = Path(__file__).with_name("scoring_server.py")
+SERVER = Path(__file__).with_name("scoring_server")
+SERVER_REQUIREMENTS = ("prometheus-client",)  # beside what every model needs
 READY = "ready"
+# The folder with the server's package is the last place where Python looks: nothing else that is in
+# it is taken for an installed package.
+START = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from scoring_server.__main__ import main; main()"
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,12 @@ class PreparedServer:
     model_folder: Path
     python: Path
 
-    def command(self, port: int) -> list[str]:
+    def command(self, port: int, workers: int = 1) -> list[str]:
         """The command of the server; it needs nothing of this process's environment, and writes no
         compiled code into the folder of the model."""
-        return [str(self.python), "-P", "-B", str(SERVER), str(self.model_folder), str(port)]
+        return server_command(self.python, self.model_folder, port, workers)
 
-    def run(self, port: int) -> NoReturn:
+    def run(self, port: int, workers: int = 1) -> NoReturn:
         """Replace this process by the server, on 127.0.0.1. Raises UsageError where the port is
         taken."""
         with socket.socket() as probe:
@@ -55,7 +63,13 @@ class PreparedServer:
             except OSError:
                 raise UsageError(f"port {port} is taken: choose another with --port") from None
         settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        os.execve(self.python, self.command(port), settings)
+        os.execve(self.python, self.command(port, workers), settings)
+
+
+def server_command(python: Path, model_folder: Path, port: int, workers: int = 1) -> list[str]:
+    """The command that serves a model on 127.0.0.1, in so many processes."""
+    started = [str(python), "-P", "-B", "-c", START, str(SERVER.parent)]
+    return [*started, str(model_folder), str(port), "--workers", str(workers)]
 
 
 def prepare_serving(name: str, version: str | None = None) -> PreparedServer:
@@ -87,7 +101,9 @@ def prepare_serving(name: str, version: str | None = None) -> PreparedServer:
                 name,
                 loaded.version,
             )
-        return PreparedServer(loaded.version, folder, _environment(home, requirements))
+        of_server = home / "server-requirements.txt"
+        of_server.write_text(server_requirements())
+        return PreparedServer(loaded.version, folder, _environment(home, requirements, of_server))
 
 
 def _registration_key(name: str, version: str) -> str:
@@ -98,21 +114,29 @@ def _registration_key(name: str, version: str) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _environment(home: Path, requirements: Path) -> Path:
-    """The interpreter of the environment with these requirements, which is built if it is new."""
-    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+def server_requirements() -> str:
+    """What the server needs beside the packages of every model, as lines for pip."""
+    pinned = [f"{package}=={installed(package)}" for package in SERVER_REQUIREMENTS]
+    return "\n".join(locked_requirements(pinned) or pinned)
+
+
+def _environment(home: Path, *lists: Path) -> Path:
+    """The interpreter of the environment with these lists of requirements, which is built if it is
+    new."""
+    digest = hashlib.sha256(b"".join(listed.read_bytes() for listed in lists)).hexdigest()[:12]
     folder = home / f"environment-{digest}"
     python = folder / "bin" / "python"
     if (folder / READY).exists():
         return python
     venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(folder)
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    command += ["--disable-pip-version-check", "-r", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError(
-            f"the requirements of the model can't be installed: {_pip_error(done.stderr)}"
-        )
+    for listed in lists:  # not in one call: pip takes no list where only some have hashes
+        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+        command += ["--disable-pip-version-check", "-r", str(listed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UsageError(
+                f"the requirements of the model can't be installed: {_pip_error(done.stderr)}"
+            )
     (folder / READY).touch()
     return python
 

@@ -1,0 +1,38 @@
+"""What the environment says: which model, the limits, and the token (no command line shows it)."""
+
+import os
+import re
+from pathlib import Path
+
+from .application import Application, Limits
+from .served_model import ServedModel
+
+MODEL_FOLDER, TOKEN = "FINFLOWS_SERVE_MODEL", "FINFLOWS_SERVE_TOKEN"
+
+
+def application() -> Application:
+    """The application of one process of the server."""
+    return Application(ServedModel(Path(os.environ[MODEL_FOLDER])), limits(), token())
+
+
+def limits() -> Limits:
+    """Raises ValueError where a limit is no whole number."""
+    return Limits(
+        megabytes=_whole_number("FINFLOWS_SERVE_MEGABYTES", Limits().megabytes),
+        rows=_whole_number("FINFLOWS_SERVE_ROWS", Limits().rows),
+    )
+
+
+def token() -> str | None:
+    """The token that requests need, or None. Raises ValueError where it could be guessed."""
+    written = os.environ.get(TOKEN)
+    if written is not None and not re.fullmatch(r"[\x21-\x7e]{16,}", written):
+        raise ValueError(f"{TOKEN} must have at least 16 letters, digits or signs, without blanks")
+    return written
+
+
+def _whole_number(setting: str, default: int) -> int:
+    written = os.environ.get(setting, str(default))
+    if not re.fullmatch("[1-9][0-9]{0,8}", written):
+        raise ValueError(f"{setting} must be a whole number above 0")
+    return int(written)

@@ -1,0 +1,206 @@
+"""The scoring server speaks MLflow's protocol, but for the values that MLflow quotes."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import requests
+from mlflow.pyfunc import load_model
+from mlflow.pyfunc.scoring_server import init
+from servers import answers as there_is_an_answer
+from servers import free_port, running, wait_for
+from small_models import loan_table
+
+from tasks.registry.scoring_server import settings
+from tasks.registry.scoring_server.application import Application, Limits
+from tasks.registry.scoring_server.served_model import ServedModel
+from tasks.registry.serving import server_command
+
+MODEL = Path(__file__).parent / "data" / "registered_model"
+TABLE = loan_table(3, seed=3).drop(columns="default")
+ROWS = json.loads(TABLE.to_json(orient="records"))
+SPLIT = json.loads(TABLE.to_json(orient="split"))
+TOKEN = "a-token-of-a-test-run"
+SECRET = "765432.125"
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return Application(ServedModel(MODEL), Limits(), token=None)
+
+
+@pytest.fixture(scope="module")
+def mlflows():
+    return init(load_model(str(MODEL)))
+
+
+def ask(application, method, path, **sent):
+    async def answer():
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.request(method, path, **sent)
+
+    return asyncio.run(answer())
+
+
+def post(application, body, content_type="application/json"):
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
+    headers = {"Content-Type": content_type}
+    return ask(application, "POST", "/invocations", content=text, headers=headers)
+
+
+def broken(row):
+    return {**row, "age": 130}
+
+
+GOOD = {
+    "records": {"dataframe_records": ROWS},
+    "one record": {"dataframe_records": ROWS[:1]},
+    "a refused row": {"dataframe_records": [ROWS[0], broken(ROWS[1]), ROWS[2]]},
+    "a refused row alone": {"dataframe_records": [broken(ROWS[1])]},
+    "an unknown label": {"dataframe_records": [{**ROWS[0], "region": "7"}]},
+    "split": {"dataframe_split": SPLIT},
+    "split, one row": {"dataframe_split": {**SPLIT, "data": SPLIT["data"][:1], "index": [7]}},
+    "inputs": {"inputs": ROWS},
+    "instances": {"instances": ROWS},
+}
+
+
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=UTF-8"])
+def test_it_answers_in_the_bytes_of_mlflows_server(ours, mlflows, body, content_type):
+    expected, given = (post(client, body, content_type) for client in (mlflows, ours))
+    assert given.status_code == expected.status_code == 200
+    assert given.content == expected.content
+    assert given.headers["content-type"] == expected.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
+def test_its_pages_are_mlflows(ours, mlflows, path):
+    expected, given = ask(mlflows, "GET", path), ask(ours, "GET", path)
+    assert (given.status_code, given.content) == (expected.status_code, expected.content)
+    assert given.headers["content-type"] == expected.headers["content-type"]
+    for method, page in (("POST", path), ("GET", "/invocations")):
+        assert ask(ours, method, page).status_code == ask(mlflows, method, page).status_code == 405
+
+
+# The messages are those that MLflow's own tests look for.
+BAD = {
+    "this is,,,, not valid json": "Ensure that input is a valid JSON formatted string.",
+    "[1]": "The input must be a JSON dictionary with exactly one of the input fields",
+    '{"not": "a serialized dataframe"}': "The input must be a JSON dictionary with exactly one of",
+    '{"dataframe_records": [], "dataframe_split": {"data": []}}': "with exactly one of",
+    '{"dataframe_split": [1]}': "Dataframe split format must be a dictionary.",
+    '{"dataframe_records": {"data": []}}': "Dataframe records format must be a list of records.",
+    '{"dataframe_split": {"index": [1, 2], "data": [[1], [2], [3]]}}': (
+        "Provided dataframe_split field is not a valid dataframe representation"
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), BAD.items())
+def test_errors_have_mlflows_status_code_and_message_without_the_rows(ours, mlflows, body, message):
+    expected, given = post(mlflows, body), post(ours, body)
+    assert given.status_code == expected.status_code == 400
+    assert given.json()["error_code"] == expected.json()["error_code"] == "BAD_REQUEST"
+    assert message in given.json()["message"]
+    unsupported = post(mlflows, body, "text/xml"), post(ours, body, "text/xml")
+    assert [response.status_code for response in unsupported] == [415, 415]
+
+
+def test_a_csv_is_read_as_text(ours):
+    """001 stays 001, where MLflow's server makes 1 of it."""
+    expected = post(ours, {"dataframe_records": ROWS}).json()
+    assert post(ours, TABLE.to_csv(index=False), "text/csv").json() == expected
+    alone = post(ours, TABLE.head(1).to_csv(), "text/csv").json()["predictions"]
+    assert alone == expected["predictions"][:1]
+    for text in ("", f"age,income\n40,{SECRET},1\n", f"age,age\n{SECRET},1\n", b"\xff\n1\n", '"a'):
+        refused = post(ours, text, "text/csv")
+        assert refused.status_code == 400
+        assert refused.json()["message"].startswith("the rows can't be read: Failed to parse")
+        assert SECRET not in refused.text
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A server of two processes with a token: its process and its address."""
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
+    command = server_command(Path(sys.executable), MODEL, port, workers=2)
+    environment = {"PATH": os.environ["PATH"], "FINFLOWS_SERVE_TOKEN": TOKEN}
+    with running(command, log, env=environment) as process:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(lambda: there_is_an_answer(f"{address}/ping") or process.poll(), "the server")
+        yield process, address
+    assert log.read_text() == ""
+
+
+@pytest.mark.services
+def test_without_the_token_there_are_no_answers(guarded):
+    _, address = guarded
+    for sent in ({}, {"Authorization": TOKEN}, {"Authorization": "Bearer another-token-of-16"}):
+        refused = requests.post(f"{address}/invocations", "{}", headers=sent, timeout=60)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert requests.get(f"{address}/metrics", headers=sent, timeout=60).status_code == 401
+
+
+@pytest.mark.services
+def test_the_metrics_are_those_of_all_processes(guarded):
+    _, address = guarded
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    sent = {"dataframe_records": [ROWS[0], broken(ROWS[1])]}
+    for _ in range(20):  # each over a connection of its own
+        answered = requests.post(f"{address}/invocations", json=sent, headers=headers, timeout=60)
+        assert answered.status_code == 200
+    text = requests.get(f"{address}/metrics", headers=headers, timeout=60).text
+    assert 'finflows_requests_total{status="200"} 20.0' in text
+    assert 'finflows_rows_total{model_version="1"} 40.0' in text
+    assert 'finflows_rows_with_broken_rules_total{model_version="1"} 20.0' in text
+    assert "finflows_request_seconds_count 20.0" in text
+
+
+@pytest.mark.services
+def test_a_server_that_is_asked_to_end_answers_first(guarded):
+    process, address = guarded
+    body = json.dumps({"dataframe_records": ROWS[:1]}).encode()
+    head = [
+        "POST /invocations HTTP/1.1", "Host: 127.0.0.1", "Expect: 100-continue",
+        f"Authorization: Bearer {TOKEN}", "Content-Type: application/json",
+        f"Content-Length: {len(body)}", "", "",
+    ]  # fmt: skip
+    port = int(address.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall("\r\n".join(head).encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+        process.terminate()
+        wait_for(lambda: not there_is_an_answer(f"{address}/ping"), "the end of its listening")
+        connection.sendall(body)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+    process.wait(timeout=60)
+
+
+@pytest.mark.services
+def test_an_address_for_others_without_a_token_is_refused_in_one_line():
+    command = [*server_command(Path(sys.executable), MODEL, free_port()), "--host", "0.0.0.0"]
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("finflows: set FINFLOWS_SERVE_TOKEN: other machines")
+
+
+def test_settings_that_are_no_limit_or_no_secret_are_refused_and_not_quoted(monkeypatch):
+    monkeypatch.setenv("FINFLOWS_SERVE_ROWS", "many")
+    with pytest.raises(ValueError, match="FINFLOWS_SERVE_ROWS must be a whole number above 0"):
+        settings.limits()
+    for guessed in ("", "short", "with blanks in between"):
+        monkeypatch.setenv("FINFLOWS_SERVE_TOKEN", guessed)
+        with pytest.raises(ValueError, match="must have at least 16 letters") as error:
+            settings.token()
+        assert not guessed or guessed not in str(error.value)
