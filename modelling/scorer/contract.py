@@ -70,7 +70,9 @@ class Contract:
         self.truth_of = scoring.get("truth_of", self.number_of)  # not in older models
         self.trained_labels = {name: frozenset(labels) for name, labels in trained_labels.items()}
         self.labels: dict[str, Any] = {}
+        self.names = [column["name"] for column in self.columns]
         for column in self.columns:
+            column["at_least"], column["at_most"] = _range_texts(column)
             if column["categories"] is not None:
                 texts = {scoring["label_text"](label) for label in column["categories"]}
                 column["categories"] = texts
@@ -149,8 +151,7 @@ class Contract:
 
     def _missing_columns(self, present: Any) -> list[str]:
         """The columns that are not ``present``. Raises InputRefused where they must be."""
-        names = [column["name"] for column in self.columns]
-        missing_columns = [name for name in names if name not in present]
+        missing_columns = [name for name in self.names if name not in present]
         if missing_columns and (self.refuses or len(missing_columns) == len(self.columns)):
             raise InputRefused(f"missing columns: {', '.join(missing_columns)}")
         return missing_columns
@@ -158,10 +159,10 @@ class Contract:
     def _checked_cell(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:
         """The cell (missing where it breaks a rule), and the broken rule or None."""
         if column["kind"] == "number":
-            number = self._number(cell, column)
+            number = cell if type(cell) is float else self._number(cell, column)
             if number is None:
                 return math.nan, NOT_A_NUMBER
-            rule = next((rule for rule, is_off in _range_rules(number, column) if is_off), None)
+            rule = _broken_range_rule(number, column)
             return (math.nan if rule else number), rule
         text = self.labels[column["name"]].find(cell)
         if text is None:
@@ -233,25 +234,36 @@ def _add_note(text: str, rows: np.ndarray, notes: np.ndarray) -> None:
         notes[rows] = [f"{note}; {text}" if note else text for note in notes[rows]]
 
 
-def _range_rules(values: Any, column: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The rules on the size of numbers (one, or an array), and where each is broken."""
-    low, high = column["minimum"], column["maximum"]
-    sizes = _without_codes(values, column["special_codes"])
+def _range_texts(column: dict[str, Any]) -> list[str]:
+    """The rules on the size of numbers, as they are told."""
+    ends = {"is at least": column["minimum"], "is at most": column["maximum"]}
+    return [f"{words} {end or 0:g}" for words, end in ends.items()]
+
+
+def _range_rules(values: np.ndarray, column: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """The rules on the size of numbers (n,), and where each is broken."""
+    low, high, codes = column["minimum"], column["maximum"], column["special_codes"]
+    sizes = np.where(np.isin(values, codes), np.nan, values) if codes else values
     if low is not None:
-        yield f"is at least {low:g}", sizes < low
+        yield column["at_least"], sizes < low
     if high is not None:
-        yield f"is at most {high:g}", sizes > high
+        yield column["at_most"], sizes > high
     if column["required"]:
         yield IS_MISSING, values != values
 
 
-def _without_codes(values: Any, codes: list[float]) -> Any:
-    """Numbers (one, or an array) with NaN for special codes, which are no sizes."""
-    if not codes:
-        return values
-    if isinstance(values, float):
-        return math.nan if values in codes else values
-    return np.where(np.isin(values, codes), np.nan, values)
+def _broken_range_rule(number: float, column: dict[str, Any]) -> Any:
+    """The first of ``_range_rules`` that one number breaks; None where it keeps all. NumPy would
+    take ten times as long."""
+    if number != number:
+        return IS_MISSING if column["required"] else None
+    if number in column["special_codes"]:
+        return None
+    if column["minimum"] is not None and number < column["minimum"]:
+        return column["at_least"]
+    if column["maximum"] is not None and number > column["maximum"]:
+        return column["at_most"]
+    return None
 
 
 class Model:

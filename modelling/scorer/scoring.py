@@ -8,15 +8,15 @@ implementation of preprocessing, for training and scoring.
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-ROWS_PER_BATCH = 16_384  # intermediate float64 arrays then fit into the processor's cache
+ROWS_PER_BATCH = 2_048  # intermediate float64 arrays then fit into the processor's cache
 ROWS_PER_TILE = 16  # matrix products round the last rows differently where they fill no whole tile
 
 
@@ -35,8 +35,15 @@ class Transformer:
         self.ratios: list[tuple[int, int]] = numeric["ratios"]
         self.medians = np.array(numeric["medians"], dtype=np.float64)
         self.special_codes: list[tuple[int, list[float]]] = numeric["special_codes"]
+        self.coded = np.array([position for position, _ in self.special_codes], dtype=np.intp)
+        self.codes = _equally_long([codes for _, codes in self.special_codes])
         self.flagged = np.array(numeric["flagged"], dtype=np.intp)
-        self.blocks = [_Block(block) for block in numeric["blocks"]]
+        columns, self.offset, self.scale, self.lowest, self.highest = (
+            np.concatenate([np.zeros(0), *(block[part] for block in numeric["blocks"])])
+            for part in ("columns", "offset", "scale", "lowest", "highest")
+        )
+        self.columns = columns.astype(np.intp)
+        self.blocks = list(_transformed_blocks(numeric["blocks"]))
         self.categories: list[tuple[str, dict[str, int], int, int]] = [
             (
                 category["name"],
@@ -69,33 +76,67 @@ class Transformer:
         ValueError
             Where a cell of a number column is not a number.
         """
-        raw = np.empty((len(frame), len(self.numeric)))
-        for position, name in enumerate(self.numeric):
-            raw[:, position] = _numbers_of(frame[name])
         features = np.empty((len(frame), len(self.feature_names)), dtype=np.float32)
-        from_numbers = len(self.feature_names) - sum(width for _, _, width, _ in self.categories)
-        for first in range(0, len(frame), ROWS_PER_BATCH):
-            rows = slice(first, first + ROWS_PER_BATCH)
-            features[rows, :from_numbers] = self._numbers(raw[rows])
-        first_column = from_numbers
-        for name, positions, width, other in self.categories:
-            columns = slice(first_column, first_column + width)
-            features[:, columns] = _one_hot(frame[name], positions, width, other)
-            first_column += width
+        last = 0
+        for batch in self.batches(frame, 1):
+            first, last = last, last + len(batch)
+            features[first:last] = batch
         return features
 
-    def _numbers(self, raw: np.ndarray) -> np.ndarray:
+    def batches(self, frame: pd.DataFrame, rows_per_tile: int) -> Iterator[np.ndarray]:
+        """``transform`` in batches, of which the first may be empty; rows of zeros fill the last
+        tile."""
+        rows = len(frame)
+        raw = np.empty((rows, len(self.numeric)))
+        for position, name in enumerate(self.numeric):
+            raw[:, position] = _numbers_of(frame[name])
+        labels = [
+            (width, _label_columns(frame[name], positions, other))
+            for name, positions, width, other in self.categories
+        ]
+        for first in range(0, max(rows, 1), ROWS_PER_BATCH):
+            count = min(rows - first, ROWS_PER_BATCH)
+            shape = (count + -count % rows_per_tile, len(self.feature_names))
+            features = np.zeros(shape, dtype=np.float32)
+            batch = slice(first, first + count)
+            with np.errstate(over="ignore"):  # overflows are clipped to the range of training
+                last = self._numbers(raw[batch], features[:count])
+            for width, columns in labels:
+                known = np.flatnonzero(columns[batch] >= 0)
+                features[known, last + columns[batch][known]] = 1.0
+                last += width
+            yield features
+
+    def _numbers(self, raw: np.ndarray, features: np.ndarray) -> int:
+        """Write the features of numbers into the first columns of ``features``, and say how many
+        these are."""
         raw[~np.isfinite(raw)] = np.nan
-        flags = [np.isnan(raw[:, self.flagged])]
-        for position, codes in self.special_codes:
-            # There are few codes, and np.isin is slow for a single row.
-            is_code = np.logical_or.reduce([raw[:, position] == code for code in codes])
-            raw[is_code, position] = np.nan
-            flags.append(is_code[:, None])
-        with np.errstate(over="ignore"):  # overflows are clipped to the range of training
-            values = with_ratios(raw, self.ratios)
-            filled = np.where(np.isnan(values), self.medians, values)
-            return np.concatenate([*(block(filled) for block in self.blocks), *flags], axis=1)
+        is_missing = np.isnan(raw[:, self.flagged])
+        cells = raw[:, self.coded]
+        is_code = (cells[:, :, None] == self.codes).any(axis=2)
+        raw[:, self.coded] = np.where(is_code, np.nan, cells)
+        values = with_ratios(raw, self.ratios)
+        filled = np.where(np.isnan(values), self.medians, values)
+        scaled = filled.take(self.columns, axis=1)
+        for block in self.blocks:
+            cells = scaled[:, block.features]
+            scaled[:, block.features] = block.transform(cells, block.parameters)
+        scaled -= self.offset
+        scaled /= self.scale
+        last = len(self.columns)
+        features[:, :last] = scaled.clip(self.lowest, self.highest, out=scaled)
+        for flags in (is_missing, is_code):
+            first, last = last, last + flags.shape[1]
+            features[:, first:last] = flags
+        return last
+
+
+def _equally_long(lists: Sequence[Sequence[float]]) -> np.ndarray:
+    """Lists as rows of one array; NaN, which equals nothing, fills the shorter ones."""
+    array = np.full((len(lists), max(map(len, lists), default=0)), np.nan)
+    for row, numbers in zip(array, lists, strict=True):
+        row[: len(numbers)] = numbers
+    return array
 
 
 def with_ratios(values: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -129,22 +170,22 @@ def _numbers_of(column: pd.Series | np.ndarray) -> np.ndarray:
         raise ValueError(f"column '{column.name}' must hold numbers only") from None
 
 
-class _Block:
-    """One transformation and scaling of some numeric columns: (n, c) -> (n, columns) float32."""
+class _Block(NamedTuple):
+    """The transformation of some features, before all are scaled."""
 
-    def __init__(self, state: dict[str, Any]):
-        self.transform = TRANSFORMS[state["transform"]]
-        self.columns = np.array(state["columns"], dtype=np.intp)
-        self.parameters = np.array(state["parameters"], dtype=np.float64)
-        self.offset = np.array(state["offset"], dtype=np.float64)
-        self.scale = np.array(state["scale"], dtype=np.float64)
-        self.lowest = np.array(state["lowest"], dtype=np.float64)
-        self.highest = np.array(state["highest"], dtype=np.float64)
+    features: slice
+    transform: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    parameters: np.ndarray
 
-    def __call__(self, filled: np.ndarray) -> np.ndarray:
-        transformed = self.transform(filled[:, self.columns], self.parameters)
-        scaled = (transformed - self.offset) / self.scale
-        return np.clip(scaled, self.lowest, self.highest).astype(np.float32)
+
+def _transformed_blocks(states: Sequence[dict[str, Any]]) -> Iterator[_Block]:
+    """The blocks whose transformation is not ``none``."""
+    last = 0
+    for state in states:
+        first, last = last, last + len(state["columns"])
+        if state["transform"] != "none":
+            parameters = np.array(state["parameters"], dtype=np.float64)
+            yield _Block(slice(first, last), TRANSFORMS[state["transform"]], parameters)
 
 
 def _identity(values: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -290,21 +331,18 @@ def truth_of(cell: object) -> float | None:
     return float(_TRUTH[text]) if text in _TRUTH else None
 
 
-def _one_hot(
-    labels: pd.Series | np.ndarray, positions: dict[str, int], width: int, other: int
+def _label_columns(
+    labels: pd.Series | np.ndarray, positions: dict[str, int], other: int
 ) -> np.ndarray:
-    """One column per kept label: (n, width) float32. All others, rare or unknown, share the column
-    ``other`` (-1: none), so that a model does not reveal its rare labels. Missing is all zero."""
+    """Which of a category's columns is 1, for each row (n,): one for each kept label. All others,
+    rare or unknown, share the column ``other`` (-1: none), so that a model does not reveal its rare
+    labels. -1 where the label is missing."""
     if not isinstance(labels, np.ndarray):  # not read by the contract
         codes, cells = pd.factorize(labels)
         known = Labels(positions)
         labels = np.array([*map(known.find, cells), None], dtype=object)[codes]
     found = [-1 if text is None else positions.get(text, other) for text in labels]
-    columns = np.array(found, dtype=np.intp)
-    encoded = np.zeros((len(labels), width), dtype=np.float32)
-    rows = np.flatnonzero(columns >= 0)
-    encoded[rows, columns[rows]] = 1.0
-    return encoded
+    return np.array(found, dtype=np.intp)
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
@@ -395,10 +433,9 @@ def expected_cost_share(
     Elkan (2001), "The foundations of cost-sensitive learning"; Bahnsen, Aouada and Ottersten
     (2014), "Example-dependent cost-sensitive logistic regression", for costs that differ by row.
     """
-    of_error = {
-        name: costs[name] if name in costs else costs[former]
-        for name, former in FORMER_COST_NAMES.items()
-    }
+    of_error = costs
+    if "false_negative" not in costs:
+        of_error = {name: costs[former] for name, former in FORMER_COST_NAMES.items()}
     false_negative = of_error["false_negative"] + of_error["false_negative_share"] * amounts
     false_positive = of_error["false_positive"] + of_error["false_positive_share"] * amounts
     accepted = probabilities * false_negative
@@ -427,12 +464,18 @@ class Scorer:
         self.transformer = Transformer(state["transformer"])
         self.problem: str = state["problem"]
         self.classes: list[int | str] = state["classes"]
+        self.labels = np.array(self.classes)
         self.calibration: dict[str, Any] = state["calibration"]
         self.cut_off: float = state["cut_off"]
         self.costs: dict[str, Any] | None = state["costs"]
+        if self.costs is not None and self.costs["amount"] is not None:
+            position = self.transformer.numeric.index(self.costs["amount"])
+            self.median_amount = self.transformer.medians[position]
+            self.amount_codes = dict(self.transformer.special_codes).get(position, [])
         self.target_offset, self.target_scale = state["target_offset"], state["target_scale"]
         self.session = open_network(folder / "network.onnx")
         self.input_name = self.session.get_inputs()[0].name
+        self.output_names = [self.session.get_outputs()[0].name]
 
     def outputs(self, frame: pd.DataFrame) -> np.ndarray:
         """The calibrated outputs for raw rows.
@@ -453,15 +496,11 @@ class Scorer:
         KeyError, ValueError
             As ``Transformer.transform``.
         """
-        features = self.transformer.transform(frame)
-        rows = len(features)
-        if (
-            padding := -rows % ROWS_PER_TILE
-        ):  # so that a row has the same answer alone and among others
-            features = np.pad(features, ((0, padding), (0, 0)))
-        return self.calibrated_outputs(
-            self.session.run(None, {self.input_name: features})[0][:rows]
-        )
+        # In tiles, so that a row has the same answer alone and among others.
+        batches = self.transformer.batches(frame, ROWS_PER_TILE)
+        outputs = [self.session.run(self.output_names, {self.input_name: b})[0] for b in batches]
+        joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        return self.calibrated_outputs(joined[: len(frame)])
 
     def calibrated_outputs(self, network_outputs: np.ndarray) -> np.ndarray:
         """``outputs`` for given outputs of the network itself, (n, outputs)."""
@@ -496,10 +535,10 @@ class Scorer:
         amounts = np.zeros(len(frame))
         if self.costs["amount"] is not None:
             amounts = _numbers_of(frame[self.costs["amount"]])
-            position = self.transformer.numeric.index(self.costs["amount"])
-            codes = dict(self.transformer.special_codes).get(position, [])
-            is_value = np.isfinite(amounts) & ~np.isin(amounts, codes)
-            amounts = np.where(is_value, amounts, self.transformer.medians[position])
+            is_value = np.isfinite(amounts)
+            for code in self.amount_codes:  # few; np.isin is slow for a single row
+                is_value &= amounts != code
+            amounts = np.where(is_value, amounts, self.median_amount)
             amounts = np.minimum(amounts, self.costs["amount_at_most"] or np.inf)
         return (expected_cost_share(outputs, amounts, self.costs) >= self.cut_off).astype(np.int64)
 
@@ -514,7 +553,7 @@ class Scorer:
         if self.problem == "regression":
             return answers
         decided = self.decide(frame, outputs)
-        return {**answers, "decision": np.array(self.classes)[decided]}
+        return {**answers, "decision": self.labels[decided]}
 
     def by_name(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
         """``outputs`` as arrays (n,) by the name of the answer."""
