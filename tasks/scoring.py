@@ -7,13 +7,15 @@ that a spreadsheet would run as a formula has an apostrophe in front.
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,8 +31,10 @@ from modelling.declaration.references import ADDRESS, expand, refuse_unreadable
 from modelling.refusals import DataRefused, UsageError
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.tracking.unfinished_files import unfinished_file
+from tasks.workers.training_workers import usable_cores
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
+MAXIMUM_THREADS = 8  # each holds a batch of rows in memory
 ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
 BROKEN, UNKNOWN = "broken_rules", "unknown"
 
@@ -66,8 +70,7 @@ def score_file(
     unknown: Counter[str] = Counter()
     with _whole_or_nothing(output) as answered, _whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
-        for batch in raw.batches:
-            answers = asked.answer(_frame(batch, layout.inputs, asked))
+        for batch, answers in _answered(raw.batches, layout.inputs, asked):
             number = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()
             typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in asked.outputs.items()}
@@ -92,6 +95,27 @@ def score_file(
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
     return Scored(rows, set_aside, dict(unknown), digest.hexdigest())
+
+
+def _answered(
+    batches: Iterable[pa.RecordBatch], inputs: Sequence[str], asked: ModelInterface
+) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame]]:
+    """Each batch with its answers, in order. While one is written, the cores of this machine are at
+    work on the next ones; a batch that waits is read, so there are never more than a few."""
+    threads = min(usable_cores(), MAXIMUM_THREADS)
+    waiting: deque[tuple[pa.RecordBatch, Future[pd.DataFrame]]] = deque()
+
+    def answer(batch: pa.RecordBatch) -> pd.DataFrame:
+        return asked.answer(_frame(batch, inputs, asked))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in batches:
+            waiting.append((batch, pool.submit(answer, batch)))
+            if len(waiting) > threads:
+                first, answered = waiting.popleft()
+                yield first, answered.result()
+        for last, answered in waiting:
+            yield last, answered.result()
 
 
 def quarantine_of(output: Path) -> Path:
@@ -125,7 +149,7 @@ class _Layout(NamedTuple):
         """The number of each row in the first file: (n,)."""
         if self.scored_again:
             return {self.number_name: pc.cast(batch.column(self.number_name), pa.int64())}
-        return {self.number_name: pa.array(range(before + 1, before + len(batch) + 1), pa.int64())}
+        return {self.number_name: pa.array(np.arange(before + 1, before + len(batch) + 1))}
 
     def passed_on(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The columns that are no inputs; one that is called like an answer is told apart."""

@@ -15,6 +15,7 @@ import pytest
 from conftest import REPOSITORY
 
 from flows.command_line.terminal import configure_environment
+from flows.command_line.warm_up import may_have_prefect_server
 from modelling.refusals import UsageError
 from tasks.tracking.identity import current_user
 from tasks.tracking.store import experiment_id, how_to_open
@@ -160,3 +161,22 @@ def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(client)
     client.delete_experiment(number)
     with pytest.raises(UsageError, match=f"restore --experiment-id {number}"):
         experiment_id(client, name)
+
+
+def test_a_prefect_server_is_looked_for_where_prefect_would_look(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert not may_have_prefect_server()
+    named = {
+        "profiles.toml": '[profiles.bank]\nPREFECT_API_URL = "http://prefect.bank.example/api"\n',
+        "prefect.toml": '[api]\nurl = "http://prefect.bank.example/api"\n',
+        "pyproject.toml": '[tool.prefect.api]\nurl = "http://prefect.bank.example/api"\n',
+        ".env": "PREFECT_API_URL=http://prefect.bank.example/api\n",
+    }
+    for name, text in named.items():
+        (tmp_path / name).write_text(text)
+        assert may_have_prefect_server(), name
+        (tmp_path / name).unlink()
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.bank.example/api")
+    assert may_have_prefect_server()

@@ -132,6 +132,17 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
     assert done.returncode == 0, done.stderr
 
 
+def test_scoring_a_file_loads_neither_prefect_nor_tensorflow():
+    code = """
+import sys
+import flows.score_table
+heavy = {"tensorflow", "keras", "prefect", "great_expectations", "sklearn", "matplotlib"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_there_is_no_drawer_for_leftovers():
     names = {path.stem for room in ROOMS for path in (ROOT / room).glob("**/*.py")}
     assert not names & {"utils", "helpers", "common", "constants", "misc"}

@@ -1,6 +1,7 @@
 """Start what a training needs in parallel: other processes start while this one imports."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -40,6 +41,24 @@ def warm_up(flow: str = "flows.train") -> None:
         start_worker()
     if server:
         server.use()
+
+
+def may_have_prefect_server() -> bool:
+    """Whether a Prefect server may be configured, as far as can be told without Prefect: importing
+    it takes as long as scoring a million rows."""
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
+    files = [profiles, *map(Path, ("prefect.toml", "pyproject.toml", ".env"))]
+    readable = [file for file in files if file.is_file() and os.access(file, os.R_OK)]
+    named = os.environ.get("PREFECT_API_URL")
+    return bool(named) or any(
+        _NAMES_A_SERVER.search(file.read_text(errors="replace")) for file in readable
+    )
+
+
+_NAMES_A_SERVER = re.compile(
+    r"PREFECT_API_URL|^\[(tool\.prefect\.)?api\]|^api\.url", re.MULTILINE | re.IGNORECASE
+)
 
 
 def start_flow(flow: str, as_json: bool) -> None:
