@@ -108,15 +108,17 @@ class Application:
         return b"".join(parts)
 
     async def _answer(self, body: bytes, content_type: str) -> Response:
-        """In this thread where the body is so short that a row or two fit into it."""
+        """In this thread where it is one row, without reasons."""
         if (refusal := _refused_type(content_type)) is not None:
             return refusal
         read = READERS[content_type.partition(";")[0].strip()]
         if len(body) < SHORT:
             table, params = read(body)
-            if len(table.rows) == 1:
+            if len(table.rows) == 1 and not params:
                 return self._scored(self.model, table, params)
-        work = asyncio.to_thread(lambda: self._scored(self.model, *read(body)))
+            work = asyncio.to_thread(self._scored, self.model, table, params)
+        else:
+            work = asyncio.to_thread(lambda: self._scored(self.model, *read(body)))
         try:
             return await asyncio.wait_for(work, self.limits.answer_seconds)
         except TimeoutError:
@@ -136,7 +138,7 @@ class Application:
         raise AssertionError("answered before the routes are asked")
 
 
-SHORT = 65_536  # bytes
+SHORT = 65_536  # bytes that are read in no time
 
 
 def _refused_type(content_type: str) -> Response | None:
