@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -127,11 +128,11 @@ def test_a_csv_is_read_as_text(ours):
         assert SECRET not in refused.text
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A server of two processes with a token: its process and its address."""
-    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
-    command = server_command(Path(sys.executable), MODEL, port, workers=2)
+@contextmanager
+def serving(folder, workers):
+    """A server with a token: its process and its address."""
+    port, log = free_port(), folder / "log.txt"
+    command = server_command(Path(sys.executable), MODEL, port, workers)
     environment = {"PATH": os.environ["PATH"], "FINFLOWS_SERVE_TOKEN": TOKEN}
     with running(command, log, env=environment) as process:
         address = f"http://127.0.0.1:{port}"
@@ -140,9 +141,15 @@ def guarded(tmp_path_factory):
     assert log.read_text() == ""
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server"), workers=2) as (_, address):
+        yield address
+
+
 @pytest.mark.services
 def test_without_the_token_there_are_no_answers(guarded):
-    _, address = guarded
+    address = guarded
     for sent in ({}, {"Authorization": TOKEN}, {"Authorization": "Bearer another-token-of-16"}):
         refused = requests.post(f"{address}/invocations", "{}", headers=sent, timeout=60)
         assert refused.status_code == 401
@@ -152,7 +159,7 @@ def test_without_the_token_there_are_no_answers(guarded):
 
 @pytest.mark.services
 def test_the_metrics_are_those_of_all_processes(guarded):
-    _, address = guarded
+    address = guarded
     headers = {"Authorization": f"Bearer {TOKEN}"}
     sent = {"dataframe_records": [ROWS[0], broken(ROWS[1])]}
     for _ in range(20):  # each over a connection of its own
@@ -166,23 +173,23 @@ def test_the_metrics_are_those_of_all_processes(guarded):
 
 
 @pytest.mark.services
-def test_a_server_that_is_asked_to_end_answers_first(guarded):
-    process, address = guarded
+def test_a_server_that_is_asked_to_end_answers_first(tmp_path):
     body = json.dumps({"dataframe_records": ROWS[:1]}).encode()
     head = [
         "POST /invocations HTTP/1.1", "Host: 127.0.0.1", "Expect: 100-continue",
         f"Authorization: Bearer {TOKEN}", "Content-Type: application/json",
         f"Content-Length: {len(body)}", "", "",
     ]  # fmt: skip
-    port = int(address.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall("\r\n".join(head).encode())
-        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")  # it waits for the body
-        process.terminate()
-        wait_for(lambda: not there_is_an_answer(f"{address}/ping"), "the end of its listening")
-        connection.sendall(body)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
-    process.wait(timeout=60)
+    with serving(tmp_path, workers=1) as (process, address):
+        port = int(address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall("\r\n".join(head).encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+            process.terminate()
+            wait_for(lambda: not there_is_an_answer(f"{address}/ping"), "the end of its listening")
+            connection.sendall(body)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        process.wait(timeout=60)
 
 
 @pytest.mark.services
