@@ -154,8 +154,8 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
 
     losses = go_on().metrics
     others = {
-        r"network.linear_skip=False, and now it is True": {
-            "network": SMALL.model_copy(update={"linear_skip": True})
+        "network.linear_skip=True, and now it is False": {
+            "network": SMALL.model_copy(update={"linear_skip": False})
         },
         "another release, declaration or table": {
             "train": replace(train, features=np.log1p(np.abs(train.features)))
