@@ -115,16 +115,18 @@ def test_linear_models_and_other_optimizers_are_trained_as_declared(network, set
 
 def test_where_it_is_not_declared_it_falls_to_none_as_rows_grow_without_a_jump():
     enough = ENOUGH_ROWS_PER_FEATURE * 10
-    strengths = [usual_standard_errors(rows, 10) for rows in range(10, 2 * enough, 10)]
+    strengths = [usual_standard_errors("binary", rows, 10) for rows in range(10, 2 * enough, 10)]
     assert np.diff(strengths).max() <= 0
     assert np.diff(np.square(strengths)).min() > -0.01
     assert strengths[0] == pytest.approx(1.5, abs=0.01)
-    assert usual_standard_errors(enough, 10) == 0
+    assert usual_standard_errors("multiclass", enough, 10) == 0
+    assert usual_standard_errors("regression", 10, 10) == 0
 
 
 def test_an_undeclared_lasso_is_the_usual_one_and_enough_rows_have_none():
     rows, enough = 100 * len(COLUMNS), ENOUGH_ROWS_PER_FEATURE * len(COLUMNS)
-    usual = LASSO.model_copy(update={"group_lasso": usual_standard_errors(rows, len(COLUMNS))})
+    strength = usual_standard_errors("binary", rows, len(COLUMNS))
+    usual = LASSO.model_copy(update={"group_lasso": strength})
     for name, shrunk in _group_lasso(declared(usual), COLUMNS, rows).items():
         np.testing.assert_array_equal(_group_lasso(declared(LASSO), COLUMNS, rows)[name], shrunk)
     assert not _group_lasso(declared(LASSO), COLUMNS, enough)

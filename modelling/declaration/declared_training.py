@@ -43,7 +43,7 @@ class Network(Declaration):
     a column without any effect seems to bring (0: none), falls to none by the last epoch, and is
     for ``adam`` and ``adamw``. Where it is not declared, it falls as there are more training rows
     per feature: 1.5 where there are few, 1.1 at 300, none from 600 on. On many rows there is little
-    noise to leave out.
+    noise to leave out. A regression has none.
     """
 
     hidden_units: tuple[PositiveInt, ...] = (64, 32)

@@ -20,6 +20,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modelling.schema import Problem
+
 # Where a batch is most of the rows, Adam's steps of all weights are almost equally long, and one
 # that shrinks by as much as it grows would never come to anything.
 MOST_OF_A_STEP = 0.75
@@ -28,13 +30,17 @@ ENOUGH_ROWS_PER_FEATURE = 600  # from which it need not bring anything
 FIRST_KERNEL = 0  # among the trainable variables: that of the first layer comes first
 
 
-def usual_standard_errors(rows: int, features: int) -> float:
-    """What ``network.group_lasso`` is where it is not declared: it falls to none as rows grow.
+def usual_standard_errors(problem: Problem, rows: int, features: int) -> float:
+    """What ``network.group_lasso`` is where it is not declared: it falls to none as rows grow, and
+    a regression has none. What a number leaves unexplained may shrink to a tenth while it is
+    learnt: what one column then adds is less than noise at the beginning, when columns are chosen.
 
     Its square is the evidence, in units of twice the log-likelihood, that keeps a group. Evidence
     for what is true grows in proportion to the rows, and is shared by all features: where a usual
     feature brings all of it by itself, there is nothing left to ask for.
     """
+    if problem == "regression":
+        return 0.0
     missing = max(1 - rows / (ENOUGH_ROWS_PER_FEATURE * features), 0.0)
     return float(MOST_STANDARD_ERRORS * np.sqrt(missing))
 

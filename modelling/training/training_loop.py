@@ -172,7 +172,7 @@ def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> di
         return {}
     standard_errors = use_case.network.group_lasso
     if standard_errors is None:
-        standard_errors = usual_standard_errors(rows, len(columns))
+        standard_errors = usual_standard_errors(use_case.problem, rows, len(columns))
     if not standard_errors:
         return {}
     batch_size = use_case.training.batch_size
