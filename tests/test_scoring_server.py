@@ -128,6 +128,30 @@ def test_a_csv_is_read_as_text(ours):
         assert SECRET not in refused.text
 
 
+def test_rows_of_a_request_that_breaks_off_are_not_answered():
+    """The first lines of a CSV are a whole table."""
+    parts = [
+        {"type": "http.request", "body": TABLE.to_csv(index=False).encode(), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    scope = {"type": "http", "method": "POST", "path": "/invocations"}
+    scope["headers"] = [(b"content-type", b"text/csv")]
+    sent = []
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    application = Application(ServedModel(MODEL), Limits())
+    asyncio.run(application(scope, receive, send))
+    assert sent[0]["status"] == 400
+    metrics = ask(application, "GET", "/metrics").text
+    assert 'finflows_requests_total{status="400"} 1.0' in metrics
+    assert "finflows_rows_total{" not in metrics
+
+
 @contextmanager
 def serving(folder, workers):
     """A server with a token: its process and its address."""

@@ -183,6 +183,12 @@ def test_reasons_are_given_where_they_are_asked_for(post, served):
     (alone,) = post({"inputs": records(3)[:1], "params": {"reasons": 2}}).json()["predictions"]
     assert alone == answers[0]
     assert "reason_1" not in post({"inputs": records(1)}).json()["predictions"][0]
+    usual = dict.fromkeys(records(1)[0]) | {"age": 40, "region": "1"}
+    for rows in ([usual], [usual] * 2):  # a missing balance is as in the reference: no reason
+        text = post({"dataframe_records": rows, "params": {"reasons": 6}}).text
+        answers = json.loads(text, parse_constant=pytest.fail)["predictions"]
+        assert [one["reason_6"] for one in answers] == [None] * len(rows)
+        assert [one["reason_6_effect"] for one in answers] == [None] * len(rows)
     for params in ({"reasons": "all"}, {"reasons": -1}, {"reason": 4}, {"reasons": 1.5}, [4], "4"):
         refused = post({"inputs": records(1), "params": params})
         assert refused.status_code == 400

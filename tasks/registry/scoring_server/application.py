@@ -53,9 +53,7 @@ class Application:
             "/version": _version,
             "/metrics": self._metrics,
         }
-        routes = [Route(path, page) for path, page in paths.items()]
-        routes.append(Route("/invocations", self._unused, methods=["POST"]))  # 405 for all others
-        self.pages = Starlette(routes=routes)
+        self.pages = Starlette(routes=[Route(path, page) for path, page in paths.items()])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -63,8 +61,11 @@ class Application:
             refusal = _error(401, "UNAUTHENTICATED", "send the header Authorization: Bearer TOKEN")
             refusal.headers["WWW-Authenticate"] = "Bearer"
             await refusal(scope, receive, send)
-        elif scope["path"] != "/invocations" or scope["method"] != "POST":
+        elif scope["path"] != "/invocations":
             await self.pages(scope, receive, send)
+        elif scope["method"] != "POST":
+            post_only = PlainTextResponse("Method Not Allowed", 405, {"Allow": "POST"})
+            await post_only(scope, receive, send)
         else:
             start = time.perf_counter()
             response = await self._invocations(headers, receive)
@@ -92,11 +93,14 @@ class Application:
 
     async def _body(self, receive: Receive) -> bytes:
         """The body. One that is too large is read to its end, but not kept: a client that is still
-        sending does not receive the response."""
+        sending does not receive the response. Raises RequestRefused for that, and for a part of a
+        body, whose rows nobody waits for."""
         parts: list[bytes] = []
         size, more = 0, True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestRefused(400, "the connection was closed before the end of the request")
             part = message.get("body", b"")
             more, size = message.get("more_body", False), size + len(part)
             if size > self.limits.megabytes << 20:
@@ -128,14 +132,12 @@ class Application:
         table.refuse_size(self.limits.rows)
         answers = model.answers(table.raw_rows(), reasons_in(params, model.gives_reasons))
         self.metrics.count(model.version, answers)
-        return Response(json.dumps({"predictions": answers}), media_type=JSON_TYPE)
+        body = json.dumps({"predictions": answers}, allow_nan=False)
+        return Response(body, media_type=JSON_TYPE)
 
     async def _metrics(self, _: Request) -> Response:
         content, media_type = self.metrics.page()
         return Response(content, headers={"Content-Type": media_type})
-
-    async def _unused(self, _: Request) -> Response:
-        raise AssertionError("answered before the routes are asked")
 
 
 SHORT = 65_536  # bytes that are read in no time

@@ -19,14 +19,20 @@ class ServedModel:
         self.gives_reasons = signature is not None and signature.params is not None
 
     def answers(self, rows: Rows, reasons: int) -> list[dict[str, Any]]:
-        """The answers by name for each row. Raises RequestRefused where none can be answered."""
+        """The answers by name for each row; None where there are fewer reasons than asked for: JSON
+        has no NaN. Raises RequestRefused where no row can be answered."""
         model = self.registered.model
         asked = (reasons,) if reasons else ()  # a model of an earlier release gives none
         try:
             if isinstance(rows, dict):
-                return [model.answer_row(rows, *asked)]
-            answered: list[dict[str, Any]] = model.answer(rows, *asked).to_dict(orient="records")
-            return answered
+                answers = [model.answer_row(rows, *asked)]
+            else:
+                answers = model.answer(rows, *asked).to_dict(orient="records")
         except self.registered.refusal as error:
             message = f"input contract: {error}"
             raise RequestRefused(400, message, "INVALID_PARAMETER_VALUE") from None
+        return [*map(_without_nan, answers)] if asked else answers
+
+
+def _without_nan(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in answer.items()}
