@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
+
+from modelling.scorer.scoring import open_network
 
 # Affine in their one input that depends on the features.
 AFFINE = {"MatMul", "Gemm", "Add", "Sub", "Mul"}
@@ -56,19 +57,13 @@ def _where_to_sum(model: ModelProto) -> tuple[str, tuple[int, ...]]:
     probed.graph.output.extend(
         onnx.ValueInfoProto(name=name) for name in candidates if name in made
     )
-    session = onnxruntime.InferenceSession(probed.SerializeToString(), _quiet())
+    session = open_network(probed.SerializeToString())
     width = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     features = np.zeros((PROBED_ROWS, width), dtype=np.float32)
     outputs = [one.name for one in session.get_outputs()]
     found = dict(zip(outputs, session.run(None, {"features": features}), strict=True))
     shapes = {name: found.get(name, features).shape for name in candidates}
     return next((n, s[1:]) for n, s in reversed(shapes.items()) if s[0] == PROBED_ROWS)
-
-
-def _quiet() -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 3, 1
-    return options
 
 
 def _affine(graph: GraphProto) -> Iterator[str]:

@@ -7,6 +7,7 @@ implementation of preprocessing, for training and scoring.
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -443,14 +444,16 @@ def expected_cost_share(
     return accepted / np.maximum(accepted + refused, 1e-300)
 
 
-def open_network(path: Path) -> Any:
-    """An ONNX Runtime session over the network at ``path``."""
+def open_network(network: Path | bytes) -> Any:
+    """An ONNX Runtime session over the network in this file, or with this content."""
+    # It reads this when it is imported, and would else report its use to its authors.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # more threads make so small a network slower
-    return onnxruntime.InferenceSession(str(path), options)
+    return onnxruntime.InferenceSession(network, options)
 
 
 class Scorer:

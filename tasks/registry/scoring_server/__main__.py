@@ -27,9 +27,12 @@ def main() -> None:
     except ValueError as error:
         parser.exit(2, f"finflows: {error}\n")
     os.environ[MODEL_FOLDER] = asked.model_folder
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # models of earlier releases do not say so
+    if asked.workers == 1:  # uvicorn lets the signal end this process, which could remove no folder
+        _run(str(asked.host), asked.port, 1)
+        return
     with TemporaryDirectory(prefix="finflows-metrics-") as counts:
-        if asked.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         _run(str(asked.host), asked.port, asked.workers)
 
 
