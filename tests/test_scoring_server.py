@@ -154,10 +154,10 @@ def test_rows_of_a_request_that_breaks_off_are_not_answered():
 
 @contextmanager
 def serving(folder, workers):
-    """A server with a token: its process and its address."""
+    """A server with a token, and ``folder`` for temporary files: its process and its address."""
     port, log = free_port(), folder / "log.txt"
     command = server_command(Path(sys.executable), MODEL, port, workers)
-    environment = {"PATH": os.environ["PATH"], "FINFLOWS_SERVE_TOKEN": TOKEN}
+    environment = {"PATH": os.environ["PATH"], "FINFLOWS_SERVE_TOKEN": TOKEN, "TMPDIR": str(folder)}
     with running(command, log, env=environment) as process:
         address = f"http://127.0.0.1:{port}"
         wait_for(lambda: there_is_an_answer(f"{address}/ping") or process.poll(), "the server")
@@ -214,6 +214,14 @@ def test_a_server_that_is_asked_to_end_answers_first(tmp_path):
             connection.sendall(body)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         process.wait(timeout=60)
+    assert [file.name for file in tmp_path.iterdir()] == ["log.txt"]
+
+
+@pytest.mark.services
+def test_no_process_answers_on_after_the_server_was_killed(tmp_path):
+    with serving(tmp_path, workers=2) as (process, address):
+        process.kill()
+        wait_for(lambda: not there_is_an_answer(f"{address}/ping"), "the end of its processes")
 
 
 @pytest.mark.services

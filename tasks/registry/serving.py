@@ -33,6 +33,7 @@ log = logging.getLogger("finflows")
 SERVER = Path(__file__).with_name("scoring_server")
 SERVER_REQUIREMENTS = ("prometheus-client",)  # beside what every model needs
 READY = "ready"
+NOT_PASSED_ON = ("PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR")  # other code, other programs' counts
 # The folder with the server's package is the last place where Python looks: nothing else that is in
 # it is taken for an installed package.
 START = (
@@ -62,7 +63,7 @@ class PreparedServer:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 raise UsageError(f"port {port} is taken: choose another with --port") from None
-        settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        settings = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
         os.execve(self.python, self.command(port, workers), settings)
 
 

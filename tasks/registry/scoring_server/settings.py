@@ -2,7 +2,10 @@
 
 import os
 import re
+import signal
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 
 from .application import Application, Limits
 from .served_model import ServedModel
@@ -11,8 +14,16 @@ MODEL_FOLDER, TOKEN = "FINFLOWS_SERVE_MODEL", "FINFLOWS_SERVE_TOKEN"
 
 
 def application() -> Application:
-    """The application of one process of the server."""
+    """The application of one process of the server. One of several ends when their parent does,
+    even where that was killed."""
+    Thread(target=_end_with_parent, daemon=True).start()
     return Application(ServedModel(Path(os.environ[MODEL_FOLDER])), limits(), token())
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def limits() -> Limits:
