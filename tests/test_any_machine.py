@@ -168,15 +168,23 @@ def test_a_prefect_server_is_looked_for_where_prefect_would_look(tmp_path, monke
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     assert not may_have_prefect_server()
-    named = {
-        "profiles.toml": '[profiles.bank]\nPREFECT_API_URL = "http://prefect.bank.example/api"\n',
-        "prefect.toml": '[api]\nurl = "http://prefect.bank.example/api"\n',
-        "pyproject.toml": '[tool.prefect.api]\nurl = "http://prefect.bank.example/api"\n',
-        ".env": "PREFECT_API_URL=http://prefect.bank.example/api\n",
-    }
-    for name, text in named.items():
+    url = "http://prefect.bank.example/api"
+    named = [
+        ("profiles.toml", f'[profiles.bank]\nPREFECT_API_URL = "{url}"\n'),
+        ("prefect.toml", f'[api]\nurl = "{url}"\n'),
+        ("prefect.toml", f'api = {{url = "{url}"}}\n'),
+        ("pyproject.toml", f'[tool.prefect.api]\nurl = "{url}"\n'),
+        ("pyproject.toml", f'[tool]\nprefect.api.url = "{url}"\n'),
+        (".env", f"PREFECT_API_URL={url}\n"),
+    ]
+    for name, text in named:
         (tmp_path / name).write_text(text)
-        assert may_have_prefect_server(), name
+        assert may_have_prefect_server(), text
+        monkeypatch.setenv("PREFECT_API_URL", "")
+        assert not may_have_prefect_server(), "an empty address counts, and means none"
+        monkeypatch.delenv("PREFECT_API_URL")
         (tmp_path / name).unlink()
-    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.bank.example/api")
-    assert may_have_prefect_server()
+    for spelling in ("PREFECT_API_URL", "prefect_api_url"):
+        with monkeypatch.context() as environment:
+            environment.setenv(spelling, url)
+            assert may_have_prefect_server()

@@ -1,12 +1,13 @@
 """Start what a training needs in parallel: other processes start while this one imports."""
 
 import os
-import re
 import sys
+import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -15,6 +16,7 @@ from modelling.refusals import UsageError
 from tasks.progress import elapsed_line
 from tasks.tracking.store import connect
 from tasks.workers.quick_imports import quick_imports
+from tasks.workers.server_authentication import API_URL
 from tasks.workers.temporary_server import TemporaryServer
 
 
@@ -45,20 +47,27 @@ def warm_up(flow: str = "flows.train") -> None:
 
 def may_have_prefect_server() -> bool:
     """Whether a Prefect server may be configured, as far as can be told without Prefect: importing
-    it takes as long as scoring a million rows."""
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    it takes as long as scoring a million rows. An empty address means none, whatever files say."""
+    named = [value for name, value in os.environ.items() if name.upper() == API_URL]
+    if named:
+        return any(named)
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect"))
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
-    files = [profiles, *map(Path, ("prefect.toml", "pyproject.toml", ".env"))]
-    readable = [file for file in files if file.is_file() and os.access(file, os.R_OK)]
-    named = os.environ.get("PREFECT_API_URL")
-    return bool(named) or any(
-        _NAMES_A_SERVER.search(file.read_text(errors="replace")) for file in readable
-    )
+    if any(API_URL in _text(file).upper() for file in (profiles.expanduser(), Path(".env"))):
+        return True
+    shared = _settings(Path("pyproject.toml")).get("tool", {})
+    return "api" in _settings(Path("prefect.toml")) or "api" in shared.get("prefect", {})
 
 
-_NAMES_A_SERVER = re.compile(
-    r"PREFECT_API_URL|^\[(tool\.prefect\.)?api\]|^api\.url", re.MULTILINE | re.IGNORECASE
-)
+def _settings(file: Path) -> dict[str, Any]:
+    with suppress(tomllib.TOMLDecodeError):  # nor does Prefect read it then
+        return tomllib.loads(_text(file))
+    return {}
+
+
+def _text(file: Path) -> str:
+    readable = file.is_file() and os.access(file, os.R_OK)
+    return file.read_text(errors="replace") if readable else ""
 
 
 def start_flow(flow: str, as_json: bool) -> None:
