@@ -46,7 +46,7 @@ def score(
     table = declare_source(input_, written)  # fails before the imports
     arguments.refuse_output(Path(output), "OUTPUT")
     refuse_unreadable(table)
-    terminal.prepare(verbose, as_json)
+    terminal.prepare_without_prefect(verbose, as_json)
     interruption.set_last_line("no answers were written")
     result = _scoring()(use_case, input_, output, version, written, reasons)
     if as_json:
@@ -57,6 +57,7 @@ def _scoring() -> Callable[..., Any]:
     """The flow where a Prefect server may be told of it; else what the flow does, which for a small
     file needs a third of the time."""
     if may_have_prefect_server():
+        terminal.refuse_unwritable_home()
         warm_up("flows.score")
         from flows.score import score as score_flow
 

@@ -87,22 +87,31 @@ def show_stages(to_stderr: bool) -> None:
     log.propagate = False
 
 
+def prefect_home() -> Path:
+    """The folder of Prefect, without an import of it."""
+    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+
+
 def refuse_unwritable_home() -> None:
     """Raises UsageError where Prefect can't write to its folder."""
-    named = os.environ.get("PREFECT_HOME")
-    home = Path(named).expanduser() if named else Path.home() / ".prefect"
+    home = prefect_home()
     with suppress(OSError):  # its owner's only: settings of runs are stored there, too
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_writable(home):
-        setting = "PREFECT_HOME" if named else "HOME"
+        setting = "PREFECT_HOME" if os.environ.get("PREFECT_HOME") else "HOME"
         raise UsageError(f"{home} can't be written ({setting}): set PREFECT_HOME to another folder")
 
 
 def prepare(verbose: bool, as_json: bool) -> None:
     """Prepare a command that runs a flow: settings, logs, and a check of the folders and the store.
     Raises UsageError where they can't be used."""
-    configure_environment(verbose)
+    prepare_without_prefect(verbose, as_json)
     refuse_unwritable_home()
+
+
+def prepare_without_prefect(verbose: bool, as_json: bool) -> None:
+    """``prepare`` for a command that may do without Prefect, and then leaves its folder alone."""
+    configure_environment(verbose)
     refuse_unusable_store()
     if not verbose:
         hide_native_stderr()  # before anything keeps a reference to the old stream

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from flows.command_line.stages import end_stage
+from flows.command_line.terminal import prefect_home
 from modelling.refusals import UsageError
 from tasks.progress import elapsed_line
 from tasks.tracking.store import connect
@@ -51,9 +52,8 @@ def may_have_prefect_server() -> bool:
     named = [value for name, value in os.environ.items() if name.upper() == API_URL]
     if named:
         return any(named)
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect"))
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
-    if any(API_URL in _text(file).upper() for file in (profiles.expanduser(), Path(".env"))):
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", prefect_home() / "profiles.toml"))
+    if any(API_URL in _text(file).upper() for file in (profiles, Path(".env"))):
         return True
     shared = _settings(Path("pyproject.toml")).get("tool", {})
     return "api" in _settings(Path("prefect.toml")) or "api" in shared.get("prefect", {})
