@@ -101,14 +101,16 @@ def _answered(
     batches: Iterable[pa.RecordBatch], inputs: Sequence[str], asked: ModelInterface
 ) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame]]:
     """Each batch with its answers, in order. While one is written, the cores of this machine are at
-    work on the next ones; a batch that waits is read, so there are never more than a few."""
+    work on the next ones; a batch that waits is read, so there are never more than a few. Whoever
+    stops, by an error or a signal, waits for none of them."""
     threads = min(usable_cores(), MAXIMUM_THREADS)
     waiting: deque[tuple[pa.RecordBatch, Future[pd.DataFrame]]] = deque()
 
     def answer(batch: pa.RecordBatch) -> pd.DataFrame:
         return asked.answer(_frame(batch, inputs, asked))
 
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         for batch in batches:
             waiting.append((batch, pool.submit(answer, batch)))
             if len(waiting) > threads:
@@ -116,6 +118,8 @@ def _answered(
                 yield first, answered.result()
         for last, answered in waiting:
             yield last, answered.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def quarantine_of(output: Path) -> Path:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from threading import Event
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import psutil
 import pyarrow.parquet
 import pytest
 from conftest import REPOSITORY, last_json
+from servers import PATIENCE
 from small_models import loan_table, register_and_judge, small_model
 
 from modelling.declaration import Source
@@ -287,6 +289,27 @@ def test_memory_does_not_grow_with_the_file(millions, tmp_path):
     print(f"peak memory: {peaks[0]:.0f} and {peaks[1]:.0f} MB for {millions} million rows")
     assert peaks[1] < 1.5 * peaks[0]
     assert peaks[1] * 2**20 < psutil.virtual_memory().total
+
+
+def test_nobody_waits_for_other_batches_when_one_fails(loans, tmp_path):
+    many = pd.concat([loans] * 100)
+    many.iloc[0, many.columns.get_loc("age")] = 111
+    ended, waited = Event(), []
+
+    def answer(frame):
+        if frame["age"].iloc[0] != 111:
+            waited.append(ended.wait(PATIENCE))
+        raise DataRefused("the first batch")
+
+    asked, output = ModelInterface(answer, KINDS, OUTPUTS), tmp_path / "out.csv"
+    source = Source(uri=str(write(many, tmp_path / "in.parquet")))
+    try:
+        with pytest.raises(DataRefused, match="the first batch"):
+            score_file(asked, source, output)
+        assert not waited
+    finally:
+        ended.set()
+    assert not output.exists()
 
 
 @pytest.mark.services
