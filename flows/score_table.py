@@ -67,13 +67,12 @@ def score_table(
                 "peak_memory_mb": peak_memory_mb(),
             }
         )
-    log.info("%-11s %s rows by version %s", "scored", f"{scored.rows:,}", model.version)
+    log.info("%-11s %s by version %s", "scored", _rows(scored.rows), model.version)
     for name, rows in scored.unknown.items():
-        message = f"{name}: {rows:,} rows have a label that the model does not know"
-        log.info("%-11s %s", "unknown", message)
+        log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, _rows(rows))
     if scored.quarantined:
-        message = f"{scored.quarantined:,} rows in {quarantine_of(output).name}"
-        log.info("%-11s %s, with the rules that they break", "quarantine", message)
+        message = f"{_rows(scored.quarantined)} in {quarantine_of(output).name}"
+        log.info("%-11s %s, with the rules broken", "quarantine", message)
     return ScoringResult(
         use_case=use_case_name,
         model_version=model.version,
@@ -82,6 +81,10 @@ def score_table(
         quarantine=str(quarantine_of(output)) if scored.quarantined else None,
         peak_memory_mb=peak_memory_mb(),
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _text_format(trained: TextFormat, table: Source) -> TextFormat:
