@@ -21,6 +21,7 @@ from small_models import loan_table
 from tasks.registry.scoring_server import settings
 from tasks.registry.scoring_server.application import Application, Limits
 from tasks.registry.scoring_server.served_model import ServedModel
+from tasks.registry.scoring_server.tables import read_json
 from tasks.registry.serving import server_command
 
 MODEL = Path(__file__).parent / "data" / "registered_model"
@@ -126,6 +127,25 @@ def test_a_csv_is_read_as_text(ours):
         assert refused.status_code == 400
         assert refused.json()["message"].startswith("the rows can't be read: Failed to parse")
         assert SECRET not in refused.text
+
+
+LARGE_CODE = 2**53 + 1  # no float holds it
+
+
+@pytest.mark.parametrize("others", [[], [None], ["7"]], ids=["alone", "one missing", "text"])
+def test_a_cell_is_the_same_alone_and_among_others(others):
+    body = json.dumps({"inputs": {"region": [LARGE_CODE, *others]}}).encode()
+    rows = read_json(body)[0].raw_rows()
+    found = rows["region"] if isinstance(rows, dict) else rows["region"].tolist()[0]
+    assert (found, type(found)) == (LARGE_CODE, int)
+
+
+@pytest.mark.parametrize(
+    "number", ["1e309", "9" * 309, "9" * 299 + "e99", "0." + "9" * 299 + "e309"]
+)
+def test_a_number_that_is_too_large_is_not_read_as_infinite(number):
+    (row,) = read_json(f'{{"inputs": [{{"income": {number}}}]}}'.encode())[0].rows
+    assert row["income"] == number
 
 
 def test_rows_of_a_request_that_breaks_off_are_not_answered():

@@ -30,8 +30,9 @@ NOT_SPLIT = (
 NOT_CSV = "Failed to parse input as CSV: UTF-8, with commas, and as many cells in each row"
 MAXIMUM_CELLS = 10_000_000  # in rows with different columns, each row counts with all columns
 MAXIMUM_LEVELS = 4  # nested lists and objects: dataframe_split has that many
-# Matches numbers too large for a float, and integers that Python refuses to read.
-HUGE_NUMBER = re.compile(rb"[0-9]{300}|[eE]\+?[0-9]{3}")
+# Matches numbers too large for a float (up to e99 they have some 210 digits), and integers that
+# Python refuses to read.
+HUGE_NUMBER = re.compile(rb"[0-9]{200}|[eE]\+?[0-9]{3}")
 
 Rows = dict[str, Any] | pd.DataFrame  # one row, which needs no pandas; or none, or several
 
@@ -62,9 +63,10 @@ class Table:
             raise RequestRefused(413, f"more than {MAXIMUM_CELLS:,} cells at once: send fewer rows")
 
     def raw_rows(self) -> Rows:
-        """The rows as a model takes them."""
+        """The rows as a model takes them. Cells stay as they are: pandas would make floats of whole
+        numbers beside a missing one, and of a code of 17 digits another code."""
         if len(self.rows) != 1:
-            return pd.DataFrame(self.rows, columns=self.columns)
+            return pd.DataFrame(self.rows, columns=self.columns, dtype=object)
         (row,) = self.rows
         return row if self.columns is None else dict(zip(self.columns, row, strict=True))
 
