@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import yaml
 from conftest import last_json
 from small_models import loan_table, register_and_judge
 
@@ -76,9 +77,15 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
         with pytest.raises(UsageError, match=wanted):
             promote_manually(two_versions, "1", "anyway")
 
+    client.delete_model_version_tag(two_versions, "1", HASHES_TAG)  # as in older models
+    description = files_of(client, two_versions, "1") / "MLmodel"
+    whole = yaml.safe_load(description.read_text())
+    without = {name: part for name, part in whole.items() if name != "saved_input_example_info"}
+    description.write_text(yaml.safe_dump(without))
+    with pytest.raises(UsageError, match="version 1 of fragile has no input example to try it"):
+        promote_manually(two_versions, "1", "anyway")
     (network,) = files_of(client, two_versions, "1").rglob("network.onnx")
     network.write_bytes(network.read_bytes()[:100])
-    client.delete_model_version_tag(two_versions, "1", HASHES_TAG)  # as in older models
     refused_everywhere("can't be read at")
     shutil.rmtree(files_of(client, two_versions, "1"))
     refused_everywhere("has no files any more at")

@@ -103,7 +103,12 @@ def refuse_unloadable(name: str, version: str) -> None:
     """Raises UsageError unless the version loads and scores its own example."""
     model = load_version(name, version)
     with refuse_unreadable_files(name, version):
-        model.predict(model.input_example)
+        if (example := model.input_example) is None:
+            raise UsageError(
+                f"version {version} of {name} has no input example to try it with: train again "
+                f"({command('train', name)}), which logs one, or promote another version"
+            )
+        model.predict(example)
 
 
 def history(client: MlflowClient, name: str) -> list[ChampionChange]:
