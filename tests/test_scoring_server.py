@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import requests
+from conftest import REPOSITORY
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import init
 from servers import answers as there_is_an_answer
@@ -127,6 +129,22 @@ def test_a_csv_is_read_as_text(ours):
         assert refused.status_code == 400
         assert refused.json()["message"].startswith("the rows can't be read: Failed to parse")
         assert SECRET not in refused.text
+
+
+@pytest.mark.parametrize("written", [{"decimal": ","}, {"thousands": "."}])
+def test_a_csv_is_refused_where_its_numbers_could_be_read_in_two_ways(tmp_path, written):
+    """In a file of such a model 1.234 is no number, or 1234."""
+    folder = shutil.copytree(MODEL, tmp_path / "model")
+    scorer = folder / "artifacts" / "scorer"
+    for code in ("contract.py", "scoring.py"):
+        shutil.copy(REPOSITORY / "modelling" / "scorer" / code, scorer)
+    state = json.loads((scorer / "scorer.json").read_text())
+    state["contract"]["written"] = written
+    (scorer / "scorer.json").write_text(json.dumps(state))
+    application = Application(ServedModel(folder), Limits())
+    refused = post(application, TABLE.to_csv(index=False), "text/csv")
+    assert (refused.status_code, "send JSON" in refused.text) == (415, True)
+    assert post(application, {"dataframe_records": ROWS}).status_code == 200
 
 
 LARGE_CODE = 2**53 + 1  # no float holds it

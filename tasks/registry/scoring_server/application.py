@@ -113,7 +113,7 @@ class Application:
 
     async def _answer(self, body: bytes, content_type: str) -> Response:
         """In this thread where it is one row, without reasons."""
-        if (refusal := _refused_type(content_type)) is not None:
+        if (refusal := _refused_type(content_type, self.model.takes_csv)) is not None:
             return refusal
         read = READERS[content_type.partition(";")[0].strip()]
         if len(body) < SHORT:
@@ -143,14 +143,17 @@ class Application:
 SHORT = 65_536  # bytes that are read in no time
 
 
-def _refused_type(content_type: str) -> Response | None:
-    """The response to content that is neither JSON nor CSV in UTF-8."""
+def _refused_type(content_type: str, takes_csv: bool) -> Response | None:
+    """The response to content that is neither JSON nor, where the model ``takes_csv``, CSV in
+    UTF-8."""
     named, *parameters = (part.strip() for part in content_type.split(";"))
     values = dict(parameter.partition("=")[::2] for parameter in parameters)
     if values.get("charset", "utf-8").lower() != "utf-8":
         return PlainTextResponse("The scoring server only supports UTF-8", 415)
     if values.keys() - {"charset"}:
         return PlainTextResponse("Unrecognized content type parameters: send charset only", 415)
+    if named == "text/csv" and not takes_csv:
+        return PlainTextResponse("The files of this model have no decimal point: send JSON", 415)
     if named in READERS:
         return None
     types = ", ".join(READERS)

@@ -17,6 +17,9 @@ class ServedModel:
         self.registered: Any = loaded.unwrap_python_model()  # type: ignore[no-untyped-call]
         self.version = str(self.registered.model.version)
         self.gives_reasons = signature is not None and signature.params is not None
+        written = getattr(self.registered.model, "written", {})  # not in older models
+        # As text, 1.234 may be a thousand times as much in the files of this model.
+        self.takes_csv = written.get("decimal", ".") == "." and not written.get("thousands")
 
     def answers(self, rows: Rows, reasons: int) -> list[dict[str, Any]]:
         """The answers by name for each row; None where there are fewer reasons than asked for: JSON
