@@ -166,28 +166,54 @@ def test_a_number_that_is_too_large_is_not_read_as_infinite(number):
     assert row["income"] == number
 
 
-def test_rows_of_a_request_that_breaks_off_are_not_answered():
-    """The first lines of a CSV are a whole table."""
-    parts = [
-        {"type": "http.request", "body": TABLE.to_csv(index=False).encode(), "more_body": True},
-        {"type": "http.disconnect"},
-    ]
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS])
+def test_a_model_of_an_earlier_release_says_that_it_gives_no_reasons(ours, rows):
+    refused = post(ours, {"dataframe_records": rows, "params": {"reasons": 2}})
+    assert refused.status_code == 400
+    assert "registered before models gave reasons" in refused.json()["message"]
+
+
+def statuses(application, receive):
+    """What a request for the scores of a CSV gets, whose body ``receive`` sends."""
     scope = {"type": "http", "method": "POST", "path": "/invocations"}
     scope["headers"] = [(b"content-type", b"text/csv")]
     sent = []
 
-    async def receive():
-        return parts.pop(0)
-
     async def send(message):
         sent.append(message)
 
-    application = Application(ServedModel(MODEL), Limits())
     asyncio.run(application(scope, receive, send))
-    assert sent[0]["status"] == 400
+    return [message["status"] for message in sent if "status" in message]
+
+
+CSV = TABLE.to_csv(index=False).encode()
+
+
+def test_rows_of_a_request_that_breaks_off_are_not_answered():
+    """The first lines of a CSV are a whole table."""
+    parts = [{"type": "http.request", "body": CSV, "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return parts.pop(0)
+
+    application = Application(ServedModel(MODEL), Limits())
+    assert statuses(application, receive) == [400]
     metrics = ask(application, "GET", "/metrics").text
     assert 'finflows_requests_total{status="400"} 1.0' in metrics
     assert "finflows_rows_total{" not in metrics
+
+
+def test_neither_a_slow_client_nor_a_slow_answer_is_waited_for(ours):
+    async def nothing():
+        await asyncio.Event().wait()
+
+    async def whole():
+        return {"type": "http.request", "body": CSV}
+
+    impatient = Application(ours.model, Limits(read_seconds=0.01))
+    assert statuses(impatient, nothing) == [408]
+    impatient = Application(ours.model, Limits(answer_seconds=0))
+    assert statuses(impatient, whole) == [504]
 
 
 @contextmanager
