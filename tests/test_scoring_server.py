@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -282,9 +283,10 @@ def test_a_server_that_is_asked_to_end_answers_first(tmp_path):
 
 
 @pytest.mark.services
-def test_no_process_answers_on_after_the_server_was_killed(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "no terminal"])
+def test_no_process_answers_on_after_the_server_has_ended(tmp_path, number):
     with serving(tmp_path, workers=2) as (process, address):
-        process.kill()
+        process.send_signal(number)
         wait_for(lambda: not there_is_an_answer(f"{address}/ping"), "the end of its processes")
 
 

@@ -2,10 +2,14 @@
 
 import argparse
 import os
+import signal
+from contextlib import suppress
 from ipaddress import ip_address
+from socket import socket
 from tempfile import TemporaryDirectory
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from .settings import MODEL_FOLDER, TOKEN, limits, token
 
@@ -37,7 +41,7 @@ def main() -> None:
 
 
 def _run(host: str, port: int, workers: int) -> None:
-    uvicorn.run(
+    config = uvicorn.Config(
         f"{__package__}.settings:application",
         factory=True,
         host=host,
@@ -52,6 +56,24 @@ def _run(host: str, port: int, workers: int) -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_worker_healthcheck=60,  # a process may wait that long for a busy machine
     )
+    if workers > 1:
+        _Processes(config, [config.bind_socket()]).run()
+        return
+    with suppress(KeyboardInterrupt):  # when all is answered
+        uvicorn.Server(config).run()
+
+
+class _Processes(Multiprocess):
+    """Several processes that end with their terminal, unless nohup keeps them: uvicorn would start
+    them anew, and somebody who has closed a window would not know that they serve on."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket]):
+        self.kept = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        super().__init__(config, sockets)
+
+    def handle_hup(self) -> None:
+        if not self.kept:
+            self.handle_term()
 
 
 if __name__ == "__main__":
