@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from servers import PATIENCE, answers, free_port, running, store_client, wait_for
 from test_schedule import EVERY_MINUTE, plan
 
-from flows.command_line.terminal import exit_code
+from flows.command_line.terminal import exit_code, show_error
 from flows.deployments import prefect_server
 from modelling.refusals import UsageError
 from tasks.upkeep.health import check_prefect
@@ -217,6 +217,21 @@ def test_who_does_not_know_the_string_of_a_server_is_told_what_is_missing(box):
         with get_client(sync_client=True) as client, pytest.raises(HTTPStatusError) as refused:
             client.read_deployments()
     assert exit_code(refused.value) == 2
+
+
+def test_a_configured_server_that_does_not_answer_is_one_line_without_its_login(capsys):
+    url = f"http://anna:geheim@127.0.0.1:{free_port()}/api"
+    with (
+        temporary_settings({PREFECT_API_URL: url}),
+        get_client(sync_client=True) as client,
+        pytest.raises(RuntimeError) as away,
+    ):
+        client.raise_for_api_version_mismatch()  # as each flow does at its start
+    assert exit_code(away.value) == 2
+    show_error(away.value)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("finflows: no Prefect server answers at PREFECT_API_URL: start it")
+    assert "geheim" not in line
 
 
 def test_who_sits_at_the_port_already_is_told_nothing():
