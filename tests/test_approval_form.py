@@ -1,6 +1,7 @@
 """The second person's form in Prefect: what it asks, what an answer does, when it does nothing."""
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,8 @@ def test_the_form_does_what_the_commands_do(client):
         assert said in description.replace("<wbr>", "")
     with_dossier = form_of(name, replace(request, dossier="0" * 64), "")._description
     assert "[its dossier](" in with_dossier
+    typed = replace(request, reason="see [its dossier](https://evil.example) <img src=x>")
+    assert not re.search(r"(?<!\\)[\[<](its|img)", form_of(name, typed, "")._description)
     assert schema["required"] == ["decision", "name", "reason"]
     assert schema["properties"]["decision"]["enum"] == ["approve", "decline"]
     with pytest.raises(RuntimeError, match="Cannot resume this run"):
