@@ -70,6 +70,7 @@ def test_names_are_read_in_their_parts():
         ("Prämie_zu_Einkommen", "ratio"),
         ("income", "amount"),
         ("transfer_to_savings", "amount"),
+        ("amount_to_pay", "amount"),
         ("months_to_payment", "number"),
     ],
 )

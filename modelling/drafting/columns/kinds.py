@@ -15,6 +15,7 @@ from modelling.drafting.columns.name_words import (
     MONEY_AT_THE_END,
     NOT_MONEY,
     SHARES,
+    TO_BE_DONE,
     names_somebody,
     parts_of,
     suggests,
@@ -85,11 +86,14 @@ def is_money(name: str) -> bool:
 
 def compares_money(name: str) -> bool:
     """Whether a name is that of one amount beside another: ``debt_to_income`` is,
-    ``days_to_payment`` is not."""
+    ``days_to_payment`` and ``amount_to_pay`` are not."""
     parts, words = parts_of(name), f"{MONEY} {MONEY_AT_THE_END}"
     around = zip(parts, parts[1:], parts[2:], strict=False)
     return any(
-        between in BESIDE and suggests(one, words) and suggests(other, words)
+        between in BESIDE
+        and suggests(one, words)
+        and suggests(other, words)
+        and other not in TO_BE_DONE
         for one, between, other in around
     )
 

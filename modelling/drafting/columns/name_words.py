@@ -30,6 +30,7 @@ SHARES = (
     "비율 이율"
 )
 BESIDE = ("to", "zu", "sur", "sobre")  # debt_to_income
+TO_BE_DONE = ("pay", "claim")  # amount_to_pay is no comparison
 COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad 건수 횟수"
 IDENTIFIERS = (
     "id ids identifier key uuid guid nr no row rowname rownames account iban customer client "
