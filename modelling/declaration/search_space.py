@@ -69,7 +69,7 @@ class Uniform(Declaration):
         return tuple(dict.fromkeys(number(value) for value in (self.low, middle, self.high)))
 
     def contains(self, value: Any) -> bool:
-        return self.low <= value <= self.high
+        return value is not None and self.low <= value <= self.high
 
 
 def _kind(declared: Any) -> str:

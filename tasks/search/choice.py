@@ -50,8 +50,10 @@ def _chosen(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> Chose
     if best == declared:
         reason = "no trial has a lower val_loss than the declared settings: they are kept"
         return ChosenTrial(declared, reason)
-    if not math.isfinite(study.outcomes()[declared].val_loss):
-        return ChosenTrial(best, f"trial {best}; with the declared settings training diverged")
+    outcome = study.outcomes()[declared]
+    if outcome.state != "finished" or not math.isfinite(outcome.val_loss):
+        ended = {"finished": "diverged", "pruned": "was pruned", "failed": "failed"}[outcome.state]
+        return ChosenTrial(best, f"trial {best}; the trial of the declared settings {ended}")
     paths = [_path(parent, number) for number in (best, declared)]
     if not all(path.exists() for path in paths):
         return ChosenTrial(best, f"trial {best}; an earlier release kept nothing to compare it by")
@@ -59,12 +61,12 @@ def _chosen(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> Chose
     gain = gain_of(losses, than, groups_of(validation, study.use_case))
     parent.log_metrics({"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
     if gain.low > 0:
-        reason = f"trial {best}, better than the declared settings by {gain} of val_loss"
+        reason = f"trial {best}, better than the declared settings by {gain} of validation loss"
         return ChosenTrial(best, reason)
     return ChosenTrial(
         declared,
         f"no trial is better than the declared settings beyond chance (trial {best} by {gain} of "
-        "val_loss): they are kept",
+        "validation loss): they are kept",
     )
 
 

@@ -91,7 +91,10 @@ class Study:
         }
 
     def pruning_thresholds(self, number: int) -> PruningThresholds:
-        """The val_loss by epoch above which trial ``number`` ends early."""
+        """The val_loss by epoch above which trial ``number`` ends early; none for the declared
+        settings, since the best trial is compared with what they come to."""
+        if self._has_declared_settings(self.optuna.get_trials(deepcopy=False)[number]):
+            return ()
         earlier = self.ended_trials()[: max(number - self.lag + 1, 0)]
         complete = [trial for trial in earlier if trial.state.name == "COMPLETE"]
         return median_thresholds([trial.user_attrs[OUTCOME]["curve"] for trial in complete])
@@ -121,19 +124,13 @@ class Study:
         return number
 
     def declared(self) -> int | None:
-        """The number of the finished trial that had the declared settings, where one had."""
-        part_of = _declared_settings(self.use_case)
-        if part_of.keys() != self.use_case.search.keys():
-            return None
-        trials = self.ended_trials()
-        return next(
-            (
-                number
-                for number, outcome in enumerate(self.outcomes())
-                if outcome.state == "finished" and trials[number].params == part_of
-            ),
-            None,
-        )
+        """The number of the trial that had the declared settings, where one had."""
+        trials = enumerate(self.ended_trials())
+        return next((n for n, trial in trials if self._has_declared_settings(trial)), None)
+
+    def _has_declared_settings(self, trial: FrozenTrial) -> bool:
+        declared = _declared_settings(self.use_case)
+        return declared.keys() == self.use_case.search.keys() and trial.params == declared
 
     def _sampler(self, number: int) -> BaseSampler:
         if self.sampler == "grid":
@@ -198,8 +195,13 @@ def _declared_settings(use_case: UseCase) -> dict[str, Any]:
         part, _, setting = name.partition(".")
         value = getattr(getattr(use_case, part), setting)
         if dimension.contains(value):
-            settings[name] = json.dumps(value) if isinstance(dimension, Choice) else value
+            settings[name] = _chosen(dimension, value) if isinstance(dimension, Choice) else value
     return settings
+
+
+def _chosen(dimension: Choice, value: Any) -> str:
+    """A value as its dimension writes it: 0.0 may be declared, and 0 be one of the choices."""
+    return json.dumps(dimension.values[dimension.values.index(value)])
 
 
 def store_outcome(trial: Trial, outcome: Outcome) -> Outcome:

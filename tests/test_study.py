@@ -1,0 +1,70 @@
+"""The study of a search: which trial had the declared settings."""
+
+from uuid import uuid4
+
+import pytest
+
+from modelling.declaration.overrides import override
+from tasks.search.study import Outcome, open_study, store_outcome
+from tasks.tracking.record import TrackedRun
+from use_cases import find_use_case
+
+pytestmark = pytest.mark.usefixtures("store")
+RATES = {"training.learning_rate": {"values": [1e-4, 1e-3, 2e-3, 3e-3, 1e-2]}}
+
+
+@pytest.fixture
+def run(client):
+    return TrackedRun(client, uuid4().hex, "0", "")
+
+
+def opened(run, space, sampler="tpe", **settings):
+    use_case = override(find_use_case("credit_scoring"), {"search": space, **settings})
+    return open_study(run, use_case, trials=8, sampler=sampler, seed=1, slots=1)
+
+
+def end(study, number, val_loss=0.2):
+    outcome = Outcome("finished", val_loss, [val_loss] * 10, "healthy", 1.0, "")
+    store_outcome(study.ask(number), outcome)
+    study.tell(number, outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "dimension", "first"),
+    [
+        ("network.dropout", 0.0, {"values": [0.3, 0, 0.1]}, 0),
+        ("training.learning_rate", 1.0, {"values": [0.1, 1]}, 1),
+        ("network.hidden_units", [8], {"values": [[], [8]]}, [8]),
+        ("network.group_lasso", None, {"values": [None, 1.5]}, None),
+        ("training.epochs", 20, {"low": 10, "high": 30, "whole": True}, 20),
+    ],
+)
+def test_the_declared_settings_are_tried_first_however_the_space_writes_them(
+    run, name, declared, dimension, first
+):
+    study = opened(run, {name: dimension}, **{name: declared})
+    assert study.declared() is None
+    end(study, 0)
+    assert study.settings(0) == {name: first}
+    assert study.declared() == 0
+
+
+def test_a_setting_that_is_not_declared_is_in_no_range(run):
+    study = opened(run, {"network.group_lasso": {"low": 0.5, "high": 2}})
+    end(study, 0)
+    assert study.declared() is None
+
+
+def test_the_declared_settings_are_never_pruned(client):
+    space = {"training.learning_rate": {"values": [rate / 1e4 for rate in range(1, 9)]}}
+
+    def last_of_grid(**settings):
+        study = opened(TrackedRun(client, uuid4().hex, "0", ""), space, "grid", **settings)
+        for number in range(7):
+            end(study, number)
+        study.ask(7)
+        return study
+
+    study = last_of_grid()
+    assert study.pruning_thresholds(7)
+    assert last_of_grid(**study.settings(7)).pruning_thresholds(7) == ()
