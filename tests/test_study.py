@@ -1,10 +1,11 @@
-"""The study of a search: which trial had the declared settings."""
+"""The study of a search: which trial had the declared settings, and with what it may go on."""
 
 from uuid import uuid4
 
 import pytest
 
 from modelling.declaration.overrides import override
+from modelling.refusals import UsageError
 from tasks.search.study import Outcome, open_study, store_outcome
 from tasks.tracking.record import TrackedRun
 from use_cases import find_use_case
@@ -68,3 +69,20 @@ def test_the_declared_settings_are_never_pruned(client):
     study = last_of_grid()
     assert study.pruning_thresholds(7)
     assert last_of_grid(**study.settings(7)).pruning_thresholds(7) == ()
+
+
+@pytest.mark.parametrize(
+    ("space", "settings", "said"),
+    [
+        ({"training.learning_rate": {"values": [1e-3]}}, {}, "another search.training.learning"),
+        ({**RATES, "network.l2": {"low": 0, "high": 1}}, {}, "another search.network.l2"),
+        (RATES, {"training.epochs": 3}, "another training.epochs"),
+        (RATES, {"preprocessing.clip": None}, "another preprocessing.clip"),
+    ],
+)
+def test_a_search_does_not_go_on_with_other_settings(run, space, settings, said):
+    end(opened(run, RATES), 0)
+    with pytest.raises(UsageError, match=said):
+        opened(run, space, **settings)
+    kept = {"training.checkpoint_every_epochs": 5, "title": "Another one", "gate": None}
+    assert opened(run, RATES, **kept).declared() == 0

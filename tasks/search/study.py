@@ -26,6 +26,7 @@ from modelling.declaration import UseCase
 from modelling.declaration.search_space import Choice, Dimension, Sampler
 from modelling.refusals import UsageError
 from modelling.training.pruning import PruningThresholds, median_thresholds
+from tasks.search.resumed import refuse_another_declaration
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import local_folder
 
@@ -147,7 +148,8 @@ def open_study(
     """The study of a search's run: a new one, or that of an interrupted search.
 
     The first trial has the declared settings, where the space contains them, so that a search does
-    not end with a higher validation loss. A grid ends when every combination was tried.
+    not end with a higher validation loss. A grid ends when every combination was tried. Raises
+    UsageError where an interrupted search was declared otherwise.
     """
     path = local_folder() / "searches.db"
     with FileLock(f"{path}.lock", timeout=120):
@@ -156,6 +158,7 @@ def open_study(
             f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
         )
         found = optuna.create_study(storage=storage, study_name=run.run_id, load_if_exists=True)
+    refuse_another_declaration(found, use_case)
     if "lag" not in found.user_attrs:
         found.set_user_attr("lag", max(LAG, 2 * slots))
         if sampler != "grid" and not found.get_trials(deepcopy=False):
