@@ -8,6 +8,8 @@ import pytest
 from modelling.declaration import Network, Source, Training, UseCase, category, number
 from modelling.features.feature_columns import feature_columns
 from modelling.features.preprocessing import Examples, fit_transformer
+from modelling.refusals import UsageError
+from modelling.training.checkpoints import Checkpoints
 from modelling.training.group_lasso import (
     ENOUGH_ROWS_PER_FEATURE,
     FIRST_KERNEL,
@@ -55,6 +57,19 @@ def test_only_the_columns_that_interact_keep_weights():
     weight = (norms**2).mean(axis=(0, 2))
     assert weight[:2].min() > 5 * weight[2:].max()
     assert (norms[:, 2:] == 0).mean() > 0.1
+
+
+def test_no_epochs_are_added_to_a_lasso_that_was_to_end_with_them(tmp_path):
+    train = labels(200, 1)
+
+    def go_on(epochs):
+        use_case = declared(LASSO, epochs=epochs, schedule="constant", members=1)
+        built = build_network(use_case, 32, train.target)
+        train_network(built, train, train, use_case, (), Checkpoints(tmp_path), COLUMNS)
+
+    go_on(1)
+    with pytest.raises(UsageError, match=r"training.epochs=1, and now it is 2"):
+        go_on(2)
 
 
 @pytest.mark.parametrize("members", [1, 2])

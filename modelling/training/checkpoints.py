@@ -22,6 +22,7 @@ import numpy as np
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Examples
 from modelling.refusals import UsageError
+from modelling.training.group_lasso import GroupLassoAdamW
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Checkpointing(keras.callbacks.Callback):
         super().__init__()
         self.checkpoints = checkpoints
         self.others = others
-        self.settings = _settings(use_case)
+        self.use_case = use_case
         self.rows = _summary_of_rows(train)
         self.found = checkpoints.newest()
         self.metrics: dict[str, list[float]] = self.found.values["metrics"] if self.found else {}
@@ -125,8 +126,8 @@ class Checkpointing(keras.callbacks.Callback):
                 callback.best_weights = [arrays[f"best_{number}_{i}"] for i in range(len(best))]
 
     def _refuse_another_training(self, found: TrainingState) -> None:
-        _refuse_other_settings(found.values.get("settings", {}), self.settings)
         now = self._state(0)
+        _refuse_other_settings(found.values.get("settings", {}), now.values["settings"])
         same_parts = found.values.get("parts") == now.values["parts"]
         rows = found.arrays.get("rows", np.empty(0))
         same_rows = rows.shape == self.rows.shape and np.allclose(rows, self.rows, 1e-4, 1e-6)
@@ -163,14 +164,14 @@ class Checkpointing(keras.callbacks.Callback):
             "metrics": self.metrics,
             "callbacks": states,
             "parts": parts,
-            "settings": self.settings,
+            "settings": _settings(self.use_case, self.model.optimizer),
         }
         return TrainingState(arrays, values)
 
 
-def _settings(use_case: UseCase) -> dict[str, Any]:
+def _settings(use_case: UseCase, optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
     """The settings by dotted name that decide what the training becomes. More epochs may be added
-    where no schedule was made for their number."""
+    where neither the steps nor a group lasso were to become smaller until the last of them."""
     parts = {"network": use_case.network, "training": use_case.training}
     declared = {
         f"{part}.{name}": value
@@ -178,7 +179,8 @@ def _settings(use_case: UseCase) -> dict[str, Any]:
         for name, value in settings.model_dump(mode="json").items()
     }
     without = {"training.checkpoint_every_epochs", "training.devices"}
-    if use_case.training.schedule != "cosine":
+    has_lasso = isinstance(getattr(optimizer, "inner_optimizer", optimizer), GroupLassoAdamW)
+    if use_case.training.schedule != "cosine" and not has_lasso:
         without.add("training.epochs")
     return {name: value for name, value in declared.items() if name not in without}
 
