@@ -8,7 +8,7 @@ from modelling.features.preprocessing import Examples
 from modelling.training.monotone_weights import Bounds
 
 LINEAR_SKIP = "linear_skip"
-ALPHA = 1.0  # as in scikit-learn's Ridge
+PENALTIES = np.geomspace(1, 1e6, 25)  # from that of scikit-learn's Ridge to next to no linear part
 ROWS_AT_ONCE = 65_536
 
 
@@ -40,16 +40,40 @@ def _ridge_within(bounds: Bounds | None, train: Examples) -> tuple[np.ndarray, f
     bounds. Fitted freely and then cut, the others would still answer to what is no longer there."""
     means, mean = train.features.mean(axis=0, dtype=np.float64), train.target.mean(dtype=np.float64)
     squares, products = _moments(train, means, mean)
+    sizes, axes = np.linalg.eigh(squares)
+    sizes, products = np.maximum(sizes, 0), axes.T @ products
+    penalty = _penalty(sizes, products, train.target - mean)
     if bounds is None:
-        found = np.linalg.solve(squares + ALPHA * np.eye(len(means)), products)
+        found = axes @ (products / (sizes + penalty))
     else:
-        # X'X + alpha I as a product of f rows: as good as [X; sqrt(alpha) I], which has n + f.
-        sizes, axes = np.linalg.eigh(squares)
-        roots = np.sqrt(np.maximum(sizes, 0) + ALPHA)
+        # X'X + penalty I as a product of f rows: as good as the n + f rows of X and the penalty.
+        roots = np.sqrt(sizes + penalty)
         limits = bounds.lowest[:, 0], bounds.highest[:, 0]
-        aim = axes.T @ products / roots
-        found = lsq_linear(roots[:, None] * axes.T, aim, limits, method="bvls").x
+        found = lsq_linear(roots[:, None] * axes.T, products / roots, limits, method="bvls").x
     return found, float(mean - means @ found)
+
+
+def _penalty(sizes: np.ndarray, products: np.ndarray, target: np.ndarray) -> float:
+    """Of ``PENALTIES`` the one with the lowest error of generalised cross-validation on the
+    training rows: where there are many features for few rows, a network that began with too low a
+    penalty would begin overfitted.
+
+    Parameters
+    ----------
+    sizes, products : (f,)
+        The eigenvalues of X'X, and X'y along its axes.
+    target : (n,)
+        Centred.
+
+    References
+    ----------
+    Golub, Heath and Wahba (1979), "Generalized cross-validation as a method for choosing a good
+    ridge parameter".
+    """
+    divisors = sizes + PENALTIES[:, None]
+    unexplained = target @ target + ((sizes / divisors - 2) * products**2 / divisors).sum(axis=1)
+    left = len(target) - 1 - (sizes / divisors).sum(axis=1)  # degrees of freedom
+    return float(PENALTIES[np.argmin(unexplained / np.maximum(left, 1e-9) ** 2)])
 
 
 def _moments(train: Examples, means: np.ndarray, mean: float) -> tuple[np.ndarray, np.ndarray]:
