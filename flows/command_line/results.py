@@ -87,7 +87,8 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     from modelling.learning_curve.history import format_loss
 
     counts = ", ".join(f"{count} {state}" for state, count in sorted(result.trials.items()))
-    print(f"Searched:     {counts}, val_loss {format_loss(result.best_val_loss)}")
+    chosen = f"the chosen settings had val_loss {format_loss(result.best_val_loss)}"
+    print(f"Searched:     {counts}; {chosen}")
     print(f"Chosen:       {result.choice}")
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")

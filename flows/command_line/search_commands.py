@@ -35,7 +35,7 @@ def search(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Search the declared space for better settings, then train with the best."""
+    """Search for better settings than the declared ones, then train with what is chosen."""
     settings: dict[str, Any] = {"trials": trials, "workers": workers, "sampler": sampler}
     settings |= {"dask": dask, "pool": pool, "seed": seed}
     refuse_search(trials, workers, sampler, dask, pool)

@@ -28,9 +28,9 @@ def refuse_another_declaration(found: optuna.Study, use_case: UseCase) -> None:
     for name in sorted(then.keys() & now.keys()):
         if then[name] != now[name]:
             raise UsageError(
-                f"this search was started with another {_differing(name, then[name], now[name])}, "
-                "so that its trials can't be compared with further ones: set it back to go on, or "
-                "start the search anew"
+                "this search was started with another declaration of "
+                f"{_differing(name, then[name], now[name])}, so that its trials can't be compared "
+                "with further ones: set it back to go on, or start the search anew"
             )
 
 
