@@ -28,6 +28,10 @@ def test_every_use_case_has_a_space_whose_every_corner_it_accepts(name):
         ('{"network.dropout": {"values": [0.1, 1.5]}}', "network.dropout: .* less than 1, not 1.5"),
         ('{"network.dropout": {"low": 0.4, "high": 0.1}}', "low 0.4 must be lower than high 0.1"),
         ('{"network.l2": {"low": 0, "high": 0.1, "log": true}}', "starts above 0"),
+        (
+            '{"training.early_stopping_patience": {"low": 0.5, "high": 9, "log": 1, "whole": 1}}',
+            "starts above 0.5",
+        ),
         ('{"network.dropout": {"values": []}}', "at least 1"),
         ("{}", "at least one setting"),
     ],

@@ -58,8 +58,8 @@ class Uniform(Declaration):
     def _low_below_high(self) -> "Uniform":
         if not self.low < self.high:
             raise ValueError(f"low {self.low:g} must be lower than high {self.high:g}")
-        if self.log and self.low <= 0:
-            raise ValueError("a logarithmic range starts above 0")
+        if self.log and (round(self.low) if self.whole else self.low) <= 0:
+            raise ValueError(f"a logarithmic range starts above {'0.5' if self.whole else '0'}")
         return self
 
     def grid_values(self) -> tuple[Any, ...]:
