@@ -56,6 +56,9 @@ def test_names_are_read_in_their_parts():
     assert is_money("Wert (€)")
     assert not is_money("number_of_loans")
     assert not is_money("open_credit_lines")
+    assert not is_money("current_installment_accounts")
+    assert is_money("total_credit_utilized")
+    assert is_money("accounts_balance")
 
 
 @pytest.mark.parametrize(

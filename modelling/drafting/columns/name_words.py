@@ -18,10 +18,12 @@ MONEY = (
     "금액 소득 급여 잔액 대출 한도 매출 가격"
 )
 CURRENCY_SIGNS = "€$£¥₩"  # are no letters, so they are in no part of a name
-MONEY_AT_THE_END = "loan credit paid claim equity value cash kredit pret prestamo"  # of what
+MONEY_AT_THE_END = (  # of what
+    "loan credit paid claim equity value cash utilized utilised owed borrowed kredit pret prestamo"
+)
 NOT_MONEY = (
     "rate ratio share percent pct utilization utilisation number num count months days rating "
-    "score term"
+    "score term accounts lines inquiries contracts konten comptes cuentas"
 )
 SHARES = (
     "share ratio percent percentage pct probability prob utilization utilisation fraction "
