@@ -351,6 +351,7 @@ NOT_BLIND = {
     ),
     "diabetes": WHILE_WRITTEN,
     "credit_grade": "what gives its target away was made to be found",
+    "vub_credit": "the small batches of its draft were mended",
     "orange_juice": "its shop's number, taken for a size, was mended",
     "computer_prices": "its few steps of training were mended",
     "wage": "the logarithm of the target, which it holds, is found since",
