@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from modelling.data.reading.cells import TextFormat
+from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
 from tasks.peak_memory import peak_memory_mb
@@ -89,5 +89,5 @@ def _rows(count: int) -> str:
 
 def _text_format(trained: TextFormat, table: Source) -> TextFormat:
     """The text format of the training source, except for what is declared for this table."""
-    declared = table.model_fields_set & {"decimal", "thousands", "date_format"}
+    declared = table.model_fields_set & set(TextFormat.__dataclass_fields__)
     return replace(trained, **{name: getattr(table, name) for name in declared})

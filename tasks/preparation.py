@@ -15,7 +15,7 @@ from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_source
 from modelling.data.sources.frames import SCHEME
 from modelling.data.splitting import Parts, split_table
-from modelling.data.target_codes import code_classes, merge_classes
+from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.leaks.sentinel import find_leaks
@@ -55,13 +55,18 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         validator = Validator(use_case, typed.unreadable)
         validator.check_source(typed.table)
         derived = merge_classes(derive_columns(typed.table, use_case), use_case)
-        validator.check_types(derived)
-        table = code_classes(derived, use_case)
+        labelled = labelled_rows(derived, use_case)
+        validator.check_types(labelled)
+        table = code_classes(labelled, use_case)
         report = validator.check_content(table)
         parts = split_table(table, use_case)
         leaks = find_leaks(parts, use_case)
         report = report.with_leaks(leaks)
-    log.info("%-11s %s", "validated", report.summary(duplicates=len(derived) - len(table)))
+    dropped = {
+        "rows without a label": len(derived) - len(labelled),
+        "duplicates": len(labelled) - len(table),
+    }
+    log.info("%-11s %s", "validated", report.summary(dropped))
     for leak in leaks:
         log.warning("%-11s %s: %s", "", leak.column, leak.rule)
     return PreparedData(table, parts, report, data_hash, origin)

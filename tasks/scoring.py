@@ -23,7 +23,12 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from modelling.data.loading import frame_of, open_source, shown_name
-from modelling.data.reading.cells import numbers_in_text, plain_numbers, refuse_commas
+from modelling.data.reading.number_text import (
+    numbers_in_text,
+    plain_numbers,
+    refuse_other_writing,
+    refuse_several_units,
+)
 from modelling.data.reading.raw_tables import RawTable
 from modelling.data.reading.spreadsheets import as_it_was, as_text, cell_as_text
 from modelling.declaration import Source
@@ -192,13 +197,14 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
     for name in inputs:
         cells = batch.column(name)
         if asked.kinds[name] == "number" and pa.types.is_string(cells.type):
+            refuse_several_units(frame[name], asked.text_format)
             try:
                 frame[name] = numbers_in_text(cells, asked.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
                 plain = plain_numbers(cells, asked.text_format).to_pandas()
                 unread = plain[pd.to_numeric(plain, errors="coerce").isna() & plain.notna()]
                 if len(unread) > len(plain) / 2:
-                    refuse_commas(unread.rename(name), asked.text_format)
+                    refuse_other_writing(unread.rename(name), asked.text_format)
                 frame[name] = plain
     return frame
 

@@ -43,11 +43,11 @@ class ValidationReport:
         refuse_broken(report.broken)
         return report
 
-    def summary(self, duplicates: int) -> str:
-        """One line for the log; ``duplicates`` is how many rows were dropped as such."""
+    def summary(self, dropped: Mapping[str, int]) -> str:
+        """One line for the log; ``dropped`` is how many rows were left out as what."""
         warnings = f"{len(self.warnings)} warnings" if self.warnings else "no warning"
-        dropped = f", {duplicates:,} duplicates dropped" if duplicates else ""
-        return f"{self.rules - len(self.warnings)} rules kept, {warnings}{dropped}"
+        less = "".join(f", {count:,} {what} dropped" for what, count in dropped.items() if count)
+        return f"{self.rules - len(self.warnings)} rules kept, {warnings}{less}"
 
     def markdown(self) -> str:
         head = f"{self.rules} rules over {self.rows:,} rows: {len(self.critical)} critical rules "

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from modelling.data.reading.cells import TextFormat, numbers_in_text, read_cells
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import TextFormat, numbers_in_text
 from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Labels, label_text, number_of
 

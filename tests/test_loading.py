@@ -8,7 +8,8 @@ from sqlalchemy import create_engine
 
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_table
-from modelling.data.reading.cells import TextFormat, read_cells
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import TextFormat
 from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError

@@ -1,8 +1,10 @@
-"""The target as a model is trained on it: classes merged as declared, and coded."""
+"""The target as a model is trained on it: classes merged as declared, rows without one left out,
+and coded."""
 
 import pandas as pd
 
 from modelling.declaration import UseCase
+from modelling.refusals import DataRefused
 from modelling.scorer.scoring import label_text
 
 
@@ -34,6 +36,35 @@ def merge_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
         named = target.isin([label_text(label) for label in use_case.classes]) | target.isna()
         target = target.where(named, label_text(use_case.class_of_others))
     return table.assign(**{use_case.target: target})
+
+
+def labelled_rows(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
+    """A typed table without the rows whose target is missing or none of the classes, where
+    ``unlabelled="drop"`` is declared; else the same table, for the validation to name them.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        Typed, its classes merged.
+
+    Returns
+    -------
+    DataFrame of at most n rows
+        Row order and row labels are kept.
+
+    Raises
+    ------
+    DataRefused
+        Where no row is left.
+    """
+    if use_case.unlabelled == "refuse" or use_case.target not in table:
+        return table
+    target = table[use_case.target]
+    labels = [label_text(label) for label in use_case.classes]
+    known = target.isin(labels) if labels else target.notna()
+    if not known.any():
+        raise DataRefused(f"{use_case.target}: no row has one of {', '.join(map(str, labels))}")
+    return table if known.all() else table[known]
 
 
 def code_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:

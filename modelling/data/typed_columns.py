@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from modelling.data.reading.cells import TextFormat, read_cells
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import UseCase
 from modelling.refusals import BrokenRule, refuse_broken
 from modelling.scorer.scoring import label_text

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from modelling.data.splits.out_of_time import OutOfTime
 from modelling.data.splits.split import RowSplit
@@ -20,21 +20,35 @@ from modelling.variants import variants_in
 SPLITS_FIRST = ("stratified", "out_of_time", "grouped", "delayed_feedback")
 
 
+def _words(given: Any) -> Any:
+    """A text names one word, or several between commas, as a flag has them."""
+    return [word.strip() for word in given.split(",")] if isinstance(given, str) else given
+
+
+Word = Annotated[str, Field(min_length=1)]
+# Neither digits, nor what marks a fraction, thousands or a number below zero.
+Sign = Annotated[str, Field(pattern=r"^(\(\)|[^\d\s.,'+()-]+)$")]
+
+
 class Source(Declaration):
     """Where the table comes from, and how it is written where that can't be told from it.
 
-    ``uri`` is a path or URL (anything that fsspec opens) of a CSV, Parquet or Excel file, also
-    packed (.gz, .xz, .bz2, .zst, .zip), a folder of them or a glob; ``package:DISTRIBUTION/PATH``
-    (a file inside an installed package, which is not imported; there also a pandas pickle
-    compressed with xz, ``.pkl.compress``), ``openml:NAME`` or ``openml:ID``, or a SQLAlchemy URL
-    together with ``query``; ``memory:NAME`` is a frame that was given in Python. A variable of the
-    environment that is the whole address, or user or password of a database, is put in when it is
-    read, so that nobody writes passwords down;
+    ``uri`` is a path or URL (anything that fsspec opens) of a CSV, Parquet, Excel or JSON file (one
+    object a line, or one array), also packed (.gz, .xz, .bz2, .zst, .zip), a folder of them or a
+    glob; ``package:DISTRIBUTION/PATH`` (a file inside an installed package, which is not imported;
+    there also a pandas pickle compressed with xz, ``.pkl.compress``), ``openml:NAME`` or
+    ``openml:ID``, or a SQLAlchemy URL together with ``query``; ``memory:NAME`` is a frame that was
+    given in Python. A variable of the environment that is the whole address, or user or password of
+    a database, is put in when it is read, so that nobody writes passwords down;
     ``FINFLOWS_VARIABLES`` names others. A relative path is looked for beside the declaration.
 
     ``delimiter`` and ``encoding`` are found out where they are certain; ``decimal`` and
     ``thousands`` are the marks in numbers, ``date_format`` is that of ``strptime``, ``sheet`` the
-    sheet of an Excel file.
+    sheet of an Excel file. ``header_line`` is the number of the line that names the columns, if
+    that is not the first one with cells. ``around_numbers`` is what stands before or behind
+    numbers: the sign or code of a currency, ``%`` (12.5% is 0.125) and ``()`` (a number in brackets
+    is below zero). ``missing`` are words for a missing number or time, beside the usual ones. Both
+    are tuples, or one text with commas.
     """
 
     uri: str
@@ -45,6 +59,9 @@ class Source(Declaration):
     encoding: str | None = None
     date_format: str | None = None
     sheet: str | None = None
+    header_line: PositiveInt | None = None
+    around_numbers: Annotated[tuple[Sign, ...], BeforeValidator(_words)] = ()
+    missing: Annotated[tuple[Word, ...], BeforeValidator(_words)] = ()
 
     @model_validator(mode="after")
     def _marks_differ(self) -> "Source":

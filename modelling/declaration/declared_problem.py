@@ -30,16 +30,17 @@ from modelling.secrets import hide_secrets
 class DeclaredProblem(Declaration):
     """One prediction problem, from its source to what its model must reach.
 
-    ``classes`` are the labels in the target column in the order of their codes: for binary
-    problems (negative, positive), for multi-class ones all of them, ``ordered`` where a neighbour
-    is a smaller error than other classes. ``merge_classes`` maps a class to the labels in the table
-    that belong to it: ``{"E-G": ("E", "F", "G")}``; without a label, ``{"other": ()}``, to all
-    labels that are not named. The loss and the output follow from
-    ``problem``: linear + mean squared error; sigmoid + binary cross-entropy, decided by
-    ``decision``; softmax + sparse categorical cross-entropy, decided by argmax. A target of kind
-    ``log_variance`` is also judged by QLIKE. ``lags`` names the columns that hold the target's last
-    values, the latest first (of a day, a week, a month): in its unit, or as variances where it is
-    the log of one. With them a regression has the baselines ``random_walk`` and ``log_har``.
+    ``classes`` are the labels in the target column in the order of their codes: for binary problems
+    (negative, positive), for multi-class ones all of them, ``ordered`` where a neighbour is a
+    smaller error than other classes. ``merge_classes`` maps a class to the labels in the table that
+    belong to it: ``{"E-G": ("E", "F", "G")}``; without a label, ``{"other": ()}``, to all labels
+    that are not named. ``unlabelled="drop"`` leaves out the rows whose target is missing or none of
+    the classes, and counts them. The loss and the output follow from ``problem``: linear + mean
+    squared error; sigmoid + binary cross-entropy, decided by ``decision``; softmax + sparse
+    categorical cross-entropy, decided by argmax. A target of kind ``log_variance`` is also judged
+    by QLIKE. ``lags`` names the columns that hold the target's last values, the latest first (of a
+    day, a week, a month): in its unit, or as variances where it is the log of one. With them a
+    regression has the baselines ``random_walk`` and ``log_har``.
 
     Unless declared, ``network.linear_skip`` is true for a regression with hidden layers; where
     ``lags`` are named or the target is a log variance, ``preprocessing.piecewise_bins`` is 0; for
@@ -70,6 +71,7 @@ class DeclaredProblem(Declaration):
     classes: tuple[int | str, ...] = ()
     derived: Derived | None = None
     merge_classes: dict[str, tuple[int | str, ...]] = {}
+    unlabelled: Literal["refuse", "drop"] = "refuse"
     duplicates: Literal["keep", "drop"] = "keep"
     split: Split = Stratified()
     preprocessing: Preprocessing = Preprocessing()

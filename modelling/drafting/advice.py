@@ -38,6 +38,8 @@ def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[s
     ranked = sorted((name for name in alone if name in known), key=lambda name: -alone[name])
     if ranked:
         yield f"{ranked[0]!r} tells most of the target on its own: is it known when it is decided?"
+    if findings.unlabelled:
+        yield f"rows without a label that can be learnt are left out: {findings.unlabelled:,}."
     if findings.duplicates:
         dropped = "dropped" if findings.drop_duplicates else "kept"
         yield f"{findings.duplicates:,} rows are exact copies of others: {dropped}."

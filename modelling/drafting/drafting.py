@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from modelling.data.reading.cells import TextFormat
+from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.drafting.advice import worth_a_look
 from modelling.drafting.columns.exclusions import (
@@ -28,7 +28,7 @@ from modelling.drafting.gate_proposal import propose_gate
 from modelling.drafting.roles import Examined, decision_time, subject
 from modelling.drafting.rules_proposal import propose_rules
 from modelling.drafting.split_proposal import propose_split
-from modelling.drafting.target import find_target, target_numbers
+from modelling.drafting.target import find_target, target_numbers, without_label
 from modelling.drafting.writer import declared_by, draft_text
 from modelling.refusals import DataRefused, UsageError, nearest
 from modelling.scorer.scoring import label_text
@@ -56,9 +56,14 @@ def draft_table(
     """
     _refuse_absent(table, wanted)
     rows = len(table)
-    sample = np.sort(np.random.default_rng(SEED).permutation(rows)[:SAMPLE])
+    sample = _sample(rows)
     text_format = TextFormat.of(source)
-    of_target = profile_column(table.pop(wanted.target), text_format, sample)
+    of_target = profile_column(table[wanted.target], text_format, sample)
+    if (unlabelled := without_label(of_target)).any() and not unlabelled.all():
+        table = table[~unlabelled].reset_index(drop=True)
+        rows, sample = len(table), _sample(len(table))
+        of_target = profile_column(table[wanted.target], text_format, sample)
+    del table[wanted.target]
     target = find_target(of_target, wanted.positive)
     if not target.certain and (answer := ask(target)):
         target = find_target(of_target, answer)
@@ -78,6 +83,7 @@ def draft_table(
         columns=[column.found for column in examined],
         split=propose_split(target, values, time, who),
         rules=propose_rules(target, values, rows),
+        unlabelled=int(unlabelled.sum()),
     )
     _count_duplicates(findings, row_hashes, of_target)
     if not any(column.role == "feature" for column in findings.kept):
@@ -89,6 +95,10 @@ def draft_table(
     findings.gate = propose_gate(declared_by(draft_text(findings)), pd.DataFrame(cells))
     findings.worth_a_look = worth_a_look(findings, suspects.alone)
     return findings
+
+
+def _sample(rows: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(SEED).permutation(rows)[:SAMPLE])
 
 
 def _why_none(findings: TableFindings) -> str:

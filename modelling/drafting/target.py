@@ -16,6 +16,7 @@ from modelling.scorer.scoring import label_text
 
 MOST_CLASSES = 20
 OTHER = "other"
+MOST_RARE = 0.01
 MOST_NUMBERS = 10  # whole numbers that are taken for classes
 WORSE = """
     true yes y bad default defaulted fraud fraudulent churn churned late delinquent loss lost
@@ -32,11 +33,6 @@ BETTER = """
 def find_target(column: Profile, positive: str | None) -> TargetFinding:
     """Raises DataRefused where the column can't be a target as it stands, and UsageError where
     ``positive`` is none of its labels."""
-    if column.missing:
-        raise DataRefused(
-            f"{column.name}: the target is missing in {column.missing:,} rows: leave these rows "
-            "out of the table first"
-        )
     different = column.in_all_rows.nunique()
     if different < 2:
         raise DataRefused(f"{column.name}: the target is the same in all rows")
@@ -56,6 +52,18 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
         if different == 2
         else _multiclass(column.name, rows_of)
     )
+
+
+def without_label(column: Profile) -> np.ndarray:
+    """Which rows (n,) have no label that can be learnt: it is missing, or one of a few (1 % at
+    most) beside two that many rows share, such as the total below a report."""
+    assert column.all_values is not None
+    missing = column.all_values.isna().to_numpy()
+    labels = texts_of(column.all_values, label_text)
+    rows_of = labels.value_counts()
+    common = rows_of[rows_of >= SHARED_BY]
+    rare = ~(labels.isin(common.index).to_numpy() | missing)
+    return missing | rare if len(common) == 2 and 0 < rare.mean() <= MOST_RARE else missing
 
 
 def classes_to_declare(target: pd.Series, problem: str) -> str | None:

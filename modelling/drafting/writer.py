@@ -83,6 +83,9 @@ def _use_case(findings: TableFindings) -> Call:
         *_classes(findings),
         ("columns", Call("", tuple(_columns(findings)))),
     ]
+    if findings.unlabelled:
+        said = f"Rows without a label, or with one that hardly any has: {findings.unlabelled:,}."
+        settings.append(Commented(said, "drop", "unlabelled"))
     if findings.duplicates:
         said = f"{findings.duplicates:,} rows are exact copies of others."
         dropped = Commented(said, "drop", "duplicates")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modelling.data.reading.cells import TextFormat, zero_or_one
+from modelling.data.reading.cells import zero_or_one
+from modelling.data.reading.number_text import TextFormat
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
 from modelling.explanation.coalition_network import write_coalition_network

@@ -42,6 +42,7 @@ def comparison_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
     derived = use_case.derived.model_dump() if use_case.derived else None
     split = use_case.split.model_dump(mode="json", exclude={"known_leak_free"})
     rows = [data_hash, derived, use_case.duplicates, split]
+    rows += [use_case.unlabelled] if use_case.unlabelled != "refuse" else []
     columns = [(column.name, column.kind) for column in use_case.features]
     schema: list[object] = [use_case.problem, use_case.target, use_case.classes, sorted(columns)]
     if use_case.merge_classes:

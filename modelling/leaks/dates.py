@@ -6,15 +6,26 @@ from modelling.data.reading.times import is_time, read_times
 from modelling.refusals import DataRefused
 
 PROBED = 200
+COARSE = ("Y", "Q", "M", "D")
 LATER = 0.9  # of the rows: a column that is only sometimes later may still be known
 SOMETIMES_LATER = 0.01
 
 
 def later_share(decision: pd.Series, other: pd.Series) -> float:
     """The share of the rows in which ``other`` is later than the ``decision``, of those in which
-    both are known; 0 where there are none."""
+    both are known; 0 where there are none. What lies within the same day is not later than a
+    decision of which only the day is told, nor within the same month, quarter or year."""
     both = pd.DataFrame({"decision": decision.to_numpy(), "other": other.to_numpy()}).dropna()
-    return float((both["other"] > both["decision"]).mean()) if len(both) else 0.0
+    return float((both["other"] > _latest(both["decision"])).mean()) if len(both) else 0.0
+
+
+def _latest(times: pd.Series) -> pd.Series:
+    """The last moment that each of the times (k,) can mean, by how exactly they are told."""
+    for period in COARSE:
+        periods = times.dt.to_period(period)
+        if (periods.dt.start_time == times).all():
+            return periods.dt.end_time
+    return times
 
 
 def as_times(cells: pd.Series) -> pd.Series | None:

@@ -89,7 +89,7 @@ class Section:
     @property
     def same_rows(self) -> bool:
         """Whether all runs were judged on the same test rows."""
-        of_rows = ("data", "duplicates", "derived.", "split.")
+        of_rows = ("data", "unlabelled", "duplicates", "derived.", "split.")
         return not any(name.startswith(of_rows) for name in self.differing)
 
     @property

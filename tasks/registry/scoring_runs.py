@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
 from modelling.data.loading import shown_name
-from modelling.data.reading.cells import TextFormat
+from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from tasks.registry.champions import champion_of

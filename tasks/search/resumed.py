@@ -11,8 +11,17 @@ from modelling.refusals import UsageError
 DECLARED = "declared"
 # What the validation loss of a trial follows from, beside the table, whose hash is compared.
 OF_TRIALS = {
-    *("problem", "target", "columns", "classes", "merge_classes", "derived", "duplicates", "split"),
-    *("preprocessing", "network", "training", "target_kind", "lags", "search"),
+    *(
+        "problem",
+        "target",
+        "columns",
+        "classes",
+        "merge_classes",
+        "derived",
+        "unlabelled",
+        "duplicates",
+    ),
+    *("split", "preprocessing", "network", "training", "target_kind", "lags", "search"),
 }
 OF_NONE = {"training": {"devices", "checkpoint_every_epochs"}}
 

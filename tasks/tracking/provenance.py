@@ -63,6 +63,8 @@ def flat_parameters(use_case: UseCase) -> dict[str, str]:
     """The settings of a declaration by dotted name, as text, without columns and rules."""
     flat: dict[str, str] = {"problem": use_case.problem, "target": use_case.target}
     flat["duplicates"] = use_case.duplicates
+    if use_case.unlabelled != "refuse":
+        flat["unlabelled"] = use_case.unlabelled
     flat["features"] = str(len(use_case.features))
     for name in ("derived", "split", "preprocessing", "network", "training", "decision", "costs"):
         declared = getattr(use_case, name)

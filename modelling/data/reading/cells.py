@@ -2,35 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from modelling.data.reading.number_text import (
+    TextFormat,
+    numbers_in_text,
+    refuse_other_writing,
+    refuse_several_units,
+)
 from modelling.data.reading.times import read_times
-from modelling.declaration import Source
-from modelling.refusals import DataRefused
-from modelling.scorer.scoring import MISSING_NUMBERS, Labels, label_text, number_of, truth_of
-
-DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
-THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
-
-
-@dataclass(frozen=True)
-class TextFormat:
-    """How the text of a source writes numbers and times, as far as that is declared."""
-
-    decimal: str = "."
-    thousands: str | None = None
-    date_format: str | None = None
-
-    @classmethod
-    def of(cls, source: object) -> "TextFormat":
-        if not isinstance(source, Source):
-            return cls()
-        return cls(source.decimal, source.thousands, source.date_format)
+from modelling.scorer.scoring import Labels, label_text, number_of, truth_of
 
 
 def read_cells(
@@ -68,7 +52,7 @@ def read_cells(
     if kind == "identifier" and whole:
         return cells.astype("int64"), 0
     if kind == "time":
-        return read_times(cells, text_format.date_format)
+        return read_times(cells, text_format.date_format, text_format.missing)
     labels = texts_of(cells, Labels(known).find if known else label_text)
     return (_whole_numbers(labels) if kind == "identifier" else labels), 0
 
@@ -99,6 +83,7 @@ def _whole_numbers(labels: pd.Series) -> pd.Series:
 def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]:
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return cells.astype("float64"), 0
+    refuse_several_units(cells, text_format)
     text = isinstance(cells.dtype, pd.StringDtype)
     try:
         values = numbers_in_text(pa.array(cells), text_format) if text else None
@@ -109,7 +94,7 @@ def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]
         values = _with_truths(values, cells)
     unread = np.array([value is None for value in values]) if values.dtype == object else None
     if unread is not None and unread.any():
-        refuse_commas(cells[unread], text_format)
+        refuse_other_writing(cells[unread], text_format)
         return cells, int(unread.sum())
     return pd.Series(values.astype(np.float64), index=cells.index, name=cells.name), 0
 
@@ -130,54 +115,4 @@ def zero_or_one(numbers: pd.Series) -> bool:
 
 
 def _number(cell: object, text_format: TextFormat) -> float | None:
-    if isinstance(cell, str):
-        if text_format.thousands:
-            cell = cell.replace(text_format.thousands, "")
-        if text_format.decimal != ".":
-            cell = cell.replace(".", "?").replace(text_format.decimal, ".")
-    return number_of(cell)
-
-
-def plain_numbers(cells: pa.Array, text_format: TextFormat) -> pa.Array:
-    """Text (n,) as it is written with a decimal point and without marks between thousands."""
-    texts = pc.utf8_trim_whitespace(cells)
-    if text_format.thousands:
-        texts = pc.replace_substring(texts, text_format.thousands, "")
-    if text_format.decimal != ".":
-        texts = pc.replace_substring(
-            pc.replace_substring(texts, ".", "?"), text_format.decimal, "."
-        )
-    return texts
-
-
-def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
-    """Text (n,) as float64, as ``scorer.scoring.number_of`` reads it, at the speed of Arrow.
-
-    Raises ArrowInvalid where a cell is not a number, or one that only ``number_of`` can read.
-    """
-    texts = plain_numbers(cells, text_format)
-    try:
-        values = pc.cast(texts, pa.float64())
-    except pa.ArrowInvalid:
-        missing = pc.is_in(texts, pa.array(sorted(MISSING_NUMBERS)))
-        texts = pc.if_else(missing, pa.scalar(None, pa.string()), texts)
-        values = pc.cast(texts, pa.float64())
-    if pc.any(pc.is_inf(values)).as_py():  # written so, or a number beyond all floats
-        raise pa.ArrowInvalid("only number_of can tell")
-    return values.to_numpy(zero_copy_only=False)
-
-
-def refuse_commas(unread: pd.Series, text_format: TextFormat) -> None:
-    """Raise DataRefused where cells would be numbers with another decimal or thousands mark."""
-    texts = unread.astype("str").str.strip()
-    for pattern, looks_like, add in (
-        (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')"),
-        (DECIMAL_COMMA, "decimal commas", "decimal=','"),
-    ):
-        count = int(texts.str.fullmatch(pattern).sum())
-        only = pattern is DECIMAL_COMMA or count == len(texts)
-        if count and only and (text_format.decimal == "." or pattern is THOUSANDS):
-            raise DataRefused(
-                f"{count:,} cells of {unread.name} look like {looks_like}: add {add} to the source "
-                "(finflows score: --source)"
-            )
+    return number_of(text_format.plain(cell) if isinstance(cell, str) else cell)

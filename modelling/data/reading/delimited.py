@@ -4,14 +4,15 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv
 
+from modelling.data.reading.header_lines import LOOKED_AT, refuse_title
 from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable
-from modelling.refusals import DataRefused
+from modelling.refusals import DataRefused, UsageError
 
 BLOCK_BYTES = 16 << 20
 HEAD_BYTES = 1 << 18
@@ -25,17 +26,22 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     encoding = wanted.source.encoding or _encoding(head, wanted)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     delimiter = wanted.source.delimiter or _delimiter(text, wanted)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = next(row for row in reader if row)
+    if wanted.source.header_line is None:
+        refuse_title(_lines(text, delimiter, wanted)[1], wanted.shown)
+    reader, rows = _lines(text, delimiter, wanted)
+    _, header = next(rows, (0, []))
+    if not header:
+        raise UsageError(f"{wanted.shown} has no line {wanted.source.header_line}")
     if any("\ufffd" in name for name in header):
         raise UnicodeError
     names = [wanted.name(name) for name in header]
     if wanted.declared and not wanted.rest and not wanted.declared & set(names):
         raise DataRefused(
-            f"{wanted.shown} names none of the declared columns: is its first line the header, and "
-            "is it CSV, Parquet or Excel?"
+            f"{wanted.shown} names none of the declared columns: is its first line the header "
+            "(else add header_line to the source), and is it CSV, Parquet, Excel or JSON lines?"
         )
-    lines, first = reader.line_num, next(reader, [])
+    lines = reader.line_num
+    _, first = next(rows, (0, []))
     wanted.refuse_doubles(names)
     extra = max(len(first) - len(names), 0)
     unique = [*_unique(names), *(f"\0{number}" for number in range(extra))]
@@ -56,6 +62,23 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     found = [] if wanted.source.delimiter or delimiter == "," else [f"delimiter {delimiter!r}"]
     found += [] if wanted.source.encoding or encoding == "utf-8-sig" else [f"encoding {encoding}"]
     return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found), is_text=True)
+
+
+def _lines(
+    text: str, delimiter: str, wanted: ColumnSelection
+) -> tuple[Any, Iterator[tuple[int, list[str]]]]:
+    """A reader of the text, and its rows with cells by the number of the line that they begin in,
+    from the declared header on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        begins = 1
+        for row in reader:
+            if row and begins >= (wanted.source.header_line or 1):
+                yield begins, row
+            begins = reader.line_num + 1
+
+    return reader, rows()
 
 
 def _arrows(encoding: str) -> str:
@@ -129,14 +152,12 @@ def _encoding(head: bytes, wanted: ColumnSelection) -> str:
 
 
 def _delimiter(text: str, wanted: ColumnSelection) -> str:
-    """The one under which the header names most of the declared columns, or has most cells."""
+    """The one under which the header names most of the declared columns, or has most cells, or
+    where it is a title, the lines below it have."""
 
-    def header(delimiter: str) -> list[str]:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        return next(chain((row for row in lines if row), [[]]))
-
-    def names_of(delimiter: str) -> tuple[int, int]:
-        cells = header(delimiter)
-        return len(wanted.declared & {cell.strip() for cell in cells}), len(cells)
+    def names_of(delimiter: str) -> tuple[int, int, int]:
+        rows = [cells for _, cells in islice(_lines(text, delimiter, wanted)[1], LOOKED_AT)] or [[]]
+        declared = len(wanted.declared & {cell.strip() for cell in rows[0]})
+        return declared, len(rows[0]), sum(map(len, rows))
 
     return max(DELIMITERS, key=names_of)

@@ -7,18 +7,19 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
+from modelling.scorer.scoring import label_text
 
 DAMAGED = (
     pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,
     lzma.LZMAError, zlib.error,
 )  # fmt: skip
-NOT_A_TABLE = "is not a table: give CSV, Parquet or Excel"
+NOT_A_TABLE = "is not a table: give CSV, Parquet, Excel or JSON lines"
 
 
 class RawTable(NamedTuple):
@@ -106,4 +107,20 @@ def _ragged(said: str) -> str:
     expected, _, got = said.partition("Expected ")[2].partition(" columns, got ")
     got = got.partition(":")[0].split()[0]
     where = f"line {row}" if row else "a line"
-    return f"{where} has {got} cells where the header names {expected}"
+    return (
+        f"{where} has {got} cells where the header names {expected}: correct it, or where the "
+        "header is not the first line, add header_line to the source"
+    )
+
+
+def batch_of(columns: dict[str, list[Any]]) -> pa.RecordBatch:
+    """Lists of Python values (n,) as one batch; where a column's values are of several types, each
+    becomes the text of a label."""
+    return pa.RecordBatch.from_pydict({name: _array(cells) for name, cells in columns.items()})
+
+
+def _array(cells: list[Any]) -> pa.Array:
+    try:
+        return pa.array(cells, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([label_text(cell) for cell in cells], pa.string())

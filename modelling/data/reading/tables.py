@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-import pandas as pd
-import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 
 from modelling.data.reading.delimited import open_delimited
+from modelling.data.reading.excel import open_excel
+from modelling.data.reading.json_records import is_json, open_json
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plain_words, plain_error
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.scoring import label_text
 
 ROWS_AT_ONCE = 131_072
 
@@ -109,12 +108,14 @@ def _open_stream(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     if head.startswith(b"PK\x03\x04"):
         archive = zipfile.ZipFile(stream)
         if "xl/workbook.xml" in archive.namelist():
-            return _open_excel(stream, wanted)
+            return open_excel(stream, wanted)
         return _open_stream(io.BytesIO(_only_member(archive, wanted)), wanted)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        return _open_excel(stream, wanted)
+        return open_excel(stream, wanted)
     if unpacked := _unpacked(stream, head):
         return _open_stream(unpacked, wanted)
+    if is_json(head):
+        return open_json(stream, wanted)
     return open_delimited(stream, wanted)
 
 
@@ -156,51 +157,3 @@ def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     taken = [name for name in dict.fromkeys(names) if wanted.takes(name)]
     batches = file.iter_batches(ROWS_AT_ONCE, columns=taken)
     return RawTable(taken, (batch.select(taken) for batch in batches if len(batch)))
-
-
-def _open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
-    """The declared sheet, or the only one that names all declared columns."""
-    sheets = pd.read_excel(
-        stream,
-        sheet_name=None,
-        header=None,
-        engine="calamine",
-        dtype=object,
-        keep_default_na=False,
-        na_values=[""],
-    )
-    sheet = wanted.source.sheet
-    if sheet is not None and sheet not in sheets:
-        raise UsageError(f"{wanted.shown} has no sheet '{sheet}'; it has {', '.join(sheets)}")
-    full = {name: cells.dropna(how="all") for name, cells in sheets.items()}
-    full = {name: cells for name, cells in full.items() if len(cells)}
-    fitting = [n for n, cells in full.items() if wanted.declared <= set(map(str, cells.iloc[0]))]
-    chosen = [sheet] if sheet in full else fitting if len(fitting) == 1 else list(full)
-    if len(chosen) != 1:
-        raise DataRefused(
-            f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source "
-            "(finflows score: --source sheet=...)"
-        )
-    cells = full[chosen[0]]
-    names = [wanted.name(label_text(cell) or "") for cell in cells.iloc[0]]
-    wanted.refuse_doubles(names)
-    columns = {
-        name: cells.iloc[1:, position].tolist()
-        for position, name in enumerate(names)
-        if name and wanted.takes(name)
-    }
-    found = () if len(sheets) == 1 or sheet else (f"sheet '{chosen[0]}'",)
-    return RawTable(list(columns), iter([batch_of(columns)]), found, is_text=True)
-
-
-def batch_of(columns: dict[str, list[Any]]) -> pa.RecordBatch:
-    """Lists of Python values (n,) as one batch; where a column's values are of several types, each
-    becomes the text of a label."""
-    return pa.RecordBatch.from_pydict({name: _array(cells) for name, cells in columns.items()})
-
-
-def _array(cells: list[Any]) -> pa.Array:
-    try:
-        return pa.array(cells, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([label_text(cell) for cell in cells], pa.string())

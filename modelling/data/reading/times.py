@@ -1,5 +1,7 @@
 """Points in time, read where their writing is certain over the whole column, else refused."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -10,15 +12,18 @@ DECLARE = "declare it with date_format in the source, as in date_format='%d.%m.%
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"
 ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)|^\d{4}/\d{2}/\d{2}([T ]|$)"
 DATED = r"\d{4}|\d{1,2}[./-](?:\d{1,2}|[A-Za-z]{3,})[./-]\d{2}|\d{2}[A-Za-z]{3}\d{2}"
+QUARTER = r"(\d{4})[ -]?Q([1-4])"
 EPOCHS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a time since 1970, by its unit
 
 
-def read_times(cells: pd.Series, date_format: str | None = None) -> tuple[pd.Series, int]:
+def read_times(
+    cells: pd.Series, date_format: str | None = None, missing: Collection[str] = ()
+) -> tuple[pd.Series, int]:
     """A column as points in time, where its writing is certain.
 
-    Certain are ISO 8601, dates with the month in letters, whole numbers that are all dates
-    (20190713, 201907) or all times since 1970 (in seconds, milliseconds ...), and days and months
-    in an order that allows one reading only.
+    Certain are ISO 8601, dates with the month in letters, quarters (2021Q3 is its first day), whole
+    numbers that are all dates (20190713, 201907) or all times since 1970 (in seconds, milliseconds
+    ...), and days and months in an order that allows one reading only.
 
     Parameters
     ----------
@@ -26,6 +31,8 @@ def read_times(cells: pd.Series, date_format: str | None = None) -> tuple[pd.Ser
         Text, numbers, dates or times; what is missing stays missing.
     date_format : str, optional
         Of ``strptime``, where it is declared.
+    missing : collection of str
+        Words for a missing time, beside the usual ones.
 
     Returns
     -------
@@ -42,7 +49,7 @@ def read_times(cells: pd.Series, date_format: str | None = None) -> tuple[pd.Ser
         return cells.dt.tz_convert("UTC").dt.tz_localize(None), 0
     if pd.api.types.is_datetime64_dtype(cells.dtype):
         return cells, 0
-    codes, unique = pd.factorize(cells.mask(cells.isin([*MISSING_NUMBERS, "NaT"])))
+    codes, unique = pd.factorize(cells.mask(cells.isin([*MISSING_NUMBERS, "NaT", *missing])))
     read = _read(pd.Series(unique, dtype=object), str(cells.name), date_format)
     wrong = np.append(read.isna().to_numpy(), False)[codes]
     if wrong.any():
@@ -77,6 +84,7 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
     readings = {
         _of_digits: texts.str.fullmatch(r"\d+"),
         _of_days_and_months: texts.str.match(DAY_MONTH_YEAR),
+        _of_quarters: texts.str.fullmatch(QUARTER),
         _in_utc: texts.str.match(ISO) | texts.str.contains(r"[A-Za-z]{3}"),
     }
     reading, fitting = max(readings.items(), key=lambda item: item[1].sum())
@@ -109,6 +117,13 @@ def _of_digits(texts: pd.Series, name: str) -> pd.Series:
         f"{name}: whole numbers that can be dates (20190713, 201907), years or times since 1970 in "
         f"several units: {DECLARE}"
     )
+
+
+def _of_quarters(texts: pd.Series, _: str) -> pd.Series:
+    """2021Q3 is the first day of July."""
+    parts = texts.str.extract(QUARTER)
+    month = (parts[1].astype(int) * 3 - 2).astype("str").str.zfill(2)
+    return pd.to_datetime(parts[0] + "-" + month + "-01")
 
 
 def _of_days_and_months(texts: pd.Series, name: str) -> pd.Series:

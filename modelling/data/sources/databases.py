@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable
-from modelling.data.reading.tables import batch_of
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
 from modelling.data.sources.source import SourceKind
 from modelling.declaration.references import expand, is_database
 from modelling.refusals import DataRefused, UsageError

@@ -103,6 +103,7 @@ class TableFindings:
     columns: list[ColumnFinding]
     split: SplitFinding
     gate: GateFinding | None = None
+    unlabelled: int = 0
     duplicates: int = 0
     drop_duplicates: bool = False
     rules: list[dict[str, Any]] = field(default_factory=list)

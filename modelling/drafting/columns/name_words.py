@@ -42,8 +42,8 @@ IDENTIFIERS = (
     "번호 고객번호 계좌번호 아이디"
 )
 TIMES = (
-    "date time timestamp day month datetime datum zeit zeitpunkt tag monat stichtag jour mois "
-    "heure fecha hora dia mes dt at 날짜 일자 일시 시간"
+    "date time timestamp epoch day month quarter datetime datum zeit zeitpunkt tag monat quartal "
+    "stichtag jour mois trimestre heure fecha hora dia mes dt at 날짜 일자 일시 시간"
 )
 YEARS = "year jahr annee ano 연도 년도"
 CODES = (

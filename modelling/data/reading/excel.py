@@ -1,0 +1,61 @@
+"""A sheet of an Excel file."""
+
+from typing import IO
+
+import pandas as pd
+
+from modelling.data.reading.header_lines import refuse_title
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
+from modelling.refusals import DataRefused, UsageError
+from modelling.scorer.scoring import label_text
+
+
+def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
+    """The declared sheet, or the only one that names all declared columns."""
+    sheets = pd.read_excel(
+        stream,
+        sheet_name=None,
+        header=None,
+        engine="calamine",
+        dtype=object,
+        keep_default_na=False,
+        na_values=[""],
+    )
+    sheet = _chosen(sheets, wanted)
+    cells = _with_cells(sheets[sheet], wanted)
+    if wanted.source.header_line is None:
+        rows = ((label + 1, [*map(_text, row)]) for label, *row in cells.itertuples())
+        refuse_title(rows, wanted.shown)
+    names = [wanted.name(_text(cell)) for cell in cells.iloc[0]]
+    wanted.refuse_doubles(names)
+    columns = {
+        name: cells.iloc[1:, position].tolist()
+        for position, name in enumerate(names)
+        if name and wanted.takes(name)
+    }
+    found = () if len(sheets) == 1 or wanted.source.sheet else (f"sheet '{sheet}'",)
+    return RawTable(list(columns), iter([batch_of(columns)]), found, is_text=True)
+
+
+def _text(cell: object) -> str:
+    return label_text(cell) or ""
+
+
+def _chosen(sheets: dict[str, pd.DataFrame], wanted: ColumnSelection) -> str:
+    declared = wanted.source.sheet
+    if declared is not None and declared not in sheets:
+        raise UsageError(f"{wanted.shown} has no sheet '{declared}'; it has {', '.join(sheets)}")
+    full = {name: rows for name, cells in sheets.items() if len(rows := _with_cells(cells, wanted))}
+    fitting = [n for n, cells in full.items() if wanted.declared <= set(map(str, cells.iloc[0]))]
+    chosen = [declared] if declared in full else fitting if len(fitting) == 1 else list(full)
+    if len(chosen) != 1:
+        raise DataRefused(
+            f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source "
+            "(finflows score: --source sheet=...)"
+        )
+    return chosen[0]
+
+
+def _with_cells(cells: pd.DataFrame, wanted: ColumnSelection) -> pd.DataFrame:
+    """The rows that are not empty, from the line that is declared to name the columns."""
+    return cells.iloc[(wanted.source.header_line or 1) - 1 :].dropna(how="all")

@@ -1,0 +1,167 @@
+"""Numbers as people and programs write them: marks, signs around them, words for a missing one."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelling.declaration import Source
+from modelling.refusals import DataRefused
+from modelling.scorer.scoring import MISSING_NUMBERS
+
+DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
+THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
+BRACKETS, PERCENT = "()", "%"
+CURRENCIES = (
+    *("USD", "EUR", "GBP", "CHF", "JPY", "KRW", "CNY", "INR", "CAD", "AUD", "NZD", "SEK", "NOK"),
+    *("DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "MXN", "SGD", "HKD", "ZAR", "ILS", "THB", "AED"),
+)
+_UNIT = rf"(?P<{{}}>[^\w\s.,'+()-]|{'|'.join(CURRENCIES)})?"  # a currency's sign or code, or %
+SIGNED = (
+    rf"(?P<open>\()?[+-]?{_UNIT.format('before')}\s*[+-]?"
+    rf"(?P<number>\d[\d.,'\s\u00a0\u202f]*|[.,]\d+)\s*{_UNIT.format('behind')}\)?"
+)
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How the text of a source writes numbers and times, as far as that is declared."""
+
+    decimal: str = "."
+    thousands: str | None = None
+    date_format: str | None = None
+    around_numbers: Sequence[str] = ()
+    missing: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, source: object) -> "TextFormat":
+        if not isinstance(source, Source):
+            return cls()
+        names = cls.__dataclass_fields__
+        return cls(**{name: getattr(source, name) for name in names})
+
+    def plain(self, text: str) -> str:
+        """One cell as ``plain_numbers`` has it."""
+        text = text.strip()
+        for pattern, written in self._signs:
+            text = re.sub(pattern, written, text)
+        for mark, written in self._marks:
+            text = text.replace(mark, written)
+        return text
+
+    @cached_property
+    def _signs(self) -> list[tuple[str, str]]:
+        """What stands around a number, as patterns that Arrow and Python both read. A percentage
+        is written as a power of ten, which is exact: 12.5 % becomes 12.5e-2."""
+        found = []
+        if self.missing:
+            found.append((rf"^(?:{_any_of(self.missing)})$", ""))
+        if BRACKETS in self.around_numbers:
+            found.append((r"^\(([^()]+)\)$", r"-\1"))
+        if signs := [sign for sign in self.around_numbers if sign not in (BRACKETS, PERCENT)]:
+            found.append((rf"^([+-]?)\s*(?:{_any_of(signs)})\s*", r"\1"))
+            found.append((rf"\s*(?:{_any_of(signs)})$", ""))
+        if PERCENT in self.around_numbers:
+            found.append((r"(\d)\s*%$", r"\1e-2"))
+        return found
+
+    @cached_property
+    def _marks(self) -> list[tuple[str, str]]:
+        found = [(self.thousands, "")] if self.thousands else []
+        return found + ([(".", "?"), (self.decimal, ".")] if self.decimal != "." else [])
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+def plain_numbers(cells: pa.Array, text_format: TextFormat) -> pa.Array:
+    """Text (n,) as it is written with a decimal point, without marks and signs."""
+    texts = pc.utf8_trim_whitespace(cells)
+    for pattern, written in text_format._signs:
+        texts = pc.replace_substring_regex(texts, pattern, written)
+    for mark, written in text_format._marks:
+        texts = pc.replace_substring(texts, mark, written)
+    return texts
+
+
+def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
+    """Text (n,) as float64, as ``scorer.scoring.number_of`` reads it, at the speed of Arrow.
+
+    Raises ArrowInvalid where a cell is not a number, or one that only ``number_of`` can read.
+    """
+    texts = plain_numbers(cells, text_format)
+    try:
+        values = pc.cast(texts, pa.float64())
+    except pa.ArrowInvalid:
+        missing = pc.is_in(texts, pa.array(sorted(MISSING_NUMBERS)))
+        texts = pc.if_else(missing, pa.scalar(None, pa.string()), texts)
+        values = pc.cast(texts, pa.float64())
+    if pc.any(pc.is_inf(values)).as_py():  # written so, or a number beyond all floats
+        raise pa.ArrowInvalid("only number_of can tell")
+    return values.to_numpy(zero_copy_only=False)
+
+
+def refuse_several_units(cells: pd.Series, text_format: TextFormat) -> None:
+    """Raise DataRefused where $5 stands below 5 €, which can't be compared, or 5 below 12%, which
+    can be 0.05 or 5."""
+    units = [sign for sign in text_format.around_numbers if sign != BRACKETS]
+    if not units:
+        return
+    texts = pa.array([cell for cell in cells if isinstance(cell, str)], pa.string())
+    of_unit = {unit: pc.match_substring(texts, unit) for unit in units}
+    found = [unit for unit, has_it in of_unit.items() if pc.any(has_it).as_py()]
+    if len(found) > 1:
+        raise DataRefused(
+            f"{cells.name}: numbers in {' and in '.join(found)}: convert them, or leave it out"
+        )
+    if found == [PERCENT]:
+        bare = pc.and_(pc.invert(of_unit[PERCENT]), pc.match_substring_regex(texts, r"[1-9]"))
+        if count := pc.sum(bare).as_py():
+            raise DataRefused(f"{cells.name}: {count:,} numbers lack the % of the others: add it")
+
+
+def signs_around(texts: pd.Series) -> tuple[set[str], int]:
+    """What stands around the numbers among ``texts`` (n,) as ``around_numbers`` names it, and
+    around how many."""
+    parts = texts.str.strip().str.extract(rf"^{SIGNED}$")
+    around = pd.concat([parts["before"], parts["behind"]]).dropna()
+    around = around[around.map(_is_unit).astype(bool)]
+    rows = parts["open"].notna() | parts.index.isin(around.index)
+    return {*around} | ({BRACKETS} if parts["open"].notna().any() else set()), int(rows.sum())
+
+
+def _is_unit(sign: str) -> bool:
+    return sign in (*CURRENCIES, PERCENT) or unicodedata.category(sign) == "Sc"
+
+
+def refuse_other_writing(unread: pd.Series, text_format: TextFormat) -> None:
+    """Raise DataRefused where cells would be numbers with other marks or signs than declared."""
+    texts = unread.astype("str").str.strip()
+    signs, count = signs_around(texts)
+    if len(units := sorted(signs - {BRACKETS})) > 1:
+        several = " and in ".join(units)
+        raise DataRefused(f"{unread.name}: numbers in {several}: convert them, or leave it out")
+    if signs and count == len(texts):
+        declared = ",".join(sorted({*text_format.around_numbers, *signs}))
+        raise DataRefused(
+            f"{count:,} cells of {unread.name} have {' and '.join(sorted(signs))} around a number: "
+            f"add around_numbers='{declared}' to the source (finflows score: --source)"
+        )
+    for pattern, looks_like, add in (
+        (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')"),
+        (DECIMAL_COMMA, "decimal commas", "decimal=','"),
+    ):
+        count = int(texts.str.fullmatch(pattern).sum())
+        only = pattern is DECIMAL_COMMA or count == len(texts)
+        if count and only and (text_format.decimal == "." or pattern is THOUSANDS):
+            raise DataRefused(
+                f"{count:,} cells of {unread.name} look like {looks_like}: add {add} to the source "
+                "(finflows score: --source)"
+            )

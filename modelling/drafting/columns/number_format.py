@@ -1,0 +1,149 @@
+"""How a table writes its numbers: found in the columns of text that hold little else."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import BRACKETS, TextFormat, signs_around
+from modelling.data.reading.times import is_text
+from modelling.declaration import Source
+from modelling.drafting.columns.findings import SHARED_BY
+from modelling.refusals import DataRefused
+from modelling.scorer.scoring import number_of
+
+FEW_WRONG = 0.1  # of a column's cells: it is still one of numbers, which somebody has to correct
+FEW_NUMBERS = 12  # a word beside so few different numbers is one of several codes
+PROBED = 2000  # cells of a column that tell how its numbers are written
+MARKS: tuple[tuple[str, str | None], ...] = (
+    (".", None),
+    (",", None),
+    (",", "."),
+    (".", ","),
+    (",", " "),
+    (".", " "),
+    (".", "'"),
+)
+SETTINGS = ("around_numbers", "decimal", "thousands", "missing")
+
+
+def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the source under which most columns of text are numbers, and how that was
+    taken. What the source declares itself stays."""
+    texts = [cells for cells in texts_in(table) if not looks_like_dates(cells)]
+    found: dict[str, Any] = {}
+    declared = source.model_fields_set
+    if "around_numbers" not in declared and (signs := _signs(texts)):
+        found["around_numbers"] = signs
+    if not {"decimal", "thousands"} & declared:
+        around = found.get("around_numbers", source.around_numbers)
+        found |= _marks([_bare(cells, around) for cells in texts])
+    written = TextFormat.of(source.model_copy(update=found))
+    if "missing" not in declared and (words := _missing_words(table, written)):
+        found["missing"] = words
+    return found, [_in_words(name, found[name]) for name in SETTINGS if name in found]
+
+
+def texts_in(table: pd.DataFrame) -> Iterator[pd.Series]:
+    """A probe of each column that came as text."""
+    yield from (probe(table[name]) for name in table if is_text(table[name]))
+
+
+def probe(cells: pd.Series) -> pd.Series:
+    """Some known cells of a column, spread over all of it."""
+    known = cells.dropna()
+    return known.iloc[:: max(len(known) // PROBED, 1)]
+
+
+def _signs(texts: list[pd.Series]) -> tuple[str, ...]:
+    """What stands around numbers in columns that are numbers without it, in one unit each."""
+    found: set[str] = set()
+    for cells in texts:
+        signs, rows = signs_around(cells.astype("str"))
+        if rows >= SHARED_BY and len(signs - {BRACKETS}) <= 1:
+            bare = _bare(cells, tuple(signs))
+            if any(is_number(bare, TextFormat(*marks)) for marks in MARKS):
+                found |= signs
+    return tuple(sorted(found))
+
+
+def _bare(cells: pd.Series, around: tuple[str, ...]) -> pd.Series:
+    """Probed cells without what stands around numbers."""
+    if not around:
+        return cells
+    texts = cells.astype("str")
+    for part in (part for sign in around for part in (sign if sign == BRACKETS else [sign])):
+        texts = texts.str.replace(part, "", regex=False)
+    return texts.str.strip()
+
+
+def _marks(texts: list[pd.Series]) -> dict[str, str]:
+    """The decimal mark and the mark of thousands under which most columns are numbers; the plain
+    ones where others read no more."""
+    texts = [cells for cells in texts if cells.astype("str").str.contains(r"\d").mean() > 0.5]
+    if not texts:
+        return {}
+    read = {marks: sum(_is_written(cells, *marks) for cells in texts) for marks in MARKS}
+    decimal, thousands = max(MARKS, key=lambda marks: read[marks])
+    found = {"decimal": decimal} if decimal != "." else {}
+    return found | ({"thousands": thousands} if thousands else {})
+
+
+def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
+    """Whether the cells are numbers with these marks, and thousands are where the mark is."""
+    if not is_number(cells, TextFormat(decimal, thousands)):
+        return False
+    texts = cells.astype("str").str.strip()
+    if thousands is None:  # 1,234 beside 5,678 and no other comma is no fraction
+        fractions = texts[texts.str.contains(",", regex=False)]
+        grouped = fractions.str.fullmatch(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
+        return decimal == "." or fractions.empty or not grouped.all()
+    pattern = rf"[+-]?\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})*(?:[{decimal}]\d+)?"
+    marked = texts[texts.str.contains(thousands, regex=False)]
+    return bool(marked.str.fullmatch(pattern).all())
+
+
+def is_number(cells: pd.Series, text_format: TextFormat) -> bool:
+    """Whether nearly all cells of a probe are numbers, and some known."""
+    try:
+        numbers, unread = read_cells(cells, "number", text_format)
+    except DataRefused:
+        return False
+    return unread <= FEW_WRONG * len(cells) and bool(numbers.notna().any())
+
+
+def _missing_words(table: pd.DataFrame, written: TextFormat) -> tuple[str, ...]:
+    """Words without digits that many rows share in columns that are numbers but for them."""
+    found: set[str] = set()
+    for name in table:
+        if not is_text(table[name]):
+            continue
+        cells = probe(table[name]).astype("str").str.strip()
+        words = {word for word in cells.unique() if not re.search(r"\d|^\W?inf", word.lower())}
+        words = {word for word in words if number_of(written.plain(word)) is None}
+        numbers = cells[~cells.isin(words)]
+        if not words or len(words) > 3 or numbers.nunique() <= FEW_NUMBERS:
+            continue
+        if len(numbers) < len(cells) / 2 or not is_number(numbers, written):
+            continue
+        rows = table[name].astype("str").str.strip().value_counts()
+        found |= {word for word in words if rows[word] >= SHARED_BY}
+    return tuple(sorted(found))
+
+
+def _in_words(setting: str, found: Any) -> str:
+    if setting == "missing":
+        words = " and ".join(map(repr, found))
+        return f"{words} beside numbers: read as missing"
+    if setting == "around_numbers":
+        return f"numbers are written with {' and '.join(found)} around them: read without"
+    mark = {"decimal": "a decimal mark", "thousands": "a mark between thousands"}[setting]
+    return f"numbers are written with {mark} {found!r}: most columns are read so"
+
+
+def looks_like_dates(cells: pd.Series) -> bool:
+    """Whether nearly all cells of a probe look like days, months and years."""
+    pattern = r"\d{1,2}([./-])\d{1,2}\1\d{2,4}.*|\d{2}[A-Za-z]{3}\d{4}"
+    return bool(cells.astype("str").str.fullmatch(pattern).mean() > 0.9)
