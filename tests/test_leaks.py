@@ -32,7 +32,7 @@ from modelling.declaration.overrides import override
 from modelling.drafting.columns.findings import Wanted
 from modelling.drafting.drafting import draft_table
 from modelling.judgement.reliance import what_it_rests_on
-from modelling.leaks.dates import as_times
+from modelling.leaks.dates import as_times, later_share
 from modelling.leaks.sentinel import find_leaks
 from modelling.leaks.separation import Separation, rows_to_examine
 from modelling.refusals import DataRefused
@@ -276,3 +276,19 @@ def test_labels_of_which_only_some_are_dates_are_no_dates():
     days = pd.Series(["2020-01-31"] * 300 + ["never"])
     assert as_times(days) is None
     assert as_times(pd.Series([20150101.0] * 300 + [0.0])) is None
+
+
+@pytest.mark.parametrize(
+    ("decided", "share"),
+    [("2020-05-04 12:00", 0.75), ("2020-05-04", 0.5), ("2020-05-01", 0.25), ("2020-04-01", 0.0)],
+)
+def test_what_lies_within_a_coarse_time_of_decision_is_not_later(decided, share):
+    others = pd.Series(
+        [*map(pd.Timestamp, ("2020-05-04 11:00", "2020-05-04 13:00", "2020-05-20", "2020-06-02"))]
+    )
+    assert later_share(pd.Series([pd.Timestamp(decided)] * 4), others) == share
+
+
+def test_a_quarter_is_its_first_day():
+    read = as_times(pd.Series(["2021Q3", "2020-Q1", "2020 Q4"]))
+    assert read.tolist() == [*map(pd.Timestamp, ("2021-07-01", "2020-01-01", "2020-10-01"))]

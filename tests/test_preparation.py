@@ -43,6 +43,22 @@ def test_a_rule_is_kept_or_named_with_its_rows(table, rule, column, value, said,
     assert broken.rows == rows
 
 
+def test_rows_without_a_label_are_refused_or_left_out_and_counted(caplog):
+    table = loan_table(600)
+    table["default"] = table["default"].map({0: "paid", 1: "late"})
+    table.loc[:9, "default"] = None
+    table.loc[10:29, "default"] = "running"
+    labels = ("paid", "late")
+    with pytest.raises(DataRefused, match="default: target is known"):
+        prepared(loans(classes=labels), table)
+    with caplog.at_level("INFO", logger="finflows"):
+        data = prepared(loans(classes=labels, unlabelled="drop"), table)
+    assert len(data.table) == 570
+    assert "30 rows without a label dropped" in caplog.text
+    with pytest.raises(DataRefused, match="default: no row has one of gone, lost"):
+        prepared(loans(classes=("gone", "lost"), unlabelled="drop"), table)
+
+
 def test_a_warning_is_counted_and_the_rows_stay(table):
     rule = Finite(column="balance", above=1.5, severity="warning", **BECAUSE)
     data = prepared(dated(expectations=(rule,)), table)

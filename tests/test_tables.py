@@ -191,6 +191,45 @@ def test_lines_may_end_in_a_delimiter_that_the_header_lacks_but_hold_no_more(tmp
     assert "987654" not in str(refused.value)
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_title_above_the_header_is_refused_with_the_line_to_add(tmp_path, delimiter):
+    path = tmp_path / "a.csv"
+    text = table().to_csv(index=False, sep=delimiter)
+    path.write_text(f"Loans\n\nas of{delimiter}2020-01-01\n{text}")
+    for read in (typed, read_source):
+        with pytest.raises(DataRefused, match="if line 4 names them, add header_line=4"):
+            read(path) if read is typed else read(Source(uri=str(path)))
+    same(typed(path, header_line=4)[0])
+    with pytest.raises(UsageError, match="has no line 900"):
+        typed(path, header_line=900)
+
+
+def test_a_title_above_the_header_of_a_sheet(tmp_path):
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path) as book:
+        table().to_excel(book, sheet_name="loans", index=False, startrow=3)
+        book.sheets["loans"]["A1"] = "Loans, as of 2020"
+    with pytest.raises(DataRefused, match="if line 4 names them, add header_line=4"):
+        typed(path)
+    same(typed(path, header_line=4)[0])
+
+
+def test_json_is_one_object_a_line_or_one_array_of_objects(tmp_path):
+    rows = table().assign(opened_on=lambda t: t["opened_on"].dt.strftime("%Y-%m-%d"))
+    for name, lines in (("a.jsonl", True), ("a.json", False)):
+        rows.to_json(tmp_path / name, orient="records", lines=lines)
+        same(typed(tmp_path / name)[0])
+    path = tmp_path / "a.jsonl"
+    for added, said in (
+        ('{"age": 4,', "is no JSON in line 61"),
+        ("[1, 2]", "holds something else than objects"),
+    ):
+        rows.to_json(path, orient="records", lines=True)
+        path.write_text(path.read_text() + added + "\n")
+        with pytest.raises(DataRefused, match=said):
+            typed(path)
+
+
 def test_columns_that_nobody_declared_can_hold_anything(tmp_path):
     whole = pa.Table.from_pandas(table())
     anything = pa.array([[{"a": 1}]] * len(whole))

@@ -32,7 +32,7 @@ SETTINGS = ("around_numbers", "decimal", "thousands", "missing")
 def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, Any], list[str]]:
     """The settings of the source under which most columns of text are numbers, and how that was
     taken. What the source declares itself stays."""
-    texts = [cells for cells in texts_in(table) if not looks_like_dates(cells)]
+    texts = [with_digits for cells in texts_in(table) if len(with_digits := _digits(cells))]
     found: dict[str, Any] = {}
     declared = source.model_fields_set
     if "around_numbers" not in declared and (signs := _signs(texts)):
@@ -49,6 +49,13 @@ def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, A
 def texts_in(table: pd.DataFrame) -> Iterator[pd.Series]:
     """A probe of each column that came as text."""
     yield from (probe(table[name]) for name in table if is_text(table[name]))
+
+
+def _digits(cells: pd.Series) -> pd.Series:
+    """The cells of a probe with digits, where most have some and they are no dates; the others may
+    be words for a missing number."""
+    found = cells[cells.astype("str").str.contains(r"\d")]
+    return found.iloc[:0] if len(found) <= len(cells) / 2 or looks_like_dates(found) else found
 
 
 def probe(cells: pd.Series) -> pd.Series:
@@ -82,9 +89,6 @@ def _bare(cells: pd.Series, around: tuple[str, ...]) -> pd.Series:
 def _marks(texts: list[pd.Series]) -> dict[str, str]:
     """The decimal mark and the mark of thousands under which most columns are numbers; the plain
     ones where others read no more."""
-    texts = [cells for cells in texts if cells.astype("str").str.contains(r"\d").mean() > 0.5]
-    if not texts:
-        return {}
     read = {marks: sum(_is_written(cells, *marks) for cells in texts) for marks in MARKS}
     decimal, thousands = max(MARKS, key=lambda marks: read[marks])
     found = {"decimal": decimal} if decimal != "." else {}

@@ -1,0 +1,76 @@
+"""Numbers as people write them: signs, brackets, percentages, words for a missing one."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import TextFormat, numbers_in_text, signs_around
+from modelling.declaration import Source
+from modelling.refusals import DataRefused
+
+BOOKED = TextFormat(thousands=",", around_numbers=("$", "USD", "%", "()"), missing=("-", "unknown"))
+GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
+
+
+@pytest.mark.parametrize(
+    ("written", "text_format", "numbers"),
+    [
+        (["$1,200.50", "$ 5", "-$4", "$-4", "6 $", "7"], BOOKED, [1200.5, 5, -4, -4, 6, 7]),
+        (["($3.00)", "(1,000)", "3"], BOOKED, [-3, -1000, 3]),
+        (["5 USD", "USD 6"], BOOKED, [5, 6]),
+        (["12.5%", "3 %", "(1%)", "0"], BOOKED, [0.125, 0.03, -0.01, 0]),
+        (["1", " - ", "unknown", "-5"], BOOKED, [1, np.nan, np.nan, -5]),
+        (["1.234,50 €", "€5"], GERMAN, [1234.5, 5]),
+        (["12,5 %"], GERMAN, [0.125]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["str", "object"])
+def test_what_stands_around_a_number_is_read_as_declared(written, text_format, numbers, kind):
+    read, unread = read_cells(pd.Series(written, dtype=kind), "number", text_format)
+    assert unread == 0
+    np.testing.assert_array_equal(read.to_numpy(), numbers)
+    np.testing.assert_array_equal(numbers_in_text(pa.array(written), text_format), numbers)
+
+
+@pytest.mark.parametrize(
+    ("written", "declared", "said"),
+    [
+        (["$5", "€7"], (), "income: numbers in $ and in €: convert them"),
+        (["$5", "€7"], ("$", "€"), "income: numbers in $ and in €: convert them"),
+        (["12%", "0.12"], ("%",), "income: 1 numbers lack the % of the others"),
+        (["$5", "$7"], (), "2 cells of income have $ around a number: add around_numbers='$'"),
+        (["(5)", "(7)"], ("$",), "have () around a number: add around_numbers='$,()'"),
+    ],
+)
+def test_what_is_not_declared_or_of_two_units_is_refused_with_the_line_to_add(
+    written, declared, said
+):
+    with pytest.raises(DataRefused, match=re.escape(said)) as refused:
+        read_cells(pd.Series(written, name="income"), "number", TextFormat(around_numbers=declared))
+    assert "7" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "written", [["A-1", "B-2"], ["4+", "5+"], ["5 km", "6 km"], ["#12"], ["LOA0012"], ["10-20"]]
+)
+def test_what_is_no_unit_stays_text(written):
+    assert signs_around(pd.Series(written)) == (set(), 0)
+
+
+def test_a_word_of_a_category_is_a_label():
+    cells = pd.Series(["unknown", "a"])
+    assert read_cells(cells, "category", BOOKED)[0].tolist() == ["unknown", "a"]
+
+
+@pytest.mark.parametrize("sign", ["5", "-", ".", "(", "k 1", ""])
+def test_a_sign_is_none_of_what_numbers_are_written_with(sign):
+    with pytest.raises(ValueError, match="around_numbers"):
+        Source(uri="a.csv", around_numbers=(sign,))
+
+
+def test_a_flag_names_several_words_with_commas():
+    assert Source(uri="a.csv", around_numbers="$, %").around_numbers == ("$", "%")
