@@ -257,7 +257,7 @@ def test_a_report_is_drafted_as_it_was_exported(tmp_path):
         "header_line": 4, "thousands": ",", "around_numbers": ("$", "%", "()"),
         "missing": ("unknown",),
     }  # fmt: skip
-    assert any("'unknown' beside numbers: read as missing" in line for line in said)
+    assert any("'unknown' beside numbers or dates: read as missing" in line for line in said)
     found = draft_table(read, source, said, Wanted("loans", "default"))
     assert found.unlabelled == 8
     kinds = {column.name: column.kind for column in found.kept}

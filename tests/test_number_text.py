@@ -26,6 +26,7 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
         (["1", " - ", "unknown", "-5"], BOOKED, [1, np.nan, np.nan, -5]),
         (["1.234,50 €", "€5"], GERMAN, [1234.5, 5]),
         (["12,5 %"], GERMAN, [0.125]),
+        (["5 kr", "6 kr"], TextFormat(around_numbers=("k", "kr")), [5, 6]),
     ],
 )
 @pytest.mark.parametrize("kind", ["str", "object"])

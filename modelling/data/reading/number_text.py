@@ -115,14 +115,14 @@ def refuse_several_units(cells: pd.Series, text_format: TextFormat) -> None:
     if not units:
         return
     texts = pa.array([cell for cell in cells if isinstance(cell, str)], pa.string())
-    of_unit = {unit: pc.match_substring(texts, unit) for unit in units}
-    found = [unit for unit, has_it in of_unit.items() if pc.any(has_it).as_py()]
+    unit_of = pc.struct_field(pc.extract_regex(texts, rf"(?P<unit>{_any_of(units)})"), "unit")
+    found = sorted(unit for unit in pc.unique(unit_of).to_pylist() if unit)
     if len(found) > 1:
         raise DataRefused(
             f"{cells.name}: numbers in {' and in '.join(found)}: convert them, or leave it out"
         )
     if found == [PERCENT]:
-        bare = pc.and_(pc.invert(of_unit[PERCENT]), pc.match_substring_regex(texts, r"[1-9]"))
+        bare = pc.and_(pc.is_null(unit_of), pc.match_substring_regex(texts, r"[1-9]"))
         if count := pc.sum(bare).as_py():
             raise DataRefused(f"{cells.name}: {count:,} numbers lack the % of the others: add it")
 

@@ -58,15 +58,23 @@ def read_times(
     return pd.Series(times.array.take(codes), index=cells.index, name=cells.name), 0
 
 
-def is_time(cells: pd.Series, date_format: str | None) -> bool:
-    """Whether all known cells (k,) are points in time; the name of a month alone is none."""
-    if is_text(cells) and not cells.astype("str").str.contains(DATED, regex=True).all():
+def is_time(
+    cells: pd.Series,
+    date_format: str | None,
+    missing: Collection[str] = (),
+    few_wrong: float = 0.0,
+) -> bool:
+    """Whether all known cells (k,), or all but a ``few_wrong`` share, are points in time; the name
+    of a month alone is none."""
+    known = cells[~cells.isin([*missing])]
+    dated = known.astype("str").str.contains(DATED, regex=True) if is_text(known) else None
+    if dated is not None and dated.mean() < 1 - few_wrong:
         return False
     try:
-        times, unread = read_times(cells, date_format)
+        times, unread = read_times(known, date_format)
     except DataRefused:
         return False
-    return unread == 0 and bool(pd.Series(times).notna().any())
+    return unread <= few_wrong * len(known) and bool(pd.Series(times).notna().any())
 
 
 def is_text(cells: pd.Series) -> bool:

@@ -14,6 +14,7 @@ NEARLY_UNIQUE = 0.95
 RARE_SHARE = 0.005  # labels in fewer rows share one feature
 HARDLY_ANY = 0.1
 MANY_LABELS = 50
+LONG = 10  # digits
 
 
 def leave_out(found: ColumnFinding, column: Profile) -> None:
@@ -58,6 +59,9 @@ def _as_identifier(column: Profile) -> str | None:
     steps = np.diff(numbers)
     if (steps > 0).all() or (steps < 0).all():
         return f"{said}, in the order of the rows: a row number"
+    digits = np.floor(np.log10(np.maximum(np.abs(numbers), 1))) + 1
+    if digits.min() == digits.max() >= LONG:
+        return f"{said}, all of {int(digits.max())} digits: an identifier"
     apart = (numbers.max() - numbers.min() + 1) / column.rows
     return f"{said} without gaps: a row number" if 0.95 < apart < 1.2 else None
 

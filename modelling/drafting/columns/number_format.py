@@ -8,7 +8,7 @@ import pandas as pd
 
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import BRACKETS, TextFormat, signs_around
-from modelling.data.reading.times import is_text
+from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import SHARED_BY
 from modelling.refusals import DataRefused
@@ -16,6 +16,7 @@ from modelling.scorer.scoring import number_of
 
 FEW_WRONG = 0.1  # of a column's cells: it is still one of numbers, which somebody has to correct
 FEW_NUMBERS = 12  # a word beside so few different numbers is one of several codes
+MOST_WORDS = 3  # for a missing number, in one column
 PROBED = 2000  # cells of a column that tell how its numbers are written
 MARKS: tuple[tuple[str, str | None], ...] = (
     (".", None),
@@ -26,7 +27,8 @@ MARKS: tuple[tuple[str, str | None], ...] = (
     (".", " "),
     (".", "'"),
 )
-SETTINGS = ("around_numbers", "decimal", "thousands", "missing")
+UNIT = r"[^\d\s.,'+()-]{1,10}"
+SETTINGS = ("around_numbers", "decimal", "thousands")
 
 
 def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, Any], list[str]]:
@@ -40,9 +42,6 @@ def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, A
     if not {"decimal", "thousands"} & declared:
         around = found.get("around_numbers", source.around_numbers)
         found |= _marks([_bare(cells, around) for cells in texts])
-    written = TextFormat.of(source.model_copy(update=found))
-    if "missing" not in declared and (words := _missing_words(table, written)):
-        found["missing"] = words
     return found, [_in_words(name, found[name]) for name in SETTINGS if name in found]
 
 
@@ -69,11 +68,21 @@ def _signs(texts: list[pd.Series]) -> tuple[str, ...]:
     found: set[str] = set()
     for cells in texts:
         signs, rows = signs_around(cells.astype("str"))
+        if not signs and (unit := _unit_behind(cells)):
+            signs, rows = {unit}, len(cells)
         if rows >= SHARED_BY and len(signs - {BRACKETS}) <= 1:
             bare = _bare(cells, tuple(signs))
             if any(is_number(bare, TextFormat(*marks)) for marks in MARKS):
                 found |= signs
     return tuple(sorted(found))
+
+
+def _unit_behind(cells: pd.Series) -> str | None:
+    """The one word behind all numbers of a probe: m², months, k."""
+    parts = cells.astype("str").str.strip().str.extract(rf"^[+-]?(\d[\d.,' ]*?)\s*({UNIT})$")
+    several = parts[0].nunique() > FEW_NUMBERS and not parts[0].str.match(r"0\d").any()
+    words = parts[1].unique()
+    return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None
 
 
 def _bare(cells: pd.Series, around: tuple[str, ...]) -> pd.Series:
@@ -118,29 +127,30 @@ def is_number(cells: pd.Series, text_format: TextFormat) -> bool:
     return unread <= FEW_WRONG * len(cells) and bool(numbers.notna().any())
 
 
-def _missing_words(table: pd.DataFrame, written: TextFormat) -> tuple[str, ...]:
-    """Words without digits that many rows share in columns that are numbers but for them."""
-    found: set[str] = set()
-    for name in table:
-        if not is_text(table[name]):
-            continue
+def find_missing_words(table: pd.DataFrame, source: Source) -> tuple[str, ...]:
+    """Words that many rows share in columns that are numbers or times but for them; 0000-00-00 is
+    one, too. None where the source declares them."""
+    if "missing" in source.model_fields_set:
+        return ()
+    written, found = TextFormat.of(source), set[str]()
+    for name in (name for name in table if is_text(table[name])):
         cells = probe(table[name]).astype("str").str.strip()
-        words = {word for word in cells.unique() if not re.search(r"\d|^\W?inf", word.lower())}
+        words = {word for word in cells.unique() if not re.search(r"[1-9]|^\W?inf", word.lower())}
         words = {word for word in words if number_of(written.plain(word)) is None}
-        numbers = cells[~cells.isin(words)]
-        if not words or len(words) > 3 or numbers.nunique() <= FEW_NUMBERS:
+        others = cells[~cells.isin(words)]
+        if not 0 < len(words) <= MOST_WORDS or len(others) < len(cells) / 2:
             continue
-        if len(numbers) < len(cells) / 2 or not is_number(numbers, written):
-            continue
-        rows = table[name].astype("str").str.strip().value_counts()
-        found |= {word for word in words if rows[word] >= SHARED_BY}
+        if _are_numbers(others, written) or is_time(others, written.date_format):
+            rows = table[name].astype("str").str.strip().value_counts()
+            found |= {word for word in words if rows[word] >= SHARED_BY}
     return tuple(sorted(found))
 
 
+def _are_numbers(cells: pd.Series, written: TextFormat) -> bool:
+    return cells.nunique() > FEW_NUMBERS and is_number(cells, written)
+
+
 def _in_words(setting: str, found: Any) -> str:
-    if setting == "missing":
-        words = " and ".join(map(repr, found))
-        return f"{words} beside numbers: read as missing"
     if setting == "around_numbers":
         return f"numbers are written with {' and '.join(found)} around them: read without"
     mark = {"decimal": "a decimal mark", "thousands": "a mark between thousands"}[setting]

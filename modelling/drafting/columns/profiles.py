@@ -1,6 +1,7 @@
 """One column as it is: read as what its cells are, counted over all rows, kept for a sample."""
 
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
@@ -12,6 +13,7 @@ from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.times import is_text, is_time
 from modelling.drafting.columns.name_words import TIMES, YEARS, suggests
 from modelling.drafting.columns.number_format import (
+    FEW_WRONG,
     is_number,
     looks_like_dates,
     probe,
@@ -123,13 +125,14 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
         return "time"
     if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
         return "text"
-    if is_text(some) and looks_like_dates(some) and is_time(some, text_format.date_format):
+    is_dated = partial(is_time, some, text_format.date_format, text_format.missing)
+    if is_text(some) and looks_like_dates(some) and is_dated():
         return "time"
     if is_number(some, text_format):
         dated = suggests(name, TIMES) and not suggests(name, YEARS)
         return "time" if dated and _is_of_digits(some) and is_time(some, None) else "number"
     if len(some) and some.map(lambda cell: not isinstance(cell, int | float | bool)).all():
-        return "time" if is_time(some, text_format.date_format) else "text"
+        return "time" if is_dated(few_wrong=FEW_WRONG) else "text"
     return "text"
 
 

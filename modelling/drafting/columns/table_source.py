@@ -10,6 +10,7 @@ from modelling.data.loading import read_source
 from modelling.data.reading.times import is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.number_format import (
+    find_missing_words,
     find_number_format,
     looks_like_dates,
     texts_in,
@@ -40,6 +41,9 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     if date_format:
         source = source.model_copy(update={"date_format": date_format})
         said += [f"dates are read as {date_format}{doubt}"] if doubt else []
+    if words := find_missing_words(table, source):
+        source = source.model_copy(update={"missing": words})
+        said.append(f"{' and '.join(map(repr, words))} beside numbers or dates: read as missing")
     return table, source, tuple(said)
 
 
@@ -71,7 +75,8 @@ def _setting(found: str) -> tuple[str, str]:
 
 def _date_format(table: pd.DataFrame, source: Source) -> tuple[str | None, str]:
     """The format that reads all dates, and what to say where another one fits as well."""
-    written = [cells for cells in texts_in(table) if looks_like_dates(cells)]
+    texts = (cells[cells.astype("str").str.contains("[1-9]")] for cells in texts_in(table))
+    written = [cells for cells in texts if looks_like_dates(cells)]
     if source.date_format or not written:
         return None, ""
     formats = [date + clock for date in DATES for clock in CLOCKS]
