@@ -178,6 +178,14 @@ def test_a_network_that_died_in_an_explosion_wants_smaller_steps():
     assert larger["training.learning_rate"] > 2e-3
 
 
+def test_a_network_whose_losses_rose_beyond_the_constant_answer_wants_smaller_steps():
+    """Seen on credit_grade: a perceptron with a rate of 0.03 was told to try 0.3."""
+    rose = np.where(EPOCHS < 3, 1.5, 2.0) + 0.02 * np.cos(EPOCHS)
+    diagnosis = read(np.full(60, 1.6), rose, constant=1.468)
+    assert diagnosis.verdict == "stuck"
+    assert diagnosis.remedies[0].overrides == {"training.learning_rate": 2e-4}
+
+
 def test_a_training_loss_that_ends_13_percent_above_its_lowest_is_jagged():
     up = np.concatenate([FALL[:40], FALL[39] * np.linspace(1.02, 1.13, 6), 6 * [FALL[39] * 1.13]])
     assert read(up, up * 1.02).verdict == "jagged"

@@ -36,6 +36,16 @@ def came_down_to_constant(history: History) -> bool:
     return history.metrics["val_loss"][-1] < FAR_FROM_CONSTANT * constant
 
 
+def went_up_beyond_constant(history: History) -> bool:
+    """Whether val_loss ended above its first value and well above the loss of the constant answer,
+    as it does after steps that are too large; after steps that are too small it lies still."""
+    constant, val_loss = history.constant_val_loss, history.metrics["val_loss"]
+    if constant is None:
+        return False
+    end = float(np.median(val_loss[-max(len(val_loss) // 4, 1) :]))
+    return end > FAR_FROM_CONSTANT * max(constant, val_loss[0])
+
+
 def remedies_for(
     verdict: str, history: History, use_case: UseCase, dead_unit_share: float | None
 ) -> tuple[Remedy, ...]:
@@ -125,6 +135,11 @@ def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, 
 def _remedies_stuck(
     history: History, use_case: UseCase, dead_unit_share: float | None
 ) -> tuple[Remedy, ...]:
+    if went_up_beyond_constant(history):
+        return (
+            _scaled_learning_rate(use_case, 1 / 10, "the losses rose: smaller steps come down"),
+            _scaled_learning_rate(use_case, 1 / 100, "if a tenth still rises"),
+        )
     if many_units_dead(dead_unit_share) or came_down_to_constant(history):
         leaky = {"network.activation": "leaky_relu"}
         return (
