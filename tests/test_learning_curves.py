@@ -178,6 +178,15 @@ def test_a_network_that_died_in_an_explosion_wants_smaller_steps():
     assert larger["training.learning_rate"] > 2e-3
 
 
+def test_what_a_fading_group_lasso_lets_fall_is_not_undertrained():
+    """Seen on credit_grade: 13 % of the fall comes late over 40 as over 120 epochs."""
+    cosine = override(USE_CASE, {"training.schedule": "cosine"})
+    late = 1.147 + 0.14 * np.maximum(1 - np.arange(40) / 39, 0) ** 2.5
+    for fades, verdict in ((False, "undertrained"), (True, "healthy")):
+        history = replace(as_history(late, late, 1.468), lasso_fades=fades)
+        assert read_learning_curve(history, cosine).verdict == verdict
+
+
 def test_a_network_whose_losses_rose_beyond_the_constant_answer_wants_smaller_steps():
     """Seen on credit_grade: a perceptron with a rate of 0.03 was told to try 0.3."""
     rose = np.where(EPOCHS < 3, 1.5, 2.0) + 0.02 * np.cos(EPOCHS)

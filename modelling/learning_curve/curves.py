@@ -25,8 +25,9 @@ EXPLODED_RATIO = 10.0  # times the constant answer's loss: no untrained network 
 class Curves:
     """loss and val_loss (epochs,) in the unit of the loss, and their running medians;
     ``constant_val_loss`` is the val_loss of a constant prediction, where it is known; ``cosine``
-    says whether the steps became smaller by a cosine schedule; ``began_as_ridge`` whether the
-    network began as a linear model, so that it may well be at its best in the first epoch."""
+    says whether the steps became smaller by a cosine schedule; ``lasso_fades`` whether a group
+    lasso did so, too; ``began_as_ridge`` whether the network began as a linear model, so that it
+    may well be at its best in the first epoch."""
 
     loss: np.ndarray
     val_loss: np.ndarray
@@ -34,6 +35,7 @@ class Curves:
     val_running_median: np.ndarray
     constant_val_loss: float | None
     cosine: bool
+    lasso_fades: bool
     began_as_ridge: bool
 
     @property

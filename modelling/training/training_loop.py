@@ -74,7 +74,8 @@ def train_network(
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
     model = kind(network.inputs, outputs_to_train(network))
     steps = math.ceil(len(train.features) / declared.batch_size)
-    optimizer = _optimizer(declared, steps, _group_lasso(use_case, columns, len(train.features)))
+    lasso = _group_lasso(use_case, columns, len(train.features))
+    optimizer = _optimizer(declared, steps, lasso)
     model.compile(
         optimizer=optimizer,
         loss=LOSSES[use_case.problem],
@@ -103,7 +104,7 @@ def train_network(
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
     constant = loss_of_constant(train.target, validation.target, use_case)
-    return replace(history, constant_val_loss=constant)
+    return replace(history, constant_val_loss=constant, lasso_fades=bool(lasso))
 
 
 def loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
