@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sklearn.linear_model import LinearRegression, Ridge
 from small_models import prepared
 
+from modelling import ridge
 from modelling.declaration import (
     Network,
     OutOfTime,
@@ -19,17 +20,11 @@ from modelling.declaration import (
     time,
 )
 from modelling.declaration.overrides import override
-from modelling.features.preprocessing import Examples, preprocess
+from modelling.features.preprocessing import preprocess
 from modelling.judgement.baseline_predictions import baseline_inputs
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.refusals import DataRefused
-from modelling.training import linear_skip
-from modelling.training.linear_skip import (
-    LINEAR_SKIP,
-    PENALTIES,
-    _ridge_within,
-    begin_as_ridge,
-)
+from modelling.training.linear_skip import LINEAR_SKIP, begin_as_ridge
 from modelling.training.network import build_network, with_stock_layers
 from use_cases import find_use_case
 
@@ -204,41 +199,17 @@ def test_a_regression_with_hidden_layers_begins_as_ridge_unless_it_says_otherwis
 
 @pytest.mark.parametrize("members", [1, 3])
 def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table, monkeypatch):
-    monkeypatch.setattr(linear_skip, "ROWS_AT_ONCE", 100)  # several chunks, the last one smaller
-    monkeypatch.setattr(linear_skip, "PENALTIES", np.array([3.0]))
+    monkeypatch.setattr(ridge, "ROWS_AT_ONCE", 100)  # several chunks, the last one smaller
+    monkeypatch.setattr(ridge, "PENALTIES", np.array([3.0]))
     use_case = override(realised_volatility(), {"training.members": members})
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target)
     begin_as_ridge(network, features.train)
-    ridge = Ridge(alpha=3.0).fit(features.train.features, features.train.target)
-    expected = ridge.predict(features.validation.features)
+    fitted = Ridge(alpha=3.0).fit(features.train.features, features.train.target)
+    expected = fitted.predict(features.validation.features)
     for one in (network, with_stock_layers(network)):
         outputs = np.asarray(one(features.validation.features))[:, 0]
         np.testing.assert_allclose(outputs, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("features", [5, 50, 90])
-def test_the_ridge_has_the_penalty_of_the_lowest_cross_validated_error(features):
-    generator = np.random.default_rng(features)
-    rows = generator.normal(size=(60, features))
-    target = rows[:, :3].sum(axis=1) + 2 * generator.normal(size=60)
-    centred, of_mean = rows - rows.mean(axis=0), target - target.mean()
-
-    def error(penalty):
-        squares = centred.T @ centred + penalty * np.eye(features)
-        hat = centred @ np.linalg.solve(squares, centred.T) + 1 / 60  # the intercept's part
-        return np.sum((of_mean - hat @ of_mean) ** 2) / (60 - np.trace(hat)) ** 2
-
-    coefficients, _ = _ridge_within(None, Examples(rows, target))
-    expected = Ridge(alpha=min(PENALTIES, key=error)).fit(rows, target)
-    np.testing.assert_allclose(coefficients, expected.coef_, rtol=1e-6, atol=1e-9)
-
-
-def test_a_target_without_any_linear_part_begins_at_its_mean():
-    generator = np.random.default_rng(1)
-    rows, noise = generator.normal(size=(300, 250)), generator.normal(size=300)
-    coefficients, _ = _ridge_within(None, Examples(rows, noise))
-    assert np.std(rows @ coefficients) < 0.5 * np.std(noise)
 
 
 def test_the_skip_keeps_a_direction(table):
