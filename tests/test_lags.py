@@ -45,6 +45,9 @@ def realised_volatility(kind=number, **declared) -> UseCase:
     return UseCase(**{**usual, "columns": (time("day"), *lags), **declared})
 
 
+WITH_SKIP = realised_volatility(network={"linear_skip": True})
+
+
 def log_variances(days: int = 900) -> pd.DataFrame:
     """A persistent log variance around -9, and its means over a day, a week and a month."""
     shocks = np.random.default_rng(0).normal(0, 0.5, days + 23)
@@ -151,9 +154,7 @@ def test_there_are_no_bins_no_logs_of_logs_and_no_end_at_the_range_of_training(t
     assert "rv_day (bin 4)" in names
     assert not as_declared.network.linear_skip
     assert override(as_declared, {"network.dropout": 0.2}).preprocessing.piecewise_bins == 4
-    assert realised_volatility(network={"dropout": 0.2}).network == Network(
-        dropout=0.2, linear_skip=True
-    )
+    assert realised_volatility(network={"dropout": 0.2}).network == Network(dropout=0.2)
 
 
 @pytest.mark.parametrize("clip", [8.0, None])
@@ -184,6 +185,10 @@ def test_the_defaults_of_a_series_come_and_go_with_what_makes_it_one():
     again = override(series, {"lags": []})
     assert again.network == series.network
     assert again.preprocessing == Preprocessing()
+    risk = override(series, {"target_kind": "log_variance"})
+    assert risk.network == Network(dropout=0.2)
+    assert risk.preprocessing == Preprocessing(piecewise_bins=0, keep_plain=False)
+    assert override(risk, {"target_kind": "value"}).network == series.network
     declared = override(series, {"preprocessing.piecewise_bins": 0})
     assert override(declared, {"lags": []}).preprocessing == Preprocessing(piecewise_bins=0)
 
@@ -201,7 +206,7 @@ def test_a_regression_with_hidden_layers_begins_as_ridge_unless_it_says_otherwis
 def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table, monkeypatch):
     monkeypatch.setattr(ridge, "ROWS_AT_ONCE", 100)  # several chunks, the last one smaller
     monkeypatch.setattr(ridge, "PENALTIES", np.array([3.0]))
-    use_case = override(realised_volatility(), {"training.members": members})
+    use_case = override(WITH_SKIP, {"training.members": members})
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target)
     begin_as_ridge(network, features.train)
@@ -213,7 +218,7 @@ def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table,
 
 
 def test_the_skip_keeps_a_direction(table):
-    use_case = realised_volatility()
+    use_case = WITH_SKIP
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target, np.array([-1, 0, 0]))
     begin_as_ridge(network, features.train)

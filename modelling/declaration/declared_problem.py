@@ -42,9 +42,9 @@ class DeclaredProblem(Declaration):
     day, a week, a month): in its unit, or as variances where it is the log of one. With them a
     regression has the baselines ``random_walk`` and ``log_har``.
 
-    Unless declared, ``network.linear_skip`` is true for a regression with hidden layers; where
-    ``lags`` are named or the target is a log variance, ``preprocessing.piecewise_bins`` is 0; for
-    log variances ``preprocessing.keep_plain`` is false, too.
+    Unless declared, ``network.linear_skip`` is true for a regression of values with hidden layers;
+    where ``lags`` are named or the target is a log variance, ``preprocessing.piecewise_bins`` is 0;
+    for log variances ``preprocessing.keep_plain`` is false, too.
 
     ``headline`` metrics get an interval and a comparison with each of ``baselines``; runs are
     compared by the first of them. The first baseline is the naive one.
