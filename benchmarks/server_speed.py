@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc.scoring_server import get_cmd
 
-from tasks.registry.serving import server_command
+from tasks.registry.serving.prepared_server import server_command
 
 CLIENTS, TURNS = 8, 4
 

@@ -20,12 +20,8 @@ from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import folder_of, load_version, verified_files
 from tasks.registry.reproduction import compare_runs
 from tasks.registry.scoring_runs import load_registered
-from tasks.registry.serving import (
-    READY,
-    _environment,
-    prepare_serving,
-    server_requirements,
-)
+from tasks.registry.serving.environments import READY, prepare_environment, server_requirements
+from tasks.registry.serving.prepared_server import prepare_serving
 from tasks.tracking.store import local_folder
 from tasks.upkeep.health import check_history, check_models
 
@@ -218,7 +214,7 @@ def test_a_package_that_is_not_the_one_of_the_lock_is_not_installed(tmp_path, mo
     requirements.write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
     other = r"tiny==1\.0 in the package index is not the one in the lock"
     with pytest.raises(UsageError, match=other):
-        _environment(tmp_path, requirements)
+        prepare_environment(tmp_path, requirements)
     requirements.write_text(f"tiny==1.0 --hash=sha256:{sha256}\n")
-    python = _environment(tmp_path, requirements)
+    python = prepare_environment(tmp_path, requirements)
     assert list(python.parents[1].glob("lib/*/site-packages/tiny.py"))

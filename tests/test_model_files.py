@@ -15,7 +15,7 @@ from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.model_files import folder_of, load_version
 from tasks.registry.relocation import relocate_models
 from tasks.registry.scoring_runs import load_registered
-from tasks.registry.serving import prepare_serving
+from tasks.registry.serving.prepared_server import prepare_serving
 from tasks.upkeep.health import check_models
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

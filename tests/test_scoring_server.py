@@ -23,9 +23,9 @@ from small_models import loan_table
 
 from tasks.registry.scoring_server import settings
 from tasks.registry.scoring_server.application import Application, Limits
-from tasks.registry.scoring_server.served_model import ServedModel
+from tasks.registry.scoring_server.served_model import ServedModel, try_successor
 from tasks.registry.scoring_server.tables import read_json
-from tasks.registry.serving import server_command
+from tasks.registry.serving.prepared_server import server_command
 
 MODEL = Path(__file__).parent / "data" / "registered_model"
 TABLE = loan_table(3, seed=3).drop(columns="default")
@@ -93,6 +93,9 @@ def test_its_pages_are_mlflows(ours, mlflows, path):
     assert given.headers["content-type"] == expected.headers["content-type"]
     for method, page in (("POST", path), ("GET", "/invocations")):
         assert ask(ours, method, page).status_code == ask(mlflows, method, page).status_code == 405
+    expected, given = (ask(client, "POST", "/invocations/") for client in (mlflows, ours))
+    assert given.status_code == expected.status_code == 307
+    assert given.headers["location"] == expected.headers["location"]
 
 
 # The messages are those that MLflow's own tests look for.
@@ -146,6 +149,73 @@ def test_a_csv_is_refused_where_its_numbers_could_be_read_in_two_ways(tmp_path, 
     refused = post(application, TABLE.to_csv(index=False), "text/csv")
     assert (refused.status_code, "send JSON" in refused.text) == (415, True)
     assert post(application, {"dataframe_records": ROWS}).status_code == 200
+
+
+def test_json_may_begin_with_a_byte_order_mark(ours):
+    sent = json.dumps({"inputs": ROWS}).encode()
+    assert post(ours, b"\xef\xbb\xbf" + sent).json() == post(ours, sent).json()
+
+
+def test_a_fault_of_the_model_is_not_the_clients_and_quotes_nothing(capsys):
+    application = Application(ServedModel(MODEL), Limits())
+    application.model.registered.model.scorer = None
+    for rows in (ROWS[:1], ROWS):
+        response = post(application, {"dataframe_records": rows})
+        assert response.status_code == 500
+        assert response.json()["error_code"] == "INTERNAL_ERROR"
+    assert set(capsys.readouterr().err.splitlines()) <= {
+        f"/invocations: AttributeError at contract.py:{line}" for line in range(999)
+    }
+
+
+def test_refused_logins_are_counted():
+    application = Application(ServedModel(MODEL), Limits(), TOKEN)
+    for method, page in (("POST", "/invocations"), ("GET", "/metrics")):
+        assert ask(application, method, page).status_code == 401
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    text = ask(application, "GET", "/metrics", headers=headers).text
+    assert 'finflows_requests_total{status="401"} 2.0' in text
+    assert 'finflows_model_processes{model_version="1"} 1.0' in text
+    assert "finflows_answers_in_progress 0.0" in text
+
+
+def cut_off(folder):
+    (network,) = folder.rglob("network.onnx")
+    network.write_bytes(network.read_bytes()[:100])
+
+
+def with_another_column(folder):
+    (file,) = folder.rglob("scorer.json")
+    state = json.loads(file.read_text())
+    columns = state["contract"]["columns"]
+    next(column for column in columns if column["name"] == "age")["kind"] = "category"
+    file.write_text(json.dumps(state))
+
+
+def that_refuses_its_example(folder):
+    (file,) = folder.rglob("scorer.json")
+    state = json.loads(file.read_text())
+    for column in state["contract"]["columns"]:
+        column["maximum"] = -1e9
+    file.write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (cut_off, "it does not answer its example ("),
+        (with_another_column, "it has other columns: new age (category), without age (number)"),
+        (that_refuses_its_example, "it does not answer its example (it breaks a rule of its own: "),
+    ],
+)
+def test_a_model_must_show_that_it_can_take_the_place_of_another(change, said, tmp_path, capsys):
+    change(shutil.copytree(MODEL, tmp_path / "model"))
+    try_successor(str(MODEL), str(MODEL))
+    with pytest.raises(SystemExit) as ended:
+        try_successor(str(MODEL), str(tmp_path / "model"))
+    assert ended.value.code == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(said)
 
 
 LARGE_CODE = 2**53 + 1  # no float holds it
@@ -298,6 +368,18 @@ def test_an_address_for_others_without_a_token_is_refused_in_one_line():
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("finflows: set FINFLOWS_SERVE_TOKEN: other machines")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_can_not_start_says_so_in_one_line_and_fails(tmp_path, workers):
+    cut_off(shutil.copytree(MODEL, tmp_path / "model"))
+    command = server_command(Path(sys.executable), tmp_path / "model", free_port(), workers)
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"finflows: the model in {tmp_path / 'model'} can't be loaded (")
 
 
 def test_settings_that_are_no_limit_or_no_secret_are_refused_and_not_quoted(monkeypatch):

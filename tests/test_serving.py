@@ -6,16 +6,21 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Thread
 
+import psutil
 import pytest
 import requests
 from conftest import REPOSITORY
 from servers import answers as there_is_an_answer
-from servers import free_port, running, wait_for
+from servers import free_port, lives, running, wait_for
 from small_models import COLUMNS, loan_table, register_and_judge
 
 from modelling.declaration import category
 from modelling.scorer.contract import Model
+from tasks.registry.approvals import promote_manually
+from tasks.registry.champions import roll_back
+from tasks.registry.serving.model_copies import serving_folder
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 SECRET = 765432.125
@@ -24,7 +29,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def served(store, prefect_server):
-    from tasks.registry.serving import prepare_serving
+    from tasks.registry.serving.prepared_server import prepare_serving
 
     register_and_judge(name="served", columns=(*COLUMNS, category("branch")))
     return prepare_serving("served")
@@ -248,3 +253,92 @@ def test_the_command_becomes_the_server_and_ends_with_its_signal(served, tmp_pat
         process.terminate()
         process.wait(timeout=30)
         assert not there_is_an_answer(ping(port))
+
+
+class Clients:
+    """Clients that ask without a pause; the versions that answered each of them."""
+
+    def __init__(self, address, count):
+        self.address, self.ended = address, Event()
+        self.versions = [[] for _ in range(count)]
+        self.threads = [Thread(target=self._ask, args=(seen,)) for seen in self.versions]
+
+    def _ask(self, seen):
+        with requests.Session() as session:
+            while not self.ended.is_set():
+                body = {"dataframe_records": records(1 + len(seen) % 3)}
+                response = session.post(self.address, json=body, timeout=60)
+                response.raise_for_status()
+                version = response.headers["Model-Version"]
+                answered = {row["model_version"] for row in response.json()["predictions"]}
+                assert answered == {version}
+                seen.append(version)
+                self.ended.wait(0.01)  # the machine is also to load models
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def versions(served):
+    """The first is champion; the third has another column."""
+    register_and_judge(name="followed")
+    register_and_judge(name="followed", noise=0.5, gate=None)
+    register_and_judge(name="followed", columns=(*COLUMNS, category("branch")), gate=None)
+    return "followed"
+
+
+def test_a_new_champion_takes_over_and_no_request_is_lost(versions, tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "flows.command_line", "serve", versions]
+    command += ["--port", str(port), "--workers", "2", "--follow"]
+    log, address = tmp_path / "log.txt", f"http://127.0.0.1:{port}"
+
+    def metrics():
+        return requests.get(f"{address}/metrics", timeout=60).text
+
+    def answering(version):
+        wanted = f'finflows_model_processes{{model_version="{version}"}} 2.0'
+        wait_for(lambda: wanted in metrics(), f"version {version}")
+
+    with running(command, log, cwd=REPOSITORY) as process:
+        wait_for(lambda: there_is_an_answer(ping(port)) or process.poll(), "the server")
+        helpers = psutil.Process(process.pid).children(recursive=True)
+        with Clients(f"{address}/invocations", 3) as clients:
+            answering("1")
+            promote_manually(versions, "2", "a test")
+            answering("2")
+            roll_back(versions, "a test")
+            answering("1")
+            promote_manually(versions, "3", "a test")
+            refused = 'finflows_champion_refused_timestamp_seconds{model_version="3"}'
+            wait_for(lambda: refused in metrics(), "a refusal")
+            asked = [len(seen) for seen in clients.versions]
+            wait_for(
+                lambda: all(len(s) > n + 5 for s, n in zip(clients.versions, asked, strict=True)),
+                "answers of all clients after all that",
+            )
+        for seen in clients.versions:
+            assert seen[0] == seen[-1] == "1"
+            assert set(seen) == {"1", "2"}
+    for helper in helpers:
+        wait_for(lambda pid=helper.pid: not lives(pid), "the end of all its processes")
+    said = log.read_text()
+    assert f"finflows: {versions} version 2 is champion, and takes over" in said
+    why = "it has other columns: new branch (category); version 1 answers on"
+    assert f"{versions}: version 3 is champion, but can't take over: {why}" in said
+    assert "Traceback" not in said
+    assert not [*serving_folder().glob("followed-*")]
+
+
+def test_one_can_not_follow_and_ask_for_a_version(finflows):
+    done = finflows("serve", "followed", "--version", "1", "--follow")
+    assert done.returncode == 2
+    assert done.stderr == "finflows: --follow follows the champion: leave out --version\n"

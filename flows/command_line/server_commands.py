@@ -9,6 +9,7 @@ import typer
 
 from flows.command_line import interruption, results, terminal
 from flows.command_line.arguments import Json, ModelName, Port, Version
+from modelling.refusals import UsageError
 from tasks.workers.ports import refuse_taken_port
 
 
@@ -28,19 +29,25 @@ def serve(
     port: Port = 5001,
     version: Version = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Let a new champion take over while it serves.")
+    ] = False,
 ) -> None:
     """Serve the champion over HTTP on 127.0.0.1, in a small environment of its own."""
     terminal.configure_environment(verbose=False)
+    if follow and version is not None:
+        raise UsageError("--follow follows the champion: leave out --version")
     refuse_taken_port(port)
     from tasks.registry.scoring_runs import version_of
-    from tasks.registry.serving import prepare_serving
+    from tasks.registry.serving.following import start_following
+    from tasks.registry.serving.prepared_server import prepare_serving
 
     requested = version_of(use_case, version)
     typer.echo("Preparing the model's own environment (once for each set of requirements)")
     interruption.set_last_line("no server was started")
     server = prepare_serving(use_case, requested)
     typer.echo(f"{use_case} version {server.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
-    server.run(port, workers)
+    server.run(port, workers, start_following(server) if follow else None)
 
 
 def schedule(

@@ -11,6 +11,8 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from traceback import walk_tb
 from typing import NamedTuple
 
 from mlflow.version import VERSION
@@ -22,9 +24,10 @@ from starlette.types import Receive, Scope, Send
 
 from .metrics import Metrics
 from .served_model import ServedModel
-from .tables import READERS, RequestRefused, Table, reasons_in, unreadable
+from .tables import READERS, RequestRefused, Table, reasons_in
 
 JSON_TYPE = "application/json"
+SCORES = "/invocations"
 OPEN_PATHS = ("/ping", "/health")  # a supervisor asks them, and has no token
 
 
@@ -46,6 +49,7 @@ class Application:
 
     def __init__(self, model: ServedModel, limits: Limits, token: str | None = None):
         self.model, self.limits, self.metrics = model, limits, Metrics()
+        self.metrics.answers_with(model.version)
         self.authorization = f"Bearer {token}".encode() if token else None
         paths: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/ping": _ping,
@@ -53,19 +57,24 @@ class Application:
             "/version": _version,
             "/metrics": self._metrics,
         }
-        self.pages = Starlette(routes=[Route(path, page) for path, page in paths.items()])
+        # Of /invocations the pages say only that it takes POST, without a slash behind it.
+        routes = [Route(path, page) for path, page in paths.items()]
+        self.pages = Starlette(routes=[*routes, Route(SCORES, _ping, methods=["POST"])])
+
+    def take(self, model: ServedModel) -> None:
+        """Answer with ``model`` from now on; what is being answered keeps the one that it has."""
+        before, self.model = self.model, model
+        self.metrics.answers_with(model.version, before.version)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         if not self._may_enter(scope["path"], headers.get(b"authorization", b"")):
             refusal = _error(401, "UNAUTHENTICATED", "send the header Authorization: Bearer TOKEN")
             refusal.headers["WWW-Authenticate"] = "Bearer"
+            self.metrics.refuse_login()
             await refusal(scope, receive, send)
-        elif scope["path"] != "/invocations":
+        elif scope["path"] != SCORES or scope["method"] != "POST":
             await self.pages(scope, receive, send)
-        elif scope["method"] != "POST":
-            post_only = PlainTextResponse("Method Not Allowed", 405, {"Allow": "POST"})
-            await post_only(scope, receive, send)
         else:
             start = time.perf_counter()
             response = await self._invocations(headers, receive)
@@ -88,8 +97,8 @@ class Application:
             seconds = f"{self.limits.read_seconds:g} s"
             return _error(408, "BAD_REQUEST", f"the request took longer than {seconds} to arrive")
         except Exception as error:  # its traceback would quote cells in the log
-            print(f"/invocations: {type(error).__name__}", file=sys.stderr)
-            return _error(400, "BAD_REQUEST", str(unreadable("the model can't take them")))
+            print(f"{SCORES}: {type(error).__name__} at {_place(error)}", file=sys.stderr)
+            return _error(500, "INTERNAL_ERROR", "a fault of the server: its log says where")
 
     async def _body(self, receive: Receive) -> bytes:
         """The body. One that is too large is read to its end, but not kept: a client that is still
@@ -113,16 +122,17 @@ class Application:
 
     async def _answer(self, body: bytes, content_type: str) -> Response:
         """In this thread where it is one row, without reasons."""
-        if (refusal := _refused_type(content_type, self.model.takes_csv)) is not None:
+        model = self.model  # the same for all of this request
+        if (refusal := _refused_type(content_type, model.takes_csv)) is not None:
             return refusal
         read = READERS[content_type.partition(";")[0].strip()]
         if len(body) < SHORT:
             table, params = read(body)
             if len(table.rows) == 1 and not params:
-                return self._scored(self.model, table, params)
-            work = asyncio.to_thread(self._scored, self.model, table, params)
+                return self._scored(model, table, params)
+            work = asyncio.to_thread(self._scored, model, table, params)
         else:
-            work = asyncio.to_thread(lambda: self._scored(self.model, *read(body)))
+            work = asyncio.to_thread(lambda: self._scored(model, *read(body)))
         try:
             return await asyncio.wait_for(work, self.limits.answer_seconds)
         except TimeoutError:
@@ -130,10 +140,11 @@ class Application:
 
     def _scored(self, model: ServedModel, table: Table, params: object) -> Response:
         table.refuse_size(self.limits.rows)
-        answers = model.answers(table.raw_rows(), reasons_in(params, model.gives_reasons))
-        self.metrics.count(model.version, answers)
-        body = json.dumps({"predictions": answers}, allow_nan=False)
-        return Response(body, media_type=JSON_TYPE)
+        with self.metrics.answering():
+            answers = model.answers(table.raw_rows(), reasons_in(params, model.gives_reasons))
+            self.metrics.count(model.version, answers)
+            body = json.dumps({"predictions": answers}, allow_nan=False)
+        return Response(body, headers={"Model-Version": model.version}, media_type=JSON_TYPE)
 
     async def _metrics(self, _: Request) -> Response:
         content, media_type = self.metrics.page()
@@ -164,6 +175,12 @@ def _refused_type(content_type: str, takes_csv: bool) -> Response | None:
 
 def _error(status: int, code: str, message: str) -> JSONResponse:
     return JSONResponse({"error_code": code, "message": message}, status)
+
+
+def _place(error: Exception) -> str:
+    """The line of the server or the model where ``error`` arose; what it says may hold cells."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"{Path(frame.f_code.co_filename).name}:{line}"
 
 
 async def _ping(_: Request) -> Response:

@@ -3,21 +3,41 @@
 import os
 import re
 import signal
+import sys
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
 
+from uvicorn.config import STARTUP_FAILURE
+
 from .application import Application, Limits
+from .following import follow, read_followed
 from .served_model import ServedModel
 
-MODEL_FOLDER, TOKEN = "FINFLOWS_SERVE_MODEL", "FINFLOWS_SERVE_TOKEN"
+MODEL_FOLDER, FOLLOWED = "FINFLOWS_SERVE_MODEL", "FINFLOWS_SERVE_FOLLOWED"
+TOKEN = "FINFLOWS_SERVE_TOKEN"
 
 
 def application() -> Application:
     """The application of one process of the server. One of several ends when their parent does,
     even where that was killed."""
     Thread(target=_end_with_parent, daemon=True).start()
-    return Application(ServedModel(Path(os.environ[MODEL_FOLDER])), limits(), token())
+    file = os.environ.get(FOLLOWED)
+    folder = read_followed(Path(file)).model_folder if file else Path(os.environ[MODEL_FOLDER])
+    answering = Application(_loaded(folder), limits(), token())
+    if file:
+        Thread(target=follow, args=(answering, Path(file)), daemon=True).start()
+    return answering
+
+
+def _loaded(folder: Path) -> ServedModel:
+    """The model in ``folder``. Ends this process with one line where it can't be loaded."""
+    try:
+        return ServedModel(folder)
+    except Exception as error:  # its text may hold whatever the files do
+        said = f"the model in {folder} can't be loaded ({type(error).__name__})"
+        print(f"finflows: {said}", file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,7 @@ import io
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,7 @@ def read_json(body: bytes) -> tuple[Table, object]:
     """
     decoder = _LENIENT if HUGE_NUMBER.search(body) else _STRICT
     try:
-        given = decoder.decode(body.decode())
+        given = decoder.decode(body.removeprefix(BOM_UTF8).decode())
         too_deep = _is_deeper(given, MAXIMUM_LEVELS)
     except RecursionError:
         too_deep = True
