@@ -67,8 +67,13 @@ ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
 	@$(FINFLOWS) ui --port $(PORT)
 
 .PHONY: serve
-serve: $(READY) ## serve the champion of USE_CASE over HTTP on 127.0.0.1:PORT
-	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT)
+serve: $(READY) ## serve the champion of USE_CASE over HTTP on 127.0.0.1:PORT (FOLLOW=1: new champions too)
+	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT) $(if $(FOLLOW),--follow)
+
+.PHONY: image
+image: $(READY) ## write build/USE_CASE, a folder from which docker builds a server of the champion
+	@mkdir -p build
+	@$(FINFLOWS) image $(USE_CASE) --to build/$(USE_CASE)
 
 # --- develop -----------------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """The scoring server over a champion, in its own small environment, over real HTTP."""
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,8 @@ from modelling.declaration import category
 from modelling.scorer.contract import Model
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import roll_back
+from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.serving.environments import environment_folder, interpreter
 from tasks.registry.serving.model_copies import serving_folder
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
@@ -260,13 +264,14 @@ class Clients:
 
     def __init__(self, address, count):
         self.address, self.ended = address, Event()
+        self.bodies = [{"dataframe_records": records(rows)} for rows in (1, 2, 3)]
         self.versions = [[] for _ in range(count)]
         self.threads = [Thread(target=self._ask, args=(seen,)) for seen in self.versions]
 
     def _ask(self, seen):
         with requests.Session() as session:
             while not self.ended.is_set():
-                body = {"dataframe_records": records(1 + len(seen) % 3)}
+                body = self.bodies[len(seen) % 3]
                 response = session.post(self.address, json=body, timeout=60)
                 response.raise_for_status()
                 version = response.headers["Model-Version"]
@@ -342,3 +347,84 @@ def test_one_can_not_follow_and_ask_for_a_version(finflows):
     done = finflows("serve", "followed", "--version", "1", "--follow")
     assert done.returncode == 2
     assert done.stderr == "finflows: --follow follows the champion: leave out --version\n"
+
+
+@pytest.fixture(scope="module")
+def image(served, finflows, tmp_path_factory):
+    """The folder that docker gets, moved to where nobody knows of it."""
+    folder = tmp_path_factory.mktemp("image")
+    done = finflows("image", "served", "--to", folder / "made")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("served version 1: docker build --tag served:1 ")
+    again = finflows("image", "served", "--to", folder / "made")
+    assert again.stderr.endswith("exists: remove it, or name another folder\n")
+    return (folder / "made").rename(folder / "moved")
+
+
+def instructions(folder):
+    """What the Dockerfile says, as (instruction, arguments)."""
+    text = (folder / "Dockerfile").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [tuple(line.split(maxsplit=1)) for line in lines]
+
+
+def test_the_image_needs_nothing_but_its_folder(image, served, client):
+    said = instructions(image)
+    assert [name for name, _ in said] == [
+        "ARG", "FROM", "LABEL", "ENV", "WORKDIR", "COPY", "RUN", "COPY", "COPY", "USER", "EXPOSE",
+        "HEALTHCHECK", "ENTRYPOINT",
+    ]  # fmt: skip
+    for copied in [arguments for name, arguments in said if name == "COPY"]:
+        assert all((image / source).exists() for source in copied.split()[:-1])
+    assert re.fullmatch(r"BASE=python:3\.1[1-3]-slim", dict(said)["ARG"])
+    assert dict(said)["USER"] == "10001:10001"
+    for command in dict(said)["RUN"].split("&&"):
+        assert "--no-cache-dir" in command
+        assert "--require-hashes" in command
+    assert "TOKEN" not in "".join(arguments for _, arguments in said)
+    hashes = client.get_model_version("served", "1").tags[HASHES_TAG]
+    files = f'finflows.model.files_sha256="{hashlib.sha256(hashes.encode()).hexdigest()}"'
+    assert files in dict(said)["LABEL"]
+    packages = (image / "requirements.txt").read_text()
+    assert "tensorflow" not in packages
+    assert "keras" not in packages
+    for path in image.rglob("*"):
+        assert path.stat().st_mode & 0o005, f"{path.name} can't be read by the image's user"
+        text = path.read_bytes() if path.is_file() else b""
+        for foreign in (b"/home/", b"/tmp/pytest", str(REPOSITORY).encode(), b"://", b"index-url"):
+            assert foreign not in text.replace(b"/tmp ", b""), (path, foreign)
+
+
+def test_the_image_answers_in_an_empty_environment(image, served):
+    """Not in docker: with its packages, command and settings, as a process in another folder."""
+    said = dict(instructions(image))
+    lists = [image / "requirements.txt", image / "server-requirements.txt"]
+    assert interpreter(environment_folder(serving_folder(), *lists)) == served.python
+    port = str(free_port())
+    start, healthy = (
+        [word.replace("8080", port) for word in json.loads(text[text.index("[") :])]
+        for text in (said["ENTRYPOINT"], said["HEALTHCHECK"])
+    )
+    environment = dict(setting.split("=", 1) for setting in said["ENV"].split())
+    environment["PATH"] = str(served.python.parent)
+    settings = {"cwd": image, "env": environment}
+    refused = subprocess.run(start, **settings, capture_output=True, text=True, timeout=120)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "set FINFLOWS_SERVE_TOKEN" in refused.stderr
+
+    environment["FINFLOWS_SERVE_TOKEN"] = "a-token-of-a-test-run"
+    before, log = {*image.rglob("*")}, image.parent / "log.txt"
+    with running(start, log, **settings) as process:
+        wait_for(lambda: there_is_an_answer(ping(port)) or process.poll(), "the server")
+        assert subprocess.run(healthy, **settings, timeout=120).returncode == 0
+        headers = {"Authorization": f"Bearer {environment['FINFLOWS_SERVE_TOKEN']}"}
+        address = f"http://127.0.0.1:{port}"
+        version = requests.get(f"{address}/version", headers=headers, timeout=60)
+        assert version.headers["Model-Version"] == "1"
+        assert version.headers["Model-Files-SHA256"] in said["LABEL"]
+        sent = {"dataframe_records": records(3)}
+        answers = requests.post(f"{address}/invocations", json=sent, headers=headers, timeout=60)
+        assert [row["model_version"] for row in answers.json()["predictions"]] == ["1"] * 3
+    assert subprocess.run(healthy, **settings, capture_output=True, timeout=120).returncode == 1
+    assert {*image.rglob("*")} == before, "it writes nothing into its folder"
+    assert log.read_text() == ""

@@ -89,6 +89,7 @@ COMMANDS = (  # in the order of a first day
     search_commands.reproduce,
     server_commands.ui,
     server_commands.serve,
+    server_commands.image,
     server_commands.schedule,
     server_commands.doctor,
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line import interruption, results, terminal
+from flows.command_line import arguments, interruption, results, terminal
 from flows.command_line.arguments import Json, ModelName, Port, Version
 from modelling.refusals import UsageError
 from tasks.workers.ports import refuse_taken_port
@@ -48,6 +48,23 @@ def serve(
     server = prepare_serving(use_case, requested)
     typer.echo(f"{use_case} version {server.version}: http://127.0.0.1:{port}/invocations (Ctrl-C)")
     server.run(port, workers, start_following(server) if follow else None)
+
+
+def image(
+    use_case: ModelName,
+    to: Annotated[Path, typer.Option(help="A new folder, for docker build.")],
+    version: Version = None,
+) -> None:
+    """Write a folder with a Dockerfile from which docker builds a server of the champion."""
+    terminal.configure_environment(verbose=False)
+    if to.exists():
+        raise UsageError(f"--to {to} exists: remove it, or name another folder")
+    arguments.refuse_output(to, "--to")
+    from tasks.registry.serving.image import write_image
+
+    interruption.set_last_line("no image was written")
+    written = write_image(use_case, version, to.absolute())
+    typer.echo(f"{use_case} version {written}: docker build --tag {use_case}:{written} {to}")
 
 
 def schedule(

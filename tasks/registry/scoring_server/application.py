@@ -41,20 +41,24 @@ class Limits(NamedTuple):
 
 
 class Application:
-    """An ASGI application over one model, which may be exchanged while it serves (``model``).
+    """An ASGI application over one model, which may be exchanged while it serves (``take``);
+    ``files_sha256`` names the files of one that is not exchanged.
 
     Where there is a ``token``, whoever does not send it as ``Authorization: Bearer`` is answered
     with 401.
     """
 
-    def __init__(self, model: ServedModel, limits: Limits, token: str | None = None):
+    def __init__(
+        self, model: ServedModel, limits: Limits, token: str | None = None, files_sha256: str = ""
+    ):
+        self.files_sha256 = files_sha256
         self.model, self.limits, self.metrics = model, limits, Metrics()
         self.metrics.answers_with(model.version)
         self.authorization = f"Bearer {token}".encode() if token else None
         paths: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/ping": _ping,
             "/health": _ping,
-            "/version": _version,
+            "/version": self._version,
             "/metrics": self._metrics,
         }
         # Of /invocations the pages say only that it takes POST, without a slash behind it.
@@ -146,6 +150,12 @@ class Application:
             body = json.dumps({"predictions": answers}, allow_nan=False)
         return Response(body, headers={"Model-Version": model.version}, media_type=JSON_TYPE)
 
+    async def _version(self, _: Request) -> Response:
+        """MLflow's version; what answers is in the headers."""
+        files = {"Model-Files-SHA256": self.files_sha256} if self.files_sha256 else {}
+        headers = {"Model-Version": self.model.version, **files}
+        return Response(VERSION, headers=headers, media_type=JSON_TYPE)
+
     async def _metrics(self, _: Request) -> Response:
         content, media_type = self.metrics.page()
         return Response(content, headers={"Content-Type": media_type})
@@ -185,7 +195,3 @@ def _place(error: Exception) -> str:
 
 async def _ping(_: Request) -> Response:
     return Response("\n", media_type=JSON_TYPE)
-
-
-async def _version(_: Request) -> Response:
-    return Response(VERSION, media_type=JSON_TYPE)

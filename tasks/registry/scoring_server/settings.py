@@ -15,7 +15,7 @@ from .following import follow, read_followed
 from .served_model import ServedModel
 
 MODEL_FOLDER, FOLLOWED = "FINFLOWS_SERVE_MODEL", "FINFLOWS_SERVE_FOLLOWED"
-TOKEN = "FINFLOWS_SERVE_TOKEN"
+TOKEN, FILES = "FINFLOWS_SERVE_TOKEN", "FINFLOWS_SERVE_FILES_SHA256"
 
 
 def application() -> Application:
@@ -24,7 +24,8 @@ def application() -> Application:
     Thread(target=_end_with_parent, daemon=True).start()
     file = os.environ.get(FOLLOWED)
     folder = read_followed(Path(file)).model_folder if file else Path(os.environ[MODEL_FOLDER])
-    answering = Application(_loaded(folder), limits(), token())
+    files = "" if file else os.environ.get(FILES, "")
+    answering = Application(_loaded(folder), limits(), token(), files)
     if file:
         Thread(target=follow, args=(answering, Path(file)), daemon=True).start()
     return answering
