@@ -1,5 +1,6 @@
 """The scoring server over a champion, in its own small environment, over real HTTP."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -10,10 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
 
+import httpx
 import psutil
 import pytest
 import requests
 from conftest import REPOSITORY
+from mlflow.pyfunc import load_model
+from mlflow.pyfunc.scoring_server import init
 from servers import answers as there_is_an_answer
 from servers import free_port, lives, running, wait_for
 from small_models import COLUMNS, loan_table, register_and_judge
@@ -181,6 +185,12 @@ def test_what_is_no_number_refuses_its_row_alone(post, cell, rows):
     assert answers[1:] == whole[1:]
 
 
+async def answer_of(application, body):
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        return (await client.post("/invocations", json=body)).text
+
+
 def test_reasons_are_given_where_they_are_asked_for(post, served):
     model = Model(next(served.model_folder.rglob("scorer.json")).parent, "1")
     expected = model.answer(loan_table(3, seed=3), reasons=2)
@@ -192,12 +202,15 @@ def test_reasons_are_given_where_they_are_asked_for(post, served):
     (alone,) = post({"inputs": records(3)[:1], "params": {"reasons": 2}}).json()["predictions"]
     assert alone == answers[0]
     assert "reason_1" not in post({"inputs": records(1)}).json()["predictions"][0]
+    mlflows = init(load_model(str(served.model_folder)))
     usual = dict.fromkeys(records(1)[0]) | {"age": 40, "region": "1"}
     for rows in ([usual], [usual] * 2):  # a missing balance is as in the reference: no reason
         text = post({"dataframe_records": rows, "params": {"reasons": 6}}).text
         answers = json.loads(text, parse_constant=pytest.fail)["predictions"]
         assert [one["reason_6"] for one in answers] == [None] * len(rows)
         assert [one["reason_6_effect"] for one in answers] == [None] * len(rows)
+        sent = {"dataframe_records": rows, "params": {"reasons": 6}}
+        assert asyncio.run(answer_of(mlflows, sent)) == text
     for params in ({"reasons": "all"}, {"reasons": -1}, {"reason": 4}, {"reasons": 1.5}, [4], "4"):
         refused = post({"inputs": records(1), "params": params})
         assert refused.status_code == 400

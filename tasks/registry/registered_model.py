@@ -54,21 +54,36 @@ class RegisteredModel(PythonModel):
         reasons = int((params or {}).get("reasons", 0))
         try:
             if isinstance(model_input, dict) and not all(map(is_several, model_input.values())):
-                return self.model.answer_row(model_input, reasons)
+                return self._of_row(model_input, reasons)
             if not isinstance(model_input, pd.DataFrame):
                 model_input = pd.DataFrame(model_input)
             if len(model_input) == 1:
                 cells = model_input.to_numpy(dtype=object)[0]
                 row = dict(zip(model_input.columns, cells, strict=True))
-                return pd.DataFrame([self.model.answer_row(row, reasons)], index=model_input.index)
-            return self.model.answer(model_input, reasons)
+                return pd.DataFrame([self._of_row(row, reasons)], index=model_input.index)
+            answers = self.model.answer(model_input, reasons)
+            return without_nan(answers) if reasons else answers
         except self.refusal as error:
             raise RowsRefused(error) from None
+
+    def _of_row(self, row: dict[str, object], reasons: int) -> dict[str, object]:
+        answer = self.model.answer_row(row, reasons)
+        if not reasons:
+            return answer
+        return {name: None if cell != cell else cell for name, cell in answer.items()}
 
 
 def is_several(cells: object) -> bool:
     """Whether these are the cells of several rows, not of one."""
     return isinstance(cells, (list, tuple, np.ndarray, pd.Series))
+
+
+def without_nan(answers: pd.DataFrame) -> pd.DataFrame:
+    """The answers with None for a reason that there is not, as for what a refused row lacks:
+    MLflow's scoring server would write NaN, which is not JSON."""
+    for name in answers.columns[answers.isna().any()]:
+        answers[name] = answers[name].astype(object).where(answers[name].notna(), None)
+    return answers
 
 
 def version_of(folder: Path) -> str:

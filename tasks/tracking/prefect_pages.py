@@ -3,17 +3,20 @@
 import logging
 from base64 import b64encode
 from collections.abc import Callable
+from json import JSONDecodeError
 from typing import Any
 
 from httpx import HTTPError, InvalidURL
 from prefect.artifacts import create_markdown_artifact
 from prefect.exceptions import PrefectException
+from pydantic import ValidationError
 
 from tasks.tracking.record import Picture
 
 log = logging.getLogger("finflows")
-# ValueError: it is no Prefect server that answers, but a proxy's page that asks for a login, say.
-UNANSWERED = (HTTPError, InvalidURL, PrefectException, OSError, ValueError)
+# It is no Prefect server that answers, but a proxy's page that asks for a login, say.
+FOREIGN = (JSONDecodeError, UnicodeDecodeError, ValidationError)
+UNANSWERED = (HTTPError, InvalidURL, PrefectException, OSError, *FOREIGN)
 
 
 def show_in_prefect(create: Callable[..., Any], *, key: str, **content: Any) -> None:
@@ -28,7 +31,7 @@ def why_unanswered(error: Exception) -> str:
     """What is known of one of ``UNANSWERED``, in words; without the address, which may hold a
     login."""
     kind = type(error).__name__
-    if isinstance(error, ValueError):
+    if isinstance(error, FOREIGN):
         return f"what answers at PREFECT_API_URL is no Prefect server ({kind})"
     return kind
 
