@@ -291,7 +291,7 @@ class Clients:
                 answered = {row["model_version"] for row in response.json()["predictions"]}
                 assert answered == {version}
                 seen.append(version)
-                self.ended.wait(0.01)  # the machine is also to load models
+                self.ended.wait(0.02)  # the machine is also to load models
 
     def __enter__(self):
         for thread in self.threads:
@@ -313,7 +313,7 @@ def versions(served):
     return "followed"
 
 
-def test_a_new_champion_takes_over_and_no_request_is_lost(versions, tmp_path):
+def test_a_new_champion_takes_over_and_no_request_is_lost(versions, served, tmp_path):
     port = free_port()
     command = [sys.executable, "-m", "flows.command_line", "serve", versions]
     command += ["--port", str(port), "--workers", "2", "--follow"]
@@ -338,6 +338,8 @@ def test_a_new_champion_takes_over_and_no_request_is_lost(versions, tmp_path):
             promote_manually(versions, "3", "a test")
             refused = 'finflows_champion_refused_timestamp_seconds{model_version="3"}'
             wait_for(lambda: refused in metrics(), "a refusal")
+            copies = serving_folder() / "models"
+            wait_for(lambda: len([*copies.iterdir()]) == 3, "the removal of the third version")
             asked = [len(seen) for seen in clients.versions]
             wait_for(
                 lambda: all(len(s) > n + 5 for s, n in zip(clients.versions, asked, strict=True)),
@@ -348,6 +350,7 @@ def test_a_new_champion_takes_over_and_no_request_is_lost(versions, tmp_path):
             assert set(seen) == {"1", "2"}
     for helper in helpers:
         wait_for(lambda pid=helper.pid: not lives(pid), "the end of all its processes")
+    assert [*copies.iterdir()] == [served.model_folder], "which this process holds"
     said = log.read_text()
     assert f"finflows: {versions} version 2 is champion, and takes over" in said
     why = "it has other columns: new branch (category); version 1 answers on"

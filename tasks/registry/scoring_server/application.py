@@ -134,20 +134,24 @@ class Application:
             table, params = read(body)
             if len(table.rows) == 1 and not params:
                 return self._scored(model, table, params)
-            work = asyncio.to_thread(self._scored, model, table, params)
+            work = asyncio.to_thread(self._scored_in_thread, model, table, params)
         else:
-            work = asyncio.to_thread(lambda: self._scored(model, *read(body)))
+            work = asyncio.to_thread(lambda: self._scored_in_thread(model, *read(body)))
         try:
             return await asyncio.wait_for(work, self.limits.answer_seconds)
         except TimeoutError:
             return _error(504, "BAD_REQUEST", "scoring took too long: send fewer rows")
 
+    def _scored_in_thread(self, model: ServedModel, table: Table, params: object) -> Response:
+        """Nothing ends a thread: it is counted for as long as it works."""
+        with self.metrics.in_progress.track_inprogress():
+            return self._scored(model, table, params)
+
     def _scored(self, model: ServedModel, table: Table, params: object) -> Response:
         table.refuse_size(self.limits.rows)
-        with self.metrics.answering():
-            answers = model.answers(table.raw_rows(), reasons_in(params, model.gives_reasons))
-            self.metrics.count(model.version, answers)
-            body = json.dumps({"predictions": answers}, allow_nan=False)
+        answers = model.answers(table.raw_rows(), reasons_in(params, model.gives_reasons))
+        self.metrics.count(model.version, answers)
+        body = json.dumps({"predictions": answers}, allow_nan=False)
         return Response(body, headers={"Model-Version": model.version}, media_type=JSON_TYPE)
 
     async def _version(self, _: Request) -> Response:

@@ -3,8 +3,7 @@ the model answers since when."""
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class Metrics:
         )
         self.in_progress = Gauge(
             "finflows_answers_in_progress",
-            "What is being computed, also for requests that were answered with 504.",
+            "Tables that are being scored, also for requests that were answered with 504.",
             registry=registry,
             multiprocess_mode="livesum",
         )
@@ -90,15 +89,6 @@ class Metrics:
         self.checked.labels("champion").set(when)
         for version, refused_at in refused.items():
             self.refused.labels(version).set(refused_at)
-
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Count the block as an answer in progress."""
-        self.in_progress.inc()
-        try:
-            yield
-        finally:
-            self.in_progress.dec()
 
     def refuse_login(self) -> None:
         self.requests.labels("401").inc()

@@ -102,8 +102,8 @@ class Follower:
             self._say(f"version {version} is champion, but can't take over: {why}")
             return
         earlier, self.before, self.folder = self.before, self.folder, folder
-        if earlier not in (None, self.before, self.folder):
-            release_model(earlier, self.server)
+        if earlier is not None:
+            self._release(earlier)
         self.version, self.said = version, ""
         _print(f"{self.name} version {version} is champion, and takes over")
 
@@ -111,17 +111,22 @@ class Follower:
         """The copy of a champion that can take over. Raises UsageError where it can't."""
         with serving_lock():
             folder = copy_model(champion, self.server)
-            remove_unused_models()
             needed = interpreter(environment_folder(serving_folder(), *requirement_lists(folder)))
         try:
             if needed != self.python:
                 raise UsageError("it needs other packages: start finflows serve again")
             self._try_it(folder)
-        except BaseException:
-            if folder not in (self.folder, self.before):
-                release_model(folder, self.server)
+        except Exception:
+            self._release(folder)
             raise
         return folder
+
+    def _release(self, folder: Path) -> None:
+        """Remove this copy, unless this server or another one reads it."""
+        if folder not in (self.folder, self.before):
+            release_model(folder, self.server)
+            with serving_lock():
+                remove_unused_models()
 
     def _try_it(self, folder: Path) -> None:
         command = [str(self.python), "-P", "-B", "-c", TRY, str(SERVER.parent)]
