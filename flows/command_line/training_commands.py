@@ -89,6 +89,15 @@ def compare(
     publish: Annotated[
         bool, typer.Option(help="Publish it as a page in MLflow and a table in Prefect, too.")
     ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many of each use case, the best first (default 30). The newest, the champion "
+            "and the challenger are always there.",
+        ),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -101,19 +110,22 @@ def compare(
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks.comparison.exports import as_csv as csv_of
     from tasks.comparison.exports import as_json as json_of
-    from tasks.tracking.leaderboard import read_leaderboard
+    from tasks.tracking.leaderboard import SHOWN, read_leaderboard
 
-    entries = read_leaderboard(use_case or (), tags, since)
+    limit = limit or SHOWN
+    entries = read_leaderboard(use_case or (), tags, since, limit=limit)
+    for line in entries.left_out:
+        typer.echo(line, err=True)
     if html:
         from tasks.comparison.page import as_html
 
-        html.write_text(as_html(entries), encoding="utf-8")
+        html.write_text(as_html(entries, entries.left_out), encoding="utf-8")
         typer.echo(f"wrote {html}", err=True)
     if publish:
         warm_up("flows.compare")
         from flows.compare import compare as compare_flow
 
-        run_id = compare_flow(use_case, tags, since)
+        run_id = compare_flow(use_case, tags, since, limit=limit)
         typer.echo(f"published as run {run_id} of the experiment comparison", err=True)
     if as_csv or as_json:
         text = csv_of(entries) if as_csv else json_of(entries)

@@ -28,8 +28,9 @@ ENVIRONMENT = jinja2.Environment(
 )
 
 
-def as_html(entries: Sequence[LeaderboardEntry]) -> str:
-    """The page: a section for each use case with its best run, charts, and tables.
+def as_html(entries: Sequence[LeaderboardEntry], left_out: Sequence[str] = ()) -> str:
+    """The page: a section for each use case with its best run, charts, and tables; and a line for
+    what was ``left_out``.
 
     All texts are escaped, in the charts' data as well.
     """
@@ -37,6 +38,7 @@ def as_html(entries: Sequence[LeaderboardEntry]) -> str:
     return ENVIRONMENT.get_template("page.html").render(
         sections=sections,
         runs=len(entries),
+        left_out=left_out,
         charts=_charting_library() if any(one["charts"] for one in sections) else "",
     )
 

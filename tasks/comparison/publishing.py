@@ -8,12 +8,12 @@ from tasks.comparison.cells import Cell, cells
 from tasks.comparison.exports import as_csv
 from tasks.comparison.page import as_html
 from tasks.comparison.sections import sections_of
-from tasks.tracking.leaderboard import log_comparison
+from tasks.tracking.leaderboard import Leaderboard, log_comparison
 from tasks.tracking.leaderboard_entry import LeaderboardEntry
 from tasks.tracking.prefect_pages import show_in_prefect
 
 
-def publish_comparison(entries: Sequence[LeaderboardEntry]) -> str:
+def publish_comparison(entries: Leaderboard) -> str:
     """The page and the table in MLflow, and the table in Prefect; the id of the MLflow run."""
     show_in_prefect(
         create_table_artifact,
@@ -21,7 +21,9 @@ def publish_comparison(entries: Sequence[LeaderboardEntry]) -> str:
         table=rows_of_all(entries),
         description="Trainings compared: metrics of the test rows, the best first",
     )
-    return log_comparison({"comparison.html": as_html(entries), "comparison.csv": as_csv(entries)})
+    return log_comparison(
+        {"comparison.html": as_html(entries, entries.left_out), "comparison.csv": as_csv(entries)}
+    )
 
 
 def rows_of_all(entries: Sequence[LeaderboardEntry]) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-from tasks.tracking.pages import all_pages
+from tasks.tracking.pages import all_versions
 
 # Followed by the time: one tag for each time that a version became champion.
 CHAMPION_SINCE = "champion_at."
@@ -86,8 +86,7 @@ def read_history(client: MlflowClient, name: str) -> History:
 
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     """All registered versions of ``name``, the oldest first."""
-    found = all_pages(client.search_model_versions, f"name = '{name}'")
-    return sorted(found, key=lambda registered: int(registered.version))
+    return all_versions(client, f"name = '{name}'")
 
 
 def history_from_tags(model: RegisteredModel, versions: Sequence[ModelVersion]) -> History:

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
 from tasks.registry.model_files import experiment_of_project_run, folder_of, is_gone
-from tasks.tracking.pages import all_pages
+from tasks.tracking.pages import all_pages, all_versions
 from tasks.tracking.store import connect, tracking_uri
 
 DEFAULT_EXPERIMENT = "0"  # the id of the experiment Default in every store
@@ -36,7 +36,7 @@ def relocate_models() -> list[str]:
 def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
     experiment = experiment_of_project_run(client, model.source_run_id)
     source = f"source_path = 'models:/{model.model_id}'"
-    versions = all_pages(client.search_model_versions, source)
+    versions = all_versions(client, source)
     if experiment is None or experiment == DEFAULT_EXPERIMENT or not versions:
         return []
     root = client.get_experiment(experiment).artifact_location

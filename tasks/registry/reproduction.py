@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tasks.registry.model_files import reason_unusable
-from tasks.tracking.pages import all_pages
+from tasks.tracking.pages import all_versions
 from tasks.tracking.provenance import code_and_lock
 from tasks.tracking.results import read_results
 from tasks.tracking.store import connect
@@ -66,7 +66,7 @@ def _model_files(client: MlflowClient, run_id: str) -> list[tuple[str, object, o
     same = "as registered"
     return [
         (f"files of version {v.version}", same, reason_unusable(v.name, str(v.version)) or same)
-        for v in all_pages(client.search_model_versions, f"run_id = '{run_id}'")
+        for v in all_versions(client, f"run_id = '{run_id}'")
     ]
 
 

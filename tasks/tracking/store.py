@@ -3,10 +3,11 @@
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -122,12 +123,25 @@ def _client(uri: str, registry: str) -> "MlflowClient":
     try:
         _refuse_unreachable_server(uri)
         with nullcontext() if uri.startswith("http") else _database_lock():
+            if uri.startswith(SQLITE):
+                _gather_statistics(Path(uri.removeprefix(SQLITE)))
             # Creating the client creates the tables of a new database.
             client = mlflow.MlflowClient(uri, registry_uri=registry)
             client.search_experiments(max_results=1)
     except Exception as error:
         raise UnreachableError(_unreachable(uri, error)) from None
     return client
+
+
+def _gather_statistics(database: Path) -> None:
+    """Have SQLite look at a few rows of each table (0.04 s for 40,000 runs). Without, it sorts runs
+    by a metric in a time that is quadratic in their number, on MLflow's pages as well."""
+    if not database.exists():
+        return
+    # Where another process writes, or this one may not, the statistics are those of before.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=1)) as connection:
+        connection.execute("PRAGMA analysis_limit = 400")
+        connection.execute("ANALYZE")
 
 
 def _unreachable(uri: str, error: Exception) -> str:
