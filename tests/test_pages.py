@@ -97,4 +97,4 @@ def test_a_search_asks_for_one_result_or_for_all_pages():
                 )
             ):
                 careless.append(f"{path.relative_to(REPOSITORY)}: {ast.unparse(node)}")
-    assert careless == [], "write all_pages or first_results(client.search_..., ...) (tasks/tracking/pages.py)"
+    assert careless == [], "write all_pages(client.search_..., ...) (tasks/tracking/pages.py)"
