@@ -45,12 +45,12 @@ class MeasuredTraining:
     sample is not counted.
     """
 
-    def __init__(self, use_case: str, environment: dict[str, str]) -> None:
+    def __init__(self, use_case: str, environment: dict[str, str], *options: str) -> None:
         self.ended: list[tuple[str, float]] = []  # stages, and their seconds since the start
         self.samples: dict[tuple[int, str], float] = defaultdict(float)
         self.counted: dict[psutil.Process, float] = {}
         self.started = time.perf_counter()
-        command = [sys.executable, "-m", "flows.command_line", "train", use_case]
+        command = [sys.executable, "-m", "flows.command_line", "train", use_case, *options]
         with psutil.Popen(
             command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
         ) as self.command:

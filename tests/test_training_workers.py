@@ -5,7 +5,9 @@ import os
 import sys
 import threading
 import time
+from multiprocessing import Pipe
 
+import numpy as np
 import psutil
 import pytest
 from conftest import REPOSITORY
@@ -146,3 +148,19 @@ def test_a_training_process_that_is_killed_each_time_is_one_line_and_a_run_to_re
 def test_a_full_disk_is_one_line():
     assert exit_code(OSError(errno.ENOSPC, "No space left on device")) == 1
     assert exit_code(OSError(errno.EACCES, "no")) is None
+
+
+def test_a_job_arrives_as_it_was_sent_in_arrays_that_can_be_changed(monkeypatch):
+    """In pieces, the last of which is smaller; an array without rows has none."""
+    monkeypatch.setattr(training_workers, "PIECE_BYTES", 1000)
+    features = np.random.default_rng(0).normal(size=(700, 3)).astype(np.float32)
+    sent = {"features": features, "turned": features.T, "none": features[:0], "name": "wine"}
+    here, there = Pipe()
+    sender = threading.Thread(target=training_workers.send_job, args=(here, sent))
+    sender.start()
+    received = training_workers.receive_job(there)
+    sender.join()
+    assert received.pop("name") == sent.pop("name")
+    for name, array in received.items():
+        np.testing.assert_array_equal(array, sent[name])
+        assert array.flags.writeable

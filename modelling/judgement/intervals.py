@@ -10,7 +10,7 @@ from modelling.judgement.metrics.metric import Weighted, format_value
 
 Name = TypeVar("Name", bound=Hashable)
 RESAMPLES = 1000
-CHUNK = 32  # resamples at once: bounds the memory to CHUNK x rows
+CHUNK = 8  # resamples at once: few, so that their weights fit the cache, and memory is CHUNK x rows
 
 
 class Interval(NamedTuple):

@@ -7,6 +7,7 @@ when they have grown.
 """
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # workers are started before the heavy imports
     from modelling.learning_curve.history import OnEpoch
     from modelling.training.fitting import TrainingJob
 
+PIECE_BYTES = 16 << 20  # of a job, sent at once
 MAXIMUM_GROWTH_BYTES = 400 << 20  # since the first training: about a dozen trainings
 SERVE = "import sys; from tasks.workers.training_workers import serve; serve(int(sys.argv[1]))"
 Environment = Mapping[str, str]
@@ -58,7 +60,7 @@ class TrainingWorker:
     def run(self, job: "TrainingJob", on_epoch: Sequence["OnEpoch"]) -> "TrainedNetwork":
         """Train, and call ``on_epoch`` after each epoch. Raises what the training raised."""
         try:
-            self.connection.send(job)
+            send_job(self.connection, job)
             while True:
                 kind, content = self.connection.recv()
                 if kind == "epoch":
@@ -155,6 +157,28 @@ def share_of_cores(workers: int) -> dict[str, str]:
     }
 
 
+def send_job(connection: Connection, job: "TrainingJob") -> None:
+    """Send a job piece by piece: ``connection.send`` would hold a second copy of its arrays on this
+    side, and a third and fourth on the other."""
+    arrays: list[pickle.PickleBuffer] = []
+    connection.send_bytes(pickle.dumps(job, protocol=5, buffer_callback=arrays.append))
+    connection.send([array.raw().nbytes for array in arrays])
+    for array in arrays:
+        content = array.raw()
+        for first in range(0, content.nbytes, PIECE_BYTES):
+            connection.send_bytes(content[first : first + PIECE_BYTES])
+
+
+def receive_job(connection: Connection) -> Any:
+    """What ``send_job`` sent. Raises EOFError where the other side has ended."""
+    described, sizes = connection.recv_bytes(), connection.recv()
+    arrays = [bytearray(size) for size in sizes]
+    for array in arrays:
+        for first in range(0, len(array), PIECE_BYTES):
+            connection.recv_bytes_into(array, first)
+    return pickle.loads(described, buffers=arrays)
+
+
 def hide_native_stderr() -> None:
     """Hide what this process writes to file descriptor 2; a notebook would show it."""
     with open(os.devnull, "w") as nowhere:
@@ -182,7 +206,7 @@ def serve(descriptor: int) -> None:
 
     while True:
         try:
-            job: Any = connection.recv()
+            job: Any = receive_job(connection)
         except EOFError:
             return
         try:
@@ -191,4 +215,5 @@ def serve(descriptor: int) -> None:
             return
         except Exception as error:
             answer = ("error", error)
+        del job  # its rows are large, and the next one may never come
         connection.send(answer)
