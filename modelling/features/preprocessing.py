@@ -18,6 +18,7 @@ from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
 from modelling.features.directions import feature_directions
 from modelling.features.feature_columns import feature_columns
+from modelling.features.memory import refuse_too_many_cells, refuse_too_many_features
 from modelling.features.numeric_features import fit_numbers
 from modelling.refusals import DataRefused
 from modelling.scorer.scoring import Transformer, label_text
@@ -170,6 +171,8 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     DataRefused
         Where there are fewer training rows than ``minimum_rows_per_value``, most numbers of a
         column are too large for a network, or all lags are empty.
+    UsageError
+        Where they need more memory than is free.
     """
     if len(parts.train) < (minimum_rows := use_case.minimum_rows_per_value):
         raise DataRefused(
@@ -190,7 +193,11 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
         )
     for warning in column_warnings(parts.train, use_case):
         log.warning("%-11s %s", "", warning)
+    numbers = sum(column.kind == "number" for column in use_case.features)
+    refuse_too_many_cells(len(parts.train), numbers)
     transformer = fit_transformer(parts.train, use_case)
+    rows = len(parts.train) + len(parts.validation)
+    refuse_too_many_features(rows, transformer.feature_names)
     offset, scale = 0.0, 1.0
     if use_case.problem == "regression":
         values = parts.train[use_case.target].to_numpy(dtype=np.float64)

@@ -1,0 +1,51 @@
+"""Measure how the cost of a training grows with its table, and that of commands with the store.
+
+CPU seconds, not those of the clock: they stay about the same where others use the machine.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from benchmarks.data import write_table
+from benchmarks.growth import columns, rows, runs
+
+console = Console(highlight=False, width=None if Console().is_terminal else 110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
+    parser.add_argument("what", nargs="*", help="rows, columns or runs; all of them by default")
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run")
+    asked = parser.parse_args()
+    for what in asked.what or MEASURES:
+        with TemporaryDirectory(prefix="finflows-growth-") as folder:
+            MEASURES[what](Path(folder), asked.quick)
+
+
+def show_rows(folder: Path, quick: bool) -> None:
+    environment = {**os.environ, **runs.environment_of(folder)}
+    found = rows.measure(folder, environment, quick)
+    console.print(rows.table_of(found))
+    console.print(
+        f"{rows.gib_per_million(found):.2f} GiB more for each million rows (target "
+        f"{rows.MEMORY_TARGET}); exponents of time should be at most {rows.TIME_TARGET}\n"
+    )
+
+
+def show_columns(_folder: Path, quick: bool) -> None:
+    console.print(columns.table_of(columns.measure(quick)))
+
+
+def show_runs(folder: Path, quick: bool) -> None:
+    write_table(table := folder / "rows.csv")
+    console.print(runs.table_of(runs.measure(folder, table, quick), quick))
+
+
+MEASURES = {"rows": show_rows, "columns": show_columns, "runs": show_runs}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What the features of a table will need in memory, beside what is free: a process that takes more
+is killed without a word, and the whole machine may halt before."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from modelling.refusals import UsageError
+
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+# By the name of the controller, which version 2 leaves out: the folder, and the files with the
+# limit, what is used, and how much of that are files that can be read again.
+CGROUP_FILES = {
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
+    "": ("", "memory.max", "memory.current", "inactive_file "),
+}
+FITTED_BYTES_PER_CELL = 65  # measured: eight float64 arrays of the training rows at one moment
+LARGEST_ON_DEVICE = 1 << 30  # ``training.compiled_training`` streams what is larger
+
+
+def refuse_too_many_cells(rows: int, columns: int) -> None:
+    """Raises UsageError where fitting so many columns of numbers takes more memory than is free."""
+    _refuse_more_than_free(
+        FITTED_BYTES_PER_CELL * rows * columns, f"{columns:,} columns of {rows:,} training rows", ""
+    )
+
+
+def refuse_too_many_features(rows: int, names: Sequence[str]) -> None:
+    """Raises UsageError where so many features of all training and validation rows do not fit into
+    what is free: here, where they are trained, and there in the order of an epoch."""
+    of_rows = 4 * rows * len(names)
+    needed = 2 * of_rows + min(2 * of_rows, LARGEST_ON_DEVICE)
+    bins = sum(" (bin " in name for name in names)
+    fewer = f", or --set preprocessing.piecewise_bins=0 ({len(names) - bins:,} features)"
+    _refuse_more_than_free(
+        needed, f"{len(names):,} features of {rows:,} rows", fewer if bins else ""
+    )
+
+
+def _refuse_more_than_free(needed: int, what: str, otherwise: str) -> None:
+    if needed > (free := free_bytes()):
+        raise UsageError(
+            f"{what} need about {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are "
+            f"free: leave out columns or train on fewer rows{otherwise}"
+        )
+
+
+def free_bytes() -> int:
+    """The memory that this process may still take: of the machine, and of each of the cgroups that
+    it is in, as in a container."""
+    return min([psutil.virtual_memory().available, *_free_in_cgroups()])
+
+
+def _free_in_cgroups() -> Iterator[int]:
+    memberships = OWN_CGROUPS.read_text().splitlines() if OWN_CGROUPS.exists() else []
+    for membership in memberships:
+        _, controller, path = membership.split(":", 2)
+        if controller not in CGROUP_FILES:
+            continue
+        root, *files = CGROUP_FILES[controller]
+        folder = CGROUPS / root / path.strip("/")
+        for level in (folder, *folder.parents):
+            if level.is_relative_to(CGROUPS / root):
+                yield from _free_in(level, *files)
+
+
+def _free_in(folder: Path, limit: str, used: str, inactive_file: str) -> Iterator[int]:
+    try:
+        allowed, taken = (int((folder / file).read_text()) for file in (limit, used))
+        stat = (folder / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # no such level here, or no limit ("max")
+        return
+    files = sum(int(line.split()[1]) for line in stat if line.startswith(inactive_file))
+    yield max(allowed - taken + files, 0)

@@ -1,0 +1,60 @@
+"""What does not fit into memory is refused before it is allocated, in one line that says why."""
+
+import psutil
+import pytest
+from small_models import loan_table, loans, prepared
+
+from modelling.features import memory
+from modelling.features.preprocessing import preprocess
+from modelling.refusals import UsageError
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def limit(tmp_path, monkeypatch):
+    """Puts this process below a made-up limit: its cgroup has none, the one above it has."""
+
+    def set_limit(version: int, allowed: int, used: int = 0, files: int = 0) -> None:
+        controller = "memory" if version == 1 else ""
+        root, limit_file, used_file, inactive = memory.CGROUP_FILES[
+            "memory" if version == 1 else ""
+        ]
+        own = tmp_path / root / "team" / "job"
+        own.mkdir(parents=True)
+        (own / limit_file).write_text("max\n")
+        (own.parent / limit_file).write_text(f"{allowed}\n")
+        (own.parent / used_file).write_text(f"{used}\n")
+        (own.parent / "memory.stat").write_text(f"anon 5\n{inactive}{files}\n")
+        (tmp_path / "own").write_text(f"9:cpu,cpuacct:/\n4:{controller}:/team/job\n")
+
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
+    monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "own")
+    return set_limit
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_limit_of_a_cgroup_counts_without_files_that_can_be_read_again(limit, version):
+    limit(version, allowed=30 * MIB, used=20 * MIB, files=5 * MIB)
+    assert memory.free_bytes() == 15 * MIB
+
+
+def test_without_a_limit_the_memory_of_the_machine_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "none")
+    assert 0 < memory.free_bytes() <= psutil.virtual_memory().total
+
+
+def test_a_table_that_does_not_fit_is_refused_with_what_to_change(limit):
+    parts = prepared(loans(), loan_table()).parts
+    limit(2, allowed=1 * MIB)
+    with pytest.raises(UsageError, match=r"features of [\d,]+ rows need about .* GiB") as refused:
+        preprocess(parts, loans())
+    assert "--set preprocessing.piecewise_bins=0" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_columns_that_can_not_be_fitted_are_refused_first(limit):
+    parts = prepared(loans(), loan_table()).parts
+    limit(2, allowed=MIB // 8)
+    with pytest.raises(UsageError, match=r"3 columns of [0-9,]+ training rows need about"):
+        preprocess(parts, loans())
