@@ -110,6 +110,7 @@ bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, 
 	@$(VENV)/bin/python -m benchmarks.trials_per_hour $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.scoring_speed $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.reasons_speed $(QUICK)
+	@$(VENV)/bin/python -m benchmarks.growth $(QUICK)
 
 .PHONY: bench-drafts
 bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (an hour; goes on where it stopped)

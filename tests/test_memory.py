@@ -17,9 +17,7 @@ def limit(tmp_path, monkeypatch):
 
     def set_limit(version: int, allowed: int, used: int = 0, files: int = 0) -> None:
         controller = "memory" if version == 1 else ""
-        root, limit_file, used_file, inactive = memory.CGROUP_FILES[
-            "memory" if version == 1 else ""
-        ]
+        root, limit_file, used_file, inactive = memory.CGROUP_FILES[controller]
         own = tmp_path / root / "team" / "job"
         own.mkdir(parents=True)
         (own / limit_file).write_text("max\n")
