@@ -18,10 +18,12 @@ console = Console(highlight=False, width=None if Console().is_terminal else 110)
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("what", nargs="*", help="rows, columns or runs; all of them by default")
-    parser.add_argument("--quick", action="store_true", help="small sizes: does it run")
+    parser.add_argument("what", nargs="*", help="rows, columns, runs; all of them by default")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: does it run; by default only columns"
+    )
     asked = parser.parse_args()
-    for what in asked.what or MEASURES:
+    for what in asked.what or (["columns"] if asked.quick else MEASURES):
         with TemporaryDirectory(prefix="finflows-growth-") as folder:
             MEASURES[what](Path(folder), asked.quick)
 

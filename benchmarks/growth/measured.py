@@ -1,7 +1,7 @@
 """A training with its CPU seconds and its memory by stage, over all of its processes."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +49,3 @@ def proportional_size(pid: int) -> int:
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """The slope by least squares of the logarithms: 1 is in proportion to the size."""
     return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, 1e-9)), 1)[0])
-
-
-def beyond_fixed(values: Mapping[int, float]) -> dict[int, float]:
-    """The values of all sizes but the smallest, less its own: what is fixed is no growth."""
-    smallest = min(values)
-    return {size: value - values[smallest] for size, value in values.items() if size != smallest}
