@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("what", nargs="*", help="rows, columns, runs; all of them by default")
     parser.add_argument(
-        "--quick", action="store_true", help="small sizes: does it run; by default only columns"
+        "--quick", action="store_true", help="small sizes; of columns by default"
     )
     asked = parser.parse_args()
     for what in asked.what or (["columns"] if asked.quick else MEASURES):
