@@ -19,9 +19,7 @@ console = Console(highlight=False, width=None if Console().is_terminal else 110)
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("what", nargs="*", help="rows, columns, runs; all of them by default")
-    parser.add_argument(
-        "--quick", action="store_true", help="small sizes; of columns by default"
-    )
+    parser.add_argument("--quick", action="store_true", help="small sizes; of columns by default")
     asked = parser.parse_args()
     for what in asked.what or (["columns"] if asked.quick else MEASURES):
         with TemporaryDirectory(prefix="finflows-growth-") as folder:
