@@ -7,9 +7,6 @@ import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from modelling.declaration import UseCase
-from modelling.figures.groups import draw_groups
-from modelling.figures.importance import PANELS, draw_importance, draw_partial_dependence
-from modelling.figures.judgement import draw_judgement
 from modelling.judgement.groups.description import findings
 from modelling.judgement.importance import partial_dependence, permutation_importance
 from modelling.judgement.judging import Judgement
@@ -35,6 +32,9 @@ SHOWN_IN_PREFECT = (LEARNING_CURVE_PNG, "judgement/advantages.png")  # MLflow ha
 
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:
     """Record the judgement in the run, each baseline as a nested run, and the result in the log."""
+    from modelling.figures.groups import draw_groups
+    from modelling.figures.judgement import draw_judgement
+
     run.log_judgement(judgement, draw_judgement(judgement) | draw_groups(judgement))
     run.log_groups(judgement)
     for name, metrics in judgement.baseline_metrics.items():
@@ -52,6 +52,8 @@ def record_importance(
     run: TrackedRun, package: Package, validation: pd.DataFrame, use_case: UseCase
 ) -> None:
     """Record what the model rests on: a table and two pictures, of raw validation rows."""
+    from modelling.figures.importance import PANELS, draw_importance, draw_partial_dependence
+
     scorer = Scorer(package.folder)
     importance = permutation_importance(scorer, validation, use_case)
     table = pd.DataFrame.from_dict(importance, orient="index", columns=["rise", "low", "high"])

@@ -16,7 +16,6 @@ from prefect.cache_policies import NO_CACHE
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed
-from modelling.figures.learning_curve import draw_learning_curve
 from modelling.judgement.packaging import Package
 from modelling.judgement.reliance import what_it_rests_on
 from modelling.learning_curve.attempt import Attempt, TrainedNetwork
@@ -74,6 +73,8 @@ def train_and_read(
 
 def record_curve(fitted: TrainedNetwork, use_case: UseCase, run: TrackedRun) -> Diagnosis:
     """Read the learning curve, and record it in the run with its picture and verdict."""
+    from modelling.figures.learning_curve import draw_learning_curve
+
     diagnosis = read_learning_curve(fitted.history, use_case, fitted.dead_unit_share)
     figure = draw_learning_curve(fitted.history, use_case.title, diagnosis, use_case.problem)
     run.log_curve(fitted.history, diagnosis, figure)

@@ -143,6 +143,17 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
     assert done.returncode == 0, done.stderr
 
 
+def test_the_first_stage_of_a_training_waits_for_no_library_of_later_ones():
+    code = """
+import sys
+import flows.train
+later = {"tensorflow", "keras", "great_expectations", "sklearn", "matplotlib"}
+assert not later & set(sys.modules), later & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_there_is_no_drawer_for_leftovers():
     names = {path.stem for room in ROOMS for path in (ROOT / room).glob("**/*.py")}
     assert not names & {"utils", "helpers", "common", "constants", "misc"}

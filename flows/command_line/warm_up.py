@@ -20,30 +20,41 @@ from tasks.workers.quick_imports import quick_imports
 from tasks.workers.server_authentication import API_URL
 from tasks.workers.temporary_server import TemporaryServer
 
+# By stages after the first, which import them where there was no time for it.
+NEEDED_LATER = ("scipy.stats", "great_expectations", "sklearn.preprocessing")
+
 
 def warm_up(flow: str = "flows.train") -> None:
-    """Import what a flow needs while a temporary Prefect server starts, if none is configured;
-    then start a worker that imports TensorFlow, if the flow trains.
+    """Import what a flow needs while a temporary Prefect server starts, if none is configured; then
+    start a worker that imports TensorFlow, if the flow trains.
 
     The flow would start both by itself, but one after the other. The worker is needed last, and
     started earlier it would compete for the cores.
     """
     trains = flow == "flows.train"
     with quick_imports():
-        from prefect.settings import PREFECT_API_URL
-
-        server = None if PREFECT_API_URL.value() else TemporaryServer()
+        server = _start_server()
         import_module(flow)
-        if trains:  # what its first stages import
+        if trains:
             with suppress(UsageError):  # the flow says so
                 connect()
-            import_module("great_expectations")
+        if server:
+            server.use(NEEDED_LATER if trains else ())
     if trains:
         from tasks.workers.training_workers import start_worker
 
         start_worker()
-    if server:
-        server.use()
+
+
+def _start_server() -> TemporaryServer | None:
+    """A temporary server where none is configured, before Prefect is imported if possible: each
+    takes seconds."""
+    if "prefect.settings" in sys.modules or may_have_prefect_server():
+        from prefect.settings import PREFECT_API_URL
+
+        if PREFECT_API_URL.value():
+            return None
+    return TemporaryServer()
 
 
 def may_have_prefect_server() -> bool:

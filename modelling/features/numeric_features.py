@@ -7,13 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import (
-    MinMaxScaler,
-    PowerTransformer,
-    QuantileTransformer,
-    StandardScaler,
-)
 
 from modelling.data.absurd_values import plausible_limit
 from modelling.declaration import Column, PriceHistory, UseCase
@@ -50,6 +43,8 @@ def fit_numbers(
     feature_names : list of str
         In the order of the transformer's output.
     """
+    from sklearn.impute import SimpleImputer
+
     declared, minimum_rows = use_case.preprocessing, use_case.minimum_rows_per_value
     names = [column.name for column in columns]
     values = train[names].to_numpy(dtype=np.float64, copy=True)
@@ -156,6 +151,8 @@ def _fit_block(
     same microaggregated. Parameters that use all rows are fitted on the first; quantiles and
     extremes on the second. Values beyond the extremes are clipped to them, also in training, but
     for those of the target's ``past`` (c,)."""
+    from sklearn.preprocessing import PowerTransformer, QuantileTransformer
+
     declared, minimum_rows = use_case.preprocessing, use_case.minimum_rows_per_value
     parameters: list[Any] = []
     if transform == "quantile":
@@ -243,6 +240,8 @@ def _fit_scale(values: np.ndarray, ends: np.ndarray, scaling: str) -> tuple[np.n
     customer: the few values beyond are clipped to 0 and 1. Nor are they a declared ``minimum`` and
     ``maximum``, which may be far from the data and would leave all rows almost equal.
     """
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
     if scaling == "standard":
         fitted = StandardScaler().fit(values)
         return fitted.mean_, fitted.scale_

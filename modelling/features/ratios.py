@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from modelling.declaration import Column
 from modelling.schema import Problem
@@ -109,6 +108,8 @@ def _judged_rows(target: np.ndarray, problem: Problem) -> tuple[np.ndarray, np.n
     a number its ranks, which a few huge values can't rule.
     """
     if problem == "regression":
+        from scipy.stats import rankdata
+
         rows = np.arange(len(target))[:: -(-len(target) // ROWS_JUDGED)]
         ranks = rankdata(target[rows]) / len(rows)
         return rows, (ranks - ranks.mean())[:, None]
@@ -148,6 +149,8 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
     Equal values have the same code.
     """
+    from scipy.stats import rankdata
+
     columns = np.ascontiguousarray(values.T)
     missing = np.isnan(columns)
     below = rankdata(np.where(missing, np.inf, columns), method="min", axis=1) - 1

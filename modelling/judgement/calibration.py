@@ -5,10 +5,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 from modelling.declaration import UseCase
 from modelling.judgement.metrics.forecasts import level_shift
@@ -73,6 +69,8 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
 
 
 def _cross_validated_losses(method: Any, target: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    from sklearn.model_selection import StratifiedKFold
+
     losses = np.empty(len(target))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     for fitted_on, held_out in folds.split(outputs, target):
@@ -102,6 +100,8 @@ def _soft_targets(target: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _temperature(target: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
+    from scipy.optimize import minimize_scalar
+
     wanted = _soft_targets(target, 2 if outputs.ndim == 1 else outputs.shape[1])
 
     def loss(log_slope: float) -> float:
@@ -114,6 +114,8 @@ def _temperature(target: np.ndarray, outputs: np.ndarray) -> dict[str, Any]:
 
 
 def _platt(target: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    from sklearn.linear_model import LogisticRegression
+
     odds, wanted = np.tile(log_odds(probabilities)[:, None], (2, 1)), _soft_targets(target, 2)
     happened = np.repeat([0, 1], len(target))
     fitted = LogisticRegression(C=1e6).fit(odds, happened, sample_weight=wanted.T.ravel())
@@ -128,6 +130,8 @@ def _isotonic(target: np.ndarray, probabilities: np.ndarray, least: int) -> dict
     predicted, observed = (
         np.bincount(group, values[order]) / rows for values in (probabilities, target)
     )
+    from sklearn.isotonic import IsotonicRegression
+
     # A step at exactly 0 or 1 would be certainty from a handful of rows.
     margin = 1 / (len(target) + 2)
     fitted = IsotonicRegression(y_min=margin, y_max=1 - margin).fit(predicted, observed, rows)

@@ -1,7 +1,6 @@
 """How well the cells of a column tell the target of other rows."""
 
 import numpy as np
-from scipy.stats import rankdata
 
 from modelling.schema import Problem
 
@@ -47,6 +46,8 @@ class Separation:
     """
 
     def __init__(self, target: np.ndarray, problem: Problem, seed: int = 0):
+        from scipy.stats import rankdata
+
         self.problem, self.rows = problem, len(target)
         self.half = np.random.default_rng(seed).permutation(len(target)) % 2
         self.numbers = np.asarray(target, dtype=np.float64)

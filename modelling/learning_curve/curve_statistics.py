@@ -11,7 +11,6 @@
 import math
 
 import numpy as np
-from scipy import stats
 
 TOO_SHORT_EPOCHS = 3  # noise and curvature need at least four epochs
 
@@ -91,6 +90,8 @@ def trend(values: np.ndarray) -> tuple[float, float]:
     ----------
     Mann (1945), "Nonparametric tests against trend"; Kendall (1975), "Rank correlation methods".
     """
+    from scipy import stats
+
     result = stats.kendalltau(np.arange(len(values)), values)
     return (0.0, 1.0) if math.isnan(result.statistic) else (result.statistic, result.pvalue)
 

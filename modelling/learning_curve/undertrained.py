@@ -1,7 +1,5 @@
 """Losses that still fell when training ended, or too few epochs to say."""
 
-from scipy import stats
-
 from modelling.learning_curve.curve_statistics import (
     TOO_SHORT_EPOCHS,
     epoch_share_to_half_fall,
@@ -62,6 +60,8 @@ def undertrained(curves: Curves) -> Reading | None:
         and remaining <= REMAINING_SHARE * fall
     ):
         return None
+    from scipy import stats
+
     slope = -stats.theilslopes(curves.val_loss[quarter:])[0]
     evidence = (
         f"still falling when training ended: the last quarter of {curves.epochs} epochs brought "

@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
 
@@ -27,6 +25,9 @@ from modelling.secrets import hide_secrets
 from tasks.tracking.results import JUDGEMENT, all_results, as_json, shown_results
 from tasks.tracking.store import checkpoint_folder, run_path, scratch_folder, tracking_uri
 from tasks.tracking.unfinished_files import unfinished_folder
+
+if TYPE_CHECKING:  # drawing comes last
+    from matplotlib.figure import Figure
 
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT, REPORT_WITH_PICTURES = "report.md", "report.html"
@@ -113,7 +114,7 @@ class TrackedRun:
         self.log_text(report_markdown, "validation_report.md")
         self.log_tags({"data_hash": data_hash})
 
-    def log_curve(self, history: History, diagnosis: Diagnosis, figure: Figure) -> None:
+    def log_curve(self, history: History, diagnosis: Diagnosis, figure: "Figure") -> None:
         """Log the learning curve as figure and numbers, its diagnosis, and the speed."""
         self.flush()
         metrics = {
@@ -141,7 +142,7 @@ class TrackedRun:
         """Log the metrics of the test rows as ``test_*``."""
         self.log_metrics({f"test_{name}": value for name, value in metrics.items()})
 
-    def log_judgement(self, judgement: Judgement, figures: Mapping[str, Figure]) -> None:
+    def log_judgement(self, judgement: Judgement, figures: "Mapping[str, Figure]") -> None:
         """Log the results that people compare runs by as metrics, and all of them in a file; the
         gate; and the figures."""
         self.log_metrics(shown_results(judgement))
@@ -153,8 +154,10 @@ class TrackedRun:
         for name, figure in figures.items():
             self.log_picture(figure, f"judgement/{name}.png")
 
-    def log_picture(self, figure: Figure, file: str) -> None:
+    def log_picture(self, figure: "Figure", file: str) -> None:
         """Draw and log a picture, and keep it for the report."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         path = Path(file)
         with TemporaryDirectory() as folder:
             drawn = Path(folder) / path.name

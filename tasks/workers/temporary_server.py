@@ -14,8 +14,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from http.client import HTTPConnection, HTTPException
+from importlib import import_module
 from pathlib import Path
+from select import select
 
 from modelling.refusals import UsageError
 from tasks.workers.quick_imports import quick_imports
@@ -52,8 +55,6 @@ class TemporaryServer:
         _running.append(self)
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        from prefect.settings import get_current_settings
-
         server_settings = {
             "PREFECT__SERVER_FINAL": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -61,7 +62,6 @@ class TemporaryServer:
         }
         if not self.with_ui:
             server_settings |= {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
-        settings = get_current_settings().to_environment_variables(exclude_unset=True)
         return subprocess.Popen(
             [sys.executable, "-P", "-c", SERVE, str(self.listening.fileno())],
             pass_fds=[self.listening.fileno()],
@@ -69,7 +69,7 @@ class TemporaryServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, **settings, **server_settings},
+            env={**os.environ, **_changed_settings(), **server_settings},
         )
 
     def _restart(self) -> None:
@@ -83,25 +83,30 @@ class TemporaryServer:
             self.process = self._start()
         self.listening.close()  # so that requests fail at once
 
-    def wait(self) -> None:
-        """Wait until the server answers. Raises UsageError where it does not start."""
+    def wait(self, needed_later: Iterable[str] = ()) -> None:
+        """Wait until the server answers; meanwhile import the modules that are ``needed_later``,
+        as many as there is time for. Raises UsageError where it does not start."""
         try:
             connection = HTTPConnection("127.0.0.1", self.port, timeout=BOOT_SECONDS)
             connection.request("GET", "/api/health")
+            for module in needed_later:
+                if select([connection.sock], [], [], 0)[0]:
+                    break
+                import_module(module)
             connection.getresponse().close()
         except (OSError, HTTPException):
             raise UsageError(
                 "Prefect's temporary server does not start: see what 'prefect server start' prints"
             ) from None
 
-    def use(self) -> None:
-        """Wait until the server answers, and make the flows of this process use it. Raises
+    def use(self, needed_later: Iterable[str] = ()) -> None:
+        """``wait``, and make the flows of this process use it. Raises
         UsageError where it does not start.
 
         Prefect could also be told that it has started this server itself, but for that a process
         imports all of the server.
         """
-        self.wait()
+        self.wait(needed_later)
         use_server(self.url, self.auth_string)
 
     def stop(self) -> None:
@@ -113,6 +118,16 @@ class TemporaryServer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _changed_settings() -> dict[str, str]:
+    """Prefect's settings of this process. Before it has imported Prefect they are those that the
+    server reads by itself: of the environment and of files."""
+    if "prefect.settings" not in sys.modules:
+        return {}
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().to_environment_variables(exclude_unset=True)
 
 
 def configured_server() -> str | None:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from modelling.data.independence import groups_of
 from modelling.judgement.group_results import Group, GroupTable
@@ -130,6 +129,8 @@ def _of(judgement: Judgement) -> dict[str, np.ndarray]:
 
 def _by_group(values: np.ndarray, segments: Segments) -> Weighted:
     """From weights (n, b) to the weighted sums of ``values`` (n,) in each group: (b, groups)."""
+    from scipy.sparse import csr_array
+
     counted = np.flatnonzero(values)
     cells = csr_array(
         (values[counted].astype(np.float64), (segments.codes[counted], counted)),

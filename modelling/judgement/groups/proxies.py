@@ -8,8 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
 
 from modelling.data.independence import groups_of
 from modelling.declaration import Column, UseCase
@@ -36,6 +34,8 @@ def proxies_of(column: Column, train: pd.DataFrame, use_case: UseCase) -> Proxie
     halves = _halves(groups_of(some, use_case))
     if any(len(np.unique(groups[halves == half])) < len(names) for half in (0, 1)):
         return None
+    from sklearn.ensemble import RandomForestClassifier
+
     told, importances = np.zeros((len(some), len(names))), np.zeros(len(kinds))
     for half in (0, 1):
         learnt, judged = halves != half, halves == half
@@ -53,6 +53,8 @@ def _halves(independent: np.ndarray) -> np.ndarray:
 
 def _roc_auc(groups: np.ndarray, told: np.ndarray) -> float:
     """The mean over the groups, each against the rest."""
+    from sklearn.metrics import roc_auc_score
+
     return float(
         np.mean([roc_auc_score(groups == code, told[:, code]) for code in range(told.shape[1])])
     )

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from modelling.data.independence import groups_of
 from modelling.declaration import UseCase
@@ -82,6 +81,8 @@ def worst_slices(judgement: Judgement) -> tuple[Slice, ...]:
 
 def _slice(measured: Measured, looked_at: int) -> Slice:
     """With intervals that hold for all segments together (Bonferroni)."""
+    from scipy.stats import t as student
+
     column, name, rows, value, expected, gain = measured
     chance = FAMILY_WISE_ERROR / looked_at
     wide = float(student.ppf(1 - chance / 2, len(value) - 2))
