@@ -182,6 +182,20 @@ class OnTheHost(keras.layers.Layer):
         return tf.stop_gradient(outputs) - tf.stop_gradient(inputs) + inputs
 
 
+def test_a_training_step_is_traced_once_for_each_program(monkeypatch):
+    traced = []
+    step = CompiledModel.train_step
+    monkeypatch.setattr(
+        CompiledModel, "train_step", lambda model, batch: traced.append(1) or step(model, batch)
+    )
+    train, validation = examples("multiclass")
+    use_case = declared("multiclass", class_weights="balanced")
+    network = build_network(use_case, train.features.shape[1], train.target)
+    train_network(network, train, validation, use_case)
+    assert len(train.features) % use_case.training.batch_size
+    assert len(traced) == 2, "that of whole batches, and that of the last, smaller one"
+
+
 def test_what_can_not_be_compiled_trains_as_in_keras_and_says_why():
     use_case = declared("binary", Network(hidden_units=(8,), dropout=0.0))
     train, validation = examples("binary")

@@ -138,14 +138,16 @@ class CompiledModel(EnsembleModel):
     def fit_rows(self, rows: Rows, **fit_arguments: Any) -> keras.callbacks.History:
         """``keras.Model.fit`` on ``rows``; all other arguments are passed on to ``fit``."""
         self.rows = rows
+        # Programs that create variables are traced twice, and tracing takes longer than compiling.
+        self._symbolic_build(data_batch=tuple(array[:1] for array in rows.arrays))
         numbers = repeat_forever(tf.data.Dataset.range(rows.chunks))
         return self.fit(numbers, steps_per_epoch=rows.chunks, shuffle=False, **fit_arguments)
 
     def make_train_function(self, force: bool = False) -> None:
         if getattr(self, "train_function", None) is not None and not force:
             return
-        chunk_program = tf.function(self._train_chunk, jit_compile=True)
-        batch_program = tf.function(self.train_step, reduce_retracing=True)
+        chunk_program = tf.function(self._train_chunk, jit_compile=True, autograph=False)
+        batch_program = tf.function(self.train_step, reduce_retracing=True, autograph=False)
 
         def train_function(iterator: Iterator[tf.Tensor]) -> dict[str, tf.Tensor]:
             number = int(next(iterator))
