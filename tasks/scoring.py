@@ -261,9 +261,15 @@ class _Writer:
                 [str(cell_as_text(name)) for name in table.column_names],
             )
         if self.writer is None:
-            kind = pyarrow.parquet.ParquetWriter if self.is_parquet else pyarrow.csv.CSVWriter
-            self.writer, self.schema = kind(self.part, table.schema), table.schema
+            self.writer, self.schema = self._opened(table.schema), table.schema
         self.writer.write_table(table.cast(self.schema))
+
+    def _opened(self, schema: pa.Schema) -> Any:
+        if not self.is_parquet:
+            return pyarrow.csv.CSVWriter(self.part, schema)
+        # A dictionary of numbers is as long as the numbers, and takes longer than to write them.
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        return pyarrow.parquet.ParquetWriter(self.part, schema, use_dictionary=texts)
 
     def close(self) -> None:
         if self.writer is not None:

@@ -86,46 +86,54 @@ class Transformer:
 
     def batches(self, frame: pd.DataFrame, rows_per_tile: int) -> Iterator[np.ndarray]:
         """``transform`` in batches, of which the first may be empty; rows of zeros fill the last
-        tile."""
+        tile. Each is written over the one before: fresh memory costs more than the arithmetic."""
         rows = len(frame)
-        raw = np.empty((rows, len(self.numeric)))
-        for position, name in enumerate(self.numeric):
-            raw[:, position] = _numbers_of(frame[name])
+        numbers = [_numbers_of(frame[name]) for name in self.numeric]
         labels = [
             (width, _label_columns(frame[name], positions, other))
             for name, positions, width, other in self.categories
         ]
+        most = min(rows, ROWS_PER_BATCH)
+        raw, scaled = np.empty((most, len(numbers))), np.empty((most, len(self.columns)))
+        whole = np.empty((most + -most % rows_per_tile, len(self.feature_names)), dtype=np.float32)
         for first in range(0, max(rows, 1), ROWS_PER_BATCH):
             count = min(rows - first, ROWS_PER_BATCH)
-            shape = (count + -count % rows_per_tile, len(self.feature_names))
-            features = np.zeros(shape, dtype=np.float32)
+            features = whole[: count + -count % rows_per_tile]
             batch = slice(first, first + count)
+            for position, cells in enumerate(numbers):
+                raw[:count, position] = cells[batch]
             with np.errstate(over="ignore"):  # overflows are clipped to the range of training
-                last = self._numbers(raw[batch], features[:count])
+                last = self._numbers(raw[:count], features[:count], scaled[:count])
+            features[:, last:] = 0.0
+            features[count:] = 0.0
             for width, columns in labels:
                 known = np.flatnonzero(columns[batch] >= 0)
                 features[known, last + columns[batch][known]] = 1.0
                 last += width
             yield features
 
-    def _numbers(self, raw: np.ndarray, features: np.ndarray) -> int:
+    def _numbers(self, raw: np.ndarray, features: np.ndarray, scaled: np.ndarray) -> int:
         """Write the features of numbers into the first columns of ``features``, and say how many
-        these are."""
+        these are. ``scaled`` is memory for them as float64."""
         raw[~np.isfinite(raw)] = np.nan
         is_missing = np.isnan(raw[:, self.flagged])
         cells = raw[:, self.coded]
-        is_code = (cells[:, :, None] == self.codes).any(axis=2)
+        is_code = np.zeros_like(cells, dtype=bool)
+        for codes in self.codes.T:
+            is_code |= cells == codes
         raw[:, self.coded] = np.where(is_code, np.nan, cells)
         values = with_ratios(raw, self.ratios)
         filled = np.where(np.isnan(values), self.medians, values)
-        scaled = filled.take(self.columns, axis=1)
+        # Without a mode that needs no check, NumPy would write to fresh memory first.
+        filled.take(self.columns, axis=1, out=scaled, mode="clip")
         for block in self.blocks:
             cells = scaled[:, block.features]
             scaled[:, block.features] = block.transform(cells, block.parameters)
         scaled -= self.offset
         scaled /= self.scale
         last = len(self.columns)
-        features[:, :last] = scaled.clip(self.lowest, self.highest, out=scaled)
+        np.maximum(scaled, self.lowest, out=scaled)  # three times as fast as clip
+        features[:, :last] = np.minimum(scaled, self.highest, out=scaled)
         for flags in (is_missing, is_code):
             first, last = last, last + flags.shape[1]
             features[:, first:last] = flags
