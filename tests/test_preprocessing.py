@@ -21,7 +21,7 @@ from modelling.declaration.overrides import override
 from modelling.features.preprocessing import fit_transformer, preprocess
 from modelling.features.ratios import best_ratios
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import Transformer
+from modelling.scorer.scoring import ROWS_PER_BATCH, Transformer
 from use_cases import find_use_case
 
 
@@ -45,6 +45,24 @@ def numbers():
 
 
 PLAIN = {"transform": "none", "clip": None, "piecewise_bins": 0}
+
+
+def test_a_row_has_the_same_features_in_whatever_batch_it_is():
+    """Batches share their memory: nothing of one may be left in the next."""
+    rng = np.random.default_rng(5)
+    rows = 2 * ROWS_PER_BATCH + 3
+    table = pd.DataFrame({"a": rng.normal(size=rows), "b": rng.integers(0, 9, rows) * 1.0})
+    table["c"] = np.where(np.arange(rows) < ROWS_PER_BATCH, "x", rng.choice(["y", None], rows))
+    table.loc[rng.choice(rows, rows // 3), "a"] = np.nan
+    columns = (number("a"), number("b", special_codes=(7, 8)), category("c"))
+    transformer = fit_transformer(table.assign(y=0), declared(*columns))
+    whole = transformer.transform(table)
+    for first in (0, ROWS_PER_BATCH - 2, rows - 5):
+        some = slice(first, first + 5)
+        np.testing.assert_array_equal(transformer.transform(table.iloc[some]), whole[some])
+    (batch,) = transformer.batches(table.head(5), 16)
+    assert batch.shape == (16, whole.shape[1])
+    np.testing.assert_array_equal(batch, np.pad(whole[:5], ((0, 11), (0, 0))))
 
 
 @pytest.mark.parametrize(
