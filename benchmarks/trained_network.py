@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.measuring import REPOSITORY
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
+from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.packaging import Package, package_model
 from modelling.training.fitting import TrainingJob, fit
@@ -30,6 +31,14 @@ def packaged_network(
     )
     fit(job)
     return package_model(folder / "network", features, parts, use_case, folder / "scorer")
+
+
+def of_seed(use_case: UseCase, seed: int) -> UseCase:
+    """The seed is that of the initial weights, and of the split where that has one."""
+    settings = {"training.seed": seed, "training.checkpoint_every_epochs": 0}
+    if hasattr(use_case.split, "seed"):
+        settings["split.seed"] = seed
+    return override(use_case, settings)
 
 
 @cache

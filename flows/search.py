@@ -11,10 +11,10 @@ from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.search_space import Sampler, refuse_search
 from modelling.declaration.use_case_files import find_use_case
-from modelling.features.preprocessing import preprocess
 from modelling.schema import Seed
 from tasks.preparation import prepare_data
 from tasks.search.choice import choose_trial
+from tasks.search.folds import prepare_folds
 from tasks.search.study import open_study
 from tasks.search.trials import conclude_search, run_trials
 from tasks.stored_parameters import without_secrets
@@ -70,12 +70,12 @@ def search(
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         data = prepare_data(use_case)
         run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)
-        features = preprocess(data.parts, use_case)
+        folds = prepare_folds(data.parts, use_case, run)
 
         with open_executor(workers, dask, pool, scratch) as executor:
-            study = open_study(run, use_case, trials, sampler, seed, executor.slots)
-            run_trials(study, features, run, executor)
-        chosen = choose_trial(study, run, data.parts.validation)
+            study = open_study(run, use_case, trials, sampler, seed, executor.slots, len(folds))
+            run_trials(study, folds, run, executor)
+        chosen = choose_trial(study, run, folds)
         trained = train_on(data)(use_case_name, {**overrides, **study.settings(chosen.number)})
         found = conclude_search(study, run, chosen, trained.run_id)
     return SearchResult(

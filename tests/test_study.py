@@ -67,8 +67,8 @@ def test_the_declared_settings_are_never_pruned(client):
         return study
 
     study = last_of_grid()
-    assert study.pruning_thresholds(7)
-    assert last_of_grid(**study.settings(7)).pruning_thresholds(7) == ()
+    assert study.thresholds(7).by_epoch
+    assert last_of_grid(**study.settings(7)).thresholds(7) == ((), ())
 
 
 @pytest.mark.parametrize(

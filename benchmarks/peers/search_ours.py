@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from prefect import flow
 
 from benchmarks.peers.search_space import (
@@ -22,6 +23,7 @@ from benchmarks.peers.search_space import (
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Examples
+from tasks.search.folds import Fold
 from tasks.search.study import open_study
 from tasks.search.trials import run_trials
 from tasks.tracking.runs import tracked_run
@@ -55,15 +57,17 @@ def declared(epochs: int) -> UseCase:
 @flow(name="search", persist_result=False)
 def search(rows: dict[str, np.ndarray], trials: int, epochs: int) -> dict[str, float]:
     use_case = declared(epochs)
+    validation = Examples(rows["x_validation"], rows["y_validation"].astype(np.int64))
     features: Any = SimpleNamespace(
         directions=None,
         columns=None,
         train=Examples(rows["x"], rows["y"].astype(np.int64)),
-        validation=Examples(rows["x_validation"], rows["y_validation"].astype(np.int64)),
+        validation=validation,
     )
+    fold = Fold(features, pd.DataFrame(validation.features))
     with tracked_run(use_case, {}) as run:
         study = open_study(run, use_case, trials, "tpe", SEED, EXECUTOR.slots)
-        run_trials(study, features, run, EXECUTOR)
+        run_trials(study, [fold], run, EXECUTOR)
     outcomes = study.outcomes()
     return {
         "val_loss": min(trial.val_loss for trial in outcomes if trial.state == "finished"),

@@ -16,11 +16,10 @@ from benchmarks.quality.cells import NETWORK, Cell, hash_of, keep, read_cells
 from benchmarks.quality.effort import Effort
 from benchmarks.quality.opponents import OPPONENTS, inputs_of
 from benchmarks.quality.tables import SuiteTable
-from benchmarks.trained_network import code_of_network, packaged_network
+from benchmarks.trained_network import code_of_network, of_seed, packaged_network
 from modelling.data.fingerprint import fingerprint
 from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
-from modelling.declaration.overrides import override
 from modelling.judgement.baseline_predictions import comparable
 from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import metrics_for
@@ -69,11 +68,7 @@ class Rows:
 
     @classmethod
     def of(cls, table: SuiteTable, prepared: pd.DataFrame, seed: int) -> "Rows":
-        """The seed is that of the initial weights, and of the split where that has one."""
-        settings = {"training.seed": seed, "training.checkpoint_every_epochs": 0}
-        if hasattr(table.use_case.split, "seed"):
-            settings["split.seed"] = seed
-        use_case = override(table.use_case, settings)
+        use_case = of_seed(table.use_case, seed)
         parts = split_table(prepared, use_case)
         features = (f"{column.name} {column.kind}" for column in use_case.features)
         cells = hash_of(*map(fingerprint, parts), *features, use_case.headline[0])

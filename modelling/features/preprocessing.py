@@ -150,7 +150,7 @@ def _sizes(train: pd.DataFrame, column: Column) -> np.ndarray:
     return _known(train, column).abs().to_numpy(dtype=np.float64)
 
 
-def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
+def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocessed:
     """Fit on ``parts.train`` alone, and transform training and validation rows; test stays raw.
 
     A regression target is standardised with the mean and standard deviation of the training rows,
@@ -161,6 +161,8 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     parts : Parts
         The split table. Missing features are allowed; the target is known in every row.
     use_case : UseCase
+    warn : bool
+        Whether to log what is wrong with columns (``column_warnings``).
 
     Returns
     -------
@@ -191,7 +193,7 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
             f"lags: {', '.join(use_case.lags)}: empty in all training rows: correct the data, or "
             "remove the lags"
         )
-    for warning in column_warnings(parts.train, use_case):
+    for warning in column_warnings(parts.train, use_case) if warn else ():
         log.warning("%-11s %s", "", warning)
     numbers = sum(column.kind == "number" for column in use_case.features)
     refuse_too_many_cells(len(parts.train), numbers)

@@ -7,6 +7,7 @@ declared settings on the same validation rows, as a challenger is with a champio
 
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from modelling.data.independence import groups_of
 from modelling.judgement.losses import gain_of
+from tasks.search.folds import Fold
 from tasks.search.study import Study
 from tasks.tracking.record import TrackedRun
 
@@ -29,14 +31,15 @@ class ChosenTrial(NamedTuple):
 
 
 def keep_losses(parent: TrackedRun, number: int, losses: np.ndarray) -> None:
-    """Keep a trial's losses (n,) of the validation rows until the search is finished."""
+    """Keep a trial's losses (n,) of all validation rows until the search is finished."""
     path = _path(parent, number)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     np.save(path, losses)
 
 
-def choose_trial(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> ChosenTrial:
+def choose_trial(study: Study, parent: TrackedRun, folds: Sequence[Fold]) -> ChosenTrial:
     """The trial of a finished search whose settings are used, said in one line."""
+    validation = pd.concat([fold.validation for fold in folds[: study.folds]])
     chosen = _chosen(study, parent, validation)
     log.info("%-11s %s", "chosen", chosen.reason)
     parent.log_tags({"search_choice": chosen.reason})

@@ -8,38 +8,34 @@ workers are killed, ends with the same trials.
 import json
 import math
 import os
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import optuna
 from filelock import FileLock
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from modelling.declaration import UseCase
-from modelling.declaration.search_space import Choice, Dimension, Sampler
+from modelling.declaration.search_space import Choice, Sampler
 from modelling.refusals import UsageError
 from modelling.training.pruning import PruningThresholds, median_thresholds
 from tasks.search.resumed import refuse_another_declaration
+from tasks.search.samplers import sampler_of
+from tasks.search.space import declared_settings, distributions, size_of
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import local_folder
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 LAG = 4  # at least; enough that two workers never wait for each other
-STARTUP_TRIALS = 8  # drawn at random, before TPE has enough results
 OUTCOME = "outcome"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a trial: ``val_loss`` of the kept weights, infinite where it diverged or
-    failed; ``curve`` is val_loss by epoch, up to where it ended."""
+    """The outcome of a trial: ``val_loss`` of the kept weights over the validation rows of all
+    folds, infinite where it diverged or failed; ``curve`` is val_loss by epoch of the first fold,
+    up to where it ended; ``means`` is val_loss over the first fold, the first two, and so on."""
 
     state: Literal["finished", "pruned", "failed"]
     val_loss: float
@@ -47,11 +43,20 @@ class Outcome:
     verdict: str
     seconds: float
     run_id: str
+    means: list[float] = field(default_factory=list)
 
     @property
     def optuna_state(self) -> TrialState:
         states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         return states.get(self.state, TrialState.FAIL)
+
+
+class Thresholds(NamedTuple):
+    """Above which a trial ends early: val_loss of the first fold by epoch, and the mean of its
+    folds after each of them."""
+
+    by_epoch: PruningThresholds = ()
+    by_fold: PruningThresholds = ()
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,14 @@ class Study:
     sampler: Sampler
     seed: int
     lag: int
+    folds: int
 
     def ask(self, number: int) -> Trial:
         """Trial ``number``: the next one, or one that was interrupted."""
         known = self.optuna.get_trials(deepcopy=False)
         if number < len(known) and known[number].state != TrialState.WAITING:
             return Trial(self.optuna, known[number]._trial_id)
-        self.optuna.sampler = self._sampler(number)
+        self.optuna.sampler = sampler_of(self.sampler, self.use_case, self.seed, number)
         return self.optuna.ask(fixed_distributions=distributions(self.use_case))
 
     def tell(self, number: int, outcome: Outcome) -> None:
@@ -78,7 +84,8 @@ class Study:
         self.optuna.sampler = RandomSampler()  # the grid sampler would try to stop the study
         if outcome.state == "pruned":
             last = len(outcome.curve) - 1
-            self.ask(number).report(outcome.curve[last], last)
+            reported = outcome.means[-1] if outcome.means else outcome.curve[last]
+            self.ask(number).report(reported, last + len(outcome.means))
         value = outcome.val_loss if outcome.state == "finished" else None
         self.optuna.tell(number, value, state=outcome.optuna_state)
 
@@ -91,14 +98,17 @@ class Study:
             for name, value in found.items()
         }
 
-    def pruning_thresholds(self, number: int) -> PruningThresholds:
-        """The val_loss by epoch above which trial ``number`` ends early; none for the declared
-        settings, since the best trial is compared with what they come to."""
+    def thresholds(self, number: int) -> Thresholds:
+        """What trial ``number`` ends early by: the medians of the trials before it; none for the
+        declared settings, since the best trial is compared with what they come to."""
         if self._has_declared_settings(self.optuna.get_trials(deepcopy=False)[number]):
-            return ()
-        earlier = self.ended_trials()[: max(number - self.lag + 1, 0)]
-        complete = [trial for trial in earlier if trial.state.name == "COMPLETE"]
-        return median_thresholds([trial.user_attrs[OUTCOME]["curve"] for trial in complete])
+            return Thresholds()
+        earlier = self.outcomes()[: max(number - self.lag + 1, 0)]
+        complete = [outcome for outcome in earlier if outcome.optuna_state == TrialState.COMPLETE]
+        return Thresholds(
+            median_thresholds([outcome.curve for outcome in complete]),
+            median_thresholds([outcome.means for outcome in complete]),
+        )
 
     def ended_trials(self) -> list[FrozenTrial]:
         """The trials that have ended, in the order of their numbers."""
@@ -130,26 +140,25 @@ class Study:
         return next((n for n, trial in trials if self._has_declared_settings(trial)), None)
 
     def _has_declared_settings(self, trial: FrozenTrial) -> bool:
-        declared = _declared_settings(self.use_case)
+        declared = declared_settings(self.use_case)
         return declared.keys() == self.use_case.search.keys() and trial.params == declared
-
-    def _sampler(self, number: int) -> BaseSampler:
-        if self.sampler == "grid":
-            return GridSampler(grid(self.use_case), seed=self.seed)
-        seed = self.seed * 100_003 + number  # per trial: a resumed search draws the same
-        if self.sampler == "random":
-            return RandomSampler(seed=seed)
-        return TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True)
 
 
 def open_study(
-    run: TrackedRun, use_case: UseCase, trials: int, sampler: Sampler, seed: int, slots: int
+    run: TrackedRun,
+    use_case: UseCase,
+    trials: int,
+    sampler: Sampler,
+    seed: int,
+    slots: int,
+    folds: int = 1,
 ) -> Study:
     """The study of a search's run: a new one, or that of an interrupted search.
 
     The first trial has the declared settings, where the space contains them, so that a search does
-    not end with a higher validation loss. A grid ends when every combination was tried. Raises
-    UsageError where an interrupted search was declared otherwise.
+    not end with a higher validation loss. It ends when every combination was tried. ``folds`` is
+    how many a trial of a new search is trained on. Raises UsageError where an interrupted search
+    was declared otherwise.
     """
     path = local_folder() / "searches.db"
     with FileLock(f"{path}.lock", timeout=120):
@@ -161,50 +170,12 @@ def open_study(
     refuse_another_declaration(found, use_case)
     if "lag" not in found.user_attrs:
         found.set_user_attr("lag", max(LAG, 2 * slots))
+        found.set_user_attr("folds", folds)
         if sampler != "grid" and not found.get_trials(deepcopy=False):
-            found.enqueue_trial(_declared_settings(use_case))
-    if sampler == "grid":
-        trials = min(trials, math.prod(map(len, grid(use_case).values())))
-    return Study(found, use_case, trials, sampler, seed, found.user_attrs["lag"])
-
-
-def distributions(use_case: UseCase) -> dict[str, BaseDistribution]:
-    """The declared space as Optuna's distributions; choices are JSON text, for its database."""
-    return {name: _distribution(dimension) for name, dimension in use_case.search.items()}
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    if isinstance(dimension, Choice):
-        return CategoricalDistribution([json.dumps(value) for value in dimension.values])
-    low, high, log = dimension.low, dimension.high, dimension.log
-    if dimension.whole:
-        return IntDistribution(round(low), round(high), log=log)
-    return FloatDistribution(low, high, log=log)
-
-
-def grid(use_case: UseCase) -> dict[str, list[Any]]:
-    """Every choice, and both ends and the middle of every range."""
-
-    def values(dimension: Dimension) -> list[Any]:
-        is_choice = isinstance(dimension, Choice)
-        return [json.dumps(value) if is_choice else value for value in dimension.grid_values()]
-
-    return {name: values(dimension) for name, dimension in use_case.search.items()}
-
-
-def _declared_settings(use_case: UseCase) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for name, dimension in use_case.search.items():
-        part, _, setting = name.partition(".")
-        value = getattr(getattr(use_case, part), setting)
-        if dimension.contains(value):
-            settings[name] = _chosen(dimension, value) if isinstance(dimension, Choice) else value
-    return settings
-
-
-def _chosen(dimension: Choice, value: Any) -> str:
-    """A value as its dimension writes it: 0.0 may be declared, and 0 be one of the choices."""
-    return json.dumps(dimension.values[dimension.values.index(value)])
+            found.enqueue_trial(declared_settings(use_case))
+    trials = int(min(trials, size_of(use_case, sampler)))
+    lag, folds = found.user_attrs["lag"], found.user_attrs.get("folds", 1)  # of an earlier release
+    return Study(found, use_case, trials, sampler, seed, lag, folds)
 
 
 def store_outcome(trial: Trial, outcome: Outcome) -> Outcome:

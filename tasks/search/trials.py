@@ -1,43 +1,30 @@
-"""Run the trials of a search: each is a training with its own settings, in a nested run."""
+"""Run the trials of a search, several at a time, and record what they came to."""
 
 import json
 import logging
 import math
-import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from optuna.trial import Trial
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from modelling.declaration import UseCase
 from modelling.declaration.overrides import override
-from modelling.features.preprocessing import Preprocessed
-from modelling.judgement.losses import losses_of_rows
-from modelling.learning_curve.attempt import val_loss_of_kept_weights
 from modelling.learning_curve.history import format_loss
-from modelling.training.fitting import TrainingJob
-from modelling.training.pruning import PruningThresholds
 from tasks.progress import progress_line
-from tasks.search.choice import ChosenTrial, keep_losses
+from tasks.search.choice import ChosenTrial
+from tasks.search.folds import Fold
 from tasks.search.study import OUTCOME, Outcome, Study, store_outcome
+from tasks.search.trial import run_trial
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.retrying import is_transient
-from tasks.tracking.runs import nested_run
-from tasks.training import record_curve
 from tasks.workers.executor import Executor, ExecutorLostError
 
 log = logging.getLogger("finflows")
-MAXIMUM_DEATHS = 10  # of workers, before a trial counts as failed: it may need too much memory
 
 
-def run_trials(
-    study: Study, features: Preprocessed, parent: TrackedRun, executor: Executor
-) -> None:
+def run_trials(study: Study, folds: Sequence[Fold], parent: TrackedRun, executor: Executor) -> None:
     """Run the remaining trials of the study, as many at a time as ``executor`` has slots.
 
     Trials are proposed, and their outcomes passed to Optuna, in the order of their numbers,
@@ -53,7 +40,7 @@ def run_trials(
             proposed = recorded = len(study.ended_trials())
             while recorded < study.trials:
                 while proposed < min(recorded + study.lag, study.trials):
-                    futures[proposed] = _start(study, proposed, features, parent, executor, runner)
+                    futures[proposed] = _start(study, proposed, folds, parent, executor, runner)
                     proposed += 1
                 _record_outcome(study, recorded, futures.pop(recorded))
                 recorded += 1
@@ -66,7 +53,7 @@ def run_trials(
 def _start(
     study: Study,
     number: int,
-    features: Preprocessed,
+    folds: Sequence[Fold],
     parent: TrackedRun,
     executor: Executor,
     runner: ThreadPoolTaskRunner[Outcome],
@@ -79,66 +66,12 @@ def _start(
         "trial": trial,
         "use_case": override(study.use_case, study.settings(number)),
         "settings": study.settings(number),
-        "features": features,
-        "pruning_thresholds": study.pruning_thresholds(number),
+        "folds": folds[: study.folds],
+        "thresholds": study.thresholds(number),
         "parent": parent,
         "executor": executor,
     }
     return runner.submit(run_trial, parameters)
-
-
-@task(
-    name="trial",
-    task_run_name="trial {number}",
-    retries=MAXIMUM_DEATHS,
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
-def run_trial(
-    number: int,
-    trial: Trial,
-    use_case: UseCase,
-    settings: dict[str, Any],
-    features: Preprocessed,
-    pruning_thresholds: PruningThresholds,
-    parent: TrackedRun,
-    executor: Executor,
-) -> Outcome:
-    """Train with the ``settings`` of one trial, which ``use_case`` has, and store the outcome.
-
-    Continues from its checkpoints if there are any, as after its worker was killed. The run of a
-    pruned trial is FINISHED, with the tag ``pruned``.
-    """
-    with nested_run(parent, "trial", str(number), use_case, settings) as run:
-        job = TrainingJob(
-            use_case=use_case,
-            train=features.train,
-            validation=features.validation,
-            checkpoint_folder=run.checkpoint_folder,
-            network_folder=None,
-            pruning_thresholds=pruning_thresholds,
-            directions=features.directions,
-            columns=features.columns,
-        )
-        network = executor.run(job, [run.log_epoch])
-        diagnosis = record_curve(network, use_case, run)
-        run.log_tags({"pruned": "yes" if network.pruned else "no"})
-    if not network.pruned:
-        outputs, target = network.validation_outputs, features.validation.target
-        keep_losses(parent, number, losses_of_rows(outputs, target, use_case.problem))
-    val_loss = val_loss_of_kept_weights(network.history, use_case)
-    outcome = Outcome(
-        state="pruned" if network.pruned else "finished",
-        val_loss=val_loss if math.isfinite(val_loss) else math.inf,
-        curve=network.history.metrics["val_loss"],
-        verdict=diagnosis.verdict,
-        seconds=network.history.seconds,
-        run_id=run.run_id,
-    )
-    store_outcome(trial, outcome)
-    shutil.rmtree(run.checkpoint_folder, ignore_errors=True)
-    return outcome
 
 
 def _record_outcome(study: Study, number: int, future: Any) -> None:
@@ -157,8 +90,11 @@ def _record_outcome(study: Study, number: int, future: Any) -> None:
             store_outcome(trial, Outcome("failed", math.inf, [], type(error).__name__, 0.0, ""))
     outcome = Outcome(**study.ask(number).user_attrs[OUTCOME])
     study.tell(number, outcome)
-    epochs = f"{len(outcome.curve)} epochs in {outcome.seconds:.1f} s"
-    summary = f"val_loss {format_loss(outcome.val_loss)}, {outcome.verdict}, {epochs}"
+    epochs = f"{len(outcome.curve)} epochs"
+    if len(outcome.means) > 1:
+        epochs = f"{len(outcome.means)} folds, {epochs} of the first"
+    took = f"{epochs} in {outcome.seconds:.1f} s"
+    summary = f"val_loss {format_loss(outcome.val_loss)}, {outcome.verdict}, {took}"
     log.info("%-11s %s %s", f"trial {number}", outcome.state, summary if outcome.curve else "")
 
 
@@ -208,4 +144,4 @@ def _table(study: Study) -> str:
         {"trial": number, **asdict(outcome), **study.settings(number)}
         for number, outcome in enumerate(study.outcomes())
     ]
-    return pd.DataFrame(rows).drop(columns="curve").to_csv(index=False)
+    return pd.DataFrame(rows).drop(columns=["curve", "means"]).to_csv(index=False)

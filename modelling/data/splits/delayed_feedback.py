@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from modelling.data.splits.grouped import cut_groups
-from modelling.data.splits.split import Positions, RowSplit, Target
+from modelling.data.splits.grouped import cut_groups, group_folds
+from modelling.data.splits.split import Fold, Positions, RowSplit, Target
 from modelling.schema import Seed
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ class DelayedFeedback(RowSplit):
         first_fraud_on = first_fraud.reindex(customers[candidates]).to_numpy()
         known = first_fraud_on < day[candidates] - self.delay_days * DAY  # NaT is never
         return train, validation, candidates[~known]
+
+    def folds(
+        self,
+        train: "pd.DataFrame",
+        validation: "pd.DataFrame",
+        target: Target,
+        count: int,
+    ) -> list[Fold]:
+        """Validated on other customers of the same days, as declared."""
+        return group_folds(train, validation, self.customer, count)
 
     def groups(self, rows: "pd.DataFrame") -> np.ndarray:
         import pandas as pd

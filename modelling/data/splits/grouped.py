@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from modelling.data.splits.split import Positions, RowSplit, Target
+from modelling.data.splits.split import (
+    Fold,
+    Positions,
+    RowSplit,
+    Target,
+    folds_without,
+    parts_like,
+)
 from modelling.refusals import DataRefused
 from modelling.schema import Part, Seed
 
@@ -35,6 +42,15 @@ class Grouped(RowSplit):
         share = self.validation / (1 - self.test)
         train, validation = cut_groups(rest, groups[rest], share, self.seed)
         return train, validation, test
+
+    def folds(
+        self,
+        train: "pd.DataFrame",
+        validation: "pd.DataFrame",
+        target: Target,
+        count: int,
+    ) -> list[Fold]:
+        return group_folds(train, validation, self.column, count)
 
     def groups(self, rows: "pd.DataFrame") -> np.ndarray:
         import pandas as pd
@@ -69,3 +85,14 @@ def cut_groups(
     splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
     kept, taken = next(splitter.split(rows, groups=groups))
     return rows[kept], rows[taken]
+
+
+def group_folds(
+    train: "pd.DataFrame", validation: "pd.DataFrame", column: str, count: int
+) -> list[Fold]:
+    """Folds that hold out whole groups of ``column``, about as many rows each."""
+    from sklearn.model_selection import GroupKFold
+
+    cutter = GroupKFold(parts_like(train, validation))
+    held_out = [rows for _, rows in cutter.split(train, groups=train[column].to_numpy())]
+    return folds_without(train, validation, held_out[:count])

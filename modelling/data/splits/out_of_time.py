@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from modelling.data.splits.split import Positions, RowSplit, Target
+from modelling.data.splits.split import Fold, Positions, RowSplit, Target
 from modelling.schema import Part
 
 if TYPE_CHECKING:
@@ -39,6 +39,26 @@ class OutOfTime(RowSplit):
         train = times < validation_from - gap
         validation = (times >= validation_from) & (times < test_from - gap)
         return np.flatnonzero(train), np.flatnonzero(validation), np.flatnonzero(times >= test_from)
+
+    def folds(
+        self,
+        train: "pd.DataFrame",
+        validation: "pd.DataFrame",
+        target: Target,
+        count: int,
+    ) -> list[Fold]:
+        """Earlier cut dates: each block of the later half of the training rows is validated on what
+        came before it, and no block has more rows than ``validation``."""
+        import pandas as pd
+
+        gap = pd.Timedelta(days=self.gap_days)
+        share = min(len(validation) / len(train), 0.5 / count)
+        cuts = [1 - share * block for block in range(1, count + 1)]
+        folds, rest = [], train[self.column]
+        for begin in pd.to_datetime(train[self.column].quantile(cuts, "lower")):
+            block, rest = rest[rest >= begin], rest[rest < begin]
+            folds.append((rest.index[rest < begin - gap], block.index))
+        return folds
 
     def groups(self, rows: "pd.DataFrame") -> np.ndarray:
         """Rows of one block of time (Carlstein 1986): months, or weeks, or days, whichever first

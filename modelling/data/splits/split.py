@@ -1,6 +1,7 @@
 """What every split is asked for."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ if TYPE_CHECKING:  # declaring a split does not load pandas
     import pandas as pd
 
 Positions = tuple[np.ndarray, np.ndarray, np.ndarray]
+Fold = tuple["pd.Index", "pd.Index"]  # the labels of the rows to train on, and to validate on
 
 
 class Target(NamedTuple):
@@ -61,6 +63,25 @@ class RowSplit(Declaration):
             scikit-learn's, where there are too few rows.
         """
 
+    def folds(
+        self,
+        train: "pd.DataFrame",
+        validation: "pd.DataFrame",
+        target: Target,
+        count: int,
+    ) -> list[Fold]:
+        """At most ``count`` further folds, in which rows of ``train`` are the validation rows.
+
+        Each is as the declared cut: what belongs together stays together, and nobody learns from a
+        later day. A split that does not say how has none, and its declared cut is the only one.
+
+        Raises
+        ------
+        ValueError
+            scikit-learn's, where there are too few rows.
+        """
+        return []
+
     def groups(self, rows: "pd.DataFrame") -> np.ndarray:
         """Which ``rows`` (n,) can't be taken for independent: int codes (n,) from 0 on.
 
@@ -72,3 +93,20 @@ class RowSplit(Declaration):
         self, train: "pd.DataFrame", validation: "pd.DataFrame", test: "pd.DataFrame"
     ) -> None:
         """Raise DataRefused where the parts are not what was declared."""
+
+
+def folds_without(
+    train: "pd.DataFrame", validation: "pd.DataFrame", held_out: Iterable[np.ndarray]
+) -> list[Fold]:
+    """For each array of positions in ``train``: a fold that is validated on them, and trained on
+    the other rows of both parts."""
+    return [
+        (train.index.delete(rows).append(validation.index).sort_values(), train.index[rows])
+        for rows in held_out
+    ]
+
+
+def parts_like(train: "pd.DataFrame", validation: "pd.DataFrame") -> int:
+    """Into how many parts ``train`` is cut, so that each has about as many rows as
+    ``validation``."""
+    return max(round(len(train) / len(validation)), 2)

@@ -1,10 +1,18 @@
 """Random rows, the same mix in every part."""
 
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from modelling.data.splits.split import Positions, RowSplit, Target
+from modelling.data.splits.split import (
+    Fold,
+    Positions,
+    RowSplit,
+    Target,
+    folds_without,
+    parts_like,
+)
 from modelling.schema import Part, Seed
 
 if TYPE_CHECKING:
@@ -21,15 +29,12 @@ class Stratified(RowSplit):
     seed: Seed = 42
 
     def positions(self, table: "pd.DataFrame", target: Target) -> Positions:
-        import pandas as pd
         from sklearn.model_selection import train_test_split
 
         values = table[target.column]
         if target.classes:
             _refuse_rare(values, target)
-            strata = values.to_numpy()
-        else:
-            strata = pd.qcut(values, q=10, labels=False, duplicates="drop").to_numpy()
+        strata = _strata(values, target)
         rest, test = train_test_split(
             np.arange(len(table)), test_size=self.test, stratify=strata, random_state=self.seed
         )
@@ -39,8 +44,30 @@ class Stratified(RowSplit):
         )
         return train, validation, test
 
+    def folds(
+        self, train: "pd.DataFrame", validation: "pd.DataFrame", target: Target, count: int
+    ) -> list[Fold]:
+        from sklearn.model_selection import StratifiedKFold
+
+        strata = _strata(train[target.column], target)
+        cutter = StratifiedKFold(
+            parts_like(train, validation), shuffle=True, random_state=self.seed
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than parts
+            held_out = [rows for _, rows in cutter.split(train, strata)]
+        return folds_without(train, validation, held_out[:count])
+
 
 SPLITS = (Stratified,)
+
+
+def _strata(values: "pd.Series", target: Target) -> np.ndarray:
+    import pandas as pd
+
+    if target.classes:
+        return values.to_numpy()
+    return pd.qcut(values, q=10, labels=False, duplicates="drop").to_numpy()
 
 
 def _refuse_rare(codes: "pd.Series", target: Target) -> None:
