@@ -116,6 +116,10 @@ bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, 
 bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (an hour; goes on where it stopped)
 	@$(VENV)/bin/python -m benchmarks.draft_quality
 
+.PHONY: bench-search
+bench-search: $(READY) ## measure what a search on a thousand rows gains on rows that nobody saw (hours; goes on where it stopped)
+	@$(VENV)/bin/python -m benchmarks.search_gain
+
 .PHONY: bench-quality
 bench-quality: $(BENCH_READY) ## measure the network beside tuned boosting on public tables (hours; goes on where it was stopped); HALF=develop
 	@$(VENV)/bin/python -m benchmarks.quality --half $(HALF)

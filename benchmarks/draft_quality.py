@@ -33,7 +33,7 @@ from modelling.drafting.columns.table_source import read_undeclared
 from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
 
-KEPT = REPOSITORY / "mlruns" / "draft_quality_trained.json"
+KEPT = REPOSITORY / "mlruns" / "draft_quality.jsonl"
 RESULTS = REPOSITORY / "mlruns" / "draft_quality.json"
 SPLITS = {3000: 5, 20_000: 3}  # of tables with fewer rows; else one
 SAME_QUESTION = ("split", "duplicates", "classes", "merge_classes", "ordered", "headline")

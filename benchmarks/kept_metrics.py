@@ -7,17 +7,17 @@ training, all are.
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from benchmarks.trained_network import code_of_network, packaged_network
+from benchmarks.quality.cells import NETWORK, Cell, hash_of, keep, read_cells
+from benchmarks.trained_network import code_of_network, commit, of_seed, packaged_network
 from modelling.data.splitting import split_table
 from modelling.declaration import UseCase
-from modelling.declaration.overrides import override
 from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import default_headline, find_metric
 from modelling.judgement.metrics.metric import Metric
@@ -37,11 +37,11 @@ Told = Callable[[str], None]
 
 
 class KeptMetrics:
-    """Trains a use case where no training like it is in the file ``path``."""
+    """Trains a use case where no training like it is among the cells of the file ``path``."""
 
     def __init__(self, path: Path, tell: Told):
         self.path, self.tell = path, tell
-        self.known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self.known = {cell.identity: cell for cell in read_cells(path)}
 
     def reached(self, use_case: UseCase, seeds: Sequence[int]) -> list[float]:
         """The first headline metric on the test rows of each seed, of the split and of training."""
@@ -50,12 +50,13 @@ class KeptMetrics:
 
     def _reached(self, prepared: "_Prepared", seed: int) -> float:
         declared = of_seed(prepared.use_case, seed)
-        key = trained_as(declared, code_of_network())
-        if key not in self.known:
+        empty = empty_cell(declared, code_of_network())
+        if empty.identity not in self.known:
             self.tell(f"seed {seed}")
-            self.known[key] = train(declared, prepared.table)
-            self.path.write_text(json.dumps(self.known, indent=1))
-        return self.known[key]
+            cell = train(declared, prepared.table, empty)
+            keep(cell, self.path)
+            self.known[cell.identity] = cell
+        return self.known[empty.identity].metrics[metric_of(declared).name]
 
 
 class _Prepared:
@@ -69,31 +70,34 @@ class _Prepared:
         return prepare_data.fn(self.use_case).table
 
 
-def of_seed(use_case: UseCase, seed: int) -> UseCase:
-    settings = {"training.seed": seed, "training.checkpoint_every_epochs": 0}
-    if hasattr(use_case.split, "seed"):
-        settings["split.seed"] = seed
-    return override(use_case, settings)
-
-
 def metric_of(use_case: UseCase) -> Metric:
     """The first headline metric of its problem, whatever it declares."""
     return find_metric(default_headline(use_case.problem)[0], use_case.problem)
 
 
-def train(use_case: UseCase, table: pd.DataFrame) -> float:
-    """Its metric on test rows of the prepared ``table``, by the model as it would be registered."""
-    parts = split_table(table, use_case)
+def train(use_case: UseCase, table: pd.DataFrame, empty: Cell) -> Cell:
+    """``empty`` with the metric on test rows of the prepared ``table``, by the model as it would be
+    registered."""
+    parts, metric = split_table(table, use_case), metric_of(use_case)
     with TemporaryDirectory() as scratch:
         package = packaged_network(parts, use_case, Path(scratch))
         outputs = Scorer(package.folder).outputs(parts.test)
-    return float(metric_of(use_case).value(scored_rows(parts.test, outputs, use_case)))
+    value = float(metric.value(scored_rows(parts.test, outputs, use_case)))
+    return replace(empty, test_rows=len(parts.test), metrics={metric.name: value})
 
 
-def trained_as(use_case: UseCase, code: str) -> str:
-    """The same for declarations that the same code trains alike on the same rows."""
+def empty_cell(use_case: UseCase, code: str) -> Cell:
+    """The same identity for declarations that the same code trains alike on the same rows: those of
+    the table that its name stands for, which is not read where everything is kept."""
     declared = use_case.model_dump(mode="json", include=OF_USE_CASE)
     declared["columns"] = [{name: c[name] for name in OF_COLUMN} for c in declared["columns"]]
-    at_work = json.dumps([declared, code], sort_keys=True)
-    digest = blake2b(at_work.encode(), digest_size=8).hexdigest()
-    return f"{use_case.name} {use_case.training.seed} {digest}"
+    return Cell(
+        table=use_case.name,
+        seed=use_case.training.seed,
+        model=NETWORK,
+        label="",
+        rows="",
+        version=hash_of(json.dumps(declared, sort_keys=True), code),
+        test_rows=0,
+        commit=commit(),
+    )

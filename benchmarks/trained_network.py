@@ -1,5 +1,6 @@
 """The training that a user gets, without the servers: preparation, network, calibration."""
 
+import subprocess
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -49,3 +50,11 @@ def code_of_network() -> str:
     files = [file for file in rooms.rglob("*.py") if not file.is_relative_to(rooms / "drafting")]
     texts = [file.read_text() for file in (*sorted(files), Path(__file__))]
     return sha256("\0".join([version("keras"), *texts]).encode()).hexdigest()[:16]
+
+
+@cache
+def commit() -> str:
+    """The checked-out commit, with a + where files differ from it."""
+    command = ("git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=10")
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    return done.stdout.strip()

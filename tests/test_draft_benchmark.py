@@ -1,12 +1,13 @@
 """The benchmark of drafts: what it keeps of a training, and how sure a loss is."""
 
-import json
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.draft_report import Compared
-from benchmarks.kept_metrics import KeptMetrics, of_seed, trained_as
-from benchmarks.trained_network import code_of_network
+from benchmarks.kept_metrics import KeptMetrics, empty_cell
+from benchmarks.quality.cells import keep
+from benchmarks.trained_network import code_of_network, of_seed
 from modelling.declaration import Source, UseCase, count
 
 USE_CASE = UseCase(
@@ -24,6 +25,10 @@ def with_column(**changed):
     return USE_CASE.model_copy(update={"columns": (first.model_copy(update=changed), second)})
 
 
+def identity(use_case, code="code"):
+    return empty_cell(use_case, code).identity
+
+
 def compared(**changed):
     given = {"by_hand": [0.8, 0.7], "drafted": [0.79, 0.71], "alike": [0.8, 0.7]} | changed
     metric = {"metric": "roc_auc", "higher_is_better": True} | changed
@@ -31,23 +36,22 @@ def compared(**changed):
 
 
 def test_what_was_trained_is_not_trained_again(tmp_path):
-    file = tmp_path / "kept.json"
-    code = code_of_network()
-    known = {trained_as(of_seed(USE_CASE, seed), code): seed / 10 for seed in (1, 2)}
-    file.write_text(json.dumps(known))
+    file = tmp_path / "kept.jsonl"
+    for seed in (1, 2):
+        empty = empty_cell(of_seed(USE_CASE, seed), code_of_network())
+        keep(replace(empty, metrics={"roc_auc": seed / 10}), file)
     kept = KeptMetrics(file, pytest.fail)  # its table could not even be read
     assert kept.reached(with_column(note="why", usual=(0, 5)), (1, 2)) == [0.1, 0.2]
 
 
 @pytest.mark.parametrize("changed", [{"special_codes": (9,)}, {"role": "protected"}])
 def test_a_declaration_that_trains_otherwise_is_trained(changed):
-    assert trained_as(with_column(**changed), "code") != trained_as(USE_CASE, "code")
-    first, second = (trained_as(of_seed(USE_CASE, seed), "code") for seed in (1, 2))
-    assert first != second
+    assert identity(with_column(**changed)) != identity(USE_CASE)
+    assert identity(of_seed(USE_CASE, 1)) != identity(of_seed(USE_CASE, 2))
 
 
 def test_what_other_code_trained_is_trained_again():
-    assert trained_as(USE_CASE, "code") != trained_as(USE_CASE, "other code")
+    assert identity(USE_CASE) != identity(USE_CASE, "other code")
 
 
 def test_a_loss_is_positive_where_the_draft_is_worse_and_its_error_is_paired():

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 TRIALS = 4
 SETTINGS = {
     "baselines": [],
-    "training.epochs": 150,
+    "split.validation": 0.4,  # two folds
+    "training.epochs": 75,
     "training.early_stopping_patience": 0,
     "search": {
         "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},

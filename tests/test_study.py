@@ -1,5 +1,7 @@
 """The study of a search: which trial had the declared settings, and with what it may go on."""
 
+import json
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -21,11 +23,11 @@ def run(client):
 
 def opened(run, space, sampler="tpe", **settings):
     use_case = override(find_use_case("credit_scoring"), {"search": space, **settings})
-    return open_study(run, use_case, trials=8, sampler=sampler, seed=1, slots=1)
+    return open_study(run, use_case, 8, sampler, seed=1, slots=1, folds=4)
 
 
-def end(study, number, val_loss=0.2):
-    outcome = Outcome("finished", val_loss, [val_loss] * 10, "healthy", 1.0, "")
+def end(study, number, val_loss=0.2, means=()):
+    outcome = Outcome("finished", val_loss, [val_loss] * 10, "healthy", 1.0, "", [*means])
     store_outcome(study.ask(number), outcome)
     study.tell(number, outcome)
 
@@ -90,3 +92,32 @@ def test_a_search_does_not_go_on_with_other_settings(run, space, settings, said)
         opened(run, space, **settings)
     kept = {"training.checkpoint_every_epochs": 5, "title": "Another one", "gate": None}
     assert opened(run, RATES, **kept).declared() == 0
+
+
+def test_the_same_settings_are_not_tried_twice(run):
+    """TPE would ask again and again for the best of so few."""
+    study = opened(run, {**RATES, "training.epochs": {"low": 10, "high": 12, "whole": True}})
+    study = replace(study, trials=15)
+    for number in range(15):
+        end(study, number, val_loss=0.2 if number else 0.1)
+    tried = [json.dumps(study.settings(number)) for number in range(15)]
+    assert len(set(tried)) == 15
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_a_search_ends_when_everything_was_tried(run, sampler):
+    assert opened(run, RATES, sampler).trials == 5
+
+
+def test_a_trial_may_end_after_each_fold_by_the_mean_of_its_folds(run):
+    study = opened(run, {"training.learning_rate": {"low": 1e-4, "high": 1e-2}})
+    for number in range(7):
+        end(study, number, means=[number / 10, 0.3])
+    study.ask(7)
+    assert study.thresholds(7).by_fold == pytest.approx((0.15, 0.3)), "of the four long before it"
+
+
+def test_an_interrupted_search_keeps_the_folds_that_it_began_with(run):
+    assert opened(run, RATES).folds == 4
+    use_case = override(find_use_case("credit_scoring"), {"search": RATES})
+    assert open_study(run, use_case, 8, "tpe", 1, 1, folds=3).folds == 4

@@ -83,7 +83,8 @@ def prepare(threads: int) -> None:
 
 
 def measurement(given: argparse.Namespace) -> "Measurement":
-    from benchmarks.quality.measuring import Measurement, commit
+    from benchmarks.quality.measuring import Measurement
+    from benchmarks.trained_network import commit
 
     opponents = [OPPONENTS[name] for name in dict.fromkeys(["constant", *given.opponents])]
     for opponent in opponents:

@@ -1,22 +1,19 @@
 """Train the network and its opponents on the same rows, and keep what each reached."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.measuring import REPOSITORY
 from benchmarks.quality.cells import NETWORK, Cell, hash_of, keep, read_cells
 from benchmarks.quality.effort import Effort
 from benchmarks.quality.opponents import OPPONENTS, inputs_of
 from benchmarks.quality.tables import SuiteTable
-from benchmarks.trained_network import code_of_network, of_seed, packaged_network
+from benchmarks.trained_network import code_of_network, commit, of_seed, packaged_network
 from modelling.data.fingerprint import fingerprint
 from modelling.data.splitting import Parts, split_table
 from modelling.declaration import UseCase
@@ -114,14 +111,6 @@ def version_of(model: str, table: SuiteTable, trials: int) -> str:
     spent = str(trials) if opponent.is_boosting else ""
     judged = table.use_case.model_dump_json(include=OF_USE_CASE)
     return hash_of(*opponent.identity, *table.lags, spent, judged)
-
-
-@cache
-def commit() -> str:
-    """The checked-out commit, with a + where files differ from it."""
-    command = ("git", "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=10")
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def filled(cell: Cell, rows: Rows, asked: Measurement) -> Cell:
