@@ -22,6 +22,7 @@ from tasks.comparison.cells import warnings
 from tasks.registry import champions
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import history, registry_status, roll_back
+from tasks.registry.promotion_history import append_entry
 from tasks.tracking.leaderboard import read_leaderboard
 from tasks.tracking.prefect_pages import show_in_prefect
 
@@ -150,9 +151,14 @@ def test_a_run_that_goes_on_after_it_had_promoted_says_why_it_had(client, tmp_pa
     small = small_model(tmp_path / "model", name="resumed")
     with run_of(small.trained.use_case) as run:
         first = small.judge(run, small.register(run))
-        assert small.judge(run, small.register(run)) == first
+        version = small.register(run)
+        assert small.judge(run, version) == first
+        assert len(history(client, "resumed")) == 1
+        append_entry(client, "resumed", version, "see [it](http://else.where)", "manual", "Eve")
+        assert small.judge(run, version).promoted
     assert first.promoted
-    assert len(history(client, "resumed")) == 1
+    description = client.get_model_version("resumed", version).description
+    assert r"\[it\]\(http\:\/\/else\.where\)" in description, "what was typed leads nowhere"
 
 
 @pytest.mark.services

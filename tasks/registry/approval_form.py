@@ -5,7 +5,6 @@ server knows no persons: so the form asks for a name, and the history says that 
 """
 
 import logging
-import re
 from typing import Literal
 
 from mlflow import MlflowClient
@@ -26,7 +25,7 @@ from pydantic import Field
 from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.secrets import without_login
 from tasks.registry.promotion_history import ChampionChange
-from tasks.tracking.descriptions import dossier_page
+from tasks.tracking.descriptions import as_text, dossier_page
 from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.store import connect, run_path, ui_address
 from tasks.workers.temporary_server import configured_server
@@ -121,10 +120,10 @@ def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:
     client, version = connect(), request.version
     registered = client.get_model_version(name, version)
     instead = f"instead of version {request.previous}" if request.previous else "as the first one"
-    before = f"\n\nThe answer before was refused: {_as_text(refused)}." if refused else ""
+    before = f"\n\nThe answer before was refused: {as_text(refused)}." if refused else ""
     description = f"""**{name} version {version}** is to become champion, {instead}.{before}
 
-- asked by {request.by}: {_as_text(request.reason)}
+- asked by {request.by}: {as_text(request.reason)}
 - gate {registered.tags.get("gate")}: {registered.tags.get("gate_reason")}
 - {_dossier(client, registered, request.dossier)}
 - its files: SHA-256 {_breakable(request.files)}
@@ -142,12 +141,6 @@ def _dossier(client: MlflowClient, registered: ModelVersion, sha256: str) -> str
         return f"its dossier: SHA-256 {_breakable(sha256)}"
     page = dossier_page(run_path(run.experiment_id, run.run_id))
     return f"[its dossier]({ui_address()}{page}): SHA-256 {_breakable(sha256)}"
-
-
-def _as_text(typed: str) -> str:
-    """What somebody typed, without links and pictures: who asks must not lead who decides to a
-    dossier of his own."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", typed)
 
 
 def _breakable(sha256: str) -> str:

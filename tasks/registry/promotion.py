@@ -20,7 +20,7 @@ from modelling.refusals import UsageError
 from tasks.registry.approvals import make_champion
 from tasks.registry.champions import alias_lock, champion_of, history
 from tasks.registry.model_files import load_version
-from tasks.tracking.descriptions import describe_version
+from tasks.tracking.descriptions import as_text, describe_version
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 
@@ -67,10 +67,14 @@ def judge_challenger(
 
 
 def _reason_for_champion(client: MlflowClient, name: str, version: str) -> str:
-    """The reason for which ``version`` became champion."""
+    """The reason for which ``version`` became champion; it stands in descriptions and reports, as
+    text where a person typed it."""
     became = [change for change in history(client, name) if change.changes_champion]
-    reasons = [change.reason for change in became if change.version == version]
-    return reasons[-1] if reasons else "it is champion already"
+    of_version = [change for change in became if change.version == version]
+    if not of_version:
+        return "it is champion already"
+    last = of_version[-1]
+    return last.reason if last.how == "compared" else as_text(last.reason)
 
 
 def _compare_with_champion(

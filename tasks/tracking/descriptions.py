@@ -1,5 +1,6 @@
 """What MLflow's pages say of experiments, runs and models: names and descriptions for people."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -77,3 +78,9 @@ def describe_version(
 def dossier_page(run_address: str) -> str:
     """The address of the dossier on the page of its run."""
     return f"{run_address.partition('?')[0]}/artifacts/{DOSSIER_FILE}"
+
+
+def as_text(typed: str) -> str:
+    """What somebody typed, for Markdown, without links and pictures: who asks must not lead who
+    decides to a page of his own."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", typed)
