@@ -15,6 +15,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_UI_URL
 
 from modelling.declaration.references import reference_secrets
 from modelling.secrets import hide_secrets
@@ -55,7 +56,7 @@ def train_in_own_process(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env=_environment_with_server(environment),
+        env=environment_with_server(environment),
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -93,9 +94,10 @@ def end_trainings() -> None:
         process.terminate()
 
 
-def _environment_with_server(environment: dict[str, str]) -> dict[str, str]:
-    """The environment of this process, with ``environment`` and the address of its Prefect
-    server."""
+def environment_with_server(environment: dict[str, str]) -> dict[str, str]:
+    """The environment of this process, with ``environment`` and the addresses of its Prefect
+    server: a temporary one has no pages, and no training is to print links to them."""
     with get_client(sync_client=True) as client:
-        server = str(client.api_url)
-    return {**os.environ, **environment, "PREFECT_API_URL": server, "PYTHONUNBUFFERED": "1"}
+        server = {"PREFECT_API_URL": str(client.api_url)}
+    server["PREFECT_UI_URL"] = PREFECT_UI_URL.value() or ""
+    return {**os.environ, **environment, **server, "PYTHONUNBUFFERED": "1"}

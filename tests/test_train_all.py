@@ -2,8 +2,13 @@
 
 import pytest
 from conftest import REPOSITORY, trainings
+from prefect.settings import PREFECT_UI_URL, temporary_settings
 
-from tasks.separate_training import TrainingFailedError, train_in_own_process
+from tasks.separate_training import (
+    TrainingFailedError,
+    environment_with_server,
+    train_in_own_process,
+)
 
 BROKEN = '''"""A use case whose data breaks its rules."""
 
@@ -56,3 +61,11 @@ def test_a_typo_trains_nothing(finflows):
 def test_the_reason_of_a_failure_is_its_last_line(store, prefect_server):
     with pytest.raises(TrainingFailedError, match="unknown use case 'nothing'"):
         train_in_own_process("nothing", [], {})
+
+
+@pytest.mark.parametrize("pages", ["", "https://prefect.example"])
+def test_a_training_prints_links_only_where_the_server_has_pages(pages, prefect_server):
+    with temporary_settings({PREFECT_UI_URL: pages}):
+        environment = environment_with_server({"OMP_NUM_THREADS": "1"})
+    assert environment["PREFECT_UI_URL"] == pages
+    assert environment["PREFECT_API_URL"].rstrip("/") == prefect_server
