@@ -24,8 +24,8 @@ from tasks.workers.executors import open_executor
 
 class SearchResult(BaseModel):
     """What a search leaves behind; ``best_trial`` is the one whose settings are used, ``choice``
-    says why. ``best_val_loss`` is on validation rows, ``trained`` is what the settings came to when
-    they were trained as any other declaration."""
+    says why. ``best_val_loss`` is over the validation rows of all folds, ``trained`` is what the
+    settings came to when they were trained as any other declaration."""
 
     run_id: str
     use_case: str
@@ -57,8 +57,8 @@ def search(
 
     Trials run in ``workers`` processes of this machine, on the Dask cluster at ``dask`` (an
     address, or ``local``), or on the workers of the Prefect work pool ``pool``. Settings are judged
-    by their validation loss, and the declared ones are kept where none is better beyond chance;
-    test rows are used once, by the training at the end. ``overrides``
+    by their validation loss, on few rows over several folds, and the declared ones are kept where
+    none is better beyond chance; test rows are used once, by the training at the end. ``overrides``
     change the declaration as in a training; ``resume`` is the id of an interrupted search's run.
     """
     overrides = reference_secrets(overrides or {})  # from here on there are references only
