@@ -62,8 +62,12 @@ class WithoutRepeats(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, space: dict[str, BaseDistribution]
     ) -> Iterator[dict[str, Any]]:
         for sampler in chain([self.sampler], repeat(self.at_random)):
+            together = sampler.infer_relative_search_space(study, trial)
+            drawn = sampler.sample_relative(study, trial, together)
             yield {
-                name: sampler.sample_independent(study, trial, name, distribution)
+                name: drawn[name]
+                if name in drawn
+                else sampler.sample_independent(study, trial, name, distribution)
                 for name, distribution in space.items()
             }
 
