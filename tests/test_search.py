@@ -16,8 +16,8 @@ SPACE = {
     "training.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
     "network.hidden_units": {"values": [[], [8], [16, 8]]},
 }
-TWO_FOLDS = {"split.validation": 0.35}  # 0.45 of the rows are those of the first training
-QUICK = {"training.epochs": EPOCHS, "search": SPACE, **TWO_FOLDS}
+ONE_FOLD, TWO_FOLDS, THREE_FOLDS = ({"split.validation": share} for share in (0.6, 0.35, 0.25))
+QUICK = {"training.epochs": EPOCHS, "search": SPACE, **ONE_FOLD}
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +49,24 @@ def tried(client, run_id):
 
 
 @pytest.mark.services
-def test_the_table_is_prepared_once_for_all_trials_and_the_final_training(caplog):
+def test_few_rows_are_prepared_once_and_each_trial_is_judged_by_all_folds(caplog, client):
+    """Its run shows the training of the declared split, which the final training repeats."""
     with caplog.at_level("INFO", logger="finflows"):
-        search("iris", trials=1, overrides={**QUICK, "training.epochs": 2})
+        result = search("iris", trials=2, overrides={**QUICK, **THREE_FOLDS, "training.epochs": 2})
     stages = [record.getMessage().split()[0] for record in caplog.records if record.getMessage()]
     assert stages.count("data") == stages.count("validated") == 1
     assert stages.count("trained") == 1
-    assert "2 folds with" in caplog.text
+    assert "3 folds with" in caplog.text
+    assert client.get_run(result.run_id).data.metrics["folds"] == 3
+    for run in trials_of(client, result.run_id).values():
+        means = client.get_metric_history(run.info.run_id, "mean_val_loss")
+        assert [mean.step for mean in means] == [1, 2, 3]
+        assert means[0].value == pytest.approx(run.data.metrics["best_val_loss"])
+    chosen = trials_of(client, result.run_id)[result.best_trial]
+    trained = client.get_run(result.trained.run_id)
+    of_trial, again = (run.data.metrics["best_val_loss"] for run in (chosen, trained))
+    assert again == pytest.approx(of_trial)
+    assert result.best_val_loss == pytest.approx(chosen.data.metrics["mean_val_loss"])
 
 
 @pytest.mark.services
@@ -69,8 +80,6 @@ def test_every_trial_is_a_nested_run_with_curve_verdict_and_duration(found, clie
         assert run.data.metrics["training_seconds"] > 0
         steps = [one.step for one in client.get_metric_history(run.info.run_id, "val_loss")]
         assert steps == list(range(len(steps)))
-        means = client.get_metric_history(run.info.run_id, "mean_val_loss")
-        assert len(means) == 2 or (len(means) == 1 and run.data.tags["pruned"] == "yes")
         assert not any(name.startswith("test_") for name in run.data.metrics)
 
 
@@ -80,8 +89,7 @@ def test_poor_trials_end_early_and_are_no_failures(found, client):
     assert len(pruned) == found.trials.get("pruned") > 0
     for run in pruned:
         epochs = client.get_metric_history(run.info.run_id, "val_loss")
-        folds = client.get_metric_history(run.info.run_id, "mean_val_loss")
-        assert len(epochs) < EPOCHS or len(folds) < 2
+        assert len(epochs) < EPOCHS
 
 
 @pytest.mark.services
@@ -95,8 +103,7 @@ def test_the_best_on_validation_rows_is_trained_and_registered_as_any_other(foun
     trained = client.get_run(found.trained.run_id)
     for name, value in found.settings.items():
         assert trained.data.params[name] == str(value)
-    of_trial = runs[found.best_trial].data.metrics["best_val_loss"]
-    assert trained.data.metrics["best_val_loss"] == pytest.approx(of_trial)
+    assert trained.data.metrics["best_val_loss"] == pytest.approx(found.best_val_loss)
     assert "test_accuracy" in trained.data.metrics
     assert trained.data.tags["search_run"] == found.run_id
     parent = client.get_run(found.run_id)

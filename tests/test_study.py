@@ -8,7 +8,7 @@ import pytest
 
 from modelling.declaration.overrides import override
 from modelling.refusals import UsageError
-from tasks.search.study import Outcome, open_study, store_outcome
+from tasks.search.study import Outcome, Thresholds, open_study, store_outcome
 from tasks.tracking.record import TrackedRun
 from use_cases import find_use_case
 
@@ -21,9 +21,9 @@ def run(client):
     return TrackedRun(client, uuid4().hex, "0", "")
 
 
-def opened(run, space, sampler="tpe", **settings):
+def opened(run, space, sampler="tpe", folds=1, **settings):
     use_case = override(find_use_case("credit_scoring"), {"search": space, **settings})
-    return open_study(run, use_case, 8, sampler, seed=1, slots=1, folds=4)
+    return open_study(run, use_case, 8, sampler, seed=1, slots=1, folds=folds)
 
 
 def end(study, number, val_loss=0.2, means=()):
@@ -109,15 +109,21 @@ def test_a_search_ends_when_everything_was_tried(run, sampler):
     assert opened(run, RATES, sampler).trials == 5
 
 
-def test_a_trial_may_end_after_each_fold_by_the_mean_of_its_folds(run):
-    study = opened(run, {"training.learning_rate": {"low": 1e-4, "high": 1e-2}})
+def test_a_trial_ends_early_by_the_mean_of_its_first_folds(run):
+    study = opened(run, {"training.learning_rate": {"low": 1e-4, "high": 1e-2}}, folds=3)
     for number in range(7):
-        end(study, number, means=[number / 10, 0.3])
+        end(study, number, means=[number / 10, 0.3, 0.2])
     study.ask(7)
-    assert study.thresholds(7).by_fold == pytest.approx((0.15, 0.3)), "of the four long before it"
+    thresholds = study.thresholds(7)
+    assert thresholds.by_epoch == ()
+    assert thresholds.by_fold == pytest.approx((0.15, 0.3, 0.2)), "of the four long before it"
+    assert thresholds.end([0.1, 0.31])
+    assert not thresholds.end([0.9, 0.29])
+    assert not thresholds.end([0.9]), "one fold says too little"
+    assert not thresholds.end([0.9, 0.1, 0.9]), "it is finished"
+    assert not Thresholds().end([0.9, 0.9])
 
 
 def test_an_interrupted_search_keeps_the_folds_that_it_began_with(run):
-    assert opened(run, RATES).folds == 4
-    use_case = override(find_use_case("credit_scoring"), {"search": RATES})
-    assert open_study(run, use_case, 8, "tpe", 1, 1, folds=3).folds == 4
+    assert opened(run, RATES, folds=4).folds == 4
+    assert opened(run, RATES, folds=3).folds == 4

@@ -8,6 +8,7 @@ workers are killed, ends with the same trials.
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +29,7 @@ from tasks.tracking.store import local_folder
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 LAG = 4  # at least; enough that two workers never wait for each other
+WARM_UP_FOLDS = 1  # the few rows of a single fold end no trial
 OUTCOME = "outcome"
 
 
@@ -52,11 +54,17 @@ class Outcome:
 
 
 class Thresholds(NamedTuple):
-    """Above which a trial ends early: val_loss of the first fold by epoch, and the mean of its
-    folds after each of them."""
+    """Above which a trial ends early: val_loss by epoch where there is one fold, the mean of its
+    folds after each of them where there are several."""
 
     by_epoch: PruningThresholds = ()
     by_fold: PruningThresholds = ()
+
+    def end(self, means: Sequence[float]) -> bool:
+        """Whether a trial with these ``means`` of its first folds is not trained on further ones;
+        one fold alone says too little, and after the last there is nothing left to save."""
+        last = len(means) - 1
+        return WARM_UP_FOLDS <= last < len(self.by_fold) - 1 and means[last] > self.by_fold[last]
 
 
 @dataclass(frozen=True)
@@ -105,10 +113,9 @@ class Study:
             return Thresholds()
         earlier = self.outcomes()[: max(number - self.lag + 1, 0)]
         complete = [outcome for outcome in earlier if outcome.optuna_state == TrialState.COMPLETE]
-        return Thresholds(
-            median_thresholds([outcome.curve for outcome in complete]),
-            median_thresholds([outcome.means for outcome in complete]),
-        )
+        if self.folds > 1:
+            return Thresholds(by_fold=median_thresholds([one.means for one in complete]))
+        return Thresholds(by_epoch=median_thresholds([one.curve for one in complete]))
 
     def ended_trials(self) -> list[FrozenTrial]:
         """The trials that have ended, in the order of their numbers."""

@@ -99,18 +99,11 @@ def _train_folds(
         mean = float(np.average(losses, weights=rows[: len(losses)]))
         means.append(mean if math.isfinite(mean) else math.inf)
         run.log_epoch(len(networks), {"mean_val_loss": mean})
-        if network.pruned or _is_worse_than_most(means, len(folds), thresholds):
+        if network.pruned or (math.isfinite(mean) and thresholds.end(means)):
             return TrainedFolds(networks, means, pruned=True)
         if not math.isfinite(mean):
             break
     return TrainedFolds(networks, means, pruned=False)
-
-
-def _is_worse_than_most(means: list[float], folds: int, thresholds: Thresholds) -> bool:
-    """Whether a trial that has folds left ends early. One that diverged is none of them."""
-    last = len(means) - 1
-    is_judged = len(means) < min(folds, len(thresholds.by_fold) + 1) and math.isfinite(means[last])
-    return is_judged and means[last] > thresholds.by_fold[last]
 
 
 def _job(
@@ -123,7 +116,7 @@ def _job(
         validation=fold.features.validation,
         checkpoint_folder=folder / f"fold-{number + 1}" if number else folder,
         network_folder=None,
-        pruning_thresholds=() if number else thresholds.by_epoch,
+        pruning_thresholds=thresholds.by_epoch,
         directions=fold.features.directions,
         columns=fold.features.columns,
     )
