@@ -4,10 +4,14 @@ import json
 from dataclasses import replace
 from uuid import uuid4
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from modelling.declaration.overrides import override
 from modelling.refusals import UsageError
+from tasks.search.choice import choose_trial, keep_losses
+from tasks.search.folds import Fold
 from tasks.search.study import Outcome, Thresholds, open_study, store_outcome
 from tasks.tracking.record import TrackedRun
 from use_cases import find_use_case
@@ -127,3 +131,28 @@ def test_a_trial_ends_early_by_the_mean_of_its_first_folds(run):
 def test_an_interrupted_search_keeps_the_folds_that_it_began_with(run):
     assert opened(run, RATES, folds=4).folds == 4
     assert opened(run, RATES, folds=3).folds == 4
+
+
+@pytest.mark.parametrize(("better_by", "chosen"), [(0.07, 0), (0.2, 1)])
+def test_the_declared_settings_are_kept_unless_another_is_better_beyond_chance(
+    client, better_by, chosen
+):
+    run = TrackedRun(client, client.create_run("0").info.run_id, "0", "")
+    study = opened(run, RATES)
+    noise = np.random.default_rng(1).normal(size=400)  # a standard error of 0.05
+    declared = 2 + noise - noise.mean() + better_by
+    for number, losses in enumerate((declared, np.full(400, 2.0))):
+        end(study, number, val_loss=losses.mean())
+        keep_losses(run, number, losses)
+    rows = Fold(None, pd.DataFrame(index=range(400)))
+    assert choose_trial(study, run, [rows]).number == chosen
+    said = "is better than" if chosen == 0 else "trial 1, better than the declared settings by"
+    assert said in client.get_run(run.run_id).data.tags["search_choice"]
+
+
+def test_settings_that_are_worse_in_the_first_fold_are_not_the_best(run):
+    """The final training is that of the first fold once more: an unlucky one stays unlucky."""
+    study = opened(run, RATES, folds=2)
+    for number, means in enumerate(([0.5, 0.5], [0.6, 0.3], [0.4, 0.45])):
+        end(study, number, val_loss=means[-1], means=means)
+    assert study.best() == 2

@@ -51,7 +51,8 @@ def _chosen(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> Chose
     if declared is None:
         return ChosenTrial(best, f"trial {best}; the declared settings were not among the trials")
     if best == declared:
-        reason = "no trial has a lower val_loss than the declared settings: they are kept"
+        where = ", over all folds and in the first" if study.folds > 1 else ""
+        reason = f"no trial has a lower val_loss than the declared settings{where}: they are kept"
         return ChosenTrial(declared, reason)
     outcome = study.outcomes()[declared]
     if outcome.state != "finished" or not math.isfinite(outcome.val_loss):

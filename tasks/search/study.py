@@ -127,11 +127,16 @@ class Study:
         return [Outcome(**trial.user_attrs[OUTCOME]) for trial in self.ended_trials()]
 
     def best(self) -> int:
-        """The number of the finished trial with the lowest validation loss."""
+        """The number of the finished trial with the lowest validation loss, of those that are no
+        worse in the first fold than the declared settings: it is the training of the declared
+        split, which the final one repeats, with all its luck."""
+        outcomes, declared = self.outcomes(), self.declared()
+        first = [one.means[0] if one.means else one.val_loss for one in outcomes]
+        limit = math.inf if declared is None else first[declared]
         losses = [
             (outcome.val_loss, number)
-            for number, outcome in enumerate(self.outcomes())
-            if outcome.state == "finished"
+            for number, outcome in enumerate(outcomes)
+            if outcome.state == "finished" and not first[number] > limit
         ]
         lowest, number = min(losses, default=(math.inf, -1))
         if not math.isfinite(lowest):
