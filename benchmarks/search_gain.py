@@ -169,9 +169,7 @@ def searched(
         which: {} if number == study.declared() else study.settings(number)
         for which, number in numbers.items()
     }
-    return settings, {
-        name: said[name] for name in ("gain", "gain_low", "gain_high") if name in said
-    }
+    return settings, {name: said[name] for name in ("gain", "gain_standard_error") if name in said}
 
 
 def test_metrics(use_case: UseCase, parts: Parts) -> dict[str, float]:

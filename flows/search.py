@@ -58,8 +58,9 @@ def search(
     Trials run in ``workers`` processes of this machine, on the Dask cluster at ``dask`` (an
     address, or ``local``), or on the workers of the Prefect work pool ``pool``. Settings are judged
     by their validation loss, on few rows over several folds, and the declared ones are kept where
-    none is better beyond chance; test rows are used once, by the training at the end. ``overrides``
-    change the declaration as in a training; ``resume`` is the id of an interrupted search's run.
+    none is better by a standard error; test rows are used once, by the training at the end.
+    ``overrides`` change the declaration as in a training; ``resume`` is the id of an interrupted
+    search's run.
     """
     overrides = reference_secrets(overrides or {})  # from here on there are references only
     parameters = {"use_case_name": use_case_name, "trials": trials, "workers": workers}

@@ -120,14 +120,18 @@ def test_rows_of_a_single_group_have_no_interval():
         bootstrap(metric, np.zeros(5, dtype=int))
 
 
-def test_of_equal_settings_none_is_better_beyond_chance_and_a_better_one_is():
+def test_a_gain_has_the_standard_error_of_a_paired_mean():
     rng = np.random.default_rng(4)
     rows = np.arange(300)
     losses = rng.exponential(size=(40, 2, 300))
     found = [gain_of(one, other, rows) for one, other in losses]
-    assert sum(gain.low > 0 for gain in found) <= 4
-    assert gain_of(losses[0, 0] - 0.5, losses[0, 0], rows).low == pytest.approx(0.5)
-    assert gain_of(losses[0, 0], losses[0, 0], np.zeros(300, int)).low == 0  # one group: its rows
+    errors = (losses[:, 1] - losses[:, 0]).std(axis=1) / 300**0.5
+    assert [gain.standard_error for gain in found] == pytest.approx(errors, rel=0.15)
+    assert sum(gain.exceeds_error for gain in found) <= 12, "one in six, of equal settings"
+    assert gain_of(losses[0, 0] - 0.5, losses[0, 0], rows).value == pytest.approx(0.5)
+    same = gain_of(losses[0, 0], losses[0, 0], np.zeros(300, int))  # one group: its rows are drawn
+    assert same == (0, 0)
+    assert not same.exceeds_error
 
 
 @pytest.mark.parametrize("problem", ["binary", "multiclass", "regression"])

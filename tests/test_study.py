@@ -133,8 +133,8 @@ def test_an_interrupted_search_keeps_the_folds_that_it_began_with(run):
     assert opened(run, RATES, folds=3).folds == 4
 
 
-@pytest.mark.parametrize(("better_by", "chosen"), [(0.07, 0), (0.2, 1)])
-def test_the_declared_settings_are_kept_unless_another_is_better_beyond_chance(
+@pytest.mark.parametrize(("better_by", "chosen"), [(0.03, 0), (0.07, 1)])
+def test_the_declared_settings_are_kept_unless_another_is_better_by_a_standard_error(
     client, better_by, chosen
 ):
     run = TrackedRun(client, client.create_run("0").info.run_id, "0", "")

@@ -1,8 +1,11 @@
 """The loss of each row, and how far that of other settings differs beyond chance."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from modelling.judgement.intervals import Interval, bootstrap, interval_of
+from modelling.judgement.intervals import bootstrap
+from modelling.judgement.metrics.metric import format_value
 from modelling.schema import Problem
 
 
@@ -29,8 +32,25 @@ def losses_of_rows(outputs: np.ndarray, target: np.ndarray, problem: Problem) ->
     return np.asarray(-np.log(chances.clip(1e-12)), dtype=np.float64)
 
 
-def gain_of(losses: np.ndarray, than: np.ndarray, groups: np.ndarray) -> Interval:
-    """How much lower the mean of ``losses`` is than that of ``than``, with its interval.
+class Gain(NamedTuple):
+    """How much lower a mean loss is than another of the same rows, and the standard error of
+    that."""
+
+    value: float
+    standard_error: float
+
+    @property
+    def exceeds_error(self) -> bool:
+        """The one-standard-error rule (Breiman, Friedman, Olshen and Stone 1984, "Classification
+        and regression trees", section 3.4.3)."""
+        return self.value > self.standard_error
+
+    def __str__(self) -> str:
+        return f"{format_value(self.value)} ± {format_value(self.standard_error)}"
+
+
+def gain_of(losses: np.ndarray, than: np.ndarray, groups: np.ndarray) -> Gain:
+    """How much lower the mean of ``losses`` is than that of ``than``, by a paired bootstrap.
 
     Parameters
     ----------
@@ -41,12 +61,12 @@ def gain_of(losses: np.ndarray, than: np.ndarray, groups: np.ndarray) -> Interva
 
     Returns
     -------
-    Interval
+    Gain
         Positive where ``losses`` are lower.
     """
     groups = np.unique(groups, return_inverse=True)[1]
     if groups.max() == 0:  # one group says nothing of others: at least the rows differ
         groups = np.arange(len(groups))
     lower = than - losses
-    values = bootstrap({"gain": lambda drawn: (lower @ drawn) / drawn.sum(axis=0)}, groups)
-    return interval_of(values["gain"])
+    values = bootstrap({"gain": lambda drawn: (lower @ drawn) / drawn.sum(axis=0)}, groups)["gain"]
+    return Gain(float(values[0]), float(values[1:].std()))

@@ -1,8 +1,9 @@
 """Which settings a search ends with: the best trial's, where they are better than the declared ones
-beyond chance; else the declared ones.
+by more than a standard error; else the declared ones.
 
 The best of many trials has the lowest validation loss by luck, too. So it is compared with the
-declared settings on the same validation rows, as a challenger is with a champion on test rows.
+declared settings on the same validation rows. A 95 % interval, as between a challenger and a
+champion, would give more gains away than it avoids harm (docs/search_workers_gpus.md).
 """
 
 import logging
@@ -63,14 +64,14 @@ def _chosen(study: Study, parent: TrackedRun, validation: pd.DataFrame) -> Chose
         return ChosenTrial(best, f"trial {best}; an earlier release kept nothing to compare it by")
     losses, than = (np.load(path) for path in paths)
     gain = gain_of(losses, than, groups_of(validation, study.use_case))
-    parent.log_metrics({"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high})
-    if gain.low > 0:
+    parent.log_metrics({"gain": gain.value, "gain_standard_error": gain.standard_error})
+    if gain.exceeds_error:
         reason = f"trial {best}, better than the declared settings by {gain} of validation loss"
         return ChosenTrial(best, reason)
     return ChosenTrial(
         declared,
-        f"no trial is better than the declared settings beyond chance (trial {best} by {gain} of "
-        "validation loss): they are kept",
+        "no trial is better than the declared settings by more than a standard error (trial "
+        f"{best} by {gain} of validation loss): they are kept",
     )
 
 
