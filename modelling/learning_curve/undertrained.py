@@ -26,6 +26,7 @@ COSINE_THREE_QUARTERS, COSINE_SHARE = 0.44, 0.115
 # is held back: on credit_grade the last 56 % make 13 % of the fall over 40 epochs as over 120. The
 # second 40 gain 2 % of it on one seed and lose 9 % on another, the third gain nothing.
 COSINE_AND_LASSO_SHARE = 0.23
+FADING_EPOCHS = 20  # a shorter training falls to its end since it is short
 
 
 def too_short(curves: Curves) -> Reading | None:
@@ -43,12 +44,13 @@ def undertrained(curves: Curves) -> Reading | None:
     That quarter brought 10 % of the fall of val_loss, or another 4 % would follow, or half of the
     fall of the training loss took a fifth of the epochs; or the last quarter of the way of a cosine
     schedule brought 11.5 %. Where a group lasso fades with a cosine schedule, both are expected to
-    fall to the end: then that part of the way must have brought 23 %.
+    fall to the end, however long it trains: then that part of the way must have brought 23 %, from
+    20 epochs on.
     """
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
     if curves.val_running_median.argmin() < quarter:
         return None
-    if (finding := _ended_by_cosine(curves)) or (curves.cosine and curves.lasso_fades):
+    if (finding := _ended_by_cosine(curves)) or _lasso_fades(curves):
         return finding
     share = share_of_last_part(curves.val_running_median, 0.25, float(curves.val_loss[0]))
     half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
@@ -71,13 +73,17 @@ def undertrained(curves: Curves) -> Reading | None:
     return "undertrained", evidence, (quarter, last)
 
 
+def _lasso_fades(curves: Curves) -> bool:
+    return curves.cosine and curves.lasso_fades and curves.epochs >= FADING_EPOCHS
+
+
 def _ended_by_cosine(curves: Curves) -> Reading | None:
     """The end is flat only since the steps had become small. The fall is from a constant prediction
     where that is known: what a network learnt in its first epoch counts."""
     part = 1 - COSINE_THREE_QUARTERS
     start = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0)
     share = share_of_last_part(curves.val_running_median, part, start)
-    least = COSINE_AND_LASSO_SHARE if curves.lasso_fades else COSINE_SHARE
+    least = COSINE_AND_LASSO_SHARE if _lasso_fades(curves) else COSINE_SHARE
     if not curves.cosine or share < least:
         return None
     first, last = round(COSINE_THREE_QUARTERS * (curves.epochs - 1)), curves.epochs - 1
