@@ -11,8 +11,9 @@ from modelling.judgement.metrics.forecasts import level_shift
 from modelling.scorer.scoring import calibrated, log_odds
 
 FOLDS = 5
-# A step function of a few hundred rows follows their noise: two numbers are all that they can fit.
-ISOTONIC_FROM_ROWS = 1000
+# A step function of a few hundred rows, or of a few dozen of the rarer class among many, follows
+# their noise: two numbers are all that they can fit.
+ISOTONIC_FROM_ROWS, ISOTONIC_FROM_RARER = 1000, 200
 NONE: dict[str, Any] = {"method": "none"}
 
 
@@ -20,11 +21,12 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
     """Choose a calibration, and fit it, on validation rows.
 
     For probabilities of two classes: none, temperature, Platt or, from ``ISOTONIC_FROM_ROWS`` rows
-    on, isotonic; of more classes: none or temperature. Each is cross-validated inside the
-    validation rows; one that does not lower the log loss by more than a standard error is noise,
-    and none is kept. Nor is one that turns the order of the probabilities around. Each point of an
-    isotonic curve comes from ``minimum_rows_per_value`` rows or more. For log variances: the level
-    at which QLIKE is lowest. For other values: none.
+    on, of which ``ISOTONIC_FROM_RARER`` of the rarer class, isotonic; of more classes: none or
+    temperature. Each is cross-validated inside the validation rows; one that does not lower the log
+    loss by more than a standard error is noise, and none is kept. Nor is one that turns the order
+    of the probabilities around. Each point of an isotonic curve comes from
+    ``minimum_rows_per_value`` rows or more. For log variances: the level at which QLIKE is lowest.
+    For other values: none.
 
     Parameters
     ----------
@@ -51,14 +53,15 @@ def fit_calibration(target: np.ndarray, outputs: np.ndarray, use_case: UseCase) 
         if use_case.target_kind == "value":
             return NONE
         return {"method": "level", "offset": level_shift(target, outputs)}
+    classes = 2 if outputs.ndim == 1 else outputs.shape[1]
+    rarest = np.bincount(target.astype(np.intp), minlength=classes).min()
+    if rarest < 2 * FOLDS:
+        return NONE
     methods: list[Any] = [_temperature]
     if outputs.ndim == 1:
         methods.append(_platt)
-        if len(target) >= ISOTONIC_FROM_ROWS:
+        if len(target) >= ISOTONIC_FROM_ROWS and rarest >= ISOTONIC_FROM_RARER:
             methods.append(partial(_isotonic, least=use_case.minimum_rows_per_value))
-    classes = 2 if outputs.ndim == 1 else outputs.shape[1]
-    if np.bincount(target.astype(np.intp), minlength=classes).min() < 2 * FOLDS:
-        return NONE
     losses = {method: _cross_validated_losses(method, target, outputs) for method in methods}
     best = min(losses, key=lambda method: losses[method].mean())
     gain = _log_losses(target, outputs) - losses[best]
