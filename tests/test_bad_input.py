@@ -104,6 +104,7 @@ def test_a_file_that_is_not_there_is_wrong_usage(finflows, tmp_path):
         (b"age,MonthlyIncome\n", "holds no rows"),
         (bytes(range(256)) * 50, "is not a table"),
         (b'{"rows": [1, 2, 3]}\n{"rows": 5}\n', "names none of the declared columns"),
+        (b"name,rows\n1,2\n", "names none of the declared columns"),
     ],
 )
 def test_what_is_no_table_is_refused(content, said, tmp_path, store, prefect_server):

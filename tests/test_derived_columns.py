@@ -92,7 +92,7 @@ def test_without_a_declaration_the_table_is_left_alone(credit_table):
     ("spoil", "column", "rule", "rows"),
     [
         (lambda t: t.drop(columns="shop"), "shop", "column exists", None),
-        (lambda t: t.assign(eur=t["eur"].astype(str).where(t.index > 2, "4711 EUR")), "eur",
+        (lambda t: t.assign(eur=t["eur"].astype(str).where(t.index > 2, "4711 pieces")), "eur",
          "is a number", 3),
         (lambda t: t.assign(booked=t["booked"].where(t.index > 0, "4711-77-77")), "booked",
          "is a time", 1),

@@ -58,6 +58,7 @@ def test_the_best_few_are_compared_with_those_that_must_not_be_missed(client):
     (line,) = found.left_out
     assert "best 1 by roc_auc" in line
     assert read_leaderboard(tags={"round": tag}, limit=6).left_out == []
+    client.delete_registered_model(name)  # its files are nowhere, which doctor would say
 
 
 def test_sqlite_plans_searches_by_how_many_rows_there_are(store, client):

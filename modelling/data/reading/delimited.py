@@ -35,11 +35,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     if any("\ufffd" in name for name in header):
         raise UnicodeError
     names = [wanted.name(name) for name in header]
-    if wanted.declared and not wanted.rest and not wanted.declared & set(names):
-        raise DataRefused(
-            f"{wanted.shown} names none of the declared columns: is its first line the header "
-            "(else add header_line to the source), and is it CSV, Parquet, Excel or JSON lines?"
-        )
+    wanted.refuse_foreign(names)
     lines = reader.line_num
     _, first = next(rows, (0, []))
     wanted.refuse_doubles(names)

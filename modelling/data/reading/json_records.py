@@ -24,6 +24,7 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     records = _records(stream, wanted)
     first = list(islice(records, ROWS_AT_ONCE))
     names = list(dict.fromkeys(wanted.name(key) for row in first for key in row))
+    wanted.refuse_foreign(names)
     wanted.refuse_doubles(names)
     taken = [name for name in names if wanted.takes(name)]
     return RawTable(taken, _batches(chain(first, records), names, taken, wanted))

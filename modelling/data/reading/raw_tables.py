@@ -50,6 +50,14 @@ class ColumnSelection:
         bare = header.strip()
         return bare if bare in self.declared and header not in self.declared else header
 
+    def refuse_foreign(self, names: list[str]) -> None:
+        """A table with none of the declared columns is another one, or read from a wrong line."""
+        if self.declared and not self.rest and not self.declared & set(names):
+            raise DataRefused(
+                f"{self.shown} names none of the declared columns: is its first line the header "
+                "(else add header_line to the source), and is it CSV, Parquet, Excel or JSON lines?"
+            )
+
     def refuse_doubles(self, names: list[str]) -> None:
         """What is declared must be one column."""
         if twice := sorted(n for n in self.declared if names.count(n) > 1):
