@@ -51,7 +51,8 @@ def train_in_own_process(
     Raises TrainingFailedError with the last line that the training printed.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.command_line", *arguments(use_case_name, settings)],
+        # -P: a folder "flows" where this was started is not this program's.
+        [sys.executable, "-P", "-m", "flows.command_line", *arguments(use_case_name, settings)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

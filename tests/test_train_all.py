@@ -58,7 +58,11 @@ def test_a_typo_trains_nothing(finflows):
     assert "did you mean 'diabetes'?" in done.stderr
 
 
-def test_the_reason_of_a_failure_is_its_last_line(store, prefect_server):
+def test_the_reason_of_a_failure_is_its_last_line(store, prefect_server, tmp_path, monkeypatch):
+    """Also where a folder has the name of one of ours."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "__init__.py").write_text("raise SystemExit('the code of others')")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(TrainingFailedError, match="unknown use case 'nothing'"):
         train_in_own_process("nothing", [], {})
 
