@@ -17,13 +17,14 @@ def limit(tmp_path, monkeypatch):
 
     def set_limit(version: int, allowed: int, used: int = 0, files: int = 0) -> None:
         controller = "memory" if version == 1 else ""
-        root, limit_file, used_file, inactive = memory.CGROUP_FILES[controller]
+        root, limit_file, used_file, prefix = memory.CGROUP_FILES[controller]
         own = tmp_path / root / "team" / "job"
         own.mkdir(parents=True)
         (own / limit_file).write_text("max\n")
         (own.parent / limit_file).write_text(f"{allowed}\n")
         (own.parent / used_file).write_text(f"{used}\n")
-        (own.parent / "memory.stat").write_text(f"anon 5\n{inactive}{files}\n")
+        stat = f"anon 5\n{prefix}inactive_file {files // 2}\n{prefix}active_file {files // 2}\n"
+        (own.parent / "memory.stat").write_text(stat)
         (tmp_path / "own").write_text(f"9:cpu,cpuacct:/\n4:{controller}:/team/job\n")
 
     monkeypatch.setattr(memory, "CGROUPS", tmp_path)
@@ -33,8 +34,8 @@ def limit(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_the_limit_of_a_cgroup_counts_without_files_that_can_be_read_again(limit, version):
-    limit(version, allowed=30 * MIB, used=20 * MIB, files=5 * MIB)
-    assert memory.free_bytes() == 15 * MIB
+    limit(version, allowed=30 * MIB, used=20 * MIB, files=6 * MIB)
+    assert memory.free_bytes() == 16 * MIB
 
 
 def test_without_a_limit_the_memory_of_the_machine_is_free(tmp_path, monkeypatch):

@@ -9,11 +9,12 @@ import psutil
 from modelling.refusals import UsageError
 
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-# By the name of the controller, which version 2 leaves out: the folder, and the files with the
-# limit, what is used, and how much of that are files that can be read again.
+# By the name of the controller, which version 2 leaves out: the folder, the files with the limit
+# and with what is used, and how ``memory.stat`` calls files in memory that can be read again: those
+# of a table that was read twice are active, and go nevertheless before a process is killed.
 CGROUP_FILES = {
-    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
-    "": ("", "memory.max", "memory.current", "inactive_file "),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    "": ("", "memory.max", "memory.current", ""),
 }
 FITTED_BYTES_PER_CELL = 65  # measured: eight float64 arrays of the training rows at one moment
 LARGEST_ON_DEVICE = 1 << 30  # ``training.compiled_training`` streams what is larger
@@ -58,18 +59,19 @@ def _free_in_cgroups() -> Iterator[int]:
         _, controller, path = membership.split(":", 2)
         if controller not in CGROUP_FILES:
             continue
-        root, *files = CGROUP_FILES[controller]
+        root, *named = CGROUP_FILES[controller]
         folder = CGROUPS / root / path.strip("/")
         for level in (folder, *folder.parents):
             if level.is_relative_to(CGROUPS / root):
-                yield from _free_in(level, *files)
+                yield from _free_in(level, *named)
 
 
-def _free_in(folder: Path, limit: str, used: str, inactive_file: str) -> Iterator[int]:
+def _free_in(folder: Path, limit: str, used: str, prefix: str) -> Iterator[int]:
     try:
         allowed, taken = (int((folder / file).read_text()) for file in (limit, used))
         stat = (folder / "memory.stat").read_text().splitlines()
     except (OSError, ValueError):  # no such level here, or no limit ("max")
         return
-    files = sum(int(line.split()[1]) for line in stat if line.startswith(inactive_file))
+    cached = (f"{prefix}inactive_file ", f"{prefix}active_file ")
+    files = sum(int(line.split()[1]) for line in stat if line.startswith(cached))
     yield max(allowed - taken + files, 0)
