@@ -68,7 +68,7 @@ ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
 
 .PHONY: serve
 serve: $(READY) ## serve the champion of USE_CASE over HTTP on 127.0.0.1:PORT (FOLLOW=1: new champions too)
-	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT) $(if $(FOLLOW),--follow)
+	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT) $(if $(filter-out 0,$(FOLLOW)),--follow)
 
 .PHONY: image
 image: $(READY) ## write build/USE_CASE, a folder from which docker builds a server of the champion

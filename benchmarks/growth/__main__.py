@@ -18,9 +18,11 @@ console = Console(highlight=False, width=None if Console().is_terminal else 110)
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("what", nargs="*", help="rows, columns, runs; all of them by default")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(MEASURES)}; all by default")
     parser.add_argument("--quick", action="store_true", help="small sizes; of columns by default")
     asked = parser.parse_args()
+    if unknown := sorted({*asked.what} - {*MEASURES}):
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(MEASURES)}")
     for what in asked.what or (["columns"] if asked.quick else MEASURES):
         with TemporaryDirectory(prefix="finflows-growth-") as folder:
             MEASURES[what](Path(folder), asked.quick)
