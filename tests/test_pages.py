@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from conftest import REPOSITORY
 
+from modelling.refusals import UsageError
 from tasks.registry.promotion_history import versions
 from tasks.tracking import pages
 from tasks.tracking.leaderboard import read_leaderboard
@@ -58,6 +59,11 @@ def test_the_best_few_are_compared_with_those_that_must_not_be_missed(client):
     (line,) = found.left_out
     assert "best 1 by roc_auc" in line
     assert read_leaderboard(tags={"round": tag}, limit=6).left_out == []
+    named = read_leaderboard(run_ids=runs[:3], limit=1)
+    assert {entry.run_id for entry in named} == {*runs[:3]}
+    assert named.left_out == []
+    with pytest.raises(UsageError, match="there is no run"):
+        read_leaderboard(run_ids=["') or attributes.run_id != ('"])
     client.delete_registered_model(name)  # its files are nowhere, which doctor would say
 
 

@@ -19,7 +19,9 @@ def publish_comparison(entries: Leaderboard) -> str:
         create_table_artifact,
         key="comparison",
         table=rows_of_all(entries),
-        description="Trainings compared: metrics of the test rows, the best first",
+        description="\n\n".join(
+            ["Trainings compared: metrics of the test rows, the best first", *entries.left_out]
+        ),
     )
     return log_comparison(
         {"comparison.html": as_html(entries, entries.left_out), "comparison.csv": as_csv(entries)}

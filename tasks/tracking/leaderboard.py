@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from modelling.declaration.names import is_use_case_name, tag_filter
+from modelling.declaration.names import check_run_id, is_use_case_name, tag_filter
 from modelling.judgement.metrics.catalogue import default_headline, is_lower_better
 from modelling.refusals import UsageError
 from tasks.tracking.leaderboard_entry import LeaderboardEntry, entry_of, rank
@@ -54,12 +54,13 @@ def read_leaderboard(
     """The finished trainings that match all filters: by use case, the best first.
 
     Of a use case with more than ``limit``, the best of them, and whatever their rank the newest,
-    the best without a suspected leak, and those whose model is champion or challenger.
+    the best without a suspected leak, and those whose model is champion or challenger. Where they
+    are named by ``run_ids``, all of them.
 
     Nested runs (attempts, trials, baselines) are left out: they belong to the run above them. So
     are searches: the best settings that they found are trained in a run of their own.
     """
-    wanted = _filter(tags or {}, since, run_ids)
+    wanted, limit = _filter(tags or {}, since, run_ids), max(limit, len(run_ids))
     client = connect()
     entries, left_out = list[LeaderboardEntry](), list[str]()
     versions = cache(partial(_versions, client))
@@ -103,7 +104,7 @@ class _JudgedAlike(NamedTuple):
         found = [*best, *first_results(1, sorted_search, [self.experiment], honest)[0]]
         found += first_results(1, client.search_runs, [self.experiment], self.wanted)[0]  # newest
         if in_use:
-            of_versions = f"{self.wanted} and {_one_of('run_id', in_use)}"
+            of_versions = f"{self.wanted} and {_one_of_runs(in_use)}"
             found += all_pages(client.search_runs, [self.experiment], of_versions)
         return list({run.info.run_id: run for run in found}.values()), True
 
@@ -147,13 +148,13 @@ def _filter(tags: Mapping[str, str], since: str | None, run_ids: Sequence[str]) 
         earliest = datetime.now(UTC) - parse_since(since)
         clauses.append(f"attributes.start_time >= {int(earliest.timestamp() * 1000)}")
     if run_ids:
-        clauses.append(_one_of("run_id", run_ids))
+        clauses.append(_one_of_runs([*map(check_run_id, run_ids)]))
     return " and ".join(clauses)
 
 
-def _one_of(attribute: str, values: Sequence[str]) -> str:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return f"attributes.{attribute} IN ({listed})"
+def _one_of_runs(run_ids: Sequence[str]) -> str:
+    listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
+    return f"attributes.run_id IN ({listed})"
 
 
 def _versions(client: MlflowClient, use_case: str) -> dict[str, tuple[str, tuple[str, ...]]]:
