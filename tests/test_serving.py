@@ -315,8 +315,10 @@ def versions(served):
 
 def test_a_new_champion_takes_over_and_no_request_is_lost(versions, served, tmp_path):
     port = free_port()
-    command = [sys.executable, "-m", "flows.command_line", "serve", versions]
+    command = [sys.executable, "-P", "-m", "flows.command_line", "serve", versions]
     command += ["--port", str(port), "--workers", "2", "--follow"]
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").write_text("raise SystemExit('the code of others')")
     log, address = tmp_path / "log.txt", f"http://127.0.0.1:{port}"
 
     def metrics():
@@ -326,7 +328,7 @@ def test_a_new_champion_takes_over_and_no_request_is_lost(versions, served, tmp_
         wanted = f'finflows_model_processes{{model_version="{version}"}} 2.0'
         wait_for(lambda: wanted in metrics(), f"version {version}")
 
-    with running(command, log, cwd=REPOSITORY) as process:
+    with running(command, log, cwd=tmp_path) as process:
         wait_for(lambda: there_is_an_answer(ping(port)) or process.poll(), "the server")
         helpers = psutil.Process(process.pid).children(recursive=True)
         with Clients(f"{address}/invocations", 3) as clients:

@@ -46,7 +46,8 @@ def start_following(server: PreparedServer) -> Path:
     become; the file that it writes."""
     file = serving_folder() / f"followed-{os.getpid()}.json"
     write_followed(file, server.model_folder, {})
-    command = [sys.executable, "-m", "tasks.registry.serving.following"]
+    # -P: a folder "tasks" where the server is started is not this program's.
+    command = [sys.executable, "-P", "-m", "tasks.registry.serving.following"]
     command += [server.registered.name, server.version, str(server.model_folder)]
     command += [str(server.python), str(file), str(os.getpid())]
     # In a session of its own: Ctrl-C goes to the server only, whose end is the end of this, too.
