@@ -389,12 +389,14 @@ def instructions(folder):
 def test_the_image_needs_nothing_but_its_folder(image, served, client):
     said = instructions(image)
     assert [name for name, _ in said] == [
-        "ARG", "FROM", "LABEL", "ENV", "WORKDIR", "COPY", "RUN", "COPY", "COPY", "USER", "EXPOSE",
-        "HEALTHCHECK", "ENTRYPOINT",
+        "ARG", "FROM", "ARG", "LABEL", "ENV", "WORKDIR", "COPY", "RUN", "COPY", "COPY", "USER",
+        "EXPOSE", "HEALTHCHECK", "ENTRYPOINT",
     ]  # fmt: skip
     for copied in [arguments for name, arguments in said if name == "COPY"]:
         assert all((image / source).exists() for source in copied.split()[:-1])
-    assert re.fullmatch(r"BASE=python:3\.1[1-3]-slim", dict(said)["ARG"])
+    base, index = [argument for name, argument in said if name == "ARG"]
+    assert re.fullmatch(r"BASE=python:3\.1[1-3]-slim", base)
+    assert index == "PIP_INDEX_URL", "which docker ignores where it is not declared"
     assert dict(said)["USER"] == "10001:10001"
     for command in dict(said)["RUN"].split("&&"):
         assert "--no-cache-dir" in command

@@ -2,6 +2,7 @@
 all of it."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,8 @@ def image(
 
     interruption.set_last_line("no image was written")
     written = write_image(use_case, version, to.absolute())
-    typer.echo(f"{use_case} version {written}: docker build --tag {use_case}:{written} {to}")
+    folder = shlex.quote(str(to))
+    typer.echo(f"{use_case} version {written}: docker build --tag {use_case}:{written} {folder}")
 
 
 def schedule(

@@ -2,6 +2,7 @@
 nothing else: no TensorFlow, no Prefect, not this project."""
 
 import hashlib
+import logging
 import subprocess
 import sys
 import venv
@@ -12,6 +13,8 @@ from pathlib import Path
 from modelling.refusals import UsageError
 from tasks.registry.locked_requirements import locked_requirements
 
+log = logging.getLogger("finflows")
+
 SERVER_REQUIREMENTS = ("prometheus-client",)  # beside what every model needs
 READY = "ready"
 
@@ -20,6 +23,17 @@ def server_requirements() -> str:
     """What the server needs beside the packages of every model, as lines for pip."""
     pinned = [f"{package}=={installed(package)}" for package in SERVER_REQUIREMENTS]
     return "\n".join(locked_requirements(pinned) or pinned)
+
+
+def warn_without_hashes(name: str, version: str, of_model: Path) -> None:
+    """Say so where a version of an earlier release lists its packages without hashes."""
+    if "--hash=" not in of_model.read_text():
+        log.warning(
+            "%s version %s lists its packages without hashes: they are installed from the "
+            "package index without a check",
+            name,
+            version,
+        )
 
 
 def environment_folder(home: Path, *lists: Path) -> Path:

@@ -5,13 +5,14 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
 from tasks.registry.file_hashes import HASHES_TAG, hash_tag
 from tasks.registry.model_files import load_version, verified_files
 from tasks.registry.scoring_runs import version_of
-from tasks.registry.serving.environments import server_requirements
+from tasks.registry.serving.environments import server_requirements, warn_without_hashes
 from tasks.registry.serving.prepared_server import SERVER
 from tasks.tracking.provenance import installed_version
 
@@ -22,8 +23,11 @@ DOCKERFILE = """\
 #   docker run --read-only --tmpfs /tmp --publish 127.0.0.1:5001:{port} \\
 #     --env FINFLOWS_SERVE_TOKEN {name}:{version}
 # It asks for the token in its environment; add --workers 2 behind the image for two processes.
+# The package index of your network: --build-arg PIP_INDEX_URL=..., or, if that holds a login,
+# --secret id=pip.conf,src=pip.conf: an argument can be read in the history of the image.
 ARG BASE=python:{python}-slim
 FROM ${{BASE}}
+ARG PIP_INDEX_URL
 LABEL org.opencontainers.image.title="{name}" \\
       org.opencontainers.image.version="{version}" \\
       finflows.version="{finflows}" \\
@@ -33,7 +37,8 @@ ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY
     FINFLOWS_SERVE_FILES_SHA256={files_sha256}
 WORKDIR /srv/scoring
 COPY requirements.txt server-requirements.txt ./
-RUN {install} requirements.txt \\
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \\
+    {install} requirements.txt \\
  && {install_server} server-requirements.txt
 COPY scoring_server scoring_server
 COPY model model
@@ -58,14 +63,13 @@ def write_image(name: str, version: str | None, folder: Path) -> str:
     """
     requested = version_of(name, version)
     load_version(name, requested)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with verified_files(name, requested) as fetched:
-            _write(name, requested, fetched, partial)
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with (
+        verified_files(name, requested) as fetched,
+        TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as partial,
+    ):
+        warn_without_hashes(name, requested, fetched / "requirements.txt")
+        _write(name, requested, fetched, Path(partial, "image"))
+        os.replace(Path(partial, "image"), folder)
     return requested
 
 

@@ -1,6 +1,5 @@
 """Serve a registered model over HTTP, in an environment of its own."""
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,14 @@ from mlflow.entities.model_registry import ModelVersion
 
 from tasks.registry.model_files import load_version
 from tasks.registry.scoring_runs import version_of
-from tasks.registry.serving.environments import prepare_environment, server_requirements
+from tasks.registry.serving.environments import (
+    prepare_environment,
+    server_requirements,
+    warn_without_hashes,
+)
 from tasks.registry.serving.model_copies import copy_model, remove_unused_models, serving_folder
 from tasks.tracking.store import connect
 from tasks.workers.ports import refuse_taken_port
-
-log = logging.getLogger("finflows")
 
 SERVER = Path(__file__).parents[1] / "scoring_server"
 NOT_PASSED_ON = ("PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR")  # other code, other programs' counts
@@ -77,13 +78,7 @@ def prepare_serving(name: str, version: str | None = None) -> PreparedServer:
         folder = copy_model(registered, os.getpid())
         remove_unused_models()
         lists = requirement_lists(folder)
-        if "--hash=" not in lists[0].read_text():
-            log.warning(
-                "%s version %s lists its packages without hashes: they are installed from the "
-                "package index without a check",
-                name,
-                requested,
-            )
+        warn_without_hashes(name, requested, lists[0])
         return PreparedServer(registered, folder, prepare_environment(serving_folder(), *lists))
 
 
