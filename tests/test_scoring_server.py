@@ -23,6 +23,7 @@ from small_models import loan_table
 
 from tasks.registry.scoring_server import settings
 from tasks.registry.scoring_server.application import Application, Limits
+from tasks.registry.scoring_server.following import look
 from tasks.registry.scoring_server.served_model import ServedModel, try_successor
 from tasks.registry.scoring_server.tables import read_json
 from tasks.registry.serving.prepared_server import server_command
@@ -216,6 +217,19 @@ def test_a_model_must_show_that_it_can_take_the_place_of_another(change, said, t
     assert ended.value.code == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(said)
+
+
+def test_what_prevents_a_new_champion_is_said_once_and_the_present_one_answers(tmp_path, capsys):
+    application, file = Application(ServedModel(MODEL), Limits()), tmp_path / "followed.json"
+    cut_off(shutil.copytree(MODEL, tmp_path / "cut_off"))
+    good, broken = shutil.copytree(MODEL, tmp_path / "good"), tmp_path / "cut_off"
+    prevented = ""
+    for folder in (broken, broken, good, broken):
+        file.write_text(json.dumps({"model_folder": str(folder), "checked": 1.0, "refused": {}}))
+        prevented = look(application, file, prevented)
+    assert application.model.folder == good
+    assert post(application, {"dataframe_records": ROWS}).status_code == 200
+    assert len(capsys.readouterr().err.splitlines()) == 2, "before the good one, and after it"
 
 
 LARGE_CODE = 2**53 + 1  # no float holds it

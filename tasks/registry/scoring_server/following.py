@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,23 +28,32 @@ def read_followed(file: Path) -> Followed:
 def follow(application: Application, file: Path) -> None:
     """In a thread of its own: exchange the model of ``application`` whenever ``file`` names another
     one. What is being answered meanwhile is answered by the model that it came to."""
-    seen = 0
+    seen, prevented = 0, ""
     while True:
-        try:
+        with suppress(OSError):  # it is away when the server ends
             if (changed := file.stat().st_mtime_ns) != seen:
-                seen = changed
-                _look(application, read_followed(file))
-        except Exception as error:  # it is tried again when the file is written again
-            version = application.model.version
-            print(
-                f"finflows: the new champion was not loaded ({type(error).__name__}); "
-                f"version {version} answers on",
-                file=sys.stderr,
-            )
+                seen, prevented = changed, look(application, file, prevented)
         time.sleep(0.5)
 
 
-def _look(application: Application, followed: Followed) -> None:
+def look(application: Application, file: Path, prevented: str = "") -> str:
+    """Exchange the model if ``file`` names another one. Returns what prevents that, which is said
+    unless it ``prevented`` the last try: each time that the file is written there is another."""
+    try:
+        _take(application, read_followed(file))
+    except Exception as error:
+        why = type(error).__name__
+        if why != prevented:
+            print(
+                f"finflows: the new champion was not loaded ({why}); "
+                f"version {application.model.version} answers on",
+                file=sys.stderr,
+            )
+        return why
+    return ""
+
+
+def _take(application: Application, followed: Followed) -> None:
     application.metrics.champion_checked(followed.checked, followed.refused)
     if followed.model_folder != application.model.folder:
         successor = ServedModel(followed.model_folder)
