@@ -26,6 +26,7 @@ from tasks.registry.scoring_server.application import Application, Limits
 from tasks.registry.scoring_server.following import look
 from tasks.registry.scoring_server.served_model import ServedModel, try_successor
 from tasks.registry.scoring_server.tables import read_json
+from tasks.registry.serving.following import Follower
 from tasks.registry.serving.prepared_server import server_command
 
 MODEL = Path(__file__).parent / "data" / "registered_model"
@@ -230,6 +231,20 @@ def test_what_prevents_a_new_champion_is_said_once_and_the_present_one_answers(t
     assert application.model.folder == good
     assert post(application, {"dataframe_records": ROWS}).status_code == 200
     assert len(capsys.readouterr().err.splitlines()) == 2, "before the good one, and after it"
+
+
+def test_who_follows_goes_on_where_nothing_can_be_written_and_says_so_once(store, tmp_path, capsys):
+    file = tmp_path / "a full disk" / "followed.json"
+    follower = Follower("nobody", "1", tmp_path, Path(sys.executable), file, os.getpid())
+    follower.look()
+    follower.look()
+    said = capsys.readouterr().err.splitlines()
+    (line,) = (one for one in said if one.startswith("finflows: "))  # MLflow makes the store
+    assert line.endswith("can't be followed (FileNotFoundError); version 1 answers on")
+    file.parent.mkdir()
+    follower.look()
+    assert "there is no champion any more; version 1 answers on" in capsys.readouterr().err
+    assert json.loads(file.read_text())["model_folder"] == str(tmp_path)
 
 
 LARGE_CODE = 2**53 + 1  # no float holds it

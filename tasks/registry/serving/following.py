@@ -78,19 +78,27 @@ class Follower:
         self.said = ""
 
     def look(self) -> None:
-        """Ask once who is champion."""
+        """Ask once who is champion. What prevents that, a registry that is away or a full disk, is
+        said, and may be gone the next time."""
         try:
             champion = champion_of(connect(), self.name)
-        except Exception as error:  # the store is away, and will be back
-            self._say(f"the store does not answer ({type(error).__name__})")
+        except Exception as error:
+            self._say(f"the registry does not say who is champion ({type(error).__name__})")
             return
-        if champion is None:
-            self._say("there is no champion any more")
-        elif (key := registration_key(champion)) == self.folder.name:
-            self.said = ""
-        elif time.monotonic() >= self.try_again.get(key, 0):
+        try:
+            self._follow(champion)
+        except Exception as error:
+            self._say(f"the champion can't be followed ({type(error).__name__})")
+
+    def _follow(self, champion: ModelVersion | None) -> None:
+        key = registration_key(champion) if champion else self.folder.name
+        if champion and key != self.folder.name and time.monotonic() >= self.try_again.get(key, 0):
             self._try(champion, key)
         write_followed(self.file, self.folder, self.refused)
+        if champion is None:
+            self._say("there is no champion any more")
+        elif key == self.folder.name:
+            self.said = ""
 
     def _try(self, champion: ModelVersion, key: str) -> None:
         version = str(champion.version)
@@ -103,10 +111,11 @@ class Follower:
             self._say(f"version {version} is champion, but can't take over: {why}")
             return
         earlier, self.before, self.folder = self.before, self.folder, folder
+        self.version = version
+        _print(f"{self.name} version {version} is champion, and takes over")
+        write_followed(self.file, self.folder, self.refused)
         if earlier is not None:
             self._release(earlier)
-        self.version, self.said = version, ""
-        _print(f"{self.name} version {version} is champion, and takes over")
 
     def _successor(self, champion: ModelVersion) -> Path:
         """The copy of a champion that can take over. Raises UsageError where it can't."""
