@@ -27,7 +27,7 @@ from tasks.registry.scoring_server.following import look
 from tasks.registry.scoring_server.served_model import ServedModel, try_successor
 from tasks.registry.scoring_server.tables import read_json
 from tasks.registry.serving.following import Follower
-from tasks.registry.serving.prepared_server import server_command
+from tasks.registry.serving.prepared_server import server_command, server_settings
 
 MODEL = Path(__file__).parent / "data" / "registered_model"
 TABLE = loan_table(3, seed=3).drop(columns="default")
@@ -245,6 +245,15 @@ def test_who_follows_goes_on_where_nothing_can_be_written_and_says_so_once(store
     follower.look()
     assert "there is no champion any more; version 1 answers on" in capsys.readouterr().err
     assert json.loads(file.read_text())["model_folder"] == str(tmp_path)
+
+
+def test_a_server_gets_its_token_and_no_login_of_the_registry(monkeypatch):
+    logins = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_URI", "PREFECT_API_KEY")
+    for name in (*logins, "FINFLOWS_SERVE_TOKEN"):
+        monkeypatch.setenv(name, TOKEN)
+    assert [name for name, value in server_settings().items() if value == TOKEN] == [
+        "FINFLOWS_SERVE_TOKEN"
+    ]
 
 
 LARGE_CODE = 2**53 + 1  # no float holds it

@@ -20,7 +20,11 @@ from tasks.tracking.store import connect
 from tasks.workers.ports import refuse_taken_port
 
 SERVER = Path(__file__).parents[1] / "scoring_server"
-NOT_PASSED_ON = ("PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR")  # other code, other programs' counts
+# Other code, other programs' counts, and logins to what a server of scores does not need.
+NOT_PASSED_ON = (
+    *("PYTHONPATH", "PROMETHEUS_MULTIPROC_DIR"),
+    *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_", "PREFECT_API_"),
+)
 # The folder with the server's package is the last place where Python looks: nothing else that is in
 # it is taken for an installed package.
 IMPORT = "import sys; sys.path.append(sys.argv.pop(1)); from scoring_server."
@@ -60,8 +64,10 @@ def server_command(python: Path, model_folder: Path, port: int, workers: int = 1
 
 
 def server_settings() -> dict[str, str]:
-    """The environment of this process, as the server gets it."""
-    return {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
+    """The environment of this process, as the server gets it: whoever breaks into the server finds
+    no login to the registry."""
+    kept = (name for name in os.environ if not name.startswith(NOT_PASSED_ON))
+    return {name: os.environ[name] for name in kept}
 
 
 def prepare_serving(name: str, version: str | None = None) -> PreparedServer:
