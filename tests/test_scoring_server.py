@@ -124,6 +124,14 @@ def test_errors_have_mlflows_status_code_and_message_without_the_rows(ours, mlfl
     assert [response.status_code for response in unsupported] == [415, 415]
 
 
+def test_empty_params_are_none_as_for_mlflow(ours, mlflows):
+    for server in (ours, mlflows):
+        sent = {"dataframe_records": ROWS}
+        assert post(server, {**sent, "params": {}}).json() == post(server, sent).json()
+    for wrong in ([], "", 0, False):
+        assert post(ours, {"dataframe_records": ROWS, "params": wrong}).status_code == 400
+
+
 def test_a_csv_is_read_as_text(ours):
     """001 stays 001, where MLflow's server makes 1 of it."""
     expected = post(ours, {"dataframe_records": ROWS}).json()

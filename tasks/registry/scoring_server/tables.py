@@ -117,7 +117,7 @@ def unreadable(why: str) -> RequestRefused:
 def reasons_in(params: object, gives_reasons: bool) -> int:
     """How many reasons ``params`` ask for. Raises RequestRefused for anything else in them, which
     MLflow would quote, or ignore in silence."""
-    if params is None:
+    if params is None or params == {}:
         return 0
     reasons = params.get("reasons") if isinstance(params, dict) and len(params) == 1 else None
     if not isinstance(reasons, int) or isinstance(reasons, bool) or not 0 <= reasons <= 1000:
