@@ -2,8 +2,9 @@
 
 import psutil
 import pytest
-from small_models import loan_table, loans, prepared
+from small_models import COLUMNS, loan_table, loans, prepared
 
+from modelling.declaration import amount
 from modelling.features import memory
 from modelling.features.preprocessing import preprocess
 from modelling.refusals import UsageError
@@ -57,3 +58,11 @@ def test_columns_that_can_not_be_fitted_are_refused_first(limit):
     limit(2, allowed=MIB // 8)
     with pytest.raises(UsageError, match=r"3 columns of [0-9,]+ training rows need about"):
         preprocess(parts, loans())
+
+
+def test_ratios_are_columns_that_are_fitted_too(limit):
+    use_case, table = loans(columns=(*COLUMNS, amount("savings"))), loan_table()
+    parts = prepared(use_case, table.assign(savings=table["income"] + table["age"])).parts
+    limit(2, allowed=memory.FITTED_BYTES_PER_CELL * len(parts.train) * 4)
+    with pytest.raises(UsageError, match=r"4 columns and 1 ratio of .*preprocessing.ratios=false"):
+        preprocess(parts, use_case)

@@ -20,11 +20,18 @@ FITTED_BYTES_PER_CELL = 65  # measured: eight float64 arrays of the training row
 LARGEST_ON_DEVICE = 1 << 30  # ``training.compiled_training`` streams what is larger
 
 
-def refuse_too_many_cells(rows: int, columns: int) -> None:
-    """Raises UsageError where fitting so many columns of numbers takes more memory than is free."""
-    _refuse_more_than_free(
-        FITTED_BYTES_PER_CELL * rows * columns, f"{columns:,} columns of {rows:,} training rows", ""
-    )
+def refuse_too_many_cells(rows: int, columns: int, ratios: int = 0) -> None:
+    """Raises UsageError where fitting so many columns of numbers, and ratios of them, takes more
+    memory than is free."""
+    needed = FITTED_BYTES_PER_CELL * rows * (columns + ratios)
+    also, otherwise = "", ""
+    if ratios:
+        also, otherwise = (
+            f" and {ratios:,} ratio{'s' if ratios > 1 else ''}",
+            ", or --set preprocessing.ratios=false",
+        )
+    what = f"{columns:,} columns{also} of {rows:,} training rows"
+    _refuse_more_than_free(needed, what, otherwise)
 
 
 def refuse_too_many_features(rows: int, names: Sequence[str]) -> None:

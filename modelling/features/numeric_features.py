@@ -11,6 +11,7 @@ import pandas as pd
 from modelling.data.absurd_values import plausible_limit
 from modelling.declaration import Column, PriceHistory, UseCase
 from modelling.declaration.price_names import columns_of
+from modelling.features.memory import refuse_too_many_cells
 from modelling.features.microaggregation import microaggregate
 from modelling.features.ratios import ALL_RATIOS_UP_TO, best_ratios, possible_ratios
 from modelling.scorer.scoring import TRANSFORMS, with_ratios
@@ -64,6 +65,7 @@ def fit_numbers(
     else:
         target = train[use_case.target].to_numpy()
         ratios = best_ratios(values, ratios, target, use_case.problem)
+    refuse_too_many_cells(len(values), len(names), len(ratios))
     with np.errstate(over="ignore"):  # such a ratio is clipped like any other that is implausible
         values = _clip_implausible(with_ratios(values, ratios))
     columns = columns + [
