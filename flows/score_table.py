@@ -88,6 +88,10 @@ def _rows(count: int) -> str:
 
 
 def _text_format(trained: TextFormat, table: Source) -> TextFormat:
-    """The text format of the training source, except for what is declared for this table."""
-    declared = table.model_fields_set & set(TextFormat.__dataclass_fields__)
-    return replace(trained, **{name: getattr(table, name) for name in declared})
+    """The text format of the training source, except for what is declared for this table: of two
+    marks that would be the same, what is declared."""
+    names = table.model_fields_set & set(TextFormat.__dataclass_fields__)
+    declared = {name: getattr(table, name) for name in names}
+    if declared.get("decimal") == trained.thousands:
+        declared = {"thousands": None, **declared}
+    return replace(trained, **declared)

@@ -174,6 +174,22 @@ def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise()
     assert unread == 1, "a point is no decimal mark where a comma is"
 
 
+@pytest.mark.parametrize(
+    ("written", "text_format"),
+    [
+        (["1234.50", "99.5", "0.771", "1.2.3"], TextFormat(decimal=",", thousands=".")),
+        (["1'5", "12'34"], TextFormat(thousands="'")),
+    ],
+)
+def test_a_mark_that_is_not_between_thousands_is_not_left_out(written, text_format):
+    """As in a file of another program, whose 99.5 would be 995."""
+    assert read_cells(pd.Series(written, name="x"), "number", text_format)[1] == len(written)
+    english = TextFormat(thousands=",")
+    with pytest.raises(DataRefused, match="2 cells of x look like decimal commas"):
+        read_cells(pd.Series(["1,5", "2,75"], name="x"), "number", english)
+    assert read_cells(pd.Series(["12,34,567.5"]), "number", english)[0].tolist() == [1234567.5]
+
+
 def test_identifiers_are_whole_numbers_or_the_text_that_stands_there():
     for cells in (["7", "12"], [7, 12], [7.0, 12.0]):
         read, _ = read_cells(pd.Series(cells), "identifier", PLAIN)

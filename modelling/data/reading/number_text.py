@@ -51,9 +51,19 @@ class TextFormat:
         text = text.strip()
         for pattern, written in self._signs:
             text = re.sub(pattern, written, text)
-        for mark, written in self._marks:
+        if self.thousands and re.fullmatch(self.grouped, text):
+            text = text.replace(self.thousands, "")
+        for mark, written in self._decimal_marks:
             text = text.replace(mark, written)
         return text
+
+    @cached_property
+    def grouped(self) -> str:
+        """A number with marks where thousands are (also 12,34,567, as in India). Anywhere else the
+        mark is another's decimal mark, without which 1,5 would be 15."""
+        mark, decimal = re.escape(self.thousands or ""), re.escape(self.decimal)
+        groups = rf"[1-9][0-9]{{0,2}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}"
+        return rf"^[+-]?{groups}({decimal}[0-9]*)?([eE][+-]?[0-9]+)?$"
 
     @cached_property
     def _signs(self) -> list[tuple[str, str]]:
@@ -72,9 +82,8 @@ class TextFormat:
         return found
 
     @cached_property
-    def _marks(self) -> list[tuple[str, str]]:
-        found = [(self.thousands, "")] if self.thousands else []
-        return found + ([(".", "?"), (self.decimal, ".")] if self.decimal != "." else [])
+    def _decimal_marks(self) -> list[tuple[str, str]]:
+        return [(".", "?"), (self.decimal, ".")] if self.decimal != "." else []
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -86,7 +95,10 @@ def plain_numbers(cells: pa.Array, text_format: TextFormat) -> pa.Array:
     texts = pc.utf8_trim_whitespace(cells)
     for pattern, written in text_format._signs:
         texts = pc.replace_substring_regex(texts, pattern, written)
-    for mark, written in text_format._marks:
+    if text_format.thousands:
+        grouped = pc.match_substring_regex(texts, text_format.grouped)
+        texts = pc.if_else(grouped, pc.replace_substring(texts, text_format.thousands, ""), texts)
+    for mark, written in text_format._decimal_marks:
         texts = pc.replace_substring(texts, mark, written)
     return texts
 

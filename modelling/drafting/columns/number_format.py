@@ -106,16 +106,16 @@ def _marks(texts: list[pd.Series]) -> dict[str, str]:
 
 def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
     """Whether the cells are numbers with these marks, and thousands are where the mark is."""
-    if not is_number(cells, TextFormat(decimal, thousands)):
+    text_format = TextFormat(decimal, thousands)
+    if not is_number(cells, text_format):
         return False
     texts = cells.astype("str").str.strip()
     if thousands is None:  # 1,234 beside 5,678 and no other comma is no fraction
         fractions = texts[texts.str.contains(",", regex=False)]
         grouped = fractions.str.fullmatch(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
         return decimal == "." or fractions.empty or not grouped.all()
-    pattern = rf"[+-]?\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})*(?:[{decimal}]\d+)?"
     marked = texts[texts.str.contains(thousands, regex=False)]
-    return bool(marked.str.fullmatch(pattern).all())
+    return bool(marked.str.fullmatch(text_format.grouped).all())
 
 
 def is_number(cells: pd.Series, text_format: TextFormat) -> bool:
