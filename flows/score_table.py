@@ -2,14 +2,12 @@
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from modelling.data.reading.number_text import TextFormat
-from modelling.declaration import Source, names
+from modelling.declaration import names
 from modelling.declaration.overrides import declare_source
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
@@ -50,7 +48,7 @@ def score_table(
     names.check_use_case_name(use_case_name)
     table, output = declare_source(input_path, source or {}), Path(output_path)
     model = load_registered(use_case_name, version, reasons)
-    text_format = _text_format(model.interface.text_format, table)
+    text_format = model.interface.text_format.overridden_by(table)
     interface = model.interface._replace(text_format=text_format)
     with (
         scoring_run(model, table) as record,
@@ -85,13 +83,3 @@ def score_table(
 
 def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-def _text_format(trained: TextFormat, table: Source) -> TextFormat:
-    """The text format of the training source, except for what is declared for this table: of two
-    marks that would be the same, what is declared."""
-    names = table.model_fields_set & set(TextFormat.__dataclass_fields__)
-    declared = {name: getattr(table, name) for name in names}
-    if declared.get("decimal") == trained.thousands:
-        declared = {"thousands": None, **declared}
-    return replace(trained, **declared)

@@ -22,12 +22,13 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from modelling.data.loading import frame_of, open_source, shown_name
+from modelling.data.loading import TEXT, frame_of, open_source, shown_name
 from modelling.data.reading.number_text import (
     numbers_in_text,
     plain_numbers,
     refuse_other_writing,
     refuse_several_units,
+    units_in,
 )
 from modelling.data.reading.raw_tables import RawTable
 from modelling.data.reading.spreadsheets import as_it_was, as_text, cell_as_text
@@ -75,7 +76,7 @@ def score_file(
     unknown: Counter[str] = Counter()
     with _whole_or_nothing(output) as answered, _whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
-        for batch, answers in _answered(raw.batches, layout.inputs, asked):
+        for batch, answers in _answered(_of_one_unit(raw.batches, asked), layout.inputs, asked):
             number = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()
             typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in asked.outputs.items()}
@@ -197,7 +198,6 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
     for name in inputs:
         cells = batch.column(name)
         if asked.kinds[name] == "number" and pa.types.is_string(cells.type):
-            refuse_several_units(frame[name], asked.text_format)
             try:
                 frame[name] = numbers_in_text(cells, asked.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
@@ -207,6 +207,22 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
                     refuse_other_writing(unread.rename(name), asked.text_format)
                 frame[name] = plain
     return frame
+
+
+def _of_one_unit(
+    batches: Iterable[pa.RecordBatch], asked: ModelInterface
+) -> Iterator[pa.RecordBatch]:
+    """The batches, as long as each column is in one unit over all of them: one file of a folder may
+    hold percentages and the next one shares."""
+    numbers = [name for name, kind in asked.kinds.items() if kind == "number"]
+    units: dict[str, Counter[str]] = {name: Counter() for name in numbers}
+    for batch in batches:
+        for name in {*numbers} & {*batch.schema.names}:
+            if pa.types.is_string(batch.column(name).type):
+                cells = batch.column(name).to_pandas(types_mapper={pa.string(): TEXT}.get)
+                units[name] += units_in(cells, asked.text_format)
+                refuse_several_units(name, units[name])
+        yield batch
 
 
 def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:

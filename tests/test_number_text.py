@@ -10,7 +10,7 @@ import pytest
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat, numbers_in_text, signs_around
 from modelling.declaration import Source
-from modelling.refusals import DataRefused
+from modelling.refusals import DataRefused, UsageError
 
 BOOKED = TextFormat(thousands=",", around_numbers=("$", "USD", "%", "()"), missing=("-", "unknown"))
 GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
@@ -25,7 +25,12 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
         (["12.5%", "3 %", "(1%)", "0"], BOOKED, [0.125, 0.03, -0.01, 0]),
         (["1", " - ", "unknown", "-5"], BOOKED, [1, np.nan, np.nan, -5]),
         (["1.234,50 €", "€5"], GERMAN, [1234.5, 5]),
-        (["12,5 %"], GERMAN, [0.125]),
+        (["12,5 %", "3\u00a0%", "4\u202f%"], GERMAN, [0.125, 0.03, 0.04]),
+        (
+            ["5%", "unknown"],
+            TextFormat(around_numbers=("k", "%"), missing=("unknown",)),
+            [0.05, np.nan],
+        ),
         (["5 kr", "6 kr"], TextFormat(around_numbers=("k", "kr")), [5, 6]),
     ],
 )
@@ -42,7 +47,12 @@ def test_what_stands_around_a_number_is_read_as_declared(written, text_format, n
     [
         (["$5", "€7"], (), "income: numbers in $ and in €: convert them"),
         (["$5", "€7"], ("$", "€"), "income: numbers in $ and in €: convert them"),
+        (["$5", "$8"], ("€",), "$ around a number: convert them, or add around_numbers='$,€'"),
+        (["5%", "6%"], (), "2 cells of income have % (12.5% is 0.125) around a number"),
         (["12%", "0.12"], ("%",), "income: 1 numbers lack the % of the others"),
+        (["12%", 0.12, np.nan], ("%",), "income: 1 numbers lack the % of the others"),
+        (["5k", "5000"], ("k",), "income: 1 numbers lack the k of the others"),
+        (["1.234,5\u00a0€"], ("€",), "1 cells of income look like numbers with a mark between"),
         (["$5", "$7"], (), "2 cells of income have $ around a number: add around_numbers='$'"),
         (["(5)", "(7)"], ("$",), "have () around a number: add around_numbers='$,()'"),
     ],
@@ -71,6 +81,19 @@ def test_a_word_of_a_category_is_a_label():
 def test_a_sign_is_none_of_what_numbers_are_written_with(sign):
     with pytest.raises(ValueError, match="around_numbers"):
         Source(uri="a.csv", around_numbers=(sign,))
+
+
+def test_a_file_that_is_scored_may_be_written_differently_but_in_the_same_currency():
+    def scored(**declared):
+        return GERMAN.overridden_by(Source(uri="a.csv", **declared))
+
+    assert scored() == GERMAN
+    assert scored(decimal=".") == TextFormat(around_numbers=GERMAN.around_numbers)
+    assert scored(around_numbers="EUR,()").around_numbers == ("EUR", "()")
+    with pytest.raises(UsageError, match="learnt numbers in EUR, these are in USD: convert them"):
+        scored(around_numbers="$")
+    plain = TextFormat().overridden_by(Source(uri="a.csv", around_numbers="$"))
+    assert plain.around_numbers == ("$",)
 
 
 def test_a_flag_names_several_words_with_commas():

@@ -14,6 +14,7 @@ from conftest import REPOSITORY, last_json
 from servers import PATIENCE
 from small_models import loan_table, register_and_judge, small_model
 
+from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.contract import InputRefused, Model
@@ -69,6 +70,17 @@ def test_every_row_is_answered_in_order_with_its_identifier(model, loans, tmp_pa
     assert np.allclose(answers["probability"], model.answer(loans)["probability"], atol=1e-6)
     assert set(answers["model_version"].astype(str)) == {"5"}
     assert not quarantine_of(tmp_path / f"out{out}").exists()
+
+
+def test_percentages_in_one_file_and_shares_in_the_next_are_refused(model, loans, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(loans.assign(balance=loans["balance"].map("{:.1f}%".format)), folder / "a.csv")
+    write(loans, folder / "b.csv")
+    text_format = TextFormat(around_numbers=("%",))
+    with pytest.raises(DataRefused, match="balance: 2,000 numbers lack the % of the others"):
+        scored(model, folder, tmp_path / "out.csv", text_format=text_format)
+    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -31,8 +31,8 @@ def score(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="The format of INPUT (delimiter, decimal, thousands, encoding, sheet), or the "
-            "query of a database. Repeatable.",
+            help="The format of INPUT (delimiter, decimal, thousands, around_numbers, missing, "
+            "encoding, header_line, sheet), or the query of a database. Repeatable.",
         ),
     ] = None,
     reasons: Annotated[

@@ -12,6 +12,7 @@ from modelling.data.reading.number_text import (
     numbers_in_text,
     refuse_other_writing,
     refuse_several_units,
+    units_in,
 )
 from modelling.data.reading.times import read_times
 from modelling.scorer.scoring import Labels, label_text, number_of, truth_of
@@ -83,7 +84,7 @@ def _whole_numbers(labels: pd.Series) -> pd.Series:
 def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]:
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return cells.astype("float64"), 0
-    refuse_several_units(cells, text_format)
+    refuse_several_units(str(cells.name), units_in(cells, text_format))
     text = isinstance(cells.dtype, pd.StringDtype)
     try:
         values = numbers_in_text(pa.array(cells), text_format) if text else None

@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,16 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelling.declaration import Source
-from modelling.refusals import DataRefused
+from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import MISSING_NUMBERS
 
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
 THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
 BRACKETS, PERCENT = "()", "%"
+BLANKS = "[\\s\u00a0\u202f]*"  # Arrow's \\s has no blanks that keep a line together, as before €
 CURRENCIES = (
     *("USD", "EUR", "GBP", "CHF", "JPY", "KRW", "CNY", "INR", "CAD", "AUD", "NZD", "SEK", "NOK"),
     *("DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "MXN", "SGD", "HKD", "ZAR", "ILS", "THB", "AED"),
 )
+CODES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
 _UNIT = rf"(?P<{{}}>[^\w\s.,'+()-]|{'|'.join(CURRENCIES)})?"  # a currency's sign or code, or %
 SIGNED = (
     rf"(?P<open>\()?[+-]?{_UNIT.format('before')}\s*[+-]?"
@@ -45,6 +48,23 @@ class TextFormat:
             return cls()
         names = cls.__dataclass_fields__
         return cls(**{name: getattr(source, name) for name in names})
+
+    def overridden_by(self, source: Source) -> "TextFormat":
+        """With what is declared of another table; of two marks that would be the same, that one.
+
+        Raises UsageError where its numbers are in another currency.
+        """
+        names = source.model_fields_set & set(self.__dataclass_fields__)
+        declared = {name: getattr(source, name) for name in names}
+        if declared.get("decimal") == self.thousands:
+            declared = {"thousands": None, **declared}
+        ours = currencies_of(self.around_numbers)
+        if ours and (others := currencies_of(declared.get("around_numbers", ())) - ours):
+            raise UsageError(
+                f"around_numbers: the model learnt numbers in {' and '.join(sorted(ours))}, these "
+                f"are in {' and '.join(sorted(others))}: convert them"
+            )
+        return replace(self, **declared)
 
     def plain(self, text: str) -> str:
         """One cell as ``plain_numbers`` has it."""
@@ -75,10 +95,10 @@ class TextFormat:
         if BRACKETS in self.around_numbers:
             found.append((r"^\(([^()]+)\)$", r"-\1"))
         if signs := [sign for sign in self.around_numbers if sign not in (BRACKETS, PERCENT)]:
-            found.append((rf"^([+-]?)\s*(?:{_any_of(signs)})\s*", r"\1"))
-            found.append((rf"\s*(?:{_any_of(signs)})$", ""))
+            found.append((rf"^([+-]?){BLANKS}(?:{_any_of(signs)}){BLANKS}", r"\1"))
+            found.append((rf"{BLANKS}(?:{_any_of(signs)})$", ""))
         if PERCENT in self.around_numbers:
-            found.append((r"(\d)\s*%$", r"\1e-2"))
+            found.append((rf"(\d){BLANKS}%$", r"\1e-2"))
         return found
 
     @cached_property
@@ -120,23 +140,43 @@ def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
     return values.to_numpy(zero_copy_only=False)
 
 
-def refuse_several_units(cells: pd.Series, text_format: TextFormat) -> None:
+def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
+    """How many numbers (n,) have each of the declared signs beside them, and under "" how many have
+    none; 0 needs none."""
+    signs = [sign for sign in text_format.around_numbers if sign != BRACKETS]
+    if not signs:
+        return Counter()
+    is_text = isinstance(cells.dtype, pd.StringDtype)
+    words = cells if is_text else [cell for cell in cells if isinstance(cell, str)]
+    texts = pc.utf8_trim_whitespace(pa.array(words, pa.string()))
+    unit = pc.struct_field(
+        pc.extract_regex(texts, rf"^[(+-]*{BLANKS}(?P<unit>{_any_of(signs)}){BLANKS}[(+-]*[0-9.,]"),
+        [0],
+    )
+    behind = pc.struct_field(
+        pc.extract_regex(texts, rf"[0-9.,)]{BLANKS}(?P<unit>{_any_of(signs)})\)?$"), [0]
+    )
+    known = pc.match_substring_regex(texts, "[1-9]")
+    units = pc.coalesce(unit, behind, pa.scalar("")).filter(known)
+    found = Counter({one["values"]: one["counts"] for one in pc.value_counts(units).to_pylist()})
+    bare = (
+        0 if is_text else sum(not isinstance(cell, str) and bool(cell) for cell in cells.dropna())
+    )
+    return found + Counter({"": bare})
+
+
+def refuse_several_units(name: str, units: Counter[str]) -> None:
     """Raise DataRefused where $5 stands below 5 €, which can't be compared, or 5 below 12%, which
     can be 0.05 or 5."""
-    units = [sign for sign in text_format.around_numbers if sign != BRACKETS]
-    if not units:
-        return
-    texts = pa.array([cell for cell in cells if isinstance(cell, str)], pa.string())
-    unit_of = pc.struct_field(pc.extract_regex(texts, rf"(?P<unit>{_any_of(units)})"), "unit")
-    found = sorted(unit for unit in pc.unique(unit_of).to_pylist() if unit)
+    found = sorted(unit for unit in units if unit)
     if len(found) > 1:
         raise DataRefused(
-            f"{cells.name}: numbers in {' and in '.join(found)}: convert them, or leave it out"
+            f"{name}: numbers in {' and in '.join(found)}: convert them, or leave it out"
         )
-    if found == [PERCENT]:
-        bare = pc.and_(pc.is_null(unit_of), pc.match_substring_regex(texts, r"[1-9]"))
-        if count := pc.sum(bare).as_py():
-            raise DataRefused(f"{cells.name}: {count:,} numbers lack the % of the others: add it")
+    if found and units[""] and not currencies_of(found):
+        raise DataRefused(
+            f"{name}: {units['']:,} numbers lack the {found[0]} of the others: add it"
+        )
 
 
 def signs_around(texts: pd.Series) -> tuple[set[str], int]:
@@ -150,22 +190,24 @@ def signs_around(texts: pd.Series) -> tuple[set[str], int]:
 
 
 def _is_unit(sign: str) -> bool:
-    return sign in (*CURRENCIES, PERCENT) or unicodedata.category(sign) == "Sc"
+    return sign == PERCENT or bool(currencies_of([sign]))
+
+
+def currencies_of(signs: Iterable[str]) -> set[str]:
+    """The codes of the currencies among ``signs``, or the sign where there is no one code."""
+    return {CODES.get(sign, sign) for sign in signs if sign in CURRENCIES or _is_currency(sign)}
+
+
+def _is_currency(sign: str) -> bool:
+    return len(sign) == 1 and unicodedata.category(sign) == "Sc"
 
 
 def refuse_other_writing(unread: pd.Series, text_format: TextFormat) -> None:
     """Raise DataRefused where cells would be numbers with other marks or signs than declared."""
     texts = unread.astype("str").str.strip()
-    signs, count = signs_around(texts)
-    if len(units := sorted(signs - {BRACKETS})) > 1:
-        several = " and in ".join(units)
-        raise DataRefused(f"{unread.name}: numbers in {several}: convert them, or leave it out")
-    if signs and count == len(texts):
-        declared = ",".join(sorted({*text_format.around_numbers, *signs}))
-        raise DataRefused(
-            f"{count:,} cells of {unread.name} have {' and '.join(sorted(signs))} around a number: "
-            f"add around_numbers='{declared}' to the source (finflows score: --source)"
-        )
+    _refuse_other_signs(texts, text_format)
+    for pattern, written in text_format._signs:
+        texts = texts.str.replace(pattern, written, regex=True)
     for pattern, looks_like, add in (
         (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')"),
         (DECIMAL_COMMA, "decimal commas", "decimal=','"),
@@ -177,3 +219,23 @@ def refuse_other_writing(unread: pd.Series, text_format: TextFormat) -> None:
                 f"{count:,} cells of {unread.name} look like {looks_like}: add {add} to the source "
                 "(finflows score: --source)"
             )
+
+
+def _refuse_other_signs(texts: pd.Series, text_format: TextFormat) -> None:
+    signs, count = signs_around(texts)
+    if len(units := sorted(signs - {BRACKETS})) > 1:
+        several = " and in ".join(units)
+        raise DataRefused(f"{texts.name}: numbers in {several}: convert them, or leave it out")
+    declared = {*text_format.around_numbers}
+    if not signs - declared or count < len(texts):
+        return
+    said = " and ".join(
+        f"{sign} (12.5% is 0.125)" if sign == PERCENT else sign for sign in sorted(signs)
+    )
+    ours = currencies_of(declared)
+    convert = "convert them, or " if ours and currencies_of(signs) - ours else ""
+    around = ",".join(sorted(declared | signs))
+    raise DataRefused(
+        f"{count:,} cells of {texts.name} have {said} around a number: {convert}add "
+        f"around_numbers='{around}' to the source (finflows score: --source)"
+    )
