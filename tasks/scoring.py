@@ -277,8 +277,10 @@ class _Writer:
                 [str(cell_as_text(name)) for name in table.column_names],
             )
         if self.writer is None:
-            self.writer, self.schema = self._opened(table.schema), table.schema
-        self.writer.write_table(table.cast(self.schema))
+            self.schema = pa.schema([_typed(field) for field in table.schema])
+            self.writer = self._opened(self.schema)
+        cells = [_as_first(*pair) for pair in zip(self.schema, table.columns, strict=True)]
+        self.writer.write_table(pa.table(cells, self.schema))
 
     def _opened(self, schema: pa.Schema) -> Any:
         if not self.is_parquet:
@@ -290,6 +292,20 @@ class _Writer:
     def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
+
+
+def _typed(field: pa.Field) -> pa.Field:
+    """What is missing in all of the first rows may be anything later."""
+    return field.with_type(pa.string()) if pa.types.is_null(field.type) else field
+
+
+def _as_first(field: pa.Field, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return cells.cast(field.type)
+    except pa.ArrowException:
+        raise DataRefused(
+            f"{field.name}: later rows hold another type than the first ones: write all alike"
+        ) from None
 
 
 @contextmanager

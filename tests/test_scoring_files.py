@@ -1,5 +1,6 @@
 """A file of any size is scored in order, whole or not at all, and no row is lost."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from conftest import REPOSITORY, last_json
 from servers import PATIENCE
 from small_models import loan_table, register_and_judge, small_model
 
+from modelling.data.reading import json_records
 from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
@@ -81,6 +83,22 @@ def test_percentages_in_one_file_and_shares_in_the_next_are_refused(model, loans
     with pytest.raises(DataRefused, match="balance: 2,000 numbers lack the % of the others"):
         scored(model, folder, tmp_path / "out.csv", text_format=text_format)
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("out", [".csv", ".parquet"])
+def test_json_passes_on_whatever_else_it_holds(model, loans, tmp_path, monkeypatch, out):
+    monkeypatch.setattr(json_records, "ROWS_AT_ONCE", 500)
+    rows = loans.to_dict("records")
+    for number, row in enumerate(rows):
+        row |= {"note": None if number < 900 else "later", "nested": {"a": number}}
+        row["contract"] += 0.5 * (number > 900)
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert scored(model, path, tmp_path / f"out{out}").rows == 2000
+    answers = read(tmp_path / f"out{out}")
+    assert answers["nested"].tolist()[-1] == '{"a": 1999}'
+    assert answers["note"].tolist()[-1] == "later"
+    assert answers["contract"].astype(float).tolist()[-1] == 71999.5
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import zipfile
 
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine
 
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_source
-from modelling.data.reading import delimited
+from modelling.data.reading import delimited, json_records
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import Source, UseCase, amount, category, number, time
 from modelling.refusals import DataRefused, UsageError
@@ -228,6 +229,35 @@ def test_json_is_one_object_a_line_or_one_array_of_objects(tmp_path):
         path.write_text(path.read_text() + added + "\n")
         with pytest.raises(DataRefused, match=said):
             typed(path)
+
+
+def test_keys_of_json_are_names_as_in_a_header(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = table().assign(opened_on=lambda t: t["opened_on"].dt.strftime("%Y-%m-%d"))
+    first = rows.columns[0]
+    rows.rename(columns={first: f" {first} "}).to_json(path, orient="records", lines=True)
+    same(typed(path)[0])
+    rows.assign(**{f" {first} ": 1}).to_json(path, orient="records", lines=True)
+    with pytest.raises(DataRefused, match=f"columns named twice: {first}"):
+        typed(path)
+
+
+def test_a_key_that_comes_late_is_refused_where_it_is_wanted(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_records, "ROWS_AT_ONCE", 50)
+    path = tmp_path / "a.jsonl"
+    rows = table().assign(opened_on=lambda t: t["opened_on"].dt.strftime("%Y-%m-%d"))
+    rows.to_json(path, orient="records", lines=True)
+    last = rows.iloc[-1].dropna().to_dict() | {"late": 1}
+    path.write_text(path.read_text() + json.dumps(last, default=str) + "\n")
+    assert len(typed(path)[0]) == len(rows) + 1
+    with pytest.raises(DataRefused, match="only later rows have 'late': add it to all"):
+        read_source(Source(uri=str(path)))
+
+
+def test_names_in_brackets_are_no_json(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("[id],[amount]\n1,2\n")
+    assert read_source(Source(uri=str(path)))[0].columns.tolist() == ["[id]", "[amount]"]
 
 
 def test_columns_that_nobody_declared_can_hold_anything(tmp_path):

@@ -1,33 +1,35 @@
 """JSON: one object a line (JSON lines), or one array of objects."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import IO, Any
 
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
 from modelling.refusals import DataRefused
+from modelling.scorer.scoring import label_text
 
 ROWS_AT_ONCE = 16_384
 
 
 def is_json(head: bytes) -> bool:
-    """Whether a file begins as an object, or as an array of them."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    """Whether a file begins as an object, or as an array of them; [id] may be a name in CSV."""
+    return bool(re.match(rb"(\xef\xbb\xbf)?\s*(\{\s*([\"}]|$)|\[\s*([{\]]|$))", head))
 
 
 def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     """The columns are the keys of the first rows; what a row lacks is missing in it.
 
-    Raises DataRefused where a line is no object, or has a key that the first rows lack.
+    Raises DataRefused where a line is no object, or has a wanted key that the first rows lack.
     """
     records = _records(stream, wanted)
     first = list(islice(records, ROWS_AT_ONCE))
-    names = list(dict.fromkeys(wanted.name(key) for row in first for key in row))
-    wanted.refuse_foreign(names)
-    wanted.refuse_doubles(names)
-    taken = [name for name in names if wanted.takes(name)]
-    return RawTable(taken, _batches(chain(first, records), names, taken, wanted))
+    names = {key: wanted.name(key) for row in first for key in row}
+    wanted.refuse_foreign(list(names.values()))
+    wanted.refuse_doubles(list(names.values()))
+    taken = [name for name in names.values() if wanted.takes(name)]
+    return RawTable(taken, _batches(chain(first, records), names, wanted))
 
 
 def _records(stream: IO[bytes], wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
@@ -55,11 +57,23 @@ def _objects(rows: Any, wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
 
 
 def _batches(
-    records: Iterator[dict[str, Any]], names: list[str], taken: list[str], wanted: ColumnSelection
+    records: Iterator[dict[str, Any]], names: dict[str, str], wanted: ColumnSelection
 ) -> Iterator[Any]:
-    known = {*names}
+    taken = {key: name for key, name in names.items() if wanted.takes(name)}
     while rows := list(islice(records, ROWS_AT_ONCE)):
-        rows = [{wanted.name(key): cell for key, cell in row.items()} for row in rows]
-        if late := {key for row in rows for key in row} - known:
+        late = {key for row in rows for key in row if key not in names}
+        if late := {key for key in late if wanted.takes(wanted.name(key))}:
             raise DataRefused(f"{wanted.shown}: only later rows have '{min(late)}': add it to all")
-        yield batch_of({name: [row.get(name) for row in rows] for name in taken})
+        columns = {}
+        for key, name in taken.items():
+            passed_on = bool(wanted.declared) and name not in wanted.declared
+            columns[name] = [_cell(row.get(key), passed_on) for row in rows]
+        yield batch_of(columns)
+
+
+def _cell(value: Any, passed_on: bool) -> Any:
+    """A value as a cell of a table. What is passed on beside the declared columns is text, as in
+    CSV: it may be of another type in each row."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return label_text(value) if passed_on else value
