@@ -219,6 +219,7 @@ def test_json_is_one_object_a_line_or_one_array_of_objects(tmp_path):
     rows = table().assign(opened_on=lambda t: t["opened_on"].dt.strftime("%Y-%m-%d"))
     for name, lines in (("a.jsonl", True), ("a.json", False)):
         rows.to_json(tmp_path / name, orient="records", lines=lines)
+        (tmp_path / name).write_text("\n" + (tmp_path / name).read_text())
         same(typed(tmp_path / name)[0])
     path = tmp_path / "a.jsonl"
     for added, said in (
@@ -252,6 +253,14 @@ def test_a_key_that_comes_late_is_refused_where_it_is_wanted(tmp_path, monkeypat
     assert len(typed(path)[0]) == len(rows) + 1
     with pytest.raises(DataRefused, match="only later rows have 'late': add it to all"):
         read_source(Source(uri=str(path)))
+
+
+def test_a_cell_may_be_long_and_a_quote_open_by_another_delimiter(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{number};{'y' * 60};{number}\n" for number in range(4000))
+    path.write_text(f'a;b;c\n1;foo,"bar;2\n3;"{"x" * 140_000}";4\n{rows}')
+    read, found = read_source(Source(uri=str(path)))
+    assert (read.shape, found) == ((4002, 3), ("delimiter ';'",))
 
 
 def test_names_in_brackets_are_no_json(tmp_path):

@@ -17,6 +17,7 @@ from modelling.refusals import DataRefused, UsageError
 BLOCK_BYTES = 16 << 20
 HEAD_BYTES = 1 << 18
 DELIMITERS = (",", ";", "\t", "|")
+csv.field_size_limit(HEAD_BYTES)  # by another delimiter, one cell may be all that is looked at
 
 
 def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:

@@ -34,7 +34,8 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
 
 def _records(stream: IO[bytes], wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(stream, 1):
-        if number == 1 and (line := line.removeprefix(b"\xef\xbb\xbf")).lstrip()[:1] == b"[":
+        line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if line.lstrip()[:1] == b"[":
             yield from _objects(_parsed(line + stream.read(), wanted, ""), wanted)
         elif line.strip():
             yield from _objects([_parsed(line, wanted, f" in line {number}")], wanted)
