@@ -27,7 +27,7 @@ def fit_ridge(
     """
     from scipy.optimize import lsq_linear
 
-    means, mean = features.mean(axis=0, dtype=np.float64), float(target.mean(dtype=np.float64))
+    means, mean = features.mean(axis=0, dtype=np.float64), target.mean(dtype=np.float64)
     squares, products = _moments(features, target, means, mean)
     sizes, axes = np.linalg.eigh(squares)
     sizes, products = np.maximum(sizes, 0), axes.T @ products
