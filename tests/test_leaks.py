@@ -279,14 +279,19 @@ def test_labels_of_which_only_some_are_dates_are_no_dates():
 
 
 @pytest.mark.parametrize(
-    ("decided", "share"),
-    [("2020-05-04 12:00", 0.75), ("2020-05-04", 0.5), ("2020-05-01", 0.25), ("2020-04-01", 0.0)],
+    ("decided", "later"),
+    [("2020-05-04 12:00", 3), ("2020-05-04", 2), ("2020-05-01", 1), ("2020-04-01", 0)],
 )
-def test_what_lies_within_a_coarse_time_of_decision_is_not_later(decided, share):
-    others = pd.Series(
-        [*map(pd.Timestamp, ("2020-05-04 11:00", "2020-05-04 13:00", "2020-05-20", "2020-06-02"))]
-    )
-    assert later_share(pd.Series([pd.Timestamp(decided)] * 4), others) == share
+def test_what_lies_within_a_coarse_time_of_decision_is_not_later(decided, later):
+    days = ["2019-01-01", "2020-05-04 11:00", "2020-05-04 13:00", "2020-05-20", "2020-06-02"]
+    others = pd.Series([*map(pd.Timestamp, days)])
+    decisions = pd.Series([pd.Timestamp("2019-10-01"), *[pd.Timestamp(decided)] * 4])
+    assert later_share(decisions, others) == later / 5
+
+
+def test_the_one_date_of_a_report_is_a_day_also_at_new_year():
+    report, later = pd.Timestamp("2020-01-01"), pd.Timestamp("2020-03-01")
+    assert later_share(pd.Series([report] * 3), pd.Series([later] * 3)) == 1.0
 
 
 def test_a_quarter_is_its_first_day():

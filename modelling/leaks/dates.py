@@ -20,8 +20,9 @@ def later_share(decision: pd.Series, other: pd.Series) -> float:
 
 
 def _latest(times: pd.Series) -> pd.Series:
-    """The last moment that each of the times (k,) can mean, by how exactly they are told."""
-    for period in COARSE:
+    """The last moment that each of the times (k,) can mean, by how exactly they are told. One date
+    for all, such as that of a report on 1 January, is a day."""
+    for period in COARSE if times.nunique() > 1 else ("D",):
         periods = times.dt.to_period(period)
         if (periods.dt.start_time == times).all():
             return periods.dt.end_time
