@@ -72,6 +72,13 @@ def test_what_is_no_unit_stays_text(written):
     assert signs_around(pd.Series(written)) == (set(), 0)
 
 
+@pytest.mark.parametrize("kind", ["str", "object"])
+def test_blanks_around_a_word_for_a_missing_time_do_not_count(kind):
+    cells = pd.Series(["2020-01-31", " - ", "-", " ", None], dtype=kind)
+    read, unread = read_cells(cells, "time", BOOKED)
+    assert (unread, read.isna().tolist()) == (0, [False, True, True, True, True])
+
+
 def test_a_word_of_a_category_is_a_label():
     cells = pd.Series(["unknown", "a"])
     assert read_cells(cells, "category", BOOKED)[0].tolist() == ["unknown", "a"]

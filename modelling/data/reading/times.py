@@ -49,7 +49,7 @@ def read_times(
         return cells.dt.tz_convert("UTC").dt.tz_localize(None), 0
     if pd.api.types.is_datetime64_dtype(cells.dtype):
         return cells, 0
-    codes, unique = pd.factorize(cells.mask(cells.isin([*MISSING_NUMBERS, "NaT", *missing])))
+    codes, unique = pd.factorize(cells.mask(_are(cells, {*MISSING_NUMBERS, "NaT", *missing})))
     read = _read(pd.Series(unique, dtype=object), str(cells.name), date_format)
     wrong = np.append(read.isna().to_numpy(), False)[codes]
     if wrong.any():
@@ -66,7 +66,7 @@ def is_time(
 ) -> bool:
     """Whether all known cells (k,), or all but a ``few_wrong`` share, are points in time; the name
     of a month alone is none."""
-    known = cells[~cells.isin([*missing])]
+    known = cells[~_are(cells, missing)]
     dated = known.astype("str").str.contains(DATED, regex=True) if is_text(known) else None
     if dated is not None and dated.mean() < 1 - few_wrong:
         return False
@@ -75,6 +75,13 @@ def is_time(
     except DataRefused:
         return False
     return unread <= few_wrong * len(known) and bool(pd.Series(times).notna().any())
+
+
+def _are(cells: pd.Series, words: Collection[str]) -> np.ndarray:
+    """Which cells (n,) are one of the words, blanks around it aside."""
+    codes, unique = pd.factorize(cells)
+    found = [isinstance(cell, str) and cell.strip() in words for cell in unique]
+    return np.array([*found, False])[codes]
 
 
 def is_text(cells: pd.Series) -> bool:
