@@ -228,6 +228,7 @@ def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
         (["1,5", "2,25", "3", "0,125"], {"decimal": ","}),
         (["1.5", "2.25", "3", "0.125"], {}),
         (["1 234,5", "700,2", "5 678 901,0", "3,1"], {"decimal": ",", "thousands": " "}),
+        (["1\u202f234,5", "700,2", "3,1"], {"decimal": ",", "thousands": "\u202f"}),
     ],
 )
 def test_marks_in_numbers_are_found(tmp_path, written, settings):
@@ -265,6 +266,17 @@ def test_a_report_is_drafted_as_it_was_exported(tmp_path):
     declared = declared_by(draft_text(found)).model_copy(update={"source": source})
     assert declared.unlabelled == "drop"
     assert len(prepare_data.fn(declared).table) == found.rows
+
+
+@pytest.mark.parametrize("written", ["{:.2f}-", "{:.2f} CR", "Fr. {:.2f}"])
+def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written):
+    table = loan_table(400)
+    amounts = pd.Series(np.random.default_rng(2).lognormal(8, 1, 400))
+    other = amounts.map("{:.2f} DR".format)
+    table["booked"] = amounts.map(written.format).where(table.index % 2 == 0, other)
+    left_out = {column.name: column.left_out for column in drafted(table, "default").columns}
+    assert "different cells in 400 rows: an identifier" in left_out["booked"]
+    assert "or numbers with fractions: say in the source how they are written" in left_out["booked"]
 
 
 def test_a_column_with_a_few_cells_of_something_else_says_how_many():

@@ -21,6 +21,7 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
     [
         (["$1,200.50", "$ 5", "-$4", "$-4", "6 $", "7"], BOOKED, [1200.5, 5, -4, -4, 6, 7]),
         (["($3.00)", "(1,000)", "3"], BOOKED, [-3, -1000, 3]),
+        (["$ (3.00)", "(4) $"], BOOKED, [-3, -4]),
         (["5 USD", "USD 6"], BOOKED, [5, 6]),
         (["12.5%", "3 %", "(1%)", "0"], BOOKED, [0.125, 0.03, -0.01, 0]),
         (["1", " - ", "unknown", "-5"], BOOKED, [1, np.nan, np.nan, -5]),
@@ -77,6 +78,11 @@ def test_blanks_around_a_word_for_a_missing_time_do_not_count(kind):
     cells = pd.Series(["2020-01-31", " - ", "-", " ", None], dtype=kind)
     read, unread = read_cells(cells, "time", BOOKED)
     assert (unread, read.isna().tolist()) == (0, [False, True, True, True, True])
+
+
+def test_a_sign_may_stand_outside_of_brackets():
+    assert signs_around(pd.Series(["$ (5.00)", "6 $", "(7)"])) == ({"$", "()"}, 3)
+    assert signs_around(pd.Series(["(030) 123", "a (5)", "(b)"])) == (set(), 0)
 
 
 def test_a_word_of_a_category_is_a_label():

@@ -27,9 +27,10 @@ CURRENCIES = (
 CODES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
 _UNIT = rf"(?P<{{}}>[^\w\s.,'+()-]|{'|'.join(CURRENCIES)})?"  # a currency's sign or code, or %
 SIGNED = (
-    rf"(?P<open>\()?[+-]?{_UNIT.format('before')}\s*[+-]?"
-    rf"(?P<number>\d[\d.,'\s\u00a0\u202f]*|[.,]\d+)\s*{_UNIT.format('behind')}\)?"
+    rf"[+-]?{_UNIT.format('before')}\s*[+-]?"
+    rf"(?P<number>\d[\d.,'\s\u00a0\u202f]*|[.,]\d+)\s*{_UNIT.format('behind')}"
 )
+IN_BRACKETS = r"^([^\d()]*)\(([^()]+)\)([^\d()]*)$"
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,11 @@ class TextFormat:
         found = []
         if self.missing:
             found.append((rf"^(?:{_any_of(self.missing)})$", ""))
-        if BRACKETS in self.around_numbers:
-            found.append((r"^\(([^()]+)\)$", r"-\1"))
-        if signs := [sign for sign in self.around_numbers if sign not in (BRACKETS, PERCENT)]:
+        units = [sign for sign in self.around_numbers if sign != BRACKETS]
+        if len(units) < len(self.around_numbers):  # a sign may stand outside, too
+            unit = rf"(?:{_any_of(units)})?"
+            found.append((rf"^({unit}{BLANKS})\(([^()]+)\)({BLANKS}{unit})$", r"-\1\2\3"))
+        if signs := [unit for unit in units if unit != PERCENT]:
             found.append((rf"^([+-]?){BLANKS}(?:{_any_of(signs)}){BLANKS}", r"\1"))
             found.append((rf"{BLANKS}(?:{_any_of(signs)})$", ""))
         if PERCENT in self.around_numbers:
@@ -182,11 +185,13 @@ def refuse_several_units(name: str, units: Counter[str]) -> None:
 def signs_around(texts: pd.Series) -> tuple[set[str], int]:
     """What stands around the numbers among ``texts`` (n,) as ``around_numbers`` names it, and
     around how many."""
-    parts = texts.str.strip().str.extract(rf"^{SIGNED}$")
+    texts = texts.str.strip()
+    parts = texts.str.replace(IN_BRACKETS, r"\1\2\3", regex=True).str.extract(rf"^{SIGNED}$")
+    bracketed = parts["number"].notna() & texts.str.fullmatch(IN_BRACKETS)
     around = pd.concat([parts["before"], parts["behind"]]).dropna()
     around = around[around.map(_is_unit).astype(bool)]
-    rows = parts["open"].notna() | parts.index.isin(around.index)
-    return {*around} | ({BRACKETS} if parts["open"].notna().any() else set()), int(rows.sum())
+    rows = bracketed | parts.index.isin(around.index)
+    return {*around} | ({BRACKETS} if bracketed.any() else set()), int(rows.sum())
 
 
 def _is_unit(sign: str) -> bool:

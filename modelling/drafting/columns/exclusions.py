@@ -15,6 +15,8 @@ RARE_SHARE = 0.005  # labels in fewer rows share one feature
 HARDLY_ANY = 0.1
 MANY_LABELS = 50
 LONG = 10  # digits
+FRACTION = r"^\D{0,6}\d[\d.,' ]*[.,]\d{1,2}\D{0,6}$"
+MOST = 0.9
 
 
 def leave_out(found: ColumnFinding, column: Profile) -> None:
@@ -38,10 +40,20 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
     elif column.written == "number" and is_beyond_all(column.known.to_numpy(dtype=np.float64)):
         found.left_out = "its numbers are larger than a network can hold: give a larger unit"
     elif reason := _as_identifier(column):
-        found.left_out = reason
+        found.left_out = reason + _unless_numbers(column)
     elif column.written == "text" and _is_hardly_shared(column):
         what = "free text" if is_prose(column) else "an identifier or free text"
-        found.left_out = f"{column.distinct:,} different labels, hardly one shared: {what}"
+        found.left_out = (
+            f"{column.distinct:,} different labels, hardly one shared: {what}"
+            f"{_unless_numbers(column)}"
+        )
+
+
+def _unless_numbers(column: Profile) -> str:
+    """What to add where the text may be amounts in a writing that was not found out."""
+    if column.written != "text" or column.known.astype("str").str.contains(FRACTION).mean() < MOST:
+        return ""
+    return ", or numbers with fractions: say in the source how they are written"
 
 
 def _as_identifier(column: Profile) -> str | None:
