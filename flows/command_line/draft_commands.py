@@ -42,8 +42,8 @@ def draft(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="How the table is written (delimiter, decimal, thousands, around_numbers, missing, "
-            "encoding, header_line, sheet) where that can't be found out. Repeatable.",
+            help="How the table is written (delimiter, decimal, thousands, around_numbers, "
+            "missing, encoding, header_line, sheet) where that can't be found out. Repeatable.",
         ),
     ] = None,
     to: Annotated[
