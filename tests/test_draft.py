@@ -279,6 +279,17 @@ def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written
     assert "or numbers with fractions: say in the source how they are written" in left_out["booked"]
 
 
+def test_an_end_that_is_9999_where_it_is_open_is_no_time_of_decision():
+    table = loan_table(400)
+    opened = pd.Series(pd.date_range("2019-01-01", periods=400, freq="D"))
+    ends = (opened + pd.Timedelta(days=90)).dt.strftime("%Y-%m-%d")
+    table.insert(0, "ends_on", ends.where(table.index % 3 > 0, "9999-12-31"))
+    found = drafted(table.assign(opened_on=opened.dt.strftime("%Y-%m-%d")), "default")
+    assert found.split.column == "opened_on"
+    left_out = {column.name: column.left_out for column in found.columns}
+    assert "later than 'opened_on' in 100.0% of the rows" in left_out["ends_on"]
+
+
 def test_a_column_with_a_few_cells_of_something_else_says_how_many():
     table = loan_table(1000).assign(price=np.arange(1000) * 1.25)
     table["price"] = table["price"].astype(str)

@@ -8,6 +8,8 @@ from modelling.drafting.columns.profiles import Profile
 from modelling.leaks.dates import LATER, later_share
 from modelling.refusals import DataRefused
 
+LAST_YEAR = 2100
+
 
 @dataclass
 class Examined:
@@ -26,7 +28,7 @@ def decision_time(examined: list[Examined], wanted: str | None) -> Profile | Non
         raise DataRefused(
             f"{wanted}: it can't be the time of a split, where it is missing in some rows"
         )
-    decision = decision or next(iter(whole), None)
+    decision = decision or next((c for c in whole if not _is_open(c.profile)), None)
     for column in times:
         if column is decision:
             continue
@@ -42,6 +44,11 @@ def decision_time(examined: list[Examined], wanted: str | None) -> Profile | Non
                 "a point in time is no feature: compute days from it, and declare these"
             )
     return decision.profile if decision else None
+
+
+def _is_open(column: Profile) -> bool:
+    """Whether some rows have no end yet, which many systems write as 9999-12-31."""
+    return bool((column.values.dt.year > LAST_YEAR).any())
 
 
 def subject(examined: list[Examined], wanted: str | None) -> Profile | None:
