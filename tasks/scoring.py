@@ -23,9 +23,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from modelling.data.loading import TEXT, frame_of, open_source, shown_name
-from modelling.data.reading.number_text import (
-    numbers_in_text,
-    plain_numbers,
+from modelling.data.reading.number_text import numbers_in_text, plain_numbers
+from modelling.data.reading.other_writing import (
     refuse_other_writing,
     refuse_several_units,
     units_in,

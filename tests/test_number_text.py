@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from modelling.data.reading.cells import read_cells
-from modelling.data.reading.number_text import TextFormat, numbers_in_text, signs_around
+from modelling.data.reading.number_signs import signs_around
+from modelling.data.reading.number_text import TextFormat, numbers_in_text
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from modelling.data.reading.number_text import (
-    TextFormat,
-    numbers_in_text,
+from modelling.data.reading.number_text import TextFormat, numbers_in_text
+from modelling.data.reading.other_writing import (
     refuse_other_writing,
     refuse_several_units,
     units_in,

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from modelling.data.reading.cells import read_cells
-from modelling.data.reading.number_text import BRACKETS, TextFormat, signs_around
+from modelling.data.reading.number_signs import BRACKETS, signs_around
+from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import SHARED_BY

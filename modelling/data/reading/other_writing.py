@@ -1,0 +1,92 @@
+"""Numbers that are written otherwise than declared, or in two units: refused, with what to do."""
+
+from collections import Counter
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelling.data.reading.number_signs import BRACKETS, PERCENT, currencies_of, signs_around
+from modelling.data.reading.number_text import BLANKS, TextFormat, any_of
+from modelling.refusals import DataRefused
+
+DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
+THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
+
+
+def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
+    """How many numbers (n,) have each of the declared signs beside them, and under "" how many have
+    none; 0 needs none."""
+    signs = [sign for sign in text_format.around_numbers if sign != BRACKETS]
+    if not signs:
+        return Counter()
+    is_text = isinstance(cells.dtype, pd.StringDtype)
+    words = cells if is_text else [cell for cell in cells if isinstance(cell, str)]
+    texts = pc.utf8_trim_whitespace(pa.array(words, pa.string()))
+    unit = pc.struct_field(
+        pc.extract_regex(texts, rf"^[(+-]*{BLANKS}(?P<unit>{any_of(signs)}){BLANKS}[(+-]*[0-9.,]"),
+        [0],
+    )
+    behind = pc.struct_field(
+        pc.extract_regex(texts, rf"[0-9.,)]{BLANKS}(?P<unit>{any_of(signs)})\)?$"), [0]
+    )
+    known = pc.match_substring_regex(texts, "[1-9]")
+    units = pc.coalesce(unit, behind, pa.scalar("")).filter(known)
+    found = Counter({one["values"]: one["counts"] for one in pc.value_counts(units).to_pylist()})
+    bare = (
+        0 if is_text else sum(not isinstance(cell, str) and bool(cell) for cell in cells.dropna())
+    )
+    return found + Counter({"": bare})
+
+
+def refuse_several_units(name: str, units: Counter[str]) -> None:
+    """Raise DataRefused where $5 stands below 5 €, which can't be compared, or 5 below 12%, which
+    can be 0.05 or 5."""
+    found = sorted(unit for unit in units if unit)
+    if len(found) > 1:
+        raise DataRefused(
+            f"{name}: numbers in {' and in '.join(found)}: convert them, or leave it out"
+        )
+    if found and units[""] and not currencies_of(found):
+        raise DataRefused(
+            f"{name}: {units['']:,} numbers lack the {found[0]} of the others: add it"
+        )
+
+
+def refuse_other_writing(unread: pd.Series, text_format: TextFormat) -> None:
+    """Raise DataRefused where cells would be numbers with other marks or signs than declared."""
+    texts = unread.astype("str").str.strip()
+    _refuse_other_signs(texts, text_format)
+    for pattern, written in text_format.signs:
+        texts = texts.str.replace(pattern, written, regex=True)
+    for pattern, looks_like, add in (
+        (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')"),
+        (DECIMAL_COMMA, "decimal commas", "decimal=','"),
+    ):
+        count = int(texts.str.fullmatch(pattern).sum())
+        only = pattern is DECIMAL_COMMA or count == len(texts)
+        if count and only and (text_format.decimal == "." or pattern is THOUSANDS):
+            raise DataRefused(
+                f"{count:,} cells of {unread.name} look like {looks_like}: add {add} to the source "
+                "(finflows score: --source)"
+            )
+
+
+def _refuse_other_signs(texts: pd.Series, text_format: TextFormat) -> None:
+    signs, count = signs_around(texts)
+    if len(units := sorted(signs - {BRACKETS})) > 1:
+        several = " and in ".join(units)
+        raise DataRefused(f"{texts.name}: numbers in {several}: convert them, or leave it out")
+    declared = {*text_format.around_numbers}
+    if not signs - declared or count < len(texts):
+        return
+    said = " and ".join(
+        f"{sign} (12.5% is 0.125)" if sign == PERCENT else sign for sign in sorted(signs)
+    )
+    ours = currencies_of(declared)
+    convert = "convert them, or " if ours and currencies_of(signs) - ours else ""
+    around = ",".join(sorted(declared | signs))
+    raise DataRefused(
+        f"{count:,} cells of {texts.name} have {said} around a number: {convert}add "
+        f"around_numbers='{around}' to the source (finflows score: --source)"
+    )
