@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from small_models import COLUMNS, loan_table, loans, prepared
 
+from modelling.data.target_codes import labelled_rows
 from modelling.declaration import Finite, InOrder, OutOfTime, UniqueRows, time
 from modelling.refusals import DataRefused
 
@@ -57,6 +58,9 @@ def test_rows_without_a_label_are_refused_or_left_out_and_counted(caplog):
     assert "30 rows without a label dropped" in caplog.text
     with pytest.raises(DataRefused, match="default: no row has one of gone, lost"):
         prepared(loans(classes=("gone", "lost"), unlabelled="drop"), table)
+    values = loans(problem="regression", gate=None, unlabelled="drop")
+    with pytest.raises(DataRefused, match="default: no row has a value"):
+        labelled_rows(table.assign(default=np.nan), values)
 
 
 def test_a_warning_is_counted_and_the_rows_stay(table):

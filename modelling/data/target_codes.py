@@ -63,7 +63,8 @@ def labelled_rows(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
     labels = [label_text(label) for label in use_case.classes]
     known = target.isin(labels) if labels else target.notna()
     if not known.any():
-        raise DataRefused(f"{use_case.target}: no row has one of {', '.join(map(str, labels))}")
+        a_label = f"one of {', '.join(map(str, labels))}" if labels else "a value"
+        raise DataRefused(f"{use_case.target}: no row has {a_label}")
     return table if known.all() else table[known]
 
 
