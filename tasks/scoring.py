@@ -201,9 +201,9 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
                 frame[name] = numbers_in_text(cells, asked.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
                 plain = plain_numbers(cells, asked.text_format).to_pandas()
-                unread = plain[pd.to_numeric(plain, errors="coerce").isna() & plain.notna()]
-                if len(unread) > len(plain) / 2:
-                    refuse_other_writing(unread.rename(name), asked.text_format)
+                unread = pd.to_numeric(plain, errors="coerce").isna() & plain.notna()
+                if unread.sum() > len(plain) / 2:
+                    refuse_other_writing(frame[name][unread.to_numpy()], asked.text_format)
                 frame[name] = plain
     return frame
 

@@ -74,6 +74,13 @@ def test_every_row_is_answered_in_order_with_its_identifier(model, loans, tmp_pa
     assert not quarantine_of(tmp_path / f"out{out}").exists()
 
 
+def test_a_file_in_another_writing_is_refused_as_it_is_written(model, loans, tmp_path):
+    path = write(loans.assign(balance=loans["balance"].map("${:.2f}".format)), tmp_path / "a.csv")
+    german = TextFormat(decimal=",", thousands=".", around_numbers=("€",))
+    with pytest.raises(DataRefused, match=r"cells of balance have \$ around a number: convert"):
+        scored(model, path, tmp_path / "out.csv", text_format=german)
+
+
 def test_percentages_in_one_file_and_shares_in_the_next_are_refused(model, loans, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
