@@ -214,6 +214,7 @@ def _of_one_unit(
     """The batches, as long as each column is in one unit over all of them: one file of a folder may
     hold percentages and the next one shares."""
     numbers = [name for name, kind in asked.kinds.items() if kind == "number"]
+    numbers = numbers if asked.text_format.around_numbers else []
     units: dict[str, Counter[str]] = {name: Counter() for name in numbers}
     for batch in batches:
         for name in {*numbers} & {*batch.schema.names}:
