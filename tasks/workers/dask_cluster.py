@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -13,7 +13,7 @@ from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
-from tasks.workers.executor import AbandonedError, WorkerWatch, report_epochs
+from tasks.workers.executor import AbandonedError, WorkerWatch, hash_of_rows, report_epochs
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
 log = logging.getLogger("finflows")
@@ -34,15 +34,15 @@ LOCAL_CLUSTER_SETTINGS = {
 class DaskCluster:
     """The workers of a Dask cluster: each training requests one GPU where workers declare them.
 
-    The rows are sent once, as a task of their own, which the scheduler repeats if they are lost
-    with a worker. ``workers_on_host`` trainings at most share the cores of a host.
+    The rows of each fold are sent once, as a task of their own, which the scheduler repeats if they
+    are lost with a worker. ``workers_on_host`` trainings at most share the cores of a host.
     """
 
     client: Any
     resources: dict[str, int]
     workers_on_host: int
     slots: int
-    rows: Any = None
+    rows: dict[str, Any] = field(default_factory=dict)
     abandoned: bool = False
 
     @classmethod
@@ -84,7 +84,7 @@ class DaskCluster:
         try:
             network = self._wait_for(future)
         except (KilledWorker, CancelledError, FutureCancelledError) as error:
-            self.rows = None
+            self.rows.clear()
             raise WorkerDiedError(f"a Dask worker died: {type(error).__name__}") from None
         report_epochs(network, on_epoch)
         return network
@@ -105,9 +105,10 @@ class DaskCluster:
                 watch.check(bool(self.client.scheduler_info(n_workers=-1)["workers"]))
 
     def _submitted_rows(self, job: TrainingJob) -> Any:
-        if self.rows is None:
-            self.rows = self.client.submit(tuple, [job.train, job.validation], pure=False)
-        return self.rows
+        key = hash_of_rows(job)
+        if key not in self.rows:
+            self.rows[key] = self.client.submit(tuple, [job.train, job.validation], pure=False)
+        return self.rows[key]
 
 
 def train_on_dask_worker(

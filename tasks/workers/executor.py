@@ -1,8 +1,11 @@
 """The interface of everything that runs trainings, and the check that it still has workers."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from typing import Protocol
+
+import numpy as np
 
 from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
@@ -48,6 +51,16 @@ class Executor(Protocol):
 
     def abandon(self) -> None:
         """Stop all trainings, because the search was interrupted."""
+
+
+def hash_of_rows(job: TrainingJob) -> str:
+    """What tells the rows of one fold from those of another, also after the search was killed."""
+    digest = hashlib.blake2b(digest_size=16)
+    for rows in (job.train, job.validation):
+        for array in (rows.features, rows.target):
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def report_epochs(network: TrainedNetwork, on_epoch: Sequence[OnEpoch]) -> None:

@@ -32,19 +32,26 @@ from modelling.learning_curve.attempt import TrainedNetwork
 from modelling.learning_curve.history import OnEpoch
 from modelling.refusals import UsageError
 from modelling.training.fitting import TrainingJob
-from tasks.workers.executor import AbandonedError, ExecutorLostError, WorkerWatch, report_epochs
+from tasks.workers.executor import (
+    AbandonedError,
+    ExecutorLostError,
+    WorkerWatch,
+    hash_of_rows,
+    report_epochs,
+)
 from tasks.workers.heartbeats import watch_heartbeats
 from tasks.workers.temporary_server import configured_server
 from tasks.workers.training_workers import WorkerDiedError, borrowed_worker, share_of_cores
 
 ENTRYPOINT = "flows/train_job.py:train_job"
-ROWS, JOB, RESULT, FLOW_RUN = "rows.pickle", "job.pickle", "fitted.pickle", "flow_run.txt"
+ROWS, JOB, RESULT, FLOW_RUN = "rows-{}.pickle", "job.pickle", "fitted.pickle", "flow_run.txt"
 MAXIMUM_DEATHS = 3  # of the training process, before its flow run fails
 
 
 @dataclass
 class WorkPool:
-    """The workers of a pool, ``slots`` trainings at a time; the rows are written to ``folder``."""
+    """The workers of a pool, ``slots`` trainings at a time; the rows of each fold are
+    written to ``folder`` once."""
 
     name: str
     slots: int
@@ -77,7 +84,7 @@ class WorkPool:
 
     def run(self, job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         folder = job.checkpoint_folder
-        rows = self.folder / ROWS
+        rows = self.folder / ROWS.format(hash_of_rows(job))
         with self.rows_lock:
             if not rows.exists():
                 _write(rows, (job.train, job.validation))
@@ -102,7 +109,8 @@ class WorkPool:
 
     def close(self) -> None:
         """Delete the rows."""
-        (self.folder / ROWS).unlink(missing_ok=True)
+        for rows in self.folder.glob(ROWS.format("*")):
+            rows.unlink(missing_ok=True)
 
     def _train(self, folder: Path) -> None:
         flow_run = self._unfinished_flow_run(folder) or self._start(folder)
