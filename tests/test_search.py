@@ -168,4 +168,4 @@ def test_the_test_rows_decide_nothing(found, client, tmp_path):
     overrides = {**QUICK, "source.uri": str(tmp_path / "spoiled.csv")}
     other = search("iris", trials=4, overrides=overrides)
     assert tried(client, other.run_id) == tried(client, found.run_id)[:4]
-    assert other.trained.metrics["accuracy"] < found.trained.metrics["accuracy"]
+    assert other.trained.metrics["log_loss"] > found.trained.metrics["log_loss"]
