@@ -72,6 +72,17 @@ def test_no_epochs_are_added_to_a_lasso_that_was_to_end_with_them(tmp_path):
         go_on(2)
 
 
+@pytest.mark.parametrize(("network", "epochs"), [(LASSO, 12), (NONE, 3)])
+def test_a_training_never_ends_while_the_lasso_holds_columns_back(network, epochs):
+    train, noise = labels(200, 1), labels(200, 2)
+    noise = Examples(noise.features, 1 - noise.target)  # the opposite: no epoch is a better one
+    use_case = declared(network, epochs=12, early_stopping_patience=2)
+    built = build_network(use_case, 32, train.target)
+    history = train_network(built, train, noise, use_case, columns=COLUMNS)
+    assert history.best_epoch == 0
+    assert len(history.metrics["loss"]) == epochs
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_the_first_kernel_is_that_of_the_first_layer_also_beside_a_skip(members):
     skip = LASSO.model_copy(update={"linear_skip": True})

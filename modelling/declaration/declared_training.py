@@ -71,9 +71,10 @@ class Training(Declaration):
     The model is an ensemble of ``members`` networks of the declared shape, trained together on the
     same batches from different initial weights; its output is the mean of their probabilities or
     forecasts. ``early_stopping_patience=0`` trains all epochs and keeps the last weights; otherwise
-    the weights of the epoch with the lowest validation loss are kept. ``checkpoint_every_epochs=0``
-    writes no checkpoints. ``devices="all"`` trains one model on all GPUs of the worker, batch by
-    batch; that is faster for large networks only.
+    the weights of the epoch with the lowest validation loss are kept. A group lasso fades up to the
+    last epoch, so that with one all are trained. ``checkpoint_every_epochs=0`` writes no
+    checkpoints. ``devices="all"`` trains one model on all GPUs of the worker, batch by batch; that
+    is faster for large networks only.
     """
 
     members: PositiveInt = 4

@@ -40,8 +40,9 @@ def train_network(
     """Train ``network`` in place; continue from the newest of ``checkpoints``, where there is one.
 
     With early stopping the weights of the epoch with the lowest validation loss are kept; without
-    it, those of the last epoch. Training ends when the loss is NaN or infinite. The same
-    declaration, rows and seed give the same weights on a CPU.
+    it, those of the last epoch. With a group lasso it never ends before the last epoch, in which
+    the lasso has faded. Training ends when the loss is NaN or infinite. The same declaration, rows
+    and seed give the same weights on a CPU.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def train_network(
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
     epoch_start = _EpochStart(rows, declared.seed)
-    callbacks = _callbacks(declared)
+    callbacks = _callbacks(declared, lasso_fades=bool(lasso))
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
     stopped = _replay(checkpointing.metrics, on_epoch)
@@ -226,17 +227,15 @@ def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
     return (len(codes) / (np.count_nonzero(counts) * counts[codes])).astype(np.float32)
 
 
-def _callbacks(declared: Training) -> list[keras.callbacks.Callback]:
+def _callbacks(declared: Training, lasso_fades: bool) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [_StopWhenNotANumber()]
     if declared.schedule == "reduce_on_plateau":
         patience = max(declared.early_stopping_patience // 2, 2)
         callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=patience))
     if declared.early_stopping_patience:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                patience=declared.early_stopping_patience, restore_best_weights=True
-            )
-        )
+        # While a group lasso holds columns back, a loss that stays says nothing of what follows.
+        patience = declared.epochs if lasso_fades else declared.early_stopping_patience
+        callbacks.append(keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True))
     return callbacks
 
 
