@@ -24,6 +24,7 @@ from modelling.declaration import (
     RowCount,
     SimulatedTransactions,
     TargetRate,
+    Training,
     TransactionWindows,
     UseCase,
     amount,
@@ -82,6 +83,7 @@ USE_CASE = UseCase(
     # A terminal with frauds only is at 14 standard deviations, an amount times five at up to 24:
     # clipped at the usual 8, they would look like milder cases.
     preprocessing=Preprocessing(clip=20),
+    training=Training(epochs=40, batch_size=256),
     headline=("average_precision", "card_precision", "roc_auc"),
     baselines=("constant", "linear", "boosting", "random_forest"),
     decision=AlertBudget(alerts_a_day=100, time="transacted_at", card="customer_id"),

@@ -78,8 +78,8 @@ class Training(Declaration):
     """
 
     members: PositiveInt = 4
-    epochs: PositiveInt = 40
-    batch_size: PositiveInt = 256
+    epochs: PositiveInt = 60
+    batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 2e-3
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adamw"
     momentum: Share = 0.9

@@ -9,12 +9,10 @@ from modelling.drafting.columns.findings import ColumnFinding, TableFindings
 from modelling.drafting.python_text import Call, Commented, comment, expression, import_of, literal
 from modelling.secrets import hide_secrets
 
-# Fewer rows than these: epochs and batch size. Between the small and the large, the defaults; a
-# number takes more steps to be learnt than classes do.
+# Epochs and batch size of tables with fewer rows than these; the defaults in between.
 SMALL = {1000: (100, 16)}
-SMALL_REGRESSION = {1000: (100, 16), 20_000: (60, 64)}
-LARGE = {500_000: (12, 512), math.inf: (6, 2048)}
-DEFAULTS_UP_TO = 50_000
+DEFAULTS_UP_TO = 20_000
+LARGE = {50_000: (40, 256), 500_000: (12, 512), math.inf: (6, 2048)}
 DEFAULT_MISSING = {"time": 0.0, "identifier": 0.0}
 NEVER_NEGATIVE = ("amount", "ratio", "count")
 
@@ -169,8 +167,7 @@ def _split(findings: TableFindings) -> Commented:
 
 def _training(findings: TableFindings) -> Iterator[Commented]:
     is_large = findings.rows >= DEFAULTS_UP_TO
-    small = SMALL_REGRESSION if findings.target.problem == "regression" else SMALL
-    sizes = LARGE if is_large else small
+    sizes = LARGE if is_large else SMALL
     fitting = [settings for rows, settings in sizes.items() if findings.rows < rows]
     if fitting:
         why = "fewer epochs are enough" if is_large else "small batches, or there are few steps"
