@@ -167,7 +167,7 @@ def mlflow_ui(folder: Path, tracking_uri: str) -> Iterator[str]:
     """MLflow's UI over a store, as ``finflows ui`` runs it; its address."""
     port = free_port()
     with declared_to_mlflow(folder) as environment:
-        command = [*ui_command(port), "--backend-store-uri", tracking_uri, "--workers", "1"]
+        command = [*ui_command(port), "--backend-store-uri", tracking_uri]
     with running(command, folder / "mlflow-ui.log", cwd=folder, env=environment):
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "the MLflow UI")
         yield f"http://127.0.0.1:{port}"

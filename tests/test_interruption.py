@@ -168,6 +168,10 @@ def test_the_ui_leaves_neither_processes_nor_its_port(group, tmp_path):
     port = free_port()
     with started(tmp_path, "ui", "--port", port) as running:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"), "the UI")
+        pages = ("flows.command_line ui", "mlflow server", "uvicorn")
+        commands = [" ".join(one.cmdline()) for one in running.family()]
+        others = [one for one in commands if not any(page in one for page in pages)]
+        assert others == [], "nothing is started that no page needs"
         running.interrupted(signal.SIGTERM, group)
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -249,8 +249,9 @@ def how_to_open(path: str) -> str:
 
 def ui_command(port: int) -> list[str]:
     """The command that runs MLflow's UI on 127.0.0.1: with what ``tasks.tracking.ui`` adds, where
-    the environment was set up since that was declared."""
+    the environment was set up since that was declared. One process answers one person."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1"]
     if UI_APP in {app.name for app in entry_points(group="mlflow.app")}:
         command += ["--app-name", UI_APP]
     return command
