@@ -3,6 +3,8 @@
 import os
 import pty
 import subprocess
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
@@ -50,6 +52,12 @@ def test_on_a_terminal_each_step_counts_its_seconds(shell, tmp_path):
     for step in STEPS:
         assert step in shown
     assert " s " in shown
+
+
+@pytest.mark.parametrize("package", ["keras", "mlflow", "pandas", "prefect", "tensorflow"])
+def test_what_the_program_imports_is_compiled(package):
+    """Where nothing may be written, each process would compile it anew, for seconds."""
+    assert Path(find_spec(package).cached).exists()
 
 
 def test_a_step_that_fails_ends_the_set_up(shell, tmp_path):
