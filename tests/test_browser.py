@@ -175,12 +175,15 @@ def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):
         keep(page, "mlflow_parameters.png")
 
         val_loss = page.get_by_role("link", name="val_loss", exact=True)
-        for _ in range(50):  # the page holds only those metrics that are in sight
-            if val_loss.count():
+        # The page holds only those metrics that are in sight; while it draws them, a click is lost.
+        for _ in range(50):
+            if "#/metric?" in page.url:
                 break
-            page.get_by_role("link").last.scroll_into_view_if_needed()
+            if val_loss.count():
+                val_loss.click()
+            else:
+                page.get_by_role("link").last.scroll_into_view_if_needed()
             page.wait_for_timeout(200)
-        val_loss.click()
         expect(page.locator(".js-line").first).to_be_visible()
         for name in COMPARED:
             expect(page.get_by_text(f"{name} ").first).to_be_visible()
