@@ -73,7 +73,7 @@ def run(*command: str, cwd: Path = REPOSITORY, **environment: str) -> tuple[dict
 
 def measure(peer: Peer, batch_size: int, data: Path, quick: bool) -> Speed:
     """Train ``peer`` in a fresh process."""
-    epochs = 3 if quick else peer.epochs[batch_size]
+    epochs = 2 if quick else peer.epochs[batch_size]
     printed, _ = run(
         "-m", f"benchmarks.peers.{peer.module}", "--data", str(data),
         "--batch-size", str(batch_size), "--epochs", str(epochs),

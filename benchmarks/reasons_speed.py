@@ -38,11 +38,11 @@ def main() -> None:
     )
     configure_environment(verbose=False)
     with TemporaryDirectory() as scratch:
-        from benchmarks.scoring_models import load_models
+        from benchmarks.scoring_models import load_ours
 
-        models, raw = load_models(Path(scratch))
+        registered, _, raw = load_ours(Path(scratch))
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        model = models["ours"].unwrap_python_model().model
+        model = registered.unwrap_python_model().model
         results = compare(model, raw, rounds, {"ours": ours, "shap": theirs}, exact)
     show(results)
     RESULTS.parent.mkdir(exist_ok=True)

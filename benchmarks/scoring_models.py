@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.trained_network import packaged_network
+from modelling.data.splitting import Parts
 from modelling.declaration.overrides import override
 from tasks.preparation import prepare_data
 from use_cases import find_use_case
@@ -20,23 +21,25 @@ from use_cases import find_use_case
 
 def load_models(scratch: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     """The models by name, each loaded by MLflow from a folder, and raw rows to score."""
-    use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
-    parts = prepare_data.fn(use_case).parts
-    package = packaged_network(parts, use_case, scratch)
-    raw = parts.validation[list(package.inputs)].reset_index(drop=True)
-    target = parts.train[use_case.target]
-    boosting = HistGradientBoostingClassifier().fit(parts.train[list(package.inputs)], target)
+    ours, parts, raw = load_ours(scratch)
+    train, target = parts.train[list(raw)], parts.train[find_use_case("credit_scoring").target]
+    boosting = HistGradientBoostingClassifier().fit(train, target)
     models = {
-        "ours": _ours(package, scratch / "ours"),
-        "keras": _keras(scratch / "network", parts.train[list(package.inputs)], scratch / "keras"),
+        "ours": ours,
+        "keras": _keras(scratch / "network", train, scratch / "keras"),
         "boosting": _boosting(boosting, raw, scratch / "boosting"),
     }
     return models, raw
 
 
-def _ours(package, folder: Path) -> Any:
+def load_ours(scratch: Path) -> tuple[Any, Parts, pd.DataFrame]:
+    """A model as it is registered, after two epochs; its rows by part, and raw rows to score."""
     from tasks.registry.registration import MODEL_CODE, signature_of
 
+    use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
+    parts = prepare_data.fn(use_case).parts
+    package = packaged_network(parts, use_case, scratch)
+    folder = scratch / "ours"
     mlflow.pyfunc.save_model(
         folder,
         python_model=str(MODEL_CODE),
@@ -44,7 +47,8 @@ def _ours(package, folder: Path) -> Any:
         signature=signature_of(package),
         pip_requirements=list(package.requirements),
     )
-    return mlflow.pyfunc.load_model(str(folder))
+    raw = parts.validation[list(package.inputs)].reset_index(drop=True)
+    return mlflow.pyfunc.load_model(str(folder)), parts, raw
 
 
 def _keras(network_folder: Path, train: pd.DataFrame, folder: Path) -> Any:

@@ -20,22 +20,24 @@ from benchmarks.data import write_arrays, write_table
 from benchmarks.measuring import PEERS, REPOSITORY, Speed, measure, run, summary
 
 RESULTS = REPOSITORY / "mlruns" / "training_speed.json"
+QUICK_ROWS = 20_000
 TO_LOSS_TARGET, SCRIPT_TARGET, REGISTRATION_SECONDS = 20, 3, 2
 console = Console(highlight=False, width=None if Console().is_terminal else 120)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round, no whole scripts")
+    parser.add_argument("--quick", action="store_true", help="does it run: few rows, one round")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 512], choices=[32, 512])
+    parser.add_argument("--batch-sizes", type=int, nargs="+", choices=[32, 512])
     arguments = parser.parse_args()
     rounds = 1 if arguments.quick else arguments.rounds
+    batch_sizes = arguments.batch_sizes or ([512] if arguments.quick else [32, 512])
     results: dict = {"cores": os.cpu_count(), "rounds": rounds}
     with TemporaryDirectory() as scratch:
         arrays = Path(scratch) / "rows.npz"
-        write_arrays(arrays)
-        for batch_size in arguments.batch_sizes:
+        write_arrays(arrays, rows=QUICK_ROWS if arguments.quick else None)
+        for batch_size in batch_sizes:
             speeds = compare_peers(batch_size, arrays, rounds, arguments.quick)
             results[f"batch_size_{batch_size}"] = speeds
             show_peers(batch_size, speeds)

@@ -57,7 +57,7 @@ def measure(module: str, workers: int, trials: int, arrays: Path, quick: bool) -
     store = f"sqlite:///{arrays.parent}/{module}{workers}/mlflow.db"
     printed, _ = run(
         "-m", f"benchmarks.peers.{module}", "--data", str(arrays),
-        "--trials", str(4 if quick else trials), "--epochs", str(epochs),
+        "--trials", str(2 if quick else trials), "--epochs", str(epochs),
         WORKERS=str(workers), MLFLOW_TRACKING_URI=store,
     )  # fmt: skip
     whole_trials = printed["epochs"] / epochs
