@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.measuring import REPOSITORY
 from flows.command_line.terminal import configure_environment
-from modelling.scorer.contract import Model
+from modelling.scorer.model import Model
 
 RESULTS = REPOSITORY / "mlruns" / "reasons_speed.json"
 ROWS_PER_SECOND, FASTER_THAN_SHAP = 2000, 20

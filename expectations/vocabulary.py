@@ -19,7 +19,7 @@ from modelling.declaration import (
     UseCase,
 )
 from modelling.declaration.columns import Rule, Severity
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 NUMBERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 NUMBERS += ["float32", "float64", "bool"]

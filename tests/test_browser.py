@@ -28,7 +28,7 @@ from test_reasons import contributions_of, from_reference, moved_by_deletion
 
 from flows.deployments import PLAN, deployment_of, planned_deployments
 from modelling.judgement.evaluation import evaluate
-from modelling.scorer.contract import Model
+from modelling.scorer.model import Model
 from modelling.scorer.scoring import Scorer
 from tasks.comparison.page import as_html
 from tasks.preparation import prepare_data

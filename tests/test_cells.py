@@ -12,7 +12,7 @@ import pytest
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import Labels, label_text, number_of
+from modelling.scorer.cells import Labels, label_text, number_of
 
 PLAIN = TextFormat()
 LABELS = [

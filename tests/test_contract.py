@@ -9,8 +9,8 @@ from small_models import loan_table, loans, small_model
 
 from modelling.declaration import category
 from modelling.judgement.packaging import contract_of
-from modelling.scorer import scoring
-from modelling.scorer.contract import Contract, InputRefused, Model
+from modelling.scorer.contract import Contract, InputRefused
+from modelling.scorer.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_infinite_numbers_count_as_missing_as_they_do_in_training(model, rows):
 
 def test_a_category_keeps_its_rule_whatever_type_it_was_read_as():
     contract = Contract(
-        contract_of(loans(columns=(category("grade", "1", "2"),)), loan_table(5)), vars(scoring), {}
+        contract_of(loans(columns=(category("grade", "1", "2"),)), loan_table(5)), {}
     )
     for labels in ([1, 2], [1.0, 2.0], ["1", "2"], [np.int8(1), "2"]):
         cells, broken, _ = contract.check(pd.DataFrame({"grade": labels}))

@@ -22,7 +22,8 @@ from modelling.judgement.evaluation import RequirementResult, evaluate
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.judgement.metrics.probabilities import expected_calibration_error
 from modelling.refusals import UsageError
-from modelling.scorer.scoring import calibrated, expected_cost_share
+from modelling.scorer.decisions import expected_cost_share
+from modelling.scorer.scoring import calibrated
 from use_cases import find_use_case
 
 CREDIT = find_use_case("credit_scoring")

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import loan_table
+from small_models import loan_table, small_model
 
+from modelling import scorer
 from modelling.refusals import UsageError
-from modelling.scorer.contract import InputRefused, Model
+from modelling.scorer import decisions
+from modelling.scorer.contract import InputRefused
+from modelling.scorer.model import Model
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import roll_back
+from tasks.registry.registered_model import modules_of
 from tasks.registry.scoring_runs import load_registered
 
 FOLDER = Path(__file__).parent / "data" / "registered_model"
@@ -64,3 +68,17 @@ def test_it_is_promoted_and_rolled_back(registered):
     assert promote_manually(NAME, "2", "the same once more").outcome == "champion"
     assert roll_back(NAME, "and back") == ("2", "1")
     assert load_registered(NAME).version == "1"
+
+
+def test_a_model_of_today_runs_the_modules_that_it_carries_and_leaves_no_compiled_code(tmp_path):
+    """Those, all of them, and each before the one that imports it."""
+    folder = small_model(tmp_path / "model").package.folder
+    carried = {file.stem for file in folder.glob("*.py")}
+    assert carried == {file.stem for file in Path(scorer.__file__).parent.glob("[!_]*.py")}
+    (folder / "decisions.py").write_text(f"{(folder / 'decisions.py').read_text()}\nMARK = 1\n")
+    first, second = (modules_of(folder) for _ in range(2))
+    assert set(first) == carried
+    assert first["decisions"].MARK == 1
+    assert first["model"].Model is not second["model"].Model
+    assert not hasattr(decisions, "MARK")
+    assert not [*folder.rglob("__pycache__")]

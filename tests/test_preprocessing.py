@@ -21,7 +21,7 @@ from modelling.declaration.overrides import override
 from modelling.features.preprocessing import fit_transformer, preprocess
 from modelling.features.ratios import best_ratios
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import ROWS_PER_BATCH, Transformer
+from modelling.scorer.transformer import ROWS_PER_BATCH, Transformer
 from use_cases import find_use_case
 
 

@@ -22,7 +22,7 @@ from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.refusals import DataRefused
-from modelling.scorer.contract import Model
+from modelling.scorer.model import Model
 from use_cases import find_use_case
 
 NUMBERS = {"annual_income": 7654817.0, "debt_to_income": 34567.125, "loan_amount": 8765432.5}

@@ -17,7 +17,7 @@ from modelling.declaration import Groups, amount, category, count, number
 from modelling.explanation.coalition_network import write_coalition_network
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
-from modelling.scorer.contract import Model
+from modelling.scorer.model import Model
 from modelling.scorer.reasons import coalitions_of, felt_of
 
 COLUMNS = (

@@ -19,7 +19,8 @@ from modelling.data.reading import json_records
 from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.contract import InputRefused, Model
+from modelling.scorer.contract import InputRefused
+from modelling.scorer.model import Model
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring import quarantine_of, score_file
 
@@ -283,7 +284,8 @@ def test_what_can_not_be_scored_is_one_line(model, loans, tmp_path):
 MEASURED = """
 import sys
 from pathlib import Path
-from modelling.scorer.contract import InputRefused, Model
+from modelling.scorer.contract import InputRefused
+from modelling.scorer.model import Model
 from test_scoring_files import scored
 from tasks.peak_memory import peak_memory_mb
 model = Model(Path(sys.argv[1]), "5")

@@ -150,8 +150,8 @@ def test_a_csv_is_refused_where_its_numbers_could_be_read_in_two_ways(tmp_path, 
     """In a file of such a model 1.234 is no number, or 1234."""
     folder = shutil.copytree(MODEL, tmp_path / "model")
     scorer = folder / "artifacts" / "scorer"
-    for code in ("contract.py", "scoring.py"):
-        shutil.copy(REPOSITORY / "modelling" / "scorer" / code, scorer)
+    shutil.copy(REPOSITORY / "tasks" / "registry" / "registered_model.py", folder)
+    shutil.copytree(REPOSITORY / "modelling" / "scorer", scorer, dirs_exist_ok=True)
     state = json.loads((scorer / "scorer.json").read_text())
     state["contract"]["written"] = written
     (scorer / "scorer.json").write_text(json.dumps(state))

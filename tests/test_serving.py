@@ -23,7 +23,7 @@ from servers import free_port, lives, running, wait_for
 from small_models import COLUMNS, loan_table, register_and_judge
 
 from modelling.declaration import category
-from modelling.scorer.contract import Model
+from modelling.scorer.model import Model
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import roll_back
 from tasks.registry.file_hashes import HASHES_TAG

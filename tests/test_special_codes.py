@@ -11,8 +11,8 @@ from modelling.features.microaggregation import microaggregated_median
 from modelling.judgement.decisions.costs import amounts_of
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused
-from modelling.scorer import scoring
-from modelling.scorer.contract import Contract, Model
+from modelling.scorer.contract import Contract
+from modelling.scorer.model import Model
 
 COLUMNS = (
     count("age", maximum=120, missing_at_most=0),
@@ -63,7 +63,7 @@ def test_other_numbers_keep_the_rules(table, column, value, rule):
 
 
 def test_a_registered_contract_lets_them_pass_alone_and_among_others(table):
-    contract = Contract(contract_of(loans(columns=COLUMNS), table), vars(scoring), {})
+    contract = Contract(contract_of(loans(columns=COLUMNS), table), {})
     cells, broken, _ = contract.check(table)
     assert set(broken) == {""}
     assert (cells["months_since"] == table["months_since"]).all()

@@ -20,7 +20,8 @@ from servers import PATIENCE, wait_for
 
 from flows.train import train
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.scoring import Transformer, calibrated
+from modelling.scorer.scoring import calibrated
+from modelling.scorer.transformer import Transformer
 from tasks.registry.reproduction import compare_runs
 from tasks.tracking.results import read_results
 from use_cases import find_use_case

@@ -19,7 +19,7 @@ from small_models import loans, prepared, write_network
 from modelling.declaration import Source, category, number
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
-from modelling.scorer.contract import Model
+from modelling.scorer.model import Model
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring import score_file
 

@@ -5,7 +5,7 @@ import hashlib
 import pandas as pd
 
 from modelling.data.reading.cells import texts_of
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 
 def fingerprint(table: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from modelling.data.sources.functions import call_source
 from modelling.declaration import SimulatedTransactions, Source
 from modelling.declaration.references import ADDRESS, expand
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 from modelling.secrets import hide_secrets
 from modelling.variants import variants_in
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from modelling.declaration import UseCase
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 
 def merge_classes(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:

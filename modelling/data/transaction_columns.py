@@ -8,7 +8,7 @@ from modelling.data.transaction_windows import transaction_windows
 from modelling.data.typed_columns import as_kinds
 from modelling.declaration import TransactionWindows
 from modelling.refusals import refuse_taken_names
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 
 def derive_transaction_windows(

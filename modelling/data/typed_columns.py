@@ -9,7 +9,7 @@ from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import UseCase
 from modelling.refusals import BrokenRule, refuse_broken
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 
 class TypedTable(NamedTuple):

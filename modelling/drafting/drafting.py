@@ -31,7 +31,7 @@ from modelling.drafting.split_proposal import propose_split
 from modelling.drafting.target import find_target, target_numbers, without_label
 from modelling.drafting.writer import declared_by, draft_text
 from modelling.refusals import DataRefused, UsageError, nearest
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 SAMPLE = 100_000
 SEED = 0

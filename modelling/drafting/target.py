@@ -12,7 +12,7 @@ from modelling.drafting.columns.name_words import suggests
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.python_text import literal
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 MOST_CLASSES = 20
 OTHER = "other"

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from modelling.declaration import Column, UseCase
-from modelling.scorer.scoring import Transformer, label_text
+from modelling.scorer.cells import label_text
+from modelling.scorer.transformer import Transformer
 
 
 def reasons_state(

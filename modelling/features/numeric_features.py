@@ -14,7 +14,8 @@ from modelling.declaration.price_names import columns_of
 from modelling.features.memory import refuse_too_many_cells
 from modelling.features.microaggregation import microaggregate
 from modelling.features.ratios import ALL_RATIOS_UP_TO, best_ratios, possible_ratios
-from modelling.scorer.scoring import TRANSFORMS, with_ratios
+from modelling.scorer.transformer import with_ratios
+from modelling.scorer.transforms import TRANSFORMS
 
 ROWS_PER_BIN = 50
 LARGEST_UNBENT = 0.1
@@ -39,8 +40,8 @@ def fit_numbers(
     Returns
     -------
     numeric : dict
-        The ``numeric`` state of ``scorer.scoring.Transformer``, JSON-able. A column with fewer than
-        ``minimum_rows_per_value`` known values is constant.
+        The ``numeric`` state of ``scorer.transformer.Transformer``, JSON-able. A column with fewer
+        than ``minimum_rows_per_value`` known values is constant.
     feature_names : list of str
         In the order of the transformer's output.
     """

@@ -21,7 +21,8 @@ from modelling.features.feature_columns import feature_columns
 from modelling.features.memory import refuse_too_many_cells, refuse_too_many_features
 from modelling.features.numeric_features import fit_numbers
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import Transformer, label_text
+from modelling.scorer.cells import label_text
+from modelling.scorer.transformer import Transformer
 
 log = logging.getLogger("finflows")
 

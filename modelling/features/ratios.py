@@ -7,7 +7,7 @@ import numpy as np
 
 from modelling.declaration import Column
 from modelling.schema import Problem
-from modelling.scorer.scoring import with_ratios
+from modelling.scorer.transformer import with_ratios
 
 ColumnPair = tuple[int, int]
 

@@ -20,7 +20,8 @@ from modelling.declaration import Column, UseCase
 from modelling.features.microaggregation import microaggregate
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.losses import losses_of_rows
-from modelling.scorer.scoring import Scorer, label_text
+from modelling.scorer.cells import label_text
+from modelling.scorer.scoring import Scorer
 
 EVALUATIONS = 25_000  # rows that are scored for either picture
 REPEATS = 5

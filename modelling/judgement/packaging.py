@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from modelling import scorer
 from modelling.data.reading.cells import zero_or_one
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.splitting import Parts
@@ -20,9 +21,9 @@ from modelling.explanation.reference import reasons_state
 from modelling.features.preprocessing import Preprocessed
 from modelling.judgement.calibration import NONE, fit_calibration
 from modelling.judgement.decisions.decision_rule import decision_rule
-from modelling.scorer import contract, reasons, scoring
-from modelling.scorer.contract import Model
-from modelling.scorer.scoring import Scorer, Transformer, calibrated
+from modelling.scorer.model import Model
+from modelling.scorer.scoring import Scorer, calibrated
+from modelling.scorer.transformer import Transformer
 
 CONTRACT = ("name", "kind", "minimum", "maximum", "special_codes", "categories", "unknown_at_most")
 REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
@@ -30,8 +31,8 @@ REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
 
 @dataclass(frozen=True)
 class Package:
-    """A folder with ``scoring.py``, ``contract.py``, ``reasons.py``, ``scorer.json``,
-    ``network.onnx``, ``first_layer.onnx``, ``coalitions.onnx`` and ``network.keras``.
+    """A folder with the modules of ``modelling.scorer``, ``scorer.json``, ``network.onnx``,
+    ``first_layer.onnx``, ``coalitions.onnx`` and ``network.keras``.
 
     ``inputs`` are the raw columns, ``outputs`` the columns of the answer with their pandas type,
     ``example`` is one made-up row.
@@ -59,8 +60,8 @@ def package_model(
     Calibration and cut-off are fitted here, on the outputs for the raw validation rows.
     """
     shutil.copytree(network_folder, folder)
-    for travelling in (scoring, contract, reasons):
-        shutil.copy(str(travelling.__file__), folder)
+    for module in Path(str(scorer.__file__)).parent.glob("[!_]*.py"):
+        shutil.copy(module, folder)
     write_coalition_network(folder / "network.onnx", folder)
     state = {
         "use_case": use_case.name,

@@ -1,42 +1,25 @@
 """Which rows a registered model accepts, and what it returns for the others.
 
-This file is part of every registered model, like ``scoring.py``, so it imports nothing of this
-project. A broken rule is reported by column and rule, never with the value that broke it.
+A broken rule is reported by column and rule, never with the value that broke it.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from runpy import run_path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-ROWS_PER_BATCH = 65_536  # bounds the memory of scoring large tables
+from .cells import Labels, label_text, number_of, truth_of
+from .transformer import Columns
+
 NOT_A_NUMBER, IS_MISSING, UNKNOWN = "is a number", "is not missing", "is a declared category"
 IS_THERE = "is there"
-NO_REASONS = "this model was registered before models gave reasons: train again"
 _BrokenRows = list[tuple[str, np.ndarray]]  # a rule, and which rows (n,) break it
 
 
 class InputRefused(ValueError):
     """No row can be scored, because columns are missing, or what is asked can't be answered."""
-
-
-class Columns:
-    """Arrays (n,) by column name, with the part of the interface of a data frame that scoring uses:
-    looking up one cell in pandas takes longer than scoring a row."""
-
-    def __init__(self, arrays: dict[str, np.ndarray], rows: int):
-        self.arrays, self.rows = arrays, rows
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.arrays[name]
-
-    def __len__(self) -> int:
-        return self.rows
 
 
 class Contract:
@@ -52,33 +35,24 @@ class Contract:
         ``zero_or_one`` (training rows had no other numbers there, so True and False are read as
         numbers, as in training). ``off_contract``: whether a row with a broken rule is refused, or
         the cell is treated as missing (for a missing column, all its cells).
-    scoring : mapping
-        The names of the module ``scoring.py``.
     trained_labels : mapping
         By column, the labels that the model names: those of enough training rows.
     """
 
-    def __init__(
-        self,
-        state: dict[str, Any],
-        scoring: Mapping[str, Any],
-        trained_labels: Mapping[str, Iterable[str]],
-    ):
+    def __init__(self, state: dict[str, Any], trained_labels: Mapping[str, Iterable[str]]):
         self.columns: list[dict[str, Any]] = state["columns"]
         self.refuses: bool = state["off_contract"] == "refuse_row"
-        self.number_of = scoring["number_of"]
-        self.truth_of = scoring.get("truth_of", self.number_of)  # not in older models
         self.trained_labels = {name: frozenset(labels) for name, labels in trained_labels.items()}
-        self.labels: dict[str, Any] = {}
+        self.labels: dict[str, Labels] = {}
         self.names = [column["name"] for column in self.columns]
         for column in self.columns:
             column["at_least"], column["at_most"] = _range_texts(column)
             if column["categories"] is not None:
-                texts = {scoring["label_text"](label) for label in column["categories"]}
+                texts = {label_text(label) for label in column["categories"]}
                 column["categories"] = texts
             if column["kind"] == "category":
                 known = column["categories"] or self.trained_labels.get(column["name"], ())
-                self.labels[column["name"]] = scoring["Labels"](known)
+                self.labels[column["name"]] = Labels(known)
 
     def check(self, frame: pd.DataFrame) -> tuple[Columns, np.ndarray, np.ndarray]:
         """Check raw rows.
@@ -171,8 +145,8 @@ class Contract:
         return (None, UNKNOWN) if unknown else (text, None)
 
     def _number(self, cell: Any, column: dict[str, Any]) -> float | None:
-        number = self.number_of(cell)
-        return self.truth_of(cell) if number is None and column.get("zero_or_one") else number
+        number = number_of(cell)
+        return truth_of(cell) if number is None and column.get("zero_or_one") else number
 
     def _numbers(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _BrokenRows]:
         values = _numbers_or_none(cells)
@@ -221,13 +195,6 @@ def _numbers_or_none(cells: pd.Series) -> np.ndarray | None:
         return None
 
 
-def _text(notes: np.ndarray) -> Any:
-    """Notes (n,) as a column of text; faster where all are empty, as is usual."""
-    if any(notes.tolist()):
-        return notes.astype("str")
-    return pd.Series("", index=range(len(notes)), dtype="str")
-
-
 def _add_note(text: str, rows: np.ndarray, notes: np.ndarray) -> None:
     """Append ``text`` to the ``notes`` (n,) of the ``rows`` (n,) that are True."""
     if rows.any():
@@ -264,87 +231,3 @@ def _broken_range_rule(number: float, column: dict[str, Any]) -> Any:
     if column["maximum"] is not None and number > column["maximum"]:
         return column["at_most"]
     return None
-
-
-class Model:
-    """A packaged model with its contract: raw rows in; answers, version and broken rules out.
-
-    ``folder`` holds ``scoring.py``, ``scorer.json`` and ``network.onnx``, and, where it can give
-    reasons, ``reasons.py`` with the two parts of the network that it reads. The answers of a
-    refused row are None, and its ``broken_rules`` say why. ``reasons`` is None for a model of an
-    earlier release.
-    """
-
-    def __init__(self, folder: Path, version: str):
-        scoring = run_path(str(folder / "scoring.py"))
-        state = json.loads((folder / "scorer.json").read_text())
-        self.scorer = scoring["Scorer"](folder)
-        categories = state["transformer"]["categories"]
-        trained_labels = {category["name"]: category["positions"] for category in categories}
-        self.contract = Contract(state["contract"], scoring, trained_labels)
-        self.written: dict[str, Any] = state["contract"]["written"]
-        self.reasons: Any = None
-        if (folder / "reasons.py").exists():
-            code = run_path(str(folder / "reasons.py"))
-            self.reasons = code["Reasons"](folder, self.scorer, scoring)
-        self.version = version
-
-    def answer(self, frame: pd.DataFrame, reasons: int = 0) -> pd.DataFrame:
-        """Score raw rows.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            Raw rows, which may be none; further columns are ignored.
-        reasons : int
-            How many reasons are given for each row at most.
-
-        Returns
-        -------
-        DataFrame
-            One row of answers per row of ``frame``, in its order and with its index: probabilities
-            and decision, or the forecast in the unit of the target; the reasons that are asked for
-            (``Reasons.answers``); then ``model_version``,
-            ``broken_rules`` and ``unknown`` (the columns with a label that the model does not
-            name, since no or too few training rows had it), both text. Where broken rules refuse a
-            row, its answers are None; otherwise a broken cell counts as missing.
-
-        Raises
-        ------
-        InputRefused
-            Where columns are missing, as in ``Contract.check``; where the model gives no reasons.
-        """
-        starts = range(0, max(len(frame), 1), ROWS_PER_BATCH)
-        batches = (frame.iloc[start : start + ROWS_PER_BATCH] for start in starts)
-        parts = [self._answer(batch, reasons) for batch in batches]
-        answers = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
-        return answers.set_axis(frame.index, axis="index")
-
-    def _answer(self, frame: pd.DataFrame, reasons: int) -> pd.DataFrame:
-        columns, broken, unknown = self.contract.check(frame)
-        answers = pd.DataFrame(self._answers(columns, reasons))
-        refused = broken != ""
-        if self.contract.refuses and refused.any():
-            answers = answers.astype(object)
-            answers.loc[refused] = None
-        notes = {"broken_rules": _text(broken), "unknown": _text(unknown)}
-        return answers.assign(model_version=self.version, **notes)
-
-    def _answers(self, columns: Columns, reasons: int) -> dict[str, np.ndarray]:
-        answers = self.scorer.answers(columns)
-        if not reasons:
-            return answers
-        if self.reasons is None:
-            raise InputRefused(NO_REASONS)
-        outputs = self.scorer.outputs(columns)
-        return {**answers, **self.reasons.answers(columns, outputs, reasons)}
-
-    def answer_row(self, row: Mapping[str, Any], reasons: int = 0) -> dict[str, Any]:
-        """``answer`` for one row: the same names, with plain Python values. Raises InputRefused."""
-        columns, broken, unknown = self.contract.check_row(row)
-        arrays = self._answers(columns, reasons)
-        answers = {name: values.tolist()[0] for name, values in arrays.items()}
-        if broken and self.contract.refuses:
-            answers = dict.fromkeys(answers)
-        notes = {"broken_rules": broken, "unknown": unknown}
-        return {**answers, "model_version": self.version, **notes}

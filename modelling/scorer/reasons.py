@@ -1,7 +1,6 @@
 """Why a model answered as it did: by how much each raw column moved the answer of a row.
 
-This file is part of every registered model, like ``scoring.py``, so it imports nothing of this
-project. Contributions are baseline Shapley values: each raw column is either the row's or the
+Contributions are baseline Shapley values: each raw column is either the row's or the
 reference's, and its contribution is the mean change of the answer when it becomes the row's, over
 all orders in which the columns can do so.
 
@@ -14,19 +13,20 @@ permutations for Shapley value estimation", JMLR, for the pairs of opposite orde
 
 import json
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .scoring import ROWS_PER_TILE, Scorer, log_odds, open_network
+from .transformer import Columns
+
 EXACT_UP_TO = 10  # columns that differ from the reference; beyond, orders are sampled
 ORDERS = 64  # sampled orders: half of them, and the same backwards
 ROWS_AT_ONCE = 128
 MIXTURES_AT_ONCE = 8192
 MIXTURES_IN_NETWORK = 1024  # at once: what the processor's cache holds
-ROWS_PER_TILE = 16  # as in scoring.py: without it, the last coalitions would be rounded otherwise
 Pairs = tuple[tuple[int, int], ...]
 
 SIDES = {
@@ -80,13 +80,11 @@ class Reasons:
     folder : Path
     scorer : Scorer
         The model itself, which this explains.
-    scoring : mapping
-        The names of the module ``scoring.py``.
     """
 
-    def __init__(self, folder: Path, scorer: Any, scoring: Mapping[str, Any]):
+    def __init__(self, folder: Path, scorer: Scorer):
         state = json.loads((folder / "scorer.json").read_text())
-        self.scorer, self.log_odds = scorer, scoring["log_odds"]
+        self.scorer = scorer
         self.names: list[str] = state["transformer"]["columns"]
         self.reference: dict[str, Any] = state["reasons"]["reference"]
         self.words: dict[str, str | dict[str, str]] = state["reasons"]["words"]
@@ -96,8 +94,7 @@ class Reasons:
         codes = scorer.transformer.special_codes
         self.codes = {self.names[numeric[position]]: of_column for position, of_column in codes}
         self.first_layer, self.behind = (
-            scoring["open_network"](folder / f"{part}.onnx")
-            for part in ("first_layer", "coalitions")
+            open_network(folder / f"{part}.onnx") for part in ("first_layer", "coalitions")
         )
         point = self._mixed({name: np.empty(1, object) for name in self.names}, 1, [()])
         self.reference_features = scorer.transformer.transform(point)
@@ -140,13 +137,13 @@ class Reasons:
         if self.scorer.problem == "regression":
             return outputs
         chosen = outputs if outputs.ndim == 1 else outputs[np.arange(len(outputs)), decided]
-        return self.log_odds(chosen)
+        return log_odds(chosen)
 
     def _decided(self, outputs: np.ndarray) -> np.ndarray:
         """The class that is explained: the decided one, of two classes the positive one."""
         return np.ones(len(outputs), np.intp) if outputs.ndim == 1 else outputs.argmax(axis=1)
 
-    def _mixed(self, cells: Any, rows: int, subsets: list[tuple[int, ...]]) -> "_Table":
+    def _mixed(self, cells: Any, rows: int, subsets: list[tuple[int, ...]]) -> Columns:
         """``rows`` rows for each of ``subsets``: its columns are those of ``cells``, all others the
         reference's."""
         arrays = {}
@@ -157,7 +154,7 @@ class Reasons:
             array = np.full((len(subsets), rows), usual, dtype=kind)
             array[[position in subset for subset in subsets]] = cells[name]
             arrays[name] = array.ravel()
-        return _Table(arrays, rows * len(subsets))
+        return Columns(arrays, rows * len(subsets))
 
     def _effects(self, columns: Any, rows: slice) -> np.ndarray:
         """How features change when one column becomes the row's, and what two columns that share a
@@ -302,19 +299,6 @@ class Reasons:
         if isinstance(cell, str):
             return "other"
         return "high" if cell > usual else "low"
-
-
-class _Table:
-    """Arrays (n,) by column name, as ``Transformer.transform`` reads them."""
-
-    def __init__(self, arrays: dict[str, np.ndarray], rows: int):
-        self.arrays, self.rows = arrays, rows
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.arrays[name]
-
-    def __len__(self) -> int:
-        return self.rows
 
 
 @lru_cache(maxsize=4096)  # few of many thousand kinds of rows are frequent

@@ -1,12 +1,14 @@
 """This file is part of every registered model: MLflow runs it when the model is loaded.
 
 A model from code: it needs no pickle, nothing of this project, and no TensorFlow. The program does
-not import it. The scorer's code is run from the folder of the model, not imported under a name, so
+not import it. The scorer's code is run from the folder of the model, under a name of its own, so
 that two versions can be loaded side by side.
 """
 
+import sys
 from pathlib import Path
-from runpy import run_path
+from types import ModuleType
+from uuid import uuid4
 
 import mlflow
 import numpy as np
@@ -16,6 +18,17 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+# The scorer's modules: each imports only those before it.
+MODULES = (
+    "cells",
+    "transforms",
+    "transformer",
+    "decisions",
+    "scoring",
+    "contract",
+    "reasons",
+    "model",
+)
 _Rows = pd.DataFrame | dict[str, object] | list[dict[str, object]]
 
 
@@ -44,9 +57,9 @@ class RegisteredModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         folder = Path(context.artifacts["scorer"])
-        code = run_path(str(folder / "contract.py"))
-        self.refusal = code["InputRefused"]
-        self.model = code["Model"](folder, version_of(folder.parents[1]))
+        code = modules_of(folder)
+        self.refusal = code["contract"].InputRefused
+        self.model = code["model"].Model(folder, version_of(folder.parents[1]))
 
     # A comment, since MLflow would derive a signature from type hints.
     def predict(self, context, model_input, params=None):
@@ -71,6 +84,21 @@ class RegisteredModel(PythonModel):
         if not reasons:
             return answer
         return {name: None if cell != cell else cell for name, cell in answer.items()}
+
+
+def modules_of(folder: Path) -> dict[str, ModuleType]:
+    """The scorer's modules in ``folder`` by their names, run anew from their text: Python's own
+    import would write compiled code beside them, and believe what it finds there."""
+    package = ModuleType(f"scorer_{uuid4().hex}")
+    package.__path__ = []
+    sys.modules[package.__name__] = package
+    modules = {name: ModuleType(f"{package.__name__}.{name}") for name in MODULES}
+    for name, module in modules.items():
+        file = folder / f"{name}.py"
+        module.__file__, module.__package__ = str(file), package.__name__
+        sys.modules[module.__name__] = module
+        exec(compile(file.read_bytes(), file, "exec"), module.__dict__)
+    return modules
 
 
 def is_several(cells: object) -> bool:

@@ -14,7 +14,7 @@ from modelling.data.reading.other_writing import (
     units_in,
 )
 from modelling.data.reading.times import read_times
-from modelling.scorer.scoring import Labels, label_text, number_of, truth_of
+from modelling.scorer.cells import Labels, label_text, number_of, truth_of
 
 
 def read_cells(

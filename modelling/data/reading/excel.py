@@ -7,7 +7,7 @@ import pandas as pd
 from modelling.data.reading.header_lines import refuse_title
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 
 def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:

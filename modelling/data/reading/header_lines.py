@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import number_of
+from modelling.scorer.cells import number_of
 
 LOOKED_AT = 50
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 ROWS_AT_ONCE = 16_384
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from modelling.data.reading.number_signs import BRACKETS, PERCENT, currencies_of
 from modelling.declaration import Source
 from modelling.refusals import UsageError
-from modelling.scorer.scoring import MISSING_NUMBERS
+from modelling.scorer.cells import MISSING_NUMBERS
 
 BLANKS = "[\\s\u00a0\u202f]*"  # Arrow's \\s has no blanks that keep a line together, as before €
 
@@ -111,7 +111,7 @@ def plain_numbers(cells: pa.Array, text_format: TextFormat) -> pa.Array:
 
 
 def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
-    """Text (n,) as float64, as ``scorer.scoring.number_of`` reads it, at the speed of Arrow.
+    """Text (n,) as float64, as ``scorer.cells.number_of`` reads it, at the speed of Arrow.
 
     Raises ArrowInvalid where a cell is not a number, or one that only ``number_of`` can read.
     """

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 DAMAGED = (
     pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,

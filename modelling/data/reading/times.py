@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import MISSING_NUMBERS, label_text
+from modelling.scorer.cells import MISSING_NUMBERS, label_text
 
 DECLARE = "declare it with date_format in the source, as in date_format='%d.%m.%Y'"
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"

@@ -13,7 +13,7 @@ from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import SHARED_BY
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import number_of
+from modelling.scorer.cells import number_of
 
 FEW_WRONG = 0.1  # of a column's cells: it is still one of numbers, which somebody has to correct
 FEW_NUMBERS = 12  # a word beside so few different numbers is one of several codes

@@ -19,7 +19,7 @@ from modelling.drafting.columns.number_format import (
     probe,
 )
 from modelling.refusals import DataRefused
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 HARDLY_REPEATED = 0.5
 Written = Literal["number", "time", "text"]

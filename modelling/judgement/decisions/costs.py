@@ -43,8 +43,8 @@ def amounts_of(
 
 
 def _amounts_in(rows: pd.DataFrame, column: Column) -> pd.Series:
-    """Missing where nothing is known of the amount, as in ``scorer.scoring``: infinite numbers
-    and special codes are no amounts."""
+    """Missing where nothing is known of the amount, as in ``Scorer.decide``: infinite numbers and
+    special codes are no amounts."""
     amounts = rows[column.name].astype("float64")
     return amounts.mask(np.isinf(amounts) | amounts.isin(column.special_codes))
 

@@ -7,13 +7,13 @@ from modelling.data.splitting import Parts
 from modelling.declaration import LeastCost, UseCase
 from modelling.judgement.decisions.costs import amounts_of, costs_at, costs_of_errors
 from modelling.judgement.decisions.decision_rule import DecisionRule
-from modelling.scorer.scoring import expected_cost_share
+from modelling.scorer.decisions import expected_cost_share
 
 
 def expected_cost_shares(
     probabilities: np.ndarray, rows: pd.DataFrame, use_case: UseCase, known: pd.DataFrame | None
 ) -> np.ndarray:
-    """``scorer.scoring.expected_cost_share`` of the rows' amounts.
+    """``scorer.decisions.expected_cost_share`` of the rows' amounts.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import pandas as pd
 
 from modelling.declaration import Column
 from modelling.features.microaggregation import microaggregate
-from modelling.scorer.scoring import label_text
+from modelling.scorer.cells import label_text
 
 BANDS = 5
 AROUND = 0.05  # an edge may lie within as many of the rows, to be a round number
