@@ -3,6 +3,7 @@ validated again, split, and looked at for leaks. The one preparation, for traini
 and benchmarks."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,13 +29,14 @@ log = logging.getLogger("finflows")
 
 class PreparedData(NamedTuple):
     """The validated ``table`` and the ``parts`` that it is split into, what the validation found,
-    the fingerprint of what was read, and where it came from."""
+    the fingerprint of what was read, where it came from, and in which units its columns were."""
 
     table: pd.DataFrame
     parts: Parts
     report: ValidationReport
     data_hash: str
     origin: str
+    units: Mapping[str, str] = {}
 
 
 @task(name="prepare", cache_policy=NO_CACHE, persist_result=False)
@@ -69,7 +71,7 @@ def prepare_data(use_case: UseCase) -> PreparedData:
     log.info("%-11s %s", "validated", report.summary(dropped))
     for leak in leaks:
         log.warning("%-11s %s: %s", "", leak.column, leak.rule)
-    return PreparedData(table, parts, report, data_hash, origin)
+    return PreparedData(table, parts, report, data_hash, origin, typed.units)
 
 
 def source_name(use_case: UseCase, found: tuple[str, ...] = ()) -> str:

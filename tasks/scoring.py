@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +23,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from modelling.data.loading import TEXT, frame_of, open_source, shown_name
+from modelling.data.loading import frame_of, open_source, shown_name
 from modelling.data.reading.number_text import numbers_in_text, plain_numbers
 from modelling.data.reading.other_writing import (
+    refuse_other_unit,
     refuse_other_writing,
     refuse_several_units,
     units_in,
@@ -69,7 +71,8 @@ def score_file(
     columns are missing.
     """
     _refuse_paths(source, output)
-    raw = _as_first_read(open_source(source, asked.kinds, rest=True), asked)
+    written = source.model_copy(update=asdict(asked.text_format))
+    raw = _as_first_read(open_source(written, asked.kinds, rest=True), asked)
     layout = _Layout.of(raw.names, asked)
     path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
     unknown: Counter[str] = Counter()
@@ -211,17 +214,17 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
 def _of_one_unit(
     batches: Iterable[pa.RecordBatch], asked: ModelInterface
 ) -> Iterator[pa.RecordBatch]:
-    """The batches, as long as each column is in one unit over all of them: one file of a folder may
-    hold percentages and the next one shares."""
+    """The batches, as long as each column is in one unit over all of them, that of training: one
+    file of a folder may hold percentages and the next one shares."""
     numbers = [name for name, kind in asked.kinds.items() if kind == "number"]
     numbers = numbers if asked.text_format.around_numbers else []
     units: dict[str, Counter[str]] = {name: Counter() for name in numbers}
     for batch in batches:
         for name in {*numbers} & {*batch.schema.names}:
-            if pa.types.is_string(batch.column(name).type):
-                cells = batch.column(name).to_pandas(types_mapper={pa.string(): TEXT}.get)
-                units[name] += units_in(cells, asked.text_format)
-                refuse_several_units(name, units[name])
+            cells = frame_of(batch.select([name]))[name]
+            units[name] += units_in(cells, asked.text_format)
+            refuse_several_units(name, units[name])
+            refuse_other_unit(name, units[name], asked.units.get(name), asked.text_format)
         yield batch
 
 

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from small_models import loan_table, loans
 
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_signs import signs_around
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
+from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
+from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused, UsageError
 
 BOOKED = TextFormat(thousands=",", around_numbers=("$", "USD", "%", "()"), missing=("-", "unknown"))
@@ -112,3 +115,18 @@ def test_a_file_that_is_scored_may_be_written_differently_but_in_the_same_curren
 
 def test_a_flag_names_several_words_with_commas():
     assert Source(uri="a.csv", around_numbers="$, %").around_numbers == ("$", "%")
+    assert Source(uri="a.csv", around_numbers="").around_numbers == ()
+
+
+def test_a_model_keeps_which_sign_stood_beside_the_numbers_of_a_column():
+    """A share in one column, beside percentages in another, would else be scored from either."""
+    rows = loan_table(40)
+    raw = rows.assign(balance=rows["balance"].map("{:.2f} %".format), income="$5")
+    source = Source(uri="loans.csv", around_numbers=("$", "%"))
+    use_case = loans(source=source)
+    typed = type_columns(raw, use_case)
+    columns = contract_of(use_case, typed.table, units=typed.units)["columns"]
+    kept = {column["name"]: column["written_in"] for column in columns}
+    expected = dict.fromkeys(kept) | {"balance": "%", "income": "$", "age": ""}
+    assert kept == expected
+    assert not type_columns(rows, loans()).units

@@ -93,6 +93,30 @@ def test_percentages_in_one_file_and_shares_in_the_next_are_refused(model, loans
     assert not (tmp_path / "out.csv").exists()
 
 
+PERCENTAGES = {"text_format": TextFormat(around_numbers=("€", "%")), "units": {"balance": "%"}}
+
+
+@pytest.mark.parametrize("into", [".csv", ".parquet"])
+def test_numbers_without_the_sign_that_they_had_in_training_are_refused_until_it_is_said(
+    model, loans, tmp_path, into
+):
+    shares = write(loans, tmp_path / f"shares{into}")
+    told = "balance: 2,000 numbers lack the % .* or where 0.125 .* score with --source around_numb"
+    with pytest.raises(DataRefused, match=f"{told}ers='€'"):
+        scored(model, shares, tmp_path / "out.csv", **PERCENTAGES)
+    no_percent = PERCENTAGES | {"text_format": TextFormat(around_numbers=("€",))}
+    assert scored(model, shares, tmp_path / "out.csv", **no_percent).rows == 2000
+
+
+def test_a_sign_that_a_column_had_not_in_training_is_refused(model, loans, tmp_path):
+    """Another column has it, so it would be read."""
+    path = write(loans.assign(balance=loans["balance"].map("{}%".format)), tmp_path / "a.csv")
+    with pytest.raises(DataRefused, match="numbers have % beside them, in training they had nothi"):
+        scored(model, path, tmp_path / "out.csv", **PERCENTAGES | {"units": {"balance": ""}})
+    plain = scored(model, path, tmp_path / "out.csv", **PERCENTAGES).rows
+    assert plain == 2000
+
+
 @pytest.mark.parametrize("out", [".csv", ".parquet"])
 def test_json_passes_on_whatever_else_it_holds(model, loans, tmp_path, monkeypatch, out):
     monkeypatch.setattr(json_records, "ROWS_AT_ONCE", 500)

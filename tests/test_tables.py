@@ -153,6 +153,26 @@ def test_folders_and_globs_of_csv_files_in_the_order_of_their_names(tmp_path):
         typed(f"{tmp_path}/*.json")
 
 
+@pytest.mark.parametrize("written", ["excel", "json"])
+def test_numbers_beside_words_keep_their_size_whatever_marks_the_text_has(tmp_path, written):
+    """As text with a point, 1.234 would be 1234 here; a label is written as everywhere."""
+    rows = table().astype({"income": object, "branch": object})
+    rows.loc[0, ["income", "branch"]] = ["1.234,50 €", "unknown"]
+    rows.loc[1, ["income", "branch"]] = ["unknown", 1.5]
+    rows.loc[2, "income"] = 1.234
+    path = tmp_path / "a.xlsx"  # told by its content
+    if written == "excel":
+        rows.to_excel(path, index=False)
+    else:
+        rows.to_json(path, orient="records", lines=True, date_format="iso")
+    read, _ = typed(
+        path, decimal=",", thousands=".", around_numbers=("€", "%"), missing=("unknown",)
+    )
+    expected = [1234.5, np.nan, 1.234, *table()["income"][3:]]
+    np.testing.assert_array_equal(read["income"], expected)
+    assert read["branch"][:2].tolist() == ["unknown", "1.5"]
+
+
 def test_excel_files_the_sheet_that_names_the_columns(tmp_path):
     path = tmp_path / "a.xlsx"
     with pd.ExcelWriter(path) as book:

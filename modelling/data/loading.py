@@ -1,6 +1,6 @@
 """Read the table of a use case from wherever it is."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from modelling.data.sources.functions import call_source
 from modelling.declaration import SimulatedTransactions, Source
 from modelling.declaration.references import ADDRESS, expand
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.cells import label_text
 from modelling.secrets import hide_secrets
 from modelling.variants import variants_in
 
@@ -43,7 +42,7 @@ def read_source(
     opened = _open(source, declared, rest=not declared)
     if isinstance(opened, pd.DataFrame):
         return opened, ()
-    table = _frame(opened)
+    table = _frame(opened, _selection(source, declared, rest=not declared))
     if table.empty:
         raise DataRefused(f"{shown_name(source)} holds no rows")
     return table, opened.found
@@ -64,8 +63,13 @@ def _open(source: Source, declared: Collection[str], rest: bool) -> RawTable | p
     uri = expand(source.uri, ADDRESS)
     kinds = (*variants_in("modelling.data.sources", "SOURCES"), DATABASES, FILES)
     kind = next(kind for kind in kinds if kind.reads(uri))
-    wanted = ColumnSelection(source, shown_name(source), frozenset(declared), rest)
-    return kind.open(uri, wanted)
+    return kind.open(uri, _selection(source, declared, rest))
+
+
+def _selection(source: Source, declared: Collection[str], rest: bool) -> ColumnSelection:
+    kinds = declared if isinstance(declared, Mapping) else {}
+    numbers = frozenset(name for name, kind in kinds.items() if kind == "number")
+    return ColumnSelection(source, shown_name(source), frozenset(declared), rest, numbers)
 
 
 def shown_name(source: Source) -> str:
@@ -73,17 +77,17 @@ def shown_name(source: Source) -> str:
     return hide_secrets(source.uri)
 
 
-def _frame(raw: RawTable) -> pd.DataFrame:
+def _frame(raw: RawTable, wanted: ColumnSelection) -> pd.DataFrame:
     batches = list(raw.batches)
     if not batches:
         return pd.DataFrame(columns=raw.names)
-    read = [pa.Table.from_batches(_of_one_schema(batches))]
+    read = [pa.Table.from_batches(_of_one_schema(batches, wanted))]
     batches.clear()
     return frame_of(read.pop())  # nothing holds the cells any more but ``frame_of``
 
 
-def _of_one_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """Files of one folder may hold a column as other types: then as text, as labels are written."""
+def _of_one_schema(batches: list[pa.RecordBatch], wanted: ColumnSelection) -> list[pa.RecordBatch]:
+    """Files of one folder may hold a column as other types: then as text."""
     first = batches[0].schema
     if all(batch.schema.equals(first) for batch in batches):
         return batches
@@ -94,7 +98,9 @@ def _of_one_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
             [
                 batch.column(n)
                 if n in same
-                else pa.array(map(label_text, batch.column(n).to_pylist()), pa.string())
+                else pa.array(
+                    [wanted.text_of(n, c) for c in batch.column(n).to_pylist()], pa.string()
+                )
                 for n in names
             ],
             names,

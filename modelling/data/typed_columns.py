@@ -7,6 +7,7 @@ import pandas as pd
 
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
+from modelling.data.reading.other_writing import unit_of
 from modelling.declaration import UseCase
 from modelling.refusals import BrokenRule, refuse_broken
 from modelling.scorer.cells import label_text
@@ -14,10 +15,12 @@ from modelling.scorer.cells import label_text
 
 class TypedTable(NamedTuple):
     """A table of n rows with what is declared, and how many cells of each column are there but
-    can't be read as its kind; such a column stays as it was, for the validation to name."""
+    can't be read as its kind; such a column stays as it was, for the validation to name. ``units``
+    are the signs beside the numbers of a column, where such are declared ("": none)."""
 
     table: pd.DataFrame
     unreadable: Mapping[str, int]
+    units: Mapping[str, str]
 
 
 def kinds_of(use_case: UseCase) -> dict[str, str]:
@@ -58,7 +61,13 @@ def type_columns(table: pd.DataFrame, use_case: UseCase) -> TypedTable:
     }
     typed = {name: cells for name, (cells, _) in read.items()}
     unreadable = {name: count for name, (_, count) in read.items()}
-    return TypedTable(pd.DataFrame(typed, index=table.index, copy=False), unreadable)
+    numbers = [name for name in read if kinds[name] == "number"]
+    units = {name: unit_of(table[name], text_format) for name in numbers}
+    return TypedTable(
+        pd.DataFrame(typed, index=table.index, copy=False),
+        unreadable,
+        {name: unit for name, unit in units.items() if unit is not None},
+    )
 
 
 def as_kinds(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:

@@ -21,8 +21,10 @@ SPLITS_FIRST = ("stratified", "out_of_time", "grouped", "delayed_feedback")
 
 
 def _words(given: Any) -> Any:
-    """A text names one word, or several between commas, as a flag has them."""
-    return [word.strip() for word in given.split(",")] if isinstance(given, str) else given
+    """A text names one word, or several between commas, as a flag has them; an empty one none."""
+    if not isinstance(given, str):
+        return given
+    return [word.strip() for word in given.split(",")] if given.strip() else []
 
 
 Word = Annotated[str, Field(min_length=1)]

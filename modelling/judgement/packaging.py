@@ -53,9 +53,15 @@ class Package:
 
 
 def package_model(
-    network_folder: Path, features: Preprocessed, parts: Parts, use_case: UseCase, folder: Path
+    network_folder: Path,
+    features: Preprocessed,
+    parts: Parts,
+    use_case: UseCase,
+    folder: Path,
+    units: Mapping[str, str] = {},
 ) -> Package:
-    """Write the package into the new folder ``folder``, with the files of ``network_folder``.
+    """Write the package into the new folder ``folder``, with the files of ``network_folder``;
+    ``units`` are those that columns were written in.
 
     Calibration and cut-off are fitted here, on the outputs for the raw validation rows.
     """
@@ -75,7 +81,7 @@ def package_model(
         "transformer": features.transformer.state,
         "reasons": reasons_state(parts.train, features.transformer, use_case),
         "contract": contract_of(
-            use_case, parts.train, unnamed_labels(features.transformer, parts, use_case)
+            use_case, parts.train, unnamed_labels(features.transformer, parts, use_case), units
         ),
     }
     (folder / "scorer.json").write_text(json.dumps(state))
@@ -124,7 +130,10 @@ def unnamed_labels(transformer: Transformer, parts: Parts, use_case: UseCase) ->
 
 
 def contract_of(
-    use_case: UseCase, train: pd.DataFrame, unnamed: Mapping[str, float] = {}
+    use_case: UseCase,
+    train: pd.DataFrame,
+    unnamed: Mapping[str, float] = {},
+    units: Mapping[str, str] = {},
 ) -> dict[str, Any]:
     """The rules of the raw columns, as ``modelling.scorer.contract`` reads them.
 
@@ -137,6 +146,7 @@ def contract_of(
             "required": column.missing_at_most == 0,
             "unknown_at_most": min(column.unknown_at_most + unnamed.get(column.name, 0.0), 1.0),
             "zero_or_one": column.kind == "number" and zero_or_one(train[column.name]),
+            "written_in": units.get(column.name),
         }
         for column in use_case.features
     ]

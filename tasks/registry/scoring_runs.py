@@ -27,7 +27,8 @@ Answer = Callable[[pd.DataFrame], pd.DataFrame]
 class ModelInterface(NamedTuple):
     """What scoring uses of a model: its ``answer`` function, the ``kinds`` of its input columns,
     the types of its ``outputs``, the share of rows that may have unknown labels (by column), the
-    format of numbers in text, and of a binary model the cut-off of its decision."""
+    format of numbers in text, of a binary model the cut-off of its decision, and the sign that was
+    beside the numbers of a column in training ("": none), where that is known."""
 
     answer: Answer
     kinds: Mapping[str, str]
@@ -35,6 +36,7 @@ class ModelInterface(NamedTuple):
     unknown_at_most: Mapping[str, float] = {}
     text_format: TextFormat = TextFormat()
     cut_off: float | None = None
+    units: Mapping[str, str] = {}
 
 
 class LoadedModel(NamedTuple):
@@ -91,6 +93,7 @@ def load_registered(name: str, version: str | None = None, reasons: int = 0) -> 
         unknown_at_most={column["name"]: column.get("unknown_at_most", 1.0) for column in columns},
         text_format=TextFormat(**getattr(unwrapped, "written", {})),  # not in older models
         cut_off=unwrapped.scorer.cut_off if unwrapped.scorer.problem == "binary" else None,
+        units={column["name"]: column.get("written_in") for column in columns},
     )
     return LoadedModel(name, requested, str(model.model_id), interface)
 

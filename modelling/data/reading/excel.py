@@ -34,7 +34,7 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         if name and wanted.takes(name)
     }
     found = () if len(sheets) == 1 or wanted.source.sheet else (f"sheet '{sheet}'",)
-    return RawTable(list(columns), iter([batch_of(columns)]), found, is_text=True)
+    return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
 
 
 def _text(cell: object) -> str:

@@ -69,7 +69,7 @@ def _batches(
         for key, name in taken.items():
             passed_on = bool(wanted.declared) and name not in wanted.declared
             columns[name] = [_cell(row.get(key), passed_on) for row in rows]
-        yield batch_of(columns)
+        yield batch_of(columns, wanted)
 
 
 def _cell(value: Any, passed_on: bool) -> Any:

@@ -39,6 +39,41 @@ def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
     return found + Counter({"": bare})
 
 
+def unit_of(cells: pd.Series, text_format: TextFormat) -> str | None:
+    """The declared sign beside the numbers of a column (n,), "" where they have none; None where no
+    sign is declared that changes what a number means. A currency is one for all of a model."""
+    if not scales_of(text_format):
+        return None
+    return next(iter(sorted(units_in(cells, text_format), reverse=True)), "")
+
+
+def scales_of(text_format: TextFormat) -> set[str]:
+    """The declared signs, like % and k, beside which a number means another than alone."""
+    signs = {*text_format.around_numbers} - {BRACKETS}
+    return {sign for sign in signs if not currencies_of([sign])}
+
+
+def refuse_other_unit(
+    name: str, units: Counter[str], trained: str | None, text_format: TextFormat
+) -> None:
+    """Raise DataRefused where a column has another declared sign beside its numbers than it was
+    ``trained`` with: 12.5 may be 12.5% or 1250%."""
+    scales = scales_of(text_format)
+    if trained in scales and units[""]:
+        others = ",".join(sign for sign in text_format.around_numbers if sign != trained)
+        meant = "0.125 stands for 12.5%" if trained == PERCENT else f"5 stands for 5{trained}"
+        raise DataRefused(
+            f"{name}: {units['']:,} numbers lack the {trained} that stood beside them in training: "
+            f"add it, or where {meant}, score with --source around_numbers='{others}'"
+        )
+    foreign = sorted(unit for unit in units if unit in scales - {trained})
+    if trained is not None and foreign:
+        raise DataRefused(
+            f"{name}: {units[foreign[0]]:,} numbers have {foreign[0]} beside them, in training "
+            f"they had {trained or 'nothing'}: convert them"
+        )
+
+
 def refuse_several_units(name: str, units: Counter[str]) -> None:
     """Raise DataRefused where $5 stands below 5 €, which can't be compared, or 5 below 12%, which
     can be 0.05 or 5."""

@@ -35,12 +35,14 @@ class RawTable(NamedTuple):
 @dataclass(frozen=True)
 class ColumnSelection:
     """What is wanted of a table: the ``declared`` columns that are there, and the ``rest`` too
-    where that is true. ``shown`` is the address as people may see it, without secrets."""
+    where that is true. ``shown`` is the address as people may see it, without secrets; ``numbers``
+    are the columns that will be read as numbers, as far as that is known."""
 
     source: Source
     shown: str
     declared: frozenset[str]
     rest: bool
+    numbers: frozenset[str] = frozenset()
 
     def takes(self, name: str) -> bool:
         return name in self.declared or self.rest
@@ -62,6 +64,14 @@ class ColumnSelection:
         """What is declared must be one column."""
         if twice := sorted(n for n in self.declared if names.count(n) > 1):
             raise DataRefused(f"{self.shown}: columns named twice: {', '.join(twice)}")
+
+    def text_of(self, name: str, cell: object) -> str | None:
+        """A cell among others of another type, as text. A number among words will be read as text
+        is declared to write numbers, so it is written so: 1.234 is not 1234."""
+        text = label_text(cell)
+        if text and name in self.numbers and not isinstance(cell, str):
+            return text.replace(".", self.source.decimal)
+        return text
 
 
 def in_plain_words(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:
@@ -121,14 +131,15 @@ def _ragged(said: str) -> str:
     )
 
 
-def batch_of(columns: dict[str, list[Any]]) -> pa.RecordBatch:
+def batch_of(columns: dict[str, list[Any]], wanted: ColumnSelection) -> pa.RecordBatch:
     """Lists of Python values (n,) as one batch; where a column's values are of several types, each
-    becomes the text of a label."""
-    return pa.RecordBatch.from_pydict({name: _array(cells) for name, cells in columns.items()})
+    becomes text."""
+    arrays = {name: _array(name, cells, wanted) for name, cells in columns.items()}
+    return pa.RecordBatch.from_pydict(arrays)
 
 
-def _array(cells: list[Any]) -> pa.Array:
+def _array(name: str, cells: list[Any], wanted: ColumnSelection) -> pa.Array:
     try:
         return pa.array(cells, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([label_text(cell) for cell in cells], pa.string())
+        return pa.array([wanted.text_of(name, cell) for cell in cells], pa.string())

@@ -61,7 +61,7 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
     wanted.refuse_doubles(names)
     taken = {name: at for at, name in enumerate(names) if wanted.takes(name)}
     columns = {name: [row[at] for row in rows] for name, at in taken.items()}
-    return RawTable(list(columns), iter([batch_of(columns)]))
+    return RawTable(list(columns), iter([batch_of(columns, wanted)]))
 
 
 def _engine(uri: str, shown: str) -> "Engine":
