@@ -13,10 +13,12 @@ from modelling.data.reading.number_signs import signs_around
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
 from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
+from modelling.drafting.columns.number_format import find_number_format
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused, UsageError
 
 BOOKED = TextFormat(thousands=",", around_numbers=("$", "USD", "%", "()"), missing=("-", "unknown"))
+BOOKED_BEHIND = TextFormat(thousands=",", around_numbers=("$", "-", "CR", "DR"))
 GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
 
 
@@ -36,6 +38,8 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
             TextFormat(around_numbers=("k", "%"), missing=("unknown",)),
             [0.05, np.nan],
         ),
+        (["500.00-", "1,200 -", "3", "4-$", "$ 5-"], BOOKED_BEHIND, [-500, -1200, 3, -4, -5]),
+        (["5.00 CR", "1,200 Dr", "3", "$4dr."], BOOKED_BEHIND, [5, -1200, 3, -4]),
         (["5 kr", "6 kr"], TextFormat(around_numbers=("k", "kr")), [5, 6]),
     ],
 )
@@ -59,6 +63,13 @@ def test_what_stands_around_a_number_is_read_as_declared(written, text_format, n
         (["5k", "5000"], ("k",), "income: 1 numbers lack the k of the others"),
         (["1.234,5\u00a0€"], ("€",), "1 cells of income look like numbers with a mark between"),
         (["$5", "$7"], (), "2 cells of income have $ around a number: add around_numbers='$'"),
+        (
+            ["5-", "7-"],
+            ("$",),
+            "- behind (5- is -5) around a number: add around_numbers='$,-'",
+        ),
+        (["5 Dr", "7 Cr"], (), "around a number: add around_numbers='CR,DR'"),
+        (["5%-", "0.12"], ("%", "-"), "income: 1 numbers lack the % of the others"),
         (["(5)", "(7)"], ("$",), "have () around a number: add around_numbers='$,()'"),
     ],
 )
@@ -71,7 +82,8 @@ def test_what_is_not_declared_or_of_two_units_is_refused_with_the_line_to_add(
 
 
 @pytest.mark.parametrize(
-    "written", [["A-1", "B-2"], ["4+", "5+"], ["5 km", "6 km"], ["#12"], ["LOA0012"], ["10-20"]]
+    "written",
+    [["A-1", "B-2"], ["4+", "5+"], ["5 km", "6 km"], ["#12"], ["LOA0012"], ["10-20"], ["A-"]],
 )
 def test_what_is_no_unit_stays_text(written):
     assert signs_around(pd.Series(written)) == (set(), 0)
@@ -94,7 +106,7 @@ def test_a_word_of_a_category_is_a_label():
     assert read_cells(cells, "category", BOOKED)[0].tolist() == ["unknown", "a"]
 
 
-@pytest.mark.parametrize("sign", ["5", "-", ".", "(", "k 1", ""])
+@pytest.mark.parametrize("sign", ["5", "--", ".", "(", "k 1", ""])
 def test_a_sign_is_none_of_what_numbers_are_written_with(sign):
     with pytest.raises(ValueError, match="around_numbers"):
         Source(uri="a.csv", around_numbers=(sign,))
@@ -130,3 +142,16 @@ def test_a_model_keeps_which_sign_stood_beside_the_numbers_of_a_column():
     expected = dict.fromkeys(kept) | {"balance": "%", "income": "$", "age": ""}
     assert kept == expected
     assert not type_columns(rows, loans()).units
+
+
+def test_a_draft_finds_what_says_behind_a_number_that_it_is_below_zero():
+    numbers = np.random.default_rng(0).normal(2000, 3000, 400)
+    sap = [f"{abs(number):,.2f}{'-' if number < 0 else ''}" for number in numbers]
+    booked = [f"{abs(number):,.2f} {'Dr' if number < 0 else 'Cr'}" for number in numbers]
+    found, said = find_number_format(pd.DataFrame({"a": sap, "b": booked}), Source(uri="a.csv"))
+    assert found == {"around_numbers": ("-", "CR", "DR"), "thousands": ","}
+    assert "numbers are written with - and CR and DR around them" in said[0]
+    assert "those with DR as below zero" in said[0]
+    for written in (sap, booked):
+        read, _ = read_cells(pd.Series(written), "number", TextFormat(**found))
+        np.testing.assert_allclose(read, numbers, atol=0.006)

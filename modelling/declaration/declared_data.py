@@ -28,8 +28,8 @@ def _words(given: Any) -> Any:
 
 
 Word = Annotated[str, Field(min_length=1)]
-# Neither digits, nor what marks a fraction, thousands or a number below zero.
-Sign = Annotated[str, Field(pattern=r"^(\(\)|[^\d\s.,'+()-]+)$")]
+# Neither digits, nor what marks a fraction or thousands; () and - by themselves.
+Sign = Annotated[str, Field(pattern=r"^(\(\)|-|[^\d\s.,'+()-]+)$")]
 
 
 class Source(Declaration):
@@ -48,9 +48,10 @@ class Source(Declaration):
     ``thousands`` are the marks in numbers, ``date_format`` is that of ``strptime``, ``sheet`` the
     sheet of an Excel file. ``header_line`` is the number of the line that names the columns, if
     that is not the first one with cells. ``around_numbers`` is what stands before or behind
-    numbers: the sign or code of a currency, ``%`` (12.5% is 0.125) and ``()`` (a number in brackets
-    is below zero). ``missing`` are words for a missing number or time, beside the usual ones. Both
-    are tuples, or one text with commas.
+    numbers: the sign or code of a currency, ``%`` (12.5% is 0.125), ``()`` (a number in brackets is
+    below zero), ``-`` (so is one with a minus behind it), ``DR`` (so is one with that behind it)
+    and ``CR`` (above zero). ``missing`` are words for a missing number or time, beside the usual
+    ones. Both are tuples, or one text with commas.
     """
 
     uri: str

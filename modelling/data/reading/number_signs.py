@@ -1,11 +1,12 @@
-"""What stands around numbers: currencies, percent, brackets below zero."""
+"""What stands around numbers: currencies, percent, and what says that a number is below zero."""
 
 import unicodedata
 from collections.abc import Iterable
 
 import pandas as pd
 
-BRACKETS, PERCENT = "()", "%"
+PERCENT = "%"
+BRACKETS, MINUS_BEHIND, CREDIT, DEBIT = SIDES = "()", "-", "CR", "DR"  # of zero; no units
 CURRENCIES = (
     *("USD", "EUR", "GBP", "CHF", "JPY", "KRW", "CNY", "INR", "CAD", "AUD", "NZD", "SEK", "NOK"),
     *("DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "MXN", "SGD", "HKD", "ZAR", "ILS", "THB", "AED"),
@@ -16,19 +17,35 @@ SIGNED = (
     rf"[+-]?{_UNIT.format('before')}\s*[+-]?"
     rf"(?P<number>\d[\d.,'\s\u00a0\u202f]*|[.,]\d+)\s*{_UNIT.format('behind')}"
 )
-IN_BRACKETS = r"^([^\d()]*)\(([^()]+)\)([^\d()]*)$"
+# How each side is written, and the number without it: (5), 5-, 5 Cr, 5 DR.
+WITHOUT_SIDE = {
+    BRACKETS: (r"^([^\d()]*)\(([^()]+)\)([^\d()]*)$", r"\1\2\3"),
+    MINUS_BEHIND: (r"^([^-]*\d[^-]*?)\s*-(\s*[^\d-]*)$", r"\1\2"),
+    CREDIT: (r"^(.*\d.*?)\s*[Cc][Rr]\.?$", r"\1"),
+    DEBIT: (r"^(.*\d.*?)\s*[Dd][Rr]\.?$", r"\1"),
+}
 
 
 def signs_around(texts: pd.Series) -> tuple[set[str], int]:
     """What stands around the numbers among ``texts`` (n,) as ``around_numbers`` names it, and
     around how many."""
     texts = texts.str.strip()
-    parts = texts.str.replace(IN_BRACKETS, r"\1\2\3", regex=True).str.extract(rf"^{SIGNED}$")
-    bracketed = parts["number"].notna() & texts.str.fullmatch(IN_BRACKETS)
+    has_side = {side: texts.str.fullmatch(told) for side, (told, _) in WITHOUT_SIDE.items()}
+    for told, without in WITHOUT_SIDE.values():
+        texts = texts.str.replace(told, without, regex=True)
+    parts = texts.str.extract(rf"^{SIGNED}$")
     around = pd.concat([parts["before"], parts["behind"]]).dropna()
     around = around[around.map(_is_unit).astype(bool)]
-    rows = bracketed | parts.index.isin(around.index)
-    return {*around} | ({BRACKETS} if bracketed.any() else set()), int(rows.sum())
+    rows, found = parts.index.isin(around.index), {*around}
+    for side, has in has_side.items():
+        on_side = has & parts["number"].notna()
+        rows, found = rows | on_side, found | ({side} if on_side.any() else set())
+    return found, int(rows.sum())
+
+
+def units_among(signs: Iterable[str]) -> list[str]:
+    """Those of the signs that are units, in their order."""
+    return [sign for sign in signs if sign not in SIDES]
 
 
 def _is_unit(sign: str) -> bool:

@@ -9,7 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelling.data.reading.number_signs import BRACKETS, PERCENT, currencies_of
+from modelling.data.reading.number_signs import (
+    BRACKETS,
+    CREDIT,
+    DEBIT,
+    MINUS_BEHIND,
+    PERCENT,
+    currencies_of,
+    units_among,
+)
 from modelling.declaration import Source
 from modelling.refusals import UsageError
 from modelling.scorer.cells import MISSING_NUMBERS
@@ -53,13 +61,18 @@ class TextFormat:
 
     def plain(self, text: str) -> str:
         """One cell as ``plain_numbers`` has it."""
-        text = text.strip()
-        for pattern, written in self.signs:
-            text = re.sub(pattern, written, text)
+        text = self.unsigned(text)
         if self.thousands and re.fullmatch(self.grouped, text):
             text = text.replace(self.thousands, "")
         for mark, written in self.decimal_marks:
             text = text.replace(mark, written)
+        return text
+
+    def unsigned(self, text: str) -> str:
+        """One cell without what stands around its number, with the marks that it has."""
+        text = text.strip()
+        for pattern, written in self.signs:
+            text = re.sub(pattern, written, text)
         return text
 
     @cached_property
@@ -77,10 +90,15 @@ class TextFormat:
         found = []
         if self.missing:
             found.append((rf"^(?:{any_of(self.missing)})$", ""))
-        units = [sign for sign in self.around_numbers if sign != BRACKETS]
-        if len(units) < len(self.around_numbers):  # a sign may stand outside, too
-            unit = rf"(?:{any_of(units)})?"
-            found.append((rf"^({unit}{BLANKS})\(([^()]+)\)({BLANKS}{unit})$", r"-\1\2\3"))
+        units = units_among(self.around_numbers)
+        unit = rf"(?:{any_of(units)})?"  # it may stand outside, too
+        below_zero = {
+            BRACKETS: (rf"^({unit}{BLANKS})\(([^()]+)\)({BLANKS}{unit})$", r"-\1\2\3"),
+            MINUS_BEHIND: (rf"^([^-]*\d[^-]*?){BLANKS}-({BLANKS}{unit})$", r"-\1\2"),
+            DEBIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Dd][Rr]\.?$", r"-\1"),
+            CREDIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Cc][Rr]\.?$", r"\1"),
+        }
+        found += [told for side, told in below_zero.items() if side in self.around_numbers]
         if others := [unit for unit in units if unit != PERCENT]:
             found.append((rf"^([+-]?){BLANKS}(?:{any_of(others)}){BLANKS}", r"\1"))
             found.append((rf"{BLANKS}(?:{any_of(others)})$", ""))

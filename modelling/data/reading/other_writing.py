@@ -6,10 +6,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelling.data.reading.number_signs import BRACKETS, PERCENT, currencies_of, signs_around
+from modelling.data.reading.number_signs import (
+    DEBIT,
+    MINUS_BEHIND,
+    PERCENT,
+    currencies_of,
+    signs_around,
+    units_among,
+)
 from modelling.data.reading.number_text import BLANKS, TextFormat, any_of
 from modelling.refusals import DataRefused
 
+MEANINGS = {
+    PERCENT: " (12.5% is 0.125)",
+    MINUS_BEHIND: " behind (5- is -5)",
+    DEBIT: " behind (5 DR is -5)",
+}
+BEHIND_UNIT = rf"(?:\)|{BLANKS}-|{BLANKS}[CcDd][Rr]\.?)?"
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
 THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
 
@@ -17,7 +30,7 @@ THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
 def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
     """How many numbers (n,) have each of the declared signs beside them, and under "" how many have
     none; 0 needs none."""
-    signs = [sign for sign in text_format.around_numbers if sign != BRACKETS]
+    signs = units_among(text_format.around_numbers)
     if not signs:
         return Counter()
     is_text = isinstance(cells.dtype, pd.StringDtype)
@@ -28,7 +41,7 @@ def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
         [0],
     )
     behind = pc.struct_field(
-        pc.extract_regex(texts, rf"[0-9.,)]{BLANKS}(?P<unit>{any_of(signs)})\)?$"), [0]
+        pc.extract_regex(texts, rf"[0-9.,)-]{BLANKS}(?P<unit>{any_of(signs)}){BEHIND_UNIT}$"), [0]
     )
     known = pc.match_substring_regex(texts, "[1-9]")
     units = pc.coalesce(unit, behind, pa.scalar("")).filter(known)
@@ -49,8 +62,7 @@ def unit_of(cells: pd.Series, text_format: TextFormat) -> str | None:
 
 def scales_of(text_format: TextFormat) -> set[str]:
     """The declared signs, like % and k, beside which a number means another than alone."""
-    signs = {*text_format.around_numbers} - {BRACKETS}
-    return {sign for sign in signs if not currencies_of([sign])}
+    return {sign for sign in units_among(text_format.around_numbers) if not currencies_of([sign])}
 
 
 def refuse_other_unit(
@@ -109,15 +121,13 @@ def refuse_other_writing(unread: pd.Series, text_format: TextFormat) -> None:
 
 def _refuse_other_signs(texts: pd.Series, text_format: TextFormat) -> None:
     signs, count = signs_around(texts)
-    if len(units := sorted(signs - {BRACKETS})) > 1:
+    if len(units := sorted(units_among(signs))) > 1:
         several = " and in ".join(units)
         raise DataRefused(f"{texts.name}: numbers in {several}: convert them, or leave it out")
     declared = {*text_format.around_numbers}
     if not signs - declared or count < len(texts):
         return
-    said = " and ".join(
-        f"{sign} (12.5% is 0.125)" if sign == PERCENT else sign for sign in sorted(signs)
-    )
+    said = " and ".join(f"{sign}{MEANINGS.get(sign, '')}" for sign in sorted(signs))
     ours = currencies_of(declared)
     convert = "convert them, or " if ours and currencies_of(signs) - ours else ""
     around = ",".join(sorted(declared | signs))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from modelling.data.reading.cells import read_cells
-from modelling.data.reading.number_signs import BRACKETS, signs_around
+from modelling.data.reading.number_signs import DEBIT, signs_around, units_among
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
@@ -32,21 +32,28 @@ MARKS: tuple[tuple[str, str | None], ...] = (
     (".", "'"),
 )
 UNIT = r"[^\d\s.,'+()-]{1,10}"
-SETTINGS = ("around_numbers", "decimal", "thousands")
 
 
 def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, Any], list[str]]:
     """The settings of the source under which most columns of text are numbers, and how that was
     taken. What the source declares itself stays."""
-    texts = [with_digits for cells in texts_in(table) if len(with_digits := _digits(cells))]
-    found: dict[str, Any] = {}
     declared = source.model_fields_set
-    if "around_numbers" not in declared and (signs := _signs(texts)):
-        found["around_numbers"] = signs
-    if not {"decimal", "thousands"} & declared:
-        around = found.get("around_numbers", source.around_numbers)
-        found |= _marks([_bare(cells, around) for cells in texts])
-    return found, [_in_words(name, found[name]) for name in SETTINGS if name in found]
+    texts = [with_digits for cells in texts_in(table) if len(with_digits := _digits(cells))]
+    columns = []
+    for cells in (cells.astype("str") for cells in texts):
+        around = source.around_numbers if "around_numbers" in declared else _signs(cells)
+        bare = TextFormat(around_numbers=around, missing=source.missing).unsigned
+        columns.append((around, cells.map(bare)))
+    marks = ((source.decimal, source.thousands),) if {"decimal", "thousands"} & declared else MARKS
+    read = {m: [signs for signs, cells in columns if _is_written(cells, *m)] for m in marks}
+    decimal, thousands = best = max(marks, key=lambda m: len(read[m]))  # the plain ones come first
+    found = {
+        "around_numbers": tuple(sorted({sign for signs in read[best] for sign in signs})),
+        "decimal": "" if decimal == "." else decimal,
+        "thousands": thousands,
+    }
+    found = {name: taken for name, taken in found.items() if taken and name not in declared}
+    return found, [_in_words(name, taken) for name, taken in found.items()]
 
 
 def texts_in(table: pd.DataFrame) -> Iterator[pd.Series]:
@@ -67,45 +74,20 @@ def probe(cells: pd.Series) -> pd.Series:
     return known.iloc[:: max(len(known) // PROBED, 1)]
 
 
-def _signs(texts: list[pd.Series]) -> tuple[str, ...]:
-    """What stands around numbers in columns that are numbers without it, in one unit each."""
-    found: set[str] = set()
-    for cells in texts:
-        signs, rows = signs_around(cells.astype("str"))
-        if not signs and (unit := _unit_behind(cells)):
-            signs, rows = {unit}, len(cells)
-        if rows >= SHARED_BY and len(signs - {BRACKETS}) <= 1:
-            bare = _bare(cells, tuple(signs))
-            if any(is_number(bare, TextFormat(*marks)) for marks in MARKS):
-                found |= signs
-    return tuple(sorted(found))
+def _signs(cells: pd.Series) -> tuple[str, ...]:
+    """What stands around the numbers of a probe, in one unit, and of enough of them."""
+    signs, rows = signs_around(cells)
+    if not signs and (unit := _unit_behind(cells)):
+        signs, rows = {unit}, len(cells)
+    return tuple(signs) if rows >= SHARED_BY and len(units_among(signs)) <= 1 else ()
 
 
 def _unit_behind(cells: pd.Series) -> str | None:
     """The one word behind all numbers of a probe: m², months, k."""
-    parts = cells.astype("str").str.strip().str.extract(rf"^[+-]?(\d[\d.,' ]*?)\s*({UNIT})$")
+    parts = cells.str.strip().str.extract(rf"^[+-]?(\d[\d.,' ]*?)\s*({UNIT})$")
     several = parts[0].nunique() > FEW_NUMBERS and not parts[0].str.match(r"0\d").any()
     words = parts[1].unique()
     return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None
-
-
-def _bare(cells: pd.Series, around: tuple[str, ...]) -> pd.Series:
-    """Probed cells without what stands around numbers."""
-    if not around:
-        return cells
-    texts = cells.astype("str")
-    for part in (part for sign in around for part in (sign if sign == BRACKETS else [sign])):
-        texts = texts.str.replace(part, "", regex=False)
-    return texts.str.strip()
-
-
-def _marks(texts: list[pd.Series]) -> dict[str, str]:
-    """The decimal mark and the mark of thousands under which most columns are numbers; the plain
-    ones where others read no more."""
-    read = {marks: sum(_is_written(cells, *marks) for cells in texts) for marks in MARKS}
-    decimal, thousands = max(MARKS, key=lambda marks: read[marks])
-    found = {"decimal": decimal} if decimal != "." else {}
-    return found | ({"thousands": thousands} if thousands else {})
 
 
 def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
@@ -113,12 +95,11 @@ def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
     text_format = TextFormat(decimal, thousands)
     if not is_number(cells, text_format):
         return False
-    texts = cells.astype("str").str.strip()
     if thousands is None:  # 1,234 beside 5,678 and no other comma is no fraction
-        fractions = texts[texts.str.contains(",", regex=False)]
+        fractions = cells[cells.str.contains(",", regex=False)]
         grouped = fractions.str.fullmatch(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
         return decimal == "." or fractions.empty or not grouped.all()
-    marked = texts[texts.str.contains(thousands, regex=False)]
+    marked = cells[cells.str.contains(thousands, regex=False)]
     return bool(marked.str.fullmatch(text_format.grouped).all())
 
 
@@ -156,7 +137,8 @@ def _are_numbers(cells: pd.Series, written: TextFormat) -> bool:
 
 def _in_words(setting: str, found: Any) -> str:
     if setting == "around_numbers":
-        return f"numbers are written with {' and '.join(found)} around them: read without"
+        below = ", those with DR as below zero" if DEBIT in found else ""
+        return f"numbers are written with {' and '.join(found)} around them: read without{below}"
     mark = {"decimal": "a decimal mark", "thousands": "a mark between thousands"}[setting]
     return f"numbers are written with {mark} {found!r}: most columns are read so"
 
