@@ -70,7 +70,8 @@ def search(
     use_case = override(find_use_case(use_case_name), overrides)
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         data = prepare_data(use_case)
-        run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)
+        report = data.report
+        run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
         folds = prepare_folds(data.parts, use_case, run)
 
         with open_executor(workers, dask, pool, scratch) as executor:

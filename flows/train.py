@@ -125,7 +125,8 @@ def run_training(
     use_case = override(declared, overrides)
     with tracked_run(use_case, parameters, resume, from_file) as run, run.scratch() as scratch:
         data = data or prepare_data(use_case)
-        run.log_data(data.parts, data.report.markdown(), data.data_hash, data.origin)
+        report = data.report
+        run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
         features = preprocess(data.parts, use_case)
         fitting = fit_baselines.submit(data.table, data.parts, features, use_case)  # meanwhile
         trained = train_with_remedies(features, use_case, run, scratch, remedies)

@@ -4,6 +4,7 @@ and benchmarks."""
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,12 +64,12 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         report = validator.check_content(table)
         parts = split_table(table, use_case)
         leaks = find_leaks(parts, use_case)
-        report = report.with_leaks(leaks)
-    dropped = {
-        "rows without a label": len(derived) - len(labelled),
-        "duplicates": len(labelled) - len(table),
-    }
-    log.info("%-11s %s", "validated", report.summary(dropped))
+        report = replace(
+            report.with_leaks(leaks),
+            unlabelled=len(derived) - len(labelled),
+            duplicates=len(labelled) - len(table),
+        )
+    log.info("%-11s %s", "validated", report.summary())
     for leak in leaks:
         log.warning("%-11s %s: %s", "", leak.column, leak.rule)
     return PreparedData(table, parts, report, data_hash, origin, typed.units)

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """How many rules were checked, and which were broken in how many rows."""
+    """How many rules were checked, and which were broken in how many rows; how many rows were left
+    out before, as without a label or as duplicates."""
 
     rules: int
     rows: int
     broken: tuple[BrokenRule, ...]
+    unlabelled: int = 0
+    duplicates: int = 0
 
     @property
     def critical(self) -> tuple[BrokenRule, ...]:
@@ -43,15 +46,24 @@ class ValidationReport:
         refuse_broken(report.broken)
         return report
 
-    def summary(self, dropped: Mapping[str, int]) -> str:
-        """One line for the log; ``dropped`` is how many rows were left out as what."""
-        warnings = f"{len(self.warnings)} warnings" if self.warnings else "no warning"
-        less = "".join(f", {count:,} {what} dropped" for what, count in dropped.items() if count)
-        return f"{self.rules - len(self.warnings)} rules kept, {warnings}{less}"
+    @property
+    def left_out(self) -> list[str]:
+        """Which rows were left out, in words."""
+        found = ((self.unlabelled, "row", " without a label"), (self.duplicates, "duplicate", ""))
+        return [_counted(count, noun) + which for count, noun, which in found if count]
+
+    def summary(self) -> str:
+        """One line for the log."""
+        warnings = _counted(len(self.warnings), "warning") if self.warnings else "no warning"
+        less = "".join(f", {rows} dropped" for rows in self.left_out)
+        return f"{_counted(self.rules - len(self.warnings), 'rule')} kept, {warnings}{less}"
 
     def markdown(self) -> str:
-        head = f"{self.rules} rules over {self.rows:,} rows: {len(self.critical)} critical rules "
-        head += f"broken, {len(self.warnings)} warnings.\n"
+        head = f"{_counted(self.rules, 'rule')} over {_counted(self.rows, 'row')}: "
+        head += f"{_counted(len(self.critical), 'critical rule')} broken, "
+        head += f"{_counted(len(self.warnings), 'warning')}.\n"
+        if self.left_out:
+            head += f"Left out before: {', '.join(self.left_out)}.\n"
         if not self.broken:
             return head
         lines = ["", "| column | rule | rows | severity |", "|---|---|---:|---|"]
@@ -59,6 +71,10 @@ class ValidationReport:
             rows = "-" if rule.rows is None else f"{rule.rows:,}"
             lines.append(f"| {rule.column} | {rule.rule} | {rows} | {rule.severity} |")
         return head + "\n".join(lines) + "\n"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 class Validator:

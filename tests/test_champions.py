@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from conftest import REPOSITORY, last_json
+from mlflow.entities.model_registry import ModelVersion
 from servers import standing_in
 from small_models import loan_table, loans, register_and_judge, run_of, small_model
 
@@ -22,7 +23,7 @@ from tasks.comparison.cells import warnings
 from tasks.registry import champions
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import history, registry_status, roll_back
-from tasks.registry.promotion_history import append_entry
+from tasks.registry.promotion_history import append_entry, refuse_absent_version
 from tasks.tracking.leaderboard import read_leaderboard
 from tasks.tracking.prefect_pages import show_in_prefect
 
@@ -159,6 +160,13 @@ def test_a_run_that_goes_on_after_it_had_promoted_says_why_it_had(client, tmp_pa
     assert first.promoted
     description = client.get_model_version("resumed", version).description
     assert r"\[it\]\(http\:\/\/else\.where\)" in description, "what was typed leads nowhere"
+
+
+def test_of_thousands_of_versions_a_message_names_the_first_and_the_last():
+    many = [ModelVersion("loans", version, 0) for version in range(1, 3001)]
+    with pytest.raises(UsageError, match="no version 9999; it has 3,000 versions, from 1 to 3000"):
+        refuse_absent_version("loans", "9999", many)
+    refuse_absent_version("loans", "3000", many)
 
 
 @pytest.mark.services

@@ -1,5 +1,7 @@
 """From a table to rows that can be learnt from: one way, and one vocabulary of rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +58,11 @@ def test_rows_without_a_label_are_refused_or_left_out_and_counted(caplog):
         data = prepared(loans(classes=labels, unlabelled="drop"), table)
     assert len(data.table) == 570
     assert "30 rows without a label dropped" in caplog.text
+    assert "Left out before: 30 rows without a label.\n" in data.report.markdown()
+    assert replace(data.report, unlabelled=1, duplicates=1).left_out == [
+        "1 row without a label",
+        "1 duplicate",
+    ]
     with pytest.raises(DataRefused, match="default: no row has one of gone, lost"):
         prepared(loans(classes=("gone", "lost"), unlabelled="drop"), table)
     values = loans(problem="regression", gate=None, unlabelled="drop")

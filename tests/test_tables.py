@@ -225,6 +225,57 @@ def test_a_title_above_the_header_is_refused_with_the_line_to_add(tmp_path, deli
         typed(path, header_line=900)
 
 
+@pytest.mark.parametrize(
+    "title", ["Loans,Zurich,2020,CHF,,", "Loans,Zurich,as of,2020-01-01,page,1", "a,b,c,d"]
+)
+def test_a_title_may_fill_most_of_the_columns(tmp_path, title):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{title}\n{table().to_csv(index=False)}")
+    with pytest.raises(DataRefused, match="if line 2 names them, add header_line=2"):
+        typed(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",name,amount\nx,Ann,5\ny,Ben,6\n",
+        "a,,amount\nx,p,n/a\ny,q,n/a\nz,p,5\n",
+        "id,1,2\nx,4,5\ny,6,7\n",
+        "name,,city\nAnn,x,Rome\nBen,y,Oslo\n",
+    ],
+)
+def test_a_header_with_a_gap_or_a_number_is_no_title(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text)
+    assert len(read_source(Source(uri=str(tmp_path / "a.csv")))[0]) == text.count("\n") - 1
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_a_line_of_names_means_nothing_where_columns_have_names(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        table().to_parquet(path)
+    else:
+        path.write_text('{"age": 40}\n')
+    with pytest.raises(UsageError, match=r"header_line=2 means nothing in .*: remove it"):
+        typed(path, header_line=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id   age  default\n1    40   0\n2    55   1\n", "seem to be separated by blanks: save"),
+        ("'id';'city'\n1;'Rome'\n2;'Oslo'\n", "stand in single quotes: save it with double"),
+        ("id,city\n1,'Rome, IT'\n2,'Oslo'\n", "stand in single quotes: save it with double"),
+    ],
+)
+def test_blanks_between_cells_and_single_quotes_are_refused_with_what_to_do(tmp_path, text, said):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(DataRefused, match=said):
+        read_source(Source(uri=str(tmp_path / "a.txt")))
+    (tmp_path / "a.txt").write_text("city,name\n's Hertogenbosch,O'Brien\n'n Dam,D'Arc\n")
+    assert len(read_source(Source(uri=str(tmp_path / "a.txt")))[0]) == 2
+
+
 def test_a_title_above_the_header_of_a_sheet(tmp_path):
     path = tmp_path / "a.xlsx"
     with pd.ExcelWriter(path) as book:

@@ -34,6 +34,7 @@ from tasks.registry.promotion_history import (
     ChampionChange,
     append_entry,
     read_history,
+    refuse_absent_version,
     versions,
 )
 from tasks.tracking.descriptions import DOSSIER_FILE
@@ -164,10 +165,7 @@ def _answered(name: str, version: str) -> Iterator[tuple[MlflowClient, ChampionC
 def _client_of(name: str, version: str) -> MlflowClient:
     """A client of the store that has this version. Raises UsageError where it does not exist."""
     client = connect()
-    known = [str(registered.version) for registered in versions(client, name)]
-    if version not in known:
-        listed = f"versions: {', '.join(known)}" if known else "nothing is registered yet"
-        raise UsageError(f"{name} has no version {version}; {listed}")
+    refuse_absent_version(name, version, versions(client, name))
     return client
 
 

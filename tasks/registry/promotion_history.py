@@ -18,11 +18,13 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from modelling.refusals import UsageError
 from tasks.tracking.pages import all_versions
 
 # Followed by the time: one tag for each time that a version became champion.
 CHAMPION_SINCE = "champion_at."
 NEWEST_TAG = "champion_history"  # of the registered model: SHA-256 of the newest entry
+MOST_LISTED = 20  # versions in a message
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 
@@ -87,6 +89,17 @@ def read_history(client: MlflowClient, name: str) -> History:
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     """All registered versions of ``name``, the oldest first."""
     return all_versions(client, f"name = '{name}'")
+
+
+def refuse_absent_version(name: str, version: str, known: Sequence[ModelVersion]) -> None:
+    """Raise UsageError where ``version`` is none of the ``known`` ones, the oldest first."""
+    numbers = [str(one.version) for one in known]
+    if version in numbers:
+        return
+    listed = f"versions: {', '.join(numbers)}" if numbers else "nothing is registered yet"
+    if len(numbers) > MOST_LISTED:
+        listed = f"it has {len(numbers):,} versions, from {numbers[0]} to {numbers[-1]}"
+    raise UsageError(f"{name} has no version {version}; {listed}")
 
 
 def history_from_tags(model: RegisteredModel, versions: Sequence[ModelVersion]) -> History:

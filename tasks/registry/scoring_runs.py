@@ -17,7 +17,7 @@ from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from tasks.registry.champions import champion_of
 from tasks.registry.model_files import load_version
-from tasks.registry.promotion_history import versions
+from tasks.registry.promotion_history import refuse_absent_version, versions
 from tasks.tracking.store import connect, experiment_id
 from tasks.workers.processes import process_tag
 
@@ -58,8 +58,7 @@ def version_of(name: str, version: str | None = None) -> str:
             f"{name} has no champion: {command('train', name)}, or {command('promote', name)}"
         )
     requested = version or str(holder.version)  # type: ignore[union-attr]
-    if requested not in [str(registered.version) for registered in versions(client, name)]:
-        raise UsageError(f"{name} has no version {requested}")
+    refuse_absent_version(name, requested, versions(client, name))
     return requested
 
 

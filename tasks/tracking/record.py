@@ -88,8 +88,16 @@ class TrackedRun:
             del self.pending[:1000]
         self.flushed_at = time.monotonic()
 
-    def log_data(self, parts: Parts, report_markdown: str, data_hash: str, source: str) -> None:
-        """Log the three parts as dataset inputs with different contexts, and the report.
+    def log_data(
+        self,
+        parts: Parts,
+        report_markdown: str,
+        data_hash: str,
+        source: str,
+        unlabelled: int = 0,
+    ) -> None:
+        """Log the three parts as dataset inputs with different contexts, the report, and how many
+        rows were left out since they were ``unlabelled``.
 
         Raises DataRefused where a resumed run had other data.
         """
@@ -113,6 +121,8 @@ class TrackedRun:
             self.client.log_inputs(self.run_id, inputs)
         self.log_text(report_markdown, "validation_report.md")
         self.log_tags({"data_hash": data_hash})
+        if unlabelled:
+            self.log_metrics({"rows_without_label": unlabelled})
 
     def log_curve(self, history: History, diagnosis: Diagnosis, figure: "Figure") -> None:
         """Log the learning curve as figure and numbers, its diagnosis, and the speed."""

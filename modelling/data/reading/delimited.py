@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Any
@@ -27,6 +28,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     encoding = wanted.source.encoding or _encoding(head, wanted)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     delimiter = wanted.source.delimiter or _delimiter(text, wanted)
+    _refuse_other_separators(text, delimiter, wanted)
     if wanted.source.header_line is None:
         refuse_title(_lines(text, delimiter, wanted)[1], wanted.shown)
     reader, rows = _lines(text, delimiter, wanted)
@@ -76,6 +78,22 @@ def _lines(
             begins = reader.line_num + 1
 
     return reader, rows()
+
+
+def _refuse_other_separators(text: str, delimiter: str, wanted: ColumnSelection) -> None:
+    """Blanks between cells, and single quotes around them, are read by nothing here."""
+    lines = [line for line in text.splitlines()[:LOOKED_AT] if line.strip()]
+    quoted = rf"(?:^|{re.escape(delimiter)})'[^'\"]*'(?=\s*{re.escape(delimiter)}|\s*$)"
+    if sum(bool(re.search(quoted, line)) for line in lines) > len(lines) / 2:
+        raise DataRefused(
+            f'{wanted.shown}: cells stand in single quotes: save it with double quotes (") or none'
+        )
+    parts = {len(line.split()) for line in lines}
+    if len(lines) > 1 and len(parts) == 1 and {*parts} != {1} and delimiter not in text:
+        raise DataRefused(
+            f"{wanted.shown}: cells seem to be separated by blanks: save it with commas, "
+            "semicolons or tabs between them"
+        )
 
 
 def _arrows(encoding: str) -> str:

@@ -1,5 +1,6 @@
 """Which line names the columns: exports often put a title and a date above it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -13,8 +14,9 @@ LOOKED_AT = 50
 def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
     """Raise DataRefused where the first of the numbered ``rows`` is a title rather than names.
 
-    It names at most half as many columns as most rows have cells, and one of the following rows
-    has that many, all of them different words.
+    One of the following rows has as many cells as most rows, all of them different words. The first
+    one has words in at most half as many; or not in all, and one of the other's stands above
+    numbers.
     """
     looked_at = [
         (number, [cell.strip() for cell in cells]) for number, cells in islice(rows, LOOKED_AT)
@@ -22,11 +24,15 @@ def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
     if not looked_at:
         return
     wide = Counter(len(cells) for _, cells in looked_at).most_common(1)[0][0]
-    named = sum(map(bool, looked_at[0][1]))
-    if named > wide / 2:
+    first = looked_at[0][1]
+    named = sum(map(bool, first))
+    if len(first) >= wide and all(map(_is_word, first)):
         return
-    for number, cells in looked_at[1:]:
-        if len(cells) == wide and _are_names(cells):
+    for position, (number, cells) in enumerate(looked_at[1:], 1):
+        if len(cells) != wide or not _are_names(cells):
+            continue
+        below = [row for _, row in looked_at[position + 1 :] if len(row) == wide]
+        if named <= wide / 2 or _heads_numbers(cells, below):
             raise DataRefused(
                 f"{shown}: its first line names {named} of {wide} columns: if line {number} names "
                 f"them, add header_line={number} to the source (finflows score, draft: --source)"
@@ -34,4 +40,17 @@ def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
 
 
 def _are_names(cells: Sequence[str]) -> bool:
-    return len({*cells}) == len(cells) and all(cell and number_of(cell) is None for cell in cells)
+    return len({*cells}) == len(cells) and all(map(_is_word, cells))
+
+
+def _is_word(cell: str) -> bool:
+    return bool(cell) and number_of(cell) is None
+
+
+def _heads_numbers(names: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether there is a word in ``names`` below which nothing but numbers or dates stands."""
+    columns = zip(names, zip(*below, strict=True), strict=True) if below else ()
+    return any(
+        not re.search(r"\d", name) and all(re.search(r"\d", cell) for cell in cells)
+        for name, cells in columns
+    )

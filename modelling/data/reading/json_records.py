@@ -23,6 +23,7 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
 
     Raises DataRefused where a line is no object, or has a wanted key that the first rows lack.
     """
+    wanted.refuse_header_line("JSON")
     records = _records(stream, wanted)
     first = list(islice(records, ROWS_AT_ONCE))
     names = {key: wanted.name(key) for row in first for key in row}

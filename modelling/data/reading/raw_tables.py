@@ -65,6 +65,14 @@ class ColumnSelection:
         if twice := sorted(n for n in self.declared if names.count(n) > 1):
             raise DataRefused(f"{self.shown}: columns named twice: {', '.join(twice)}")
 
+    def refuse_header_line(self, kind: str) -> None:
+        """Only text and sheets have lines, one of which names the columns."""
+        if self.source.header_line is not None:
+            raise UsageError(
+                f"{self.shown}: header_line={self.source.header_line} means nothing in {kind}, "
+                "whose columns have names: remove it from the source"
+            )
+
     def text_of(self, name: str, cell: object) -> str | None:
         """A cell among others of another type, as text. A number among words will be read as text
         is declared to write numbers, so it is written so: 1.234 is not 1234."""

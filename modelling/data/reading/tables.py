@@ -70,6 +70,7 @@ def _open_folder(folder: Path, wanted: ColumnSelection) -> RawTable:
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     )
     if files and all(_magic(path) == b"PAR1" for path in files):
+        wanted.refuse_header_line("Parquet")
         names = [str(path) for path in files]
         parts = pyarrow.dataset.partitioning(flavor="hive")
         data: Any = pyarrow.dataset.dataset(
@@ -149,6 +150,7 @@ def _only_member(archive: zipfile.ZipFile, wanted: ColumnSelection) -> bytes:
 
 
 def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
+    wanted.refuse_header_line("Parquet")
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
     file = pyarrow.parquet.ParquetFile(stream)

@@ -18,7 +18,7 @@ from modelling.refusals import UsageError
 from tasks.registry.champions import champion_of, history
 from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, table
-from tasks.registry.promotion_history import ChampionChange, versions
+from tasks.registry.promotion_history import ChampionChange, refuse_absent_version, versions
 from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
@@ -93,13 +93,12 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     UsageError where there is no such version.
     """
     client = connect()
-    known = [str(one.version) for one in versions(client, name)]
+    known = versions(client, name)
     if not known:
         raise UsageError(f"nothing is registered as '{name}': {command('train', name)}")
     champion = champion_of(client, name)
-    version = version or (str(champion.version) if champion else known[-1])
-    if version not in known:
-        raise UsageError(f"{name} has no version {version}; versions: {', '.join(known)}")
+    version = version or str((champion or known[-1]).version)
+    refuse_absent_version(name, version, known)
     file = output or Path(f"{name}-{version}.html")
     recorded = _recorded(client, str(client.get_model_version(name, version).run_id))
     dossier = recorded or dossier_of(client, name, version)
