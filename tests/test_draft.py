@@ -268,7 +268,7 @@ def test_a_report_is_drafted_as_it_was_exported(tmp_path):
     assert len(prepare_data.fn(declared).table) == found.rows
 
 
-@pytest.mark.parametrize("written", ["{:.2f}-", "{:.2f} CR", "Fr. {:.2f}"])
+@pytest.mark.parametrize("written", ["{:.2f}-", "{:.2f} CR", "Fr. {:.2f}", "0.{:.0f}"])
 def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written):
     table = loan_table(400)
     amounts = pd.Series(np.random.default_rng(2).lognormal(8, 1, 400))
@@ -288,6 +288,16 @@ def test_an_end_that_is_9999_where_it_is_open_is_no_time_of_decision():
     assert found.split.column == "opened_on"
     left_out = {column.name: column.left_out for column in found.columns}
     assert "later than 'opened_on' in 100.0% of the rows" in left_out["ends_on"]
+
+
+def test_a_date_of_birth_is_no_time_of_decision():
+    table = loan_table(400)
+    opened = pd.Series(pd.date_range("2019-01-01", periods=400, freq="D"))
+    table.insert(0, "DOB", (opened - pd.Timedelta(days=9000)).dt.strftime("%Y-%m-%d"))
+    found = drafted(table.assign(opened_on=opened.dt.strftime("%Y-%m-%d")), "default")
+    assert found.split.column == "opened_on"
+    left_out = {column.name: column.left_out for column in found.columns}
+    assert "no feature: compute days from it" in left_out["DOB"]
 
 
 def test_a_column_with_a_few_cells_of_something_else_says_how_many():

@@ -9,7 +9,7 @@ import pytest
 from small_models import loan_table, loans
 
 from modelling.data.reading.cells import read_cells
-from modelling.data.reading.number_signs import signs_around
+from modelling.data.reading.number_signs import currencies_of, signs_around
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
 from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
@@ -94,6 +94,12 @@ def test_blanks_around_a_word_for_a_missing_time_do_not_count(kind):
     cells = pd.Series(["2020-01-31", " - ", "-", " ", None], dtype=kind)
     read, unread = read_cells(cells, "time", BOOKED)
     assert (unread, read.isna().tolist()) == (0, [False, True, True, True, True])
+
+
+def test_a_country_may_stand_before_its_dollar():
+    assert signs_around(pd.Series(["R$ 1.234,50", "R$5"])) == ({"R$"}, 2)
+    assert currencies_of(["R$"]) == {"BRL"}
+    assert currencies_of(["US$"]) == currencies_of(["$"])
 
 
 def test_a_sign_may_stand_outside_of_brackets():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from modelling.drafting.columns.exclusions import is_repeated_identifier
 from modelling.drafting.columns.findings import ColumnFinding
 from modelling.drafting.columns.profiles import Profile
+from modelling.drafting.columns.protected_names import protected_attribute
 from modelling.leaks.dates import LATER, later_share
 from modelling.refusals import DataRefused
 
@@ -24,6 +25,7 @@ def decision_time(examined: list[Examined], wanted: str | None) -> Profile | Non
     times = [c for c in examined if c.found.kind == "time" and c.found.declared]
     whole = [c for c in times if not c.profile.missing]
     decision = next((c for c in whole if c.found.name == wanted), None)
+    whole = [c for c in whole if not protected_attribute(c.found.name)]  # a birth decides nothing
     if wanted and decision is None:
         raise DataRefused(
             f"{wanted}: it can't be the time of a split, where it is missing in some rows"

@@ -12,7 +12,11 @@ CURRENCIES = (
     *("DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "MXN", "SGD", "HKD", "ZAR", "ILS", "THB", "AED"),
 )
 CODES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
-_UNIT = rf"(?P<{{}}>[^\w\s.,'+()-]|{'|'.join(CURRENCIES)})?"  # a currency's sign or code, or %
+DOLLARS = {"R": "BRL", "US": "USD", "A": "AUD", "AU": "AUD", "C": "CAD", "CA": "CAD", "HK": "HKD",
+           "S": "SGD", "NZ": "NZD", "Mex": "MXN", "MX": "MXN"}  # fmt: skip
+CODES |= {f"{country}$": code for country, code in DOLLARS.items()}
+# A currency's sign or code, or %.
+_UNIT = rf"(?P<{{}}>(?:{'|'.join(DOLLARS)})?\$|[^\w\s.,'+()-]|{'|'.join(CURRENCIES)})?"
 SIGNED = (
     rf"[+-]?{_UNIT.format('before')}\s*[+-]?"
     rf"(?P<number>\d[\d.,'\s\u00a0\u202f]*|[.,]\d+)\s*{_UNIT.format('behind')}"
@@ -54,7 +58,8 @@ def _is_unit(sign: str) -> bool:
 
 def currencies_of(signs: Iterable[str]) -> set[str]:
     """The codes of the currencies among ``signs``, or the sign where there is no one code."""
-    return {CODES.get(sign, sign) for sign in signs if sign in CURRENCIES or _is_currency(sign)}
+    known = {*CURRENCIES, *CODES}
+    return {CODES.get(sign, sign) for sign in signs if sign in known or _is_currency(sign)}
 
 
 def _is_currency(sign: str) -> bool:

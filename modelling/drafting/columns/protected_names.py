@@ -2,19 +2,21 @@
 
 from modelling.drafting.columns.name_words import parts_of, suggests
 
-# English, German, French, Spanish, Korean. What is not covered by a name is not found: a person
-# still has to look.
+# English, German, French, Spanish, Portuguese, Japanese, Korean. What is not covered by a name is
+# not found: a person still has to look.
 PROTECTED = {
     "gender": """
         gender sex female male geschlecht anrede weiblich mannlich sexe genre civilite sexo genero
-        성별""",
+        性別 성별""",
     "age": """
         age birthdate birthday birthyear dob yob born birth senior alter geburt geburtsdatum
-        geburtsjahr naissance edad nacimiento 나이 연령 생년월일 생년""",
+        geburtsjahr naissance edad nacimiento idade nascimento
+        年齢 生年月日 나이 연령 생년월일 생년""",
     "nationality or origin": """
         nationality citizenship race ethnicity ethnic minority afam hispanic birthplace foreign
         foreigner immigrant nationalitat staatsangehorigkeit herkunft auslander nationalite origine
-        etranger nacionalidad origen etnia raza extranjero 국적 인종 출신 외국인""",
+        etranger nacionalidad origen etnia raza extranjero nacionalidade
+        国籍 국적 인종 출신 외국인""",
     "religion": "religion faith konfession glaube croyance 종교",
     "marital status": """
         marital maritl marriage married spouse widowed divorced familienstand verheiratet ledig
