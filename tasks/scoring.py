@@ -24,7 +24,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from modelling.data.loading import frame_of, open_source, shown_name
-from modelling.data.reading.number_text import numbers_in_text, plain_numbers
+from modelling.data.reading.number_text import MINUS_SIGN, numbers_in_text, plain_numbers
 from modelling.data.reading.other_writing import (
     refuse_other_unit,
     refuse_other_writing,
@@ -203,7 +203,8 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
             try:
                 frame[name] = numbers_in_text(cells, asked.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
-                plain = plain_numbers(cells, asked.text_format).to_pandas()
+                ascii_minus = pc.replace_substring(cells, MINUS_SIGN, "-")
+                plain = plain_numbers(ascii_minus, asked.text_format).to_pandas()
                 unread = pd.to_numeric(plain, errors="coerce").isna() & plain.notna()
                 if unread.sum() > len(plain) / 2:
                     refuse_other_writing(frame[name][unread.to_numpy()], asked.text_format)

@@ -40,6 +40,8 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
         ),
         (["500.00-", "1,200 -", "3", "4-$", "$ 5-"], BOOKED_BEHIND, [-500, -1200, 3, -4, -5]),
         (["5.00 CR", "1,200 Dr", "3", "$4dr."], BOOKED_BEHIND, [5, -1200, 3, -4]),
+        (["\u22125.5 kr", "3 kr"], TextFormat(around_numbers=("kr",)), [-5.5, 3]),
+        (["\u22125.5", "3"], TextFormat(), [-5.5, 3]),
         (["5 kr", "6 kr"], TextFormat(around_numbers=("k", "kr")), [5, 6]),
     ],
 )

@@ -19,6 +19,7 @@ from modelling.data.loading import read_source
 from modelling.data.reading import delimited, json_records
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import Source, UseCase, amount, category, number, time
+from modelling.drafting.columns.table_source import read_undeclared
 from modelling.refusals import DataRefused, UsageError
 
 USE_CASE = UseCase(
@@ -247,6 +248,20 @@ def test_a_title_may_fill_most_of_the_columns(tmp_path, title):
 def test_a_header_with_a_gap_or_a_number_is_no_title(tmp_path, text):
     (tmp_path / "a.csv").write_text(text)
     assert len(read_source(Source(uri=str(tmp_path / "a.csv")))[0]) == text.count("\n") - 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_of_a_name_that_stands_twice_a_draft_takes_neither_and_says_so(tmp_path, suffix):
+    """Declared, it is refused: the draft would be of a table that can't be trained on."""
+    path = tmp_path / f"a.{suffix}"
+    twice = pd.concat([table(), table()[["age"]]], axis="columns")
+    twice.to_csv(path, index=False) if suffix == "csv" else twice.to_excel(path, index=False)
+    with pytest.raises(DataRefused, match="columns named twice: age"):
+        typed(path)
+    read, source, said = read_undeclared(Source(uri=str(path)))
+    assert sorted(read.columns) == sorted(set(table().columns) - {"age"})
+    assert source.model_fields_set <= {"uri", *Source.model_fields}
+    assert "columns named twice, left out: age" in said
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])

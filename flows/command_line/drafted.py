@@ -61,7 +61,11 @@ def show_check(
         print(json.dumps({**answer, **(facts or {})}, ensure_ascii=False))
         return
     for rule, one in zip(broken, said, strict=True):
-        rows = "" if rule.rows is None else f": not in {rule.rows:,} rows"
+        rows = (
+            ""
+            if rule.rows is None
+            else f": not in {rule.rows:,} row{'' if rule.rows == 1 else 's'}"
+        )
         word = "BROKEN" if rule.severity == "critical" else "warning"
         print(f"  {word:12}{rule.column}: {rule.rule}{rows}")
         change = f"{rule.setting} in {one['file']}" if rule.setting else str(one["file"])

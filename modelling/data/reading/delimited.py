@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from modelling.data.reading.header_lines import LOOKED_AT, refuse_title
-from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable
+from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable, named_twice
 from modelling.refusals import DataRefused, UsageError
 
 BLOCK_BYTES = 16 << 20
@@ -43,8 +43,11 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     _, first = next(rows, (0, []))
     wanted.refuse_doubles(names)
     extra = max(len(first) - len(names), 0)
+    doubled = wanted.doubled(names)
     unique = [*_unique(names), *(f"\0{number}" for number in range(extra))]
+    left_out = {name for name, header in zip(unique, names, strict=False) if header in doubled}
     taken = [name for name in unique if name[:1] == "\0" or wanted.takes(name)]
+    taken = [name for name in taken if name not in left_out]
     taken = [name for name in taken if name.strip("\0 ") or name[:1] == "\0"]
     options = pyarrow.csv.ReadOptions(
         block_size=BLOCK_BYTES, column_names=unique, skip_rows=lines, encoding=_arrows(encoding)
@@ -60,6 +63,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     shown = [name for name in taken if name[:1] != "\0"]
     found = [] if wanted.source.delimiter or delimiter == "," else [f"delimiter {delimiter!r}"]
     found += [] if wanted.source.encoding or encoding == "utf-8-sig" else [f"encoding {encoding}"]
+    found += named_twice(doubled)
     return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found), is_text=True)
 
 

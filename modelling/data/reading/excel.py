@@ -5,7 +5,7 @@ from typing import IO
 import pandas as pd
 
 from modelling.data.reading.header_lines import refuse_title
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of, named_twice
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
 
@@ -28,13 +28,15 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         refuse_title(rows, wanted.shown)
     names = [wanted.name(_text(cell)) for cell in cells.iloc[0]]
     wanted.refuse_doubles(names)
+    doubled = wanted.doubled(names)
     columns = {
         name: cells.iloc[1:, position].tolist()
         for position, name in enumerate(names)
-        if name and wanted.takes(name)
+        if name and wanted.takes(name) and name not in doubled
     }
-    found = () if len(sheets) == 1 or wanted.source.sheet else (f"sheet '{sheet}'",)
-    return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
+    found = [] if len(sheets) == 1 or wanted.source.sheet else [f"sheet '{sheet}'"]
+    found += named_twice(doubled)
+    return RawTable(list(columns), iter([batch_of(columns, wanted)]), tuple(found), is_text=True)
 
 
 def _text(cell: object) -> str:

@@ -24,6 +24,8 @@ from modelling.scorer.cells import MISSING_NUMBERS
 
 BLANKS = "[\\s\u00a0\u202f]*"  # Arrow's \\s has no blanks that keep a line together, as before €
 
+MINUS_SIGN = "\u2212"  # that of typesetters and of some locales: rare, so looked for late
+
 
 @dataclass(frozen=True)
 class TextFormat:
@@ -70,7 +72,7 @@ class TextFormat:
 
     def unsigned(self, text: str) -> str:
         """One cell without what stands around its number, with the marks that it has."""
-        text = text.strip()
+        text = text.strip().replace(MINUS_SIGN, "-")
         for pattern, written in self.signs:
             text = re.sub(pattern, written, text)
         return text
@@ -137,6 +139,7 @@ def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
     try:
         values = pc.cast(texts, pa.float64())
     except pa.ArrowInvalid:
+        texts = pc.replace_substring(texts, MINUS_SIGN, "-")
         missing = pc.is_in(texts, pa.array(sorted(MISSING_NUMBERS)))
         texts = pc.if_else(missing, pa.scalar(None, pa.string()), texts)
         values = pc.cast(texts, pa.float64())

@@ -73,6 +73,10 @@ class ColumnSelection:
                 "whose columns have names: remove it from the source"
             )
 
+    def doubled(self, names: list[str]) -> set[str]:
+        """What stands twice in a header where nothing is declared: none of them could be."""
+        return set() if self.declared else {n for n in names if n.strip() and names.count(n) > 1}
+
     def text_of(self, name: str, cell: object) -> str | None:
         """A cell among others of another type, as text. A number among words will be read as text
         is declared to write numbers, so it is written so: 1.234 is not 1234."""
@@ -80,6 +84,11 @@ class ColumnSelection:
         if text and name in self.numbers and not isinstance(cell, str):
             return text.replace(".", self.source.decimal)
         return text
+
+
+def named_twice(doubled: set[str]) -> list[str]:
+    """What a table was found to have, for people."""
+    return [f"columns named twice, left out: {', '.join(sorted(doubled))}"] if doubled else []
 
 
 def in_plain_words(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:
@@ -134,7 +143,8 @@ def _ragged(said: str) -> str:
     got = got.partition(":")[0].split()[0]
     where = f"line {row}" if row else "a line"
     return (
-        f"{where} has {got} cells where the header names {expected}: correct it, or where the "
+        f"{where} has {got} cell{'' if got == '1' else 's'} where the header names {expected}: "
+        "correct it, or where the "
         "header is not the first line, add header_line to the source"
     )
 

@@ -15,7 +15,7 @@ RARE_SHARE = 0.005  # labels in fewer rows share one feature
 HARDLY_ANY = 0.1
 MANY_LABELS = 50
 LONG = 10  # digits
-FRACTION = r"^\D{0,6}(?:\d[\d.,' ]*[.,]\d{1,2}|0[.,]\d+)\D{0,6}$"
+FRACTION = r"^\D{0,8}\d[\d.,'\s]*[.,]\d+\D{0,8}$"
 MOST = 0.9
 
 

@@ -84,7 +84,7 @@ def _signs(cells: pd.Series) -> tuple[str, ...]:
 
 def _unit_behind(cells: pd.Series) -> str | None:
     """The one word behind all numbers of a probe: m², months, k."""
-    parts = cells.str.strip().str.extract(rf"^[+-]?(\d[\d.,' ]*?)\s*({UNIT})$")
+    parts = cells.str.strip().str.extract(rf"^[+-]?(\d[\d.,'\s]*?)\s*({UNIT})$")
     several = parts[0].nunique() > FEW_NUMBERS and not parts[0].str.match(r"0\d").any()
     words = parts[1].unique()
     return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None

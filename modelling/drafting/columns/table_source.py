@@ -2,7 +2,6 @@
 
 import re
 from ast import literal_eval
-from collections.abc import Mapping
 
 import pandas as pd
 
@@ -30,12 +29,14 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     """
     given, said = source, []
     table, source, found = _read(source)
+    settings = {name: value for name, value in map(_setting, found) if name in Source.model_fields}
+    said += [line for line in found if _setting(line)[0] not in settings]
     if source.header_line != given.header_line:
         said.append(f"line {source.header_line} names the columns; what stands above is left out")
     if source.encoding != given.encoding:
         said.append(f"not UTF-8: encoding '{source.encoding}' was taken")
     numbers, how = find_number_format(table, source)
-    source = source.model_copy(update={**found, **numbers})
+    source = source.model_copy(update={**settings, **numbers})
     said += how
     date_format, doubt = _date_format(table, source)
     if date_format:
@@ -47,11 +48,11 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     return table, source, tuple(said)
 
 
-def _read(source: Source) -> tuple[pd.DataFrame, Source, Mapping[str, str]]:
+def _read(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ...]]:
     """With another encoding, or another line as the header, where the reader asks for one."""
     try:
         table, found = read_source(source)
-        return table, source, dict(map(_setting, found))
+        return table, source, found
     except DataRefused as refused:
         if line := re.search(r"add header_line=(\d+)", str(refused)):
             return _read(source.model_copy(update={"header_line": int(line[1])}))
@@ -63,7 +64,7 @@ def _read(source: Source) -> tuple[pd.DataFrame, Source, Mapping[str, str]]:
                 table, found = read_source(declared)
             except DataRefused:
                 continue
-            return table, declared, dict(map(_setting, found))
+            return table, declared, found
         raise
 
 
