@@ -33,6 +33,8 @@ def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
     signs = units_among(text_format.around_numbers)
     if not signs:
         return Counter()
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return Counter({"": int(cells.fillna(0).ne(0).sum())})
     is_text = isinstance(cells.dtype, pd.StringDtype)
     words = cells if is_text else [cell for cell in cells if isinstance(cell, str)]
     texts = pc.utf8_trim_whitespace(pa.array(words, pa.string()))
