@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import COLUMNS, loan_table, loans, prepared
+from small_models import COLUMNS, loan_table, loans, prepared, run_of
 
 from modelling.data.target_codes import labelled_rows
 from modelling.declaration import Finite, InOrder, OutOfTime, UniqueRows, time
@@ -96,3 +96,15 @@ def test_a_target_whose_labels_are_not_declared_is_answered_with_the_line_to_add
     with pytest.raises(DataRefused, match="target is one of 0, 1") as refused:
         prepared(loans(), table)
     assert "a name" not in str(refused.value)
+
+
+def test_how_many_rows_were_without_a_label_is_a_metric_of_the_run(store):
+    table = loan_table(600)
+    table["default"] = table["default"].astype("Int64")
+    table.loc[:9, "default"] = None
+    use_case = loans(unlabelled="drop")
+    data = prepared(use_case, table)
+    with run_of(use_case) as run:
+        report = data.report
+        run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
+    assert run.client.get_run(run.run_id).data.metrics["rows_without_label"] == 10
