@@ -1,4 +1,5 @@
-"""Measure how the cost of a training grows with its table, and that of commands with the store.
+"""Measure how the cost of a training grows with its table, and that of commands with the store, and
+what several trainings at once take.
 
 CPU seconds, not those of the clock: they stay about the same where others use the machine.
 """
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from benchmarks.data import write_table
-from benchmarks.growth import columns, rows, runs
+from benchmarks.growth import at_once, columns, rows, runs
 
 console = Console(highlight=False, width=None if Console().is_terminal else 110)
 
@@ -47,7 +48,16 @@ def show_runs(folder: Path, quick: bool) -> None:
     console.print(runs.table_of(runs.measure(folder, table, quick), quick))
 
 
-MEASURES = {"rows": show_rows, "columns": show_columns, "runs": show_runs}
+def show_at_once(folder: Path, quick: bool) -> None:
+    console.print(at_once.table_of(at_once.measure(runs.environment_of(folder), quick)))
+
+
+MEASURES = {
+    "rows": show_rows,
+    "columns": show_columns,
+    "runs": show_runs,
+    "at_once": show_at_once,
+}
 
 if __name__ == "__main__":
     main()
