@@ -132,6 +132,7 @@ def run_training(
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
         network, folder = trained.network_folder, scratch / "scorer"
         package = package_model(network, features, data.parts, use_case, folder, data.units)
+        del features  # the largest of all, and of no more use
         prove_directions(run, package, data.parts, use_case)
         trained = name_suspects(run, trained, package, data.parts)
         judgement = judge(package, data.parts, use_case, fitting.result())

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import weakref
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from prefect.client.orchestration import get_client
 from servers import PATIENCE, wait_for
 
 from flows.train import train
+from modelling.features.preprocessing import preprocess
+from modelling.judgement.groups.group_judging import judge_groups
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.scoring import calibrated
 from modelling.scorer.transformer import Transformer
@@ -31,9 +34,36 @@ QUICK = {"training.epochs": 3}
 
 
 @pytest.fixture(scope="module")
-def credit_run(store, prefect_server, credit_file):
-    """One training of credit scoring on 6,000 real borrowers."""
-    return train("credit_scoring", {**QUICK, "source.uri": str(credit_file), "gate.at_least": 0.6})
+def watched_run(store, prefect_server, credit_file):
+    """One training of credit scoring on 6,000 real borrowers; and a reference to the features of
+    its training rows, if they are still in memory when groups are judged."""
+    made, held = [], []
+
+    def preprocess_and_watch(*arguments):
+        features = preprocess(*arguments)
+        made.append(weakref.ref(features.train.features))
+        return features
+
+    def look_and_judge(*arguments):
+        held.extend(reference() for reference in made)
+        return judge_groups(*arguments)
+
+    overrides = {**QUICK, "source.uri": str(credit_file), "gate.at_least": 0.6}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("flows.train.preprocess", preprocess_and_watch)
+        patched.setattr("flows.train.judge_groups", look_and_judge)
+        result = train("credit_scoring", overrides)
+    return result, held
+
+
+@pytest.fixture(scope="module")
+def credit_run(watched_run):
+    return watched_run[0]
+
+
+def test_features_are_in_memory_no_longer_when_groups_are_judged(watched_run):
+    (features,) = watched_run[1]
+    assert features is None
 
 
 def test_every_epoch_is_tracked_once_at_its_step(credit_run, client):
