@@ -354,5 +354,6 @@ NOT_BLIND = {
     "vub_credit": "the small batches of its draft were mended",
     "orange_juice": "its shop's number, taken for a size, was mended",
     "computer_prices": "its few steps of training were mended",
+    "cluster_jobs": "its few steps of training were mended",
     "wage": "the logarithm of the target, which it holds, is found since",
 }
