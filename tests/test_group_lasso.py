@@ -72,15 +72,20 @@ def test_no_epochs_are_added_to_a_lasso_that_was_to_end_with_them(tmp_path):
         go_on(2)
 
 
-@pytest.mark.parametrize(("network", "epochs"), [(LASSO, 12), (NONE, 3)])
-def test_a_training_never_ends_while_the_lasso_holds_columns_back(network, epochs):
+@pytest.mark.parametrize(
+    ("network", "optimizer", "epochs"),
+    [(LASSO, "adamw", 12), (NONE, "adamw", 3), (LASSO, "rmsprop", 3)],
+)
+def test_a_training_never_ends_while_the_lasso_holds_columns_back(network, optimizer, epochs):
+    """An optimizer that has no lasso holds nothing back."""
     train, noise = labels(200, 1), labels(200, 2)
     noise = Examples(noise.features, 1 - noise.target)  # the opposite: no epoch is a better one
-    use_case = declared(network, epochs=12, early_stopping_patience=2)
+    use_case = declared(network, epochs=12, early_stopping_patience=2, optimizer=optimizer)
     built = build_network(use_case, 32, train.target)
     history = train_network(built, train, noise, use_case, columns=COLUMNS)
     assert history.best_epoch == 0
     assert len(history.metrics["loss"]) == epochs
+    assert history.lasso_fades == (epochs == 12)
 
 
 @pytest.mark.parametrize("members", [1, 2])

@@ -169,8 +169,9 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
 
 def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> dict[str, np.ndarray]:
     """What GroupLassoAdamW needs; empty where nothing is to be shrunk. A linear model has one unit,
-    which is to see all columns."""
-    if columns is None or not use_case.network.hidden_units:
+    which is to see all columns; other optimizers than Adam's shrink nothing."""
+    shrinks = use_case.training.optimizer in ("adam", "adamw")
+    if columns is None or not use_case.network.hidden_units or not shrinks:
         return {}
     standard_errors = use_case.network.group_lasso
     if standard_errors is None:
@@ -235,7 +236,9 @@ def _callbacks(declared: Training, lasso_fades: bool) -> list[keras.callbacks.Ca
     if declared.early_stopping_patience:
         # While a group lasso holds columns back, a loss that stays says nothing of what follows.
         patience = declared.epochs if lasso_fades else declared.early_stopping_patience
-        callbacks.append(keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True))
+        callbacks.append(
+            keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+        )
     return callbacks
 
 
