@@ -198,8 +198,8 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
     """The raw columns as pandas holds them; a text column of numbers becomes numbers, if it can."""
     frame = frame_of(batch.select(inputs))
     for name in inputs:
-        cells = batch.column(name)
-        if asked.kinds[name] == "number" and pa.types.is_string(cells.type):
+        cells = _text(batch.column(name)) if asked.kinds[name] == "number" else None
+        if cells is not None:
             try:
                 frame[name] = numbers_in_text(cells, asked.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
@@ -210,6 +210,14 @@ def _frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) 
                     refuse_other_writing(frame[name][unread.to_numpy()], asked.text_format)
                 frame[name] = plain
     return frame
+
+
+def _text(cells: pa.Array) -> pa.Array | None:
+    """Text of any of Arrow's types as the usual one: pandas writes others to Parquet. None where
+    the cells (n,) are no text."""
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return cells.cast(pa.string()) if is_text else None
 
 
 def _of_one_unit(

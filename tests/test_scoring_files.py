@@ -108,6 +108,19 @@ def test_numbers_without_the_sign_that_they_had_in_training_are_refused_until_it
     assert scored(model, shares, tmp_path / "out.csv", **no_percent).rows == 2000
 
 
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_text_of_any_type_in_a_parquet_file_is_read_as_numbers_are_written(
+    model, loans, tmp_path, dtype
+):
+    """pandas writes text as one of Arrow's long texts, categories as a dictionary."""
+    euros = loans["balance"].map("€ {}".format).astype(dtype)
+    path = write(loans.assign(balance=euros), tmp_path / "euros.parquet")
+    text_format = TextFormat(around_numbers=("€",))
+    assert scored(model, path, tmp_path / "out.csv", text_format=text_format).quarantined == 0
+    scored(model, write(loans, tmp_path / "plain.parquet"), tmp_path / "plain.csv")
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
 def test_a_sign_that_a_column_had_not_in_training_is_refused(model, loans, tmp_path):
     """Another column has it, so it would be read."""
     path = write(loans.assign(balance=loans["balance"].map("{}%".format)), tmp_path / "a.csv")
