@@ -150,6 +150,8 @@ def test_a_model_keeps_which_sign_stood_beside_the_numbers_of_a_column():
     expected = dict.fromkeys(kept) | {"balance": "%", "income": "$", "age": ""}
     assert kept == expected
     assert not type_columns(rows, loans()).units
+    zeros = type_columns(raw.assign(age="0%", balance=0.0), use_case).units
+    assert zeros == {"income": "$"}, "0 tells no unit: none is refused later"
 
 
 def test_a_draft_finds_what_says_behind_a_number_that_it_is_below_zero():

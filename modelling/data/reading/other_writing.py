@@ -56,10 +56,11 @@ def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
 
 def unit_of(cells: pd.Series, text_format: TextFormat) -> str | None:
     """The declared sign beside the numbers of a column (n,), "" where they have none; None where no
-    sign is declared that changes what a number means. A currency is one for all of a model."""
+    sign is declared that changes what a number means, or no number but 0 shows any. A currency is
+    one for all of a model."""
     if not scales_of(text_format):
         return None
-    return next(iter(sorted(units_in(cells, text_format), reverse=True)), "")
+    return max(+units_in(cells, text_format), default=None)
 
 
 def scales_of(text_format: TextFormat) -> set[str]:
