@@ -315,6 +315,16 @@ def test_overfitting_names_the_best_epoch():
     assert "network.l2" in diagnosis.remedies[2].overrides
 
 
+def test_where_a_group_lasso_was_at_work_a_stronger_one_comes_after_fewer_epochs():
+    """The epochs in which it faded let in what is learnt by heart."""
+    val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006
+    history = as_history(FALL - EPOCHS * 0.002, val_loss, None)
+    lasso = replace(history, lasso_fades=True, group_lasso=1.49)
+    without, with_it = (read_learning_curve(h, USE_CASE).remedies for h in (history, lasso))
+    assert (with_it[0], *with_it[2:]) == without
+    assert with_it[1].overrides == {"network.group_lasso": 2.0}
+
+
 def test_learning_by_heart_wants_a_smaller_network_at_once():
     val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
     remedy = read(FALL - EPOCHS * 0.002, val_loss).remedies[0].overrides

@@ -28,8 +28,9 @@ class History:
     epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
     ``not_compiled`` says why the network could not be compiled and was trained batch by batch.
     ``constant_val_loss`` is the val_loss of the best constant prediction; ``lasso_fades`` says
-    whether a group lasso was at work, which falls to none by the last epoch. ``best_epoch`` (from
-    0) has the lowest finite val_loss.
+    whether a group lasso was at work, which falls to none by the last epoch; ``group_lasso`` how
+    strong it was, in standard errors, where it can be stronger. ``best_epoch`` (from 0) has the
+    lowest finite val_loss.
     """
 
     metrics: dict[str, list[float]]
@@ -39,6 +40,7 @@ class History:
     not_compiled: str | None = None
     constant_val_loss: float | None = None
     lasso_fades: bool = False
+    group_lasso: float | None = None
     best_epoch: int = field(init=False)
     best_val_loss: float = field(init=False)
 

@@ -10,6 +10,7 @@ from modelling.learning_curve.curve_statistics import epoch_share_to_half_fall, 
 from modelling.learning_curve.history import History
 
 FAR_FROM_CONSTANT = 1.25  # times its loss, or the last one
+STRONGER_LASSO = 4 / 3  # times its standard errors
 SEVERE_RISE = 1.5  # if val_loss ends at this multiple of its lowest value, fewer epochs do not help
 
 
@@ -103,6 +104,8 @@ def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy,
 def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
     """Fewer epochs, then dropout, then L2. Where the first epoch was the best, as it may be
     where the network begins as ridge regression, no epoch can be spared: smaller steps come first.
+    Where a group lasso was at work, a stronger one is second: the epochs after the best one are
+    those in which it faded, and let in the columns that are learnt by heart.
 
     Where the validation loss ended half above its lowest value, the network is large enough to
     memorise rows: then a smaller one with more dropout comes first, with enough epochs to find its
@@ -120,16 +123,24 @@ def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, 
     decay = Remedy(
         {"network.l2": max(10 * network.l2, 1e-4)}, "small weights give smooth decision boundaries"
     )
+    first = (stop, *_stronger_lasso(history))
     val_loss = history.metrics["val_loss"]
     if val_loss[-1] < SEVERE_RISE * min(val_loss):
-        return stop, drop, decay
+        return *first, drop, decay
     smaller = {
         "training.epochs": min(max(2 * best, 20), len(val_loss)),
         "training.early_stopping_patience": 10,
         "network.hidden_units": [max(units // 8, 8) for units in network.hidden_units],
     }
     why = f"a smaller network can memorise fewer rows (val_loss was lowest in epoch {best})"
-    return Remedy({**smaller, **dropout}, why), stop, decay
+    return Remedy({**smaller, **dropout}, why), *first, decay
+
+
+def _stronger_lasso(history: History) -> tuple[Remedy, ...]:
+    if history.group_lasso is None:
+        return ()
+    stronger = {"network.group_lasso": float(f"{STRONGER_LASSO * history.group_lasso:.2g}")}
+    return (Remedy(stronger, "columns that bring little are left out, and can't be memorised"),)
 
 
 def _remedies_stuck(

@@ -45,6 +45,11 @@ def usual_standard_errors(problem: Problem, rows: int, features: int) -> float:
     return float(MOST_STANDARD_ERRORS * np.sqrt(missing))
 
 
+def can_be_stronger(standard_errors: float, rows: int, batch_size: int) -> bool:
+    """Whether more ``standard_errors`` than these would shrink more: see ``shrinkage``."""
+    return standard_errors * np.sqrt(batch_size / rows) < MOST_OF_A_STEP
+
+
 def shrinkage(columns: np.ndarray, standard_errors: float, rows: int, batch_size: int) -> Any:
     """By how much the norm of each group shrinks in the first step of Adam, in learning rates.
 

@@ -16,7 +16,12 @@ from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.checkpoints import Checkpointing, Checkpoints
 from modelling.training.compiled_training import CompiledModel, Rows, repeat_forever
 from modelling.training.dropout import CounterDropout
-from modelling.training.group_lasso import GroupLassoAdamW, shrinkage, usual_standard_errors
+from modelling.training.group_lasso import (
+    GroupLassoAdamW,
+    can_be_stronger,
+    shrinkage,
+    usual_standard_errors,
+)
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
 
@@ -75,6 +80,7 @@ def train_network(
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
     model = kind(network.inputs, outputs_to_train(network))
     steps = math.ceil(len(train.features) / declared.batch_size)
+    strength = _group_lasso_strength(use_case, columns, len(train.features))
     lasso = _group_lasso(use_case, columns, len(train.features))
     optimizer = _optimizer(declared, steps, lasso)
     model.compile(
@@ -105,7 +111,13 @@ def train_network(
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
     constant = loss_of_constant(train.target, validation.target, use_case)
-    return replace(history, constant_val_loss=constant, lasso_fades=bool(lasso))
+    stronger = can_be_stronger(strength, len(train.features), declared.batch_size)
+    return replace(
+        history,
+        constant_val_loss=constant,
+        lasso_fades=bool(lasso),
+        group_lasso=strength if lasso and stronger else None,
+    )
 
 
 def loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:
@@ -167,16 +179,21 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
     return {"validation_data": repeat_forever(batches), "validation_steps": math.ceil(rows / size)}
 
 
-def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> dict[str, np.ndarray]:
-    """What GroupLassoAdamW needs; empty where nothing is to be shrunk. A linear model has one unit,
-    which is to see all columns; other optimizers than Adam's shrink nothing."""
+def _group_lasso_strength(use_case: UseCase, columns: np.ndarray | None, rows: int) -> float:
+    """In standard errors; 0 where nothing is to be shrunk. A linear model has one unit, which is to
+    see all columns; other optimizers than Adam's shrink nothing."""
     shrinks = use_case.training.optimizer in ("adam", "adamw")
     if columns is None or not use_case.network.hidden_units or not shrinks:
-        return {}
-    standard_errors = use_case.network.group_lasso
-    if standard_errors is None:
-        standard_errors = usual_standard_errors(use_case.problem, rows, len(columns))
-    if not standard_errors:
+        return 0.0
+    if use_case.network.group_lasso is None:
+        return usual_standard_errors(use_case.problem, rows, len(columns))
+    return use_case.network.group_lasso
+
+
+def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> dict[str, np.ndarray]:
+    """What GroupLassoAdamW needs; empty where nothing is to be shrunk."""
+    standard_errors = _group_lasso_strength(use_case, columns, rows)
+    if columns is None or not standard_errors:
         return {}
     batch_size = use_case.training.batch_size
     return {"columns": columns, "shrinkage": shrinkage(columns, standard_errors, rows, batch_size)}
