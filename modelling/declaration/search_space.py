@@ -86,7 +86,7 @@ Space = dict[str, Dimension]
 # learning models for tabular data", search much the same).
 DEFAULT_SPACE: Space = {
     "training.learning_rate": Uniform(low=3e-4, high=3e-2, log=True),
-    "training.batch_size": Choice(values=(128, 256, 512, 1024)),
+    "training.batch_size": Choice(values=(64, 128, 256, 512)),
     "training.weight_decay": Uniform(low=1e-6, high=1e-2, log=True),
     "network.hidden_units": Choice(values=((), (32,), (64, 32), (128, 64), (256, 128))),
     "network.dropout": Uniform(low=0.0, high=0.4),
