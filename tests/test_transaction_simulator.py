@@ -1,10 +1,13 @@
 """The simulated transactions have the distributions that the handbook publishes."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import truncnorm
 
+from modelling.data import transaction_simulator
 from modelling.data.loading import read_table
 from modelling.data.transaction_simulator import simulate_transactions
 from modelling.declaration import SimulatedTransactions
@@ -85,6 +88,27 @@ def test_the_seed_decides_everything():
     pd.testing.assert_frame_equal(one, same)
     other = simulate_transactions(small.model_copy(update={"seed": 2}))
     assert len(other) != len(one)
+
+
+def test_a_seed_makes_the_transactions_that_it_has_always_made():
+    """However many customers' terminals are listed at once."""
+    small = SimulatedTransactions(customers=300, terminals=2000, days=30, seed=1)
+    table = simulate_transactions(small)
+    assert len(table) == 17_458
+    assert table[["terminal_id", "fraud"]].sum().tolist() == [17_271_840, 996]
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(transaction_simulator, "CUSTOMERS_AT_ONCE", 7)
+        pd.testing.assert_frame_equal(simulate_transactions(small), table)
+
+
+def test_terminals_nearby_are_not_listed_for_all_customers_at_once():
+    """Together they would be 600,000 numbers of Python, about 40 bytes each."""
+    many = SimulatedTransactions(customers=4000, terminals=20_000, days=1)
+    tracemalloc.start()
+    simulate_transactions(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 24 * 2**20
 
 
 def test_nobody_in_reach_of_a_terminal_is_said():

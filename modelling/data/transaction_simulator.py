@@ -16,6 +16,7 @@ SECONDS_A_DAY, NOON, SPREAD_SECONDS = 86_400, 43_200, 20_000
 CERTAIN_FRAUD_ABOVE_USD = 220
 TERMINALS_A_DAY, TERMINAL_DAYS = 2, 28
 CUSTOMERS_A_DAY, CUSTOMER_DAYS = 3, 14
+CUSTOMERS_AT_ONCE = 1000  # of whom the terminals nearby are listed: not customers x terminals
 
 
 def simulate_transactions(declared: SimulatedTransactions) -> pd.DataFrame:
@@ -62,7 +63,9 @@ def _genuine(declared: SimulatedTransactions, rng: np.random.Generator) -> tuple
     """Customer, day, second of the day, amount and terminal of each transaction, unordered."""
     mean_amount = rng.uniform(5, 100, declared.customers)
     a_day = rng.uniform(0, 4, declared.customers)
-    near, first, reachable = _terminals_within_reach(declared, rng)
+    homes = rng.uniform(0, GRID, (declared.customers, 2))
+    places = KDTree(rng.uniform(0, GRID, (declared.terminals, 2)))
+    reachable = places.query_ball_point(homes, RADIUS, return_length=True)
     a_day[reachable == 0] = 0
     counts = rng.poisson(a_day[:, None], (declared.customers, declared.days))
     customer, day = (np.repeat(axis.ravel(), counts.ravel()) for axis in np.indices(counts.shape))
@@ -73,19 +76,23 @@ def _genuine(declared: SimulatedTransactions, rng: np.random.Generator) -> tuple
     amount = rng.normal(mean, mean / 2)
     amount = np.where(amount < 0, rng.uniform(0, 2 * mean), amount).round(2)
     chosen = (rng.random(len(customer)) * reachable[customer]).astype(np.int64)
-    return customer, day, second, amount, near[first[customer] + chosen]
+    return customer, day, second, amount, _terminals(places, homes, customer, chosen)
 
 
-def _terminals_within_reach(
-    declared: SimulatedTransactions, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Terminals near each customer, one customer after the other; where each begins; how many."""
-    homes = rng.uniform(0, GRID, (declared.customers, 2))
-    places = KDTree(rng.uniform(0, GRID, (declared.terminals, 2)))
-    within = places.query_ball_point(homes, RADIUS, return_sorted=True)
-    reachable = np.array([len(those) for those in within])
-    near = np.concatenate([np.asarray(those, dtype=np.int64) for those in within])
-    return near, np.cumsum(reachable) - reachable, reachable
+def _terminals(
+    places: KDTree, homes: np.ndarray, customer: np.ndarray, chosen: np.ndarray
+) -> np.ndarray:
+    """The terminal of each transaction, (n,): number ``chosen`` (n,) of those near the home of its
+    ``customer`` (n,), which ascends."""
+    terminal = np.empty(len(customer), dtype=np.int64)
+    for first in range(0, len(homes), CUSTOMERS_AT_ONCE):
+        last = first + CUSTOMERS_AT_ONCE
+        within = places.query_ball_point(homes[first:last], RADIUS, return_sorted=True)
+        near = np.concatenate([np.asarray(those, dtype=np.int64) for those in within])
+        begin = np.cumsum([0, *map(len, within)])
+        rows = slice(*np.searchsorted(customer, (first, last)))
+        terminal[rows] = near[begin[customer[rows] - first] + chosen[rows]]
+    return terminal
 
 
 def _commit_frauds(
