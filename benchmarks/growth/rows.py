@@ -19,15 +19,22 @@ NEGLIGIBLE_SECONDS = 2.0  # of a stage at the largest size
 
 
 def write_rows(path: Path, rows: int) -> None:
-    """Real borrowers, again and again, with amounts that differ by a few percent."""
+    """Made-up borrowers: each has the label of a real one, and in each column the cell of any real
+    one with that label. Copies of whole borrowers would be in training and validation rows alike:
+    boosting would learn them by heart, and stop the later the more copies there are."""
     declared = find_use_case(USE_CASE)
     table, generator = read_table(declared.source), np.random.default_rng(0)
-    repeated = table.iloc[np.arange(rows) % len(table)].reset_index(drop=True)
+    labels = table[declared.target].to_numpy()[np.arange(rows) % len(table)]
+    made_up = {declared.target: labels}
     for column in declared.features:
-        values = repeated[column.name] = pd.to_numeric(repeated[column.name], "coerce")
-        if column.kind == "number" and values.max() > 1000:
-            repeated[column.name] = (values * generator.uniform(0.97, 1.0, rows)).round(2)
-    repeated.to_parquet(path)
+        cells = made_up[column.name] = np.empty(rows)
+        for label, real in table.groupby(declared.target)[column.name]:
+            of_label = labels == label
+            values = pd.to_numeric(real, "coerce").to_numpy()
+            cells[of_label] = generator.choice(values, of_label.sum())
+        if column.kind == "number" and np.nanmax(cells) > 1000:
+            made_up[column.name] = (cells * generator.uniform(0.97, 1.0, rows)).round(2)
+    pd.DataFrame(made_up).to_parquet(path)
 
 
 def measure(folder: Path, environment: dict[str, str], quick: bool) -> dict[int, GrownTraining]:
