@@ -87,6 +87,15 @@ def test_rows_of_one_customer_are_drawn_together():
     assert together.high - together.low > 2.5 * (apart.high - apart.low)
 
 
+def test_resamples_depend_on_nothing_but_groups_and_seed():
+    """Rows that are each a group of their own are not gathered: it makes no difference."""
+    rows, generator = np.arange(50.0), np.random.default_rng(0)
+    drawn = [np.bincount(generator.integers(50, size=50), minlength=50) for _ in range(20)]
+    for groups in (np.arange(50), np.arange(50)[::-1]):
+        values = bootstrap({"sum": lambda weights: rows @ weights}, groups, resamples=20)["sum"]
+        assert values.tolist() == [rows.sum(), *(rows @ times[groups] for times in drawn)]
+
+
 def test_a_model_does_not_differ_from_itself(scored):
     target, probabilities, _ = scored
     both = {name: resampled("roc_auc", target, probabilities) for name in ("a", "b")}

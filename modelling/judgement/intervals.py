@@ -73,13 +73,14 @@ def bootstrap(
     refuse_single_group(groups)
     generator = np.random.default_rng(seed)
     count = int(groups.max()) + 1
+    each_alone = np.array_equal(groups, np.arange(count))  # nothing to gather
     values = {name: [metric(np.ones((len(groups), 1)))] for name, metric in metrics.items()}
     for first in range(0, resamples, CHUNK):
         drawn_groups = generator.integers(count, size=(min(CHUNK, resamples - first), count))
-        times_drawn = np.stack(
-            [np.bincount(codes, minlength=count) for codes in drawn_groups], axis=1
-        )
-        weights = times_drawn.astype(np.float64)[groups]
+        times_drawn = np.empty(drawn_groups.shape[::-1])
+        for resample, codes in enumerate(drawn_groups):
+            times_drawn[:, resample] = np.bincount(codes, minlength=count)
+        weights = times_drawn if each_alone else times_drawn[groups]
         for name, metric in metrics.items():
             values[name].append(metric(weights))
     return {name: np.concatenate(chunks) for name, chunks in values.items()}
