@@ -29,20 +29,25 @@ IN_ORDER = [f"docs/{name}.md" for name in re.findall(r"\]\((\w+)\.md\)", INDEX)]
 NAMES = ("README.md", "docs/index.md", *IN_ORDER, "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 PAGES = {name: (REPOSITORY / name).read_text() for name in NAMES}
 BLOCK = re.compile(
-    r"(?:^<!-- (not run|run in make evidence): ([^>]+) -->\n)?^```sh\n(.*?)^```$", re.M | re.S
+    r"(?:^<!-- (not run|run in make evidence): ([^>]+) -->\n)?^```sh\n(.*?)^```$"
+    r"(?:\n\n```text\n(.*?)^```$)?",
+    re.M | re.S,
 )
+VERDICT = re.compile(r"^  curve +(\w+)", re.M)
 WRITTEN_AS = re.compile(r"[Ss]ave this as `([\w/]+\.py)`.*?```python\n(.*?)^```$", re.M | re.S)
 PLACEHOLDERS = {"RUN_ID": "0" * 32, "NAME": "credit_scoring"}
 COMMANDS = typer.main.get_command(app)
 
 
 class Block(NamedTuple):
-    """A fenced block of commands, and whether and why it is not run with the others."""
+    """A fenced block of commands, whether and why it is not run with the others, and the output
+    that the page shows of it."""
 
     page: str
     marked: str
     reason: str
     text: str
+    shown: str
 
     def lines(self) -> list[str]:
         """Its commands, one a line."""
@@ -199,11 +204,12 @@ def shell(checkout, credit_file, prefect_server):
         "MLFLOW_TRACKING_URI": f"sqlite:///{checkout}/mlruns/mlflow.db",
     }
 
-    def run(line: str) -> None:
+    def run(line: str) -> str:
         done = subprocess.run(
             line, shell=True, cwd=checkout, env=os.environ | own, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
     return run
 
@@ -224,8 +230,9 @@ def test_the_commands_of_the_pages_run_in_their_order(shell):
 
 
 @pytest.mark.evidence
-def test_the_commands_that_take_long_run_as_they_are_written(shell):
+def test_the_commands_that_take_long_run_as_they_are_written_with_the_verdicts_shown(shell):
     for block in BLOCKS:
         if block.marked == "run in make evidence":
-            for line in block.lines():
-                shell(line)
+            printed = "".join(shell(line) for line in block.lines())
+            if verdicts := VERDICT.findall(block.shown):
+                assert VERDICT.findall(printed) == verdicts, block.text
