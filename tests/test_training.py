@@ -98,7 +98,7 @@ def plain_fit(use_case, train, validation):
         verbose=0,
         validation_data=(validation.features, validation.target),
         validation_batch_size=100_000,
-        callbacks=[DropoutStream(training.seed), *_callbacks(training)],
+        callbacks=[DropoutStream(training.seed), *_callbacks(training, lasso_fades=False)],
     ).history
     return network, history
 
