@@ -263,7 +263,8 @@ def test_the_command_becomes_the_server_and_ends_with_its_signal(served, tmp_pat
     port = free_port()
     command = [sys.executable, "-m", "flows.command_line", "serve", "served", "--port", str(port)]
     with running(command, tmp_path / "log.txt", cwd=REPOSITORY) as process:
-        wait_for(lambda: there_is_an_answer(ping(port)), "the server")
+        wait_for(lambda: there_is_an_answer(ping(port)) or process.poll() is not None, "the server")
+        assert process.poll() is None, (tmp_path / "log.txt").read_text()
         taken = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         assert taken.returncode == 2
         assert taken.stderr.strip() == f"finflows: port {port} is taken: choose another with --port"
