@@ -174,6 +174,11 @@ def test_the_copy_that_is_served_is_looked_at_too(registered):
     folder = prepare_serving(NAME).model_folder
     assert prepare_serving(NAME).model_folder == folder
     assert folder.stat().st_mode & 0o077 == 0
+    compiled = folder / "__pycache__" / "registered_model.cpython-311.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"as MLflow leaves it that loads the copy in place")
+    assert prepare_serving(NAME).model_folder == folder
+    assert not compiled.exists()
     append(folder / "registered_model_meta", "\n")
     with pytest.raises(UsageError, match=r"the file registered_model_meta in .* has changed"):
         prepare_serving(NAME)

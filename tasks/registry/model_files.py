@@ -51,10 +51,15 @@ def downloaded_model(address: str) -> Iterator[Path]:
         mlflow.artifacts.download_artifacts(address, dst_path=folder)
         if not Path(folder, "MLmodel").exists():
             raise FileNotFoundError(f"{address}: MLmodel")
-        # Compiled code, written when somebody loaded the model in place, or put there by somebody.
-        for compiled in [*Path(folder).rglob("__pycache__")]:
-            shutil.rmtree(compiled)
+        remove_compiled_code(Path(folder))
         yield Path(folder)
+
+
+def remove_compiled_code(folder: Path) -> None:
+    """Remove what Python wrote when somebody loaded the model in place, or what somebody put there:
+    Python would run it in the place of the model's own code."""
+    for compiled in [*folder.rglob("__pycache__")]:
+        shutil.rmtree(compiled)
 
 
 @contextmanager

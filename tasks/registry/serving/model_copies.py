@@ -13,7 +13,7 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion
 
 from tasks.registry.file_hashes import refuse_difference
-from tasks.registry.model_files import verified_files
+from tasks.registry.model_files import remove_compiled_code, verified_files
 from tasks.tracking.store import local_folder, tracking_uri
 from tasks.workers.processes import has_died, process_tag
 
@@ -36,6 +36,7 @@ def copy_model(registered: ModelVersion, user: int) -> Path:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.copytree(fetched, partial)
             os.replace(partial, folder)
+        remove_compiled_code(folder)
         refuse_difference(folder, fetched)
     users = _users()
     users.mkdir(exist_ok=True)
