@@ -209,7 +209,7 @@ def test_a_network_with_a_linear_skip_begins_as_ridge_regression(members, table,
     use_case = override(WITH_SKIP, {"training.members": members})
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target)
-    begin_as_ridge(network, features.train)
+    begin_as_ridge(network, features.train, features.validation)
     fitted = Ridge(alpha=3.0).fit(features.train.features, features.train.target)
     expected = fitted.predict(features.validation.features)
     for one in (network, with_stock_layers(network)):
@@ -221,7 +221,7 @@ def test_the_skip_keeps_a_direction(table):
     use_case = WITH_SKIP
     features = preprocess(prepared(use_case, table).parts, use_case)
     network = build_network(use_case, 3, features.train.target, np.array([-1, 0, 0]))
-    begin_as_ridge(network, features.train)
+    begin_as_ridge(network, features.train, features.validation)
     rows, target = features.train.features, features.train.target
     left = np.mean((np.asarray(network(rows))[:, 0] - target) ** 2)
     without = Ridge(alpha=1.0).fit(rows[:, 1:], target).predict(rows[:, 1:])

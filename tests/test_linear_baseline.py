@@ -24,7 +24,7 @@ def test_the_ridge_has_the_penalty_of_the_lowest_cross_validated_error(features)
         hat = centred @ np.linalg.solve(squares, centred.T) + 1 / 60  # the intercept's part
         return np.sum((of_mean - hat @ of_mean) ** 2) / (60 - np.trace(hat)) ** 2
 
-    coefficients, _ = fit_ridge(rows, target)
+    coefficients, _ = fit_ridge(rows, target, (rows[:1], target[:1]))
     expected = Ridge(alpha=min(PENALTIES, key=error)).fit(rows, target)
     np.testing.assert_allclose(coefficients, expected.coef_, rtol=1e-6, atol=1e-9)
 
@@ -32,8 +32,36 @@ def test_the_ridge_has_the_penalty_of_the_lowest_cross_validated_error(features)
 def test_a_target_without_any_linear_part_gets_next_to_none():
     generator = np.random.default_rng(1)
     rows, noise = generator.normal(size=(300, 250)), generator.normal(size=300)
-    coefficients, _ = fit_ridge(rows, noise)
+    coefficients, _ = fit_ridge(rows[:200], noise[:200], (rows[200:], noise[200:]))
     assert np.std(rows @ coefficients) < 0.5 * np.std(noise)
+
+
+def customers(count, years, generator):
+    """Forty traits of each customer, the same in every year, of which the first matters, and a
+    level that no trait tells of."""
+    traits = np.repeat(generator.normal(size=(count, 40)), years, axis=0)
+    level = np.repeat(generator.normal(size=count), years)
+    return traits, traits[:, 0] + level + 0.1 * generator.normal(size=count * years)
+
+
+def test_other_customers_choose_the_penalty_where_rows_of_one_are_alike():
+    generator = np.random.default_rng(2)
+    train, validation, test = (customers(50, 12, generator) for _ in range(3))
+
+    def error(coefficients, intercept):
+        return np.mean((test[0] @ coefficients + intercept - test[1]) ** 2)
+
+    one_row = (validation[0][:1], validation[1][:1])
+    by_training_rows, chosen = (fit_ridge(*train, rows) for rows in (one_row, validation))
+    assert error(*chosen) < 0.7 * error(*by_training_rows)
+
+
+def test_validation_rows_like_the_training_rows_say_nothing_against_cross_validation():
+    generator = np.random.default_rng(2)
+    rows, target = generator.normal(size=(900, 40)), generator.normal(size=900)
+    target += rows[:, 0]
+    few, many = (fit_ridge(rows[:600], target[:600], (rows[n:], target[n:])) for n in (899, 600))
+    np.testing.assert_array_equal(few[0], many[0])
 
 
 NOISE = [f"noise_{number}" for number in range(60)]
@@ -83,7 +111,8 @@ def test_classes_have_the_penalty_of_the_lowest_validation_loss(problem):
 
 def test_a_regression_has_the_ridge_that_its_network_begins_with():
     inputs = noisy_inputs("regression")
-    coefficients, intercept = fit_ridge(inputs.train_features, inputs.train_target)
+    validation = inputs.transform(inputs.validation), inputs.validation["target"].to_numpy()
+    coefficients, intercept = fit_ridge(inputs.train_features, inputs.train_target, validation)
     expected = inputs.transform(inputs.test) @ coefficients + intercept
     found = all_baselines()["linear"].fit(inputs)
     np.testing.assert_allclose(found.test, expected)

@@ -76,7 +76,7 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
     listeners: list[OnEpoch] = [*on_epoch, pruning]
     with on_declared_devices(use_case.training):
         network = build_network(use_case, features.shape[1], job.train.target, job.directions)
-        begin_as_ridge(network, job.train)
+        begin_as_ridge(network, job.train, job.validation)
         history = train_network(
             network, job.train, job.validation, use_case, listeners, checkpoints, job.columns
         )

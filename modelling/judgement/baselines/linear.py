@@ -26,9 +26,14 @@ def _fit_ridge(inputs: BaselineInputs) -> BaselineOutputs:
     """What the network of a regression begins with."""
     from modelling.ridge import fit_ridge
 
-    coefficients, intercept = fit_ridge(inputs.train_features, inputs.train_target)
-    parts = (inputs.validation, inputs.test)
-    return BaselineOutputs(*(inputs.transform(part) @ coefficients + intercept for part in parts))
+    validation, test = inputs.transform(inputs.validation), inputs.transform(inputs.test)
+    target = inputs.validation[inputs.target].to_numpy(dtype=np.float64)
+    coefficients, intercept = fit_ridge(
+        inputs.train_features, inputs.train_target, (validation, target)
+    )
+    return BaselineOutputs(
+        *(features @ coefficients + intercept for features in (validation, test))
+    )
 
 
 def _fit_logistic(inputs: BaselineInputs) -> Any:
