@@ -15,6 +15,7 @@ from modelling.declaration.overrides import override
 from modelling.figures.learning_curve import draw_learning_curve
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.history import History, format_loss
+from modelling.learning_curve.remedies import remedies_for
 
 USE_CASE = UseCase(
     name="loans",
@@ -346,6 +347,20 @@ def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():
     straight, bent = 1 - EPOCHS / 100, np.exp(-EPOCHS / 35)
     assert list(read(straight).remedies[0].overrides) == ["training.learning_rate"]
     assert list(read(bent).remedies[0].overrides) == ["training.epochs"]
+
+
+def test_after_an_early_stop_more_epochs_alone_would_end_there_again():
+    """60 epochs are declared; 3 times the 13 that were trained would be fewer, and stop alike."""
+    still = np.concatenate([FALL[:3], np.full(10, FALL[2] + 0.001)])
+    history = as_history(FALL[:13], still, None)
+    remedies = remedies_for("undertrained", history, USE_CASE, None)
+    longer = {"training.epochs": 60, "training.early_stopping_patience": 30}
+    assert remedies[0].overrides == longer
+    assert remedies[1].overrides.items() > longer.items()
+    waited = override(USE_CASE, {"training.epochs": 13})
+    assert remedies_for("undertrained", history, waited, None)[0].overrides == {
+        "training.epochs": 39
+    }
 
 
 def test_a_cosine_schedule_does_not_hide_that_too_little_was_learnt():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from modelling.declaration import UseCase
+from modelling.declaration import Training, UseCase
 from modelling.learning_curve.curve_statistics import epoch_share_to_half_fall, running_median
 from modelling.learning_curve.history import History
 
@@ -87,9 +87,7 @@ def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy,
     learning rate first where it falls almost linearly: half of the fall took 40 % of the epochs or
     more."""
     loss = np.asarray(history.metrics["loss"], dtype=np.float64)
-    more = Remedy(
-        {"training.epochs": max(3 * len(loss), 20)}, "the losses still fell when training ended"
-    )
+    more = _longer_training(history, use_case.training)
     faster = _scaled_learning_rate(use_case, 5, "larger steps need fewer epochs")
     if len(loss) < 20:
         both = {**more.overrides, **faster.overrides}
@@ -99,6 +97,21 @@ def _remedies_undertrained(history: History, use_case: UseCase) -> tuple[Remedy,
     return _scaled_learning_rate(
         use_case, 10, "the loss still falls almost linearly: steps are much too small"
     ), more
+
+
+def _longer_training(history: History, declared: Training) -> Remedy:
+    """Three times the epochs that were trained. Where early stopping ended them, more would end
+    there as well: it has to wait longer, too."""
+    epochs, patience = len(history.metrics["loss"]), declared.early_stopping_patience
+    stopped_early = 0 < patience < epochs - history.best_epoch and epochs < declared.epochs
+    if not stopped_early:
+        more = {"training.epochs": max(3 * epochs, 20)}
+        return Remedy(more, "the losses still fell when training ended")
+    longer = {
+        "training.epochs": max(3 * epochs, declared.epochs),
+        "training.early_stopping_patience": 3 * patience,
+    }
+    return Remedy(longer, "early stopping ended the training before it had learnt enough")
 
 
 def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, ...]:
