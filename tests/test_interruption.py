@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -182,8 +181,7 @@ def test_the_ui_leaves_neither_processes_nor_its_port(group, tmp_path):
 def test_a_schedule_that_is_interrupted_leaves_no_server(tmp_path):
     port = free_port()
     with started(tmp_path, "schedule", "--port", port) as running:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/api/health"), "its server")
-        time.sleep(5)  # until it serves; any moment will do
+        wait_for(lambda: running.says("are being served"), "it to serve")
         running.interrupted(signal.SIGINT, group=True)
     assert not answers(f"http://127.0.0.1:{port}/api/health")
 
