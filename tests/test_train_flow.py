@@ -1,7 +1,9 @@
 """From the declaration to the registered model, through the flow, a real store and server."""
 
+import gc
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -254,6 +256,25 @@ def test_rows_are_answered_alike_in_whichever_form_they_come(credit_run, credit_
     alone = model.predict(rows.iloc[0].to_dict())
     assert alone["probability"] == pytest.approx(answers["probability"][0], abs=1e-6)
     pd.testing.assert_frame_equal(model.predict(rows.head(1)), answers.head(1), rtol=1e-5)
+
+
+def test_the_code_of_a_model_goes_with_it(credit_run):
+    """A server that follows champions loads many. Of the last one MLflow keeps hold."""
+
+    def packages():
+        gc.collect()
+        return {name.partition(".")[0] for name in sys.modules if name.startswith("scorer_")}
+
+    before = packages()
+    loaded = mlflow.pyfunc.load_model(credit_run.model["uri"])
+    (package,) = packages() - before
+    contract = loaded.unwrap_python_model().model.contract
+    assert type(pickle.loads(pickle.dumps(contract))) is type(contract)
+    another = mlflow.pyfunc.load_model(credit_run.model["uri"])
+    del loaded, contract
+    (left,) = packages() - before
+    assert left != package
+    del another
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from uuid import uuid4
+from weakref import finalize
 
 import mlflow
 import numpy as np
@@ -58,6 +59,7 @@ class RegisteredModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         folder = Path(context.artifacts["scorer"])
         code = modules_of(folder)
+        finalize(self, forget, code).atexit = False
         self.refusal = code["contract"].InputRefused
         self.model = code["model"].Model(folder, version_of(folder.parents[1]))
 
@@ -99,6 +101,14 @@ def modules_of(folder: Path) -> dict[str, ModuleType]:
         sys.modules[module.__name__] = module
         exec(compile(file.read_bytes(), file, "exec"), module.__dict__)
     return modules
+
+
+def forget(modules: dict[str, ModuleType]) -> None:
+    """Undo ``modules_of``, when the model is no more: a server that follows champions loads many.
+    While it lives, pickle and the like find its classes by the names of their modules."""
+    for module in modules.values():
+        sys.modules.pop(module.__name__, None)
+        sys.modules.pop(str(module.__package__), None)
 
 
 def is_several(cells: object) -> bool:
