@@ -88,7 +88,7 @@ def our_explainer(model: Model) -> Explain:
 
     def explain(rows: pd.DataFrame) -> np.ndarray:
         columns, *_ = model.contract.check(rows)
-        return model.reasons.contributions(columns, model.scorer.outputs(columns))
+        return model.reasons.contributions.of(columns, model.scorer.outputs(columns))
 
     return explain
 
@@ -112,7 +112,7 @@ def reference(model: Model) -> np.ndarray:
 def answers(model: Model, rows: pd.DataFrame) -> np.ndarray:
     """What is explained: the log-odds of the model's answers to raw rows, (n,)."""
     outputs = model.scorer.outputs(rows)
-    return model.reasons.explained(outputs, np.ones(len(outputs), np.intp))
+    return model.reasons.contributions.explained(outputs, np.ones(len(outputs), np.intp))
 
 
 def exact_values(model: Model, rows: pd.DataFrame) -> np.ndarray:

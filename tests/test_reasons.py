@@ -17,8 +17,8 @@ from modelling.declaration import Groups, amount, category, count, number
 from modelling.explanation.coalition_network import write_coalition_network
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
+from modelling.scorer.coalitions import coalitions_of, felt_of
 from modelling.scorer.model import Model
-from modelling.scorer.reasons import coalitions_of, felt_of
 
 COLUMNS = (
     count("age", maximum=120, reason={"low": "Too young", "missing": "Age not given"}),
@@ -115,14 +115,14 @@ def deep(deep_folder):
 def contributions_of(model, rows):
     columns, *_ = model.contract.check(rows)
     outputs = model.scorer.outputs(columns)
-    return model.reasons.contributions(columns, outputs), outputs
+    return model.reasons.contributions.of(columns, outputs), outputs
 
 
 def from_reference(model, outputs):
     """How far the explained value of each row is from the reference's."""
-    decided = model.reasons._decided(outputs)
-    reference = np.repeat(model.reasons.reference_outputs, len(outputs), axis=0)
-    explain = model.reasons.explained
+    decided = model.reasons.contributions.decided(outputs)
+    reference = np.repeat(model.reasons.contributions.reference_outputs, len(outputs), axis=0)
+    explain = model.reasons.contributions.explained
     return explain(outputs, decided) - explain(reference, decided)
 
 
@@ -138,8 +138,10 @@ def brute_force(model, row):
     ]
     frame = pd.DataFrame(mixed)
     outputs = model.scorer.outputs(model.contract.check(frame)[0])
-    decided = model.reasons._decided(outputs[[-1]]).repeat(len(outputs))
-    value = dict(zip(map(frozenset, subsets), reasons.explained(outputs, decided), strict=True))
+    decided = model.reasons.contributions.decided(outputs[[-1]]).repeat(len(outputs))
+    value = dict(
+        zip(map(frozenset, subsets), reasons.contributions.explained(outputs, decided), strict=True)
+    )
     return [
         sum(
             math.factorial(len(s)) * math.factorial(width - len(s) - 1) / math.factorial(width)
@@ -158,7 +160,7 @@ def moved_by_deletion(model, rows, most=3):
     """
     found, outputs = contributions_of(model, rows)
     away = np.sign(found.sum(axis=1))
-    decided, generator = model.reasons._decided(outputs), np.random.default_rng(0)
+    decided, generator = model.reasons.contributions.decided(outputs), np.random.default_rng(0)
     weightiest, drawn = rows.copy(), rows.copy()
     for place, contributions in enumerate(found * away[:, None]):
         order = np.argsort(-contributions, kind="stable")[: min(most, (contributions > 0).sum())]
@@ -168,9 +170,9 @@ def moved_by_deletion(model, rows, most=3):
                 name = model.reasons.names[position]
                 at = frame.columns.get_loc(name)
                 frame.iloc[place, at] = model.reasons.reference[name]
-    before = model.reasons.explained(outputs, decided)
+    before = model.reasons.contributions.explained(outputs, decided)
     after = (
-        model.reasons.explained(contributions_of(model, one)[1], decided)
+        model.reasons.contributions.explained(contributions_of(model, one)[1], decided)
         for one in (weightiest, drawn)
     )
     return [((before - of_frame) * away).mean() for of_frame in after]
@@ -207,7 +209,7 @@ def test_of_a_linear_model_they_are_coefficient_times_distance(tmp_path):
     assert state["calibration"]["method"] in ("none", "platt", "temperature")
     transformer = model.scorer.transformer
     distances = transformer.transform(model.contract.check(rows)[0]) - (
-        model.reasons.reference_features
+        model.reasons.contributions.reference_features
     )
     for position, name in enumerate(model.reasons.names):
         of_column = [one.startswith(name) for one in transformer.feature_names]

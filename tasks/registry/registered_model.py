@@ -27,6 +27,8 @@ MODULES = (
     "decisions",
     "scoring",
     "contract",
+    "coalitions",
+    "contributions",
     "reasons",
     "model",
 )
