@@ -12,7 +12,7 @@ from modelling.declaration.overrides import declare_source
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
 from tasks.registry.scoring_runs import load_registered, scoring_run
-from tasks.scoring import quarantine_of, score_file
+from tasks.scoring.file_scoring import quarantine_of, score_file
 
 log = logging.getLogger("finflows")
 

@@ -22,7 +22,7 @@ from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.contract import InputRefused
 from modelling.scorer.model import Model
 from tasks.registry.scoring_runs import ModelInterface
-from tasks.scoring import quarantine_of, score_file
+from tasks.scoring.file_scoring import quarantine_of, score_file
 
 OUTPUTS = {
     "probability": "double",

@@ -21,7 +21,7 @@ from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
 from modelling.scorer.model import Model
 from tasks.registry.scoring_runs import ModelInterface
-from tasks.scoring import score_file
+from tasks.scoring.file_scoring import score_file
 
 NAMES = [
     "row", "index", "prediction", "probability", "a.b", "x[0]", 'the "best"', "größe", "💶",

@@ -1,0 +1,1 @@
+"""A table of any size in, its answers and the rows that were refused out."""

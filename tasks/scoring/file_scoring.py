@@ -1,0 +1,151 @@
+"""Score a table of any size in bounded memory: what training reads in, CSV or Parquet out.
+
+Rows that the model refuses go to a quarantine file beside the output, with their number and the
+rules that they break.
+"""
+
+import hashlib
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from modelling.data.loading import open_source, shown_name
+from modelling.declaration import Source
+from modelling.declaration.references import ADDRESS, expand, refuse_unreadable
+from modelling.refusals import DataRefused, UsageError
+from tasks.registry.scoring_runs import ModelInterface
+from tasks.scoring.answer_files import is_parquet, whole_or_nothing
+from tasks.scoring.layout import BROKEN, Layout
+from tasks.scoring.raw_batches import as_first_read, frame, of_one_unit
+from tasks.workers.training_workers import usable_cores
+
+ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
+MAXIMUM_THREADS = 8  # each holds a batch of rows in memory
+ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
+UNKNOWN = "unknown"  # the column of answers that names columns with unknown labels
+
+
+class Scored(NamedTuple):
+    """How many rows came in, how many of them were set aside, how many had a label that no training
+    row had (by column), and what the input was."""
+
+    rows: int
+    quarantined: int
+    unknown: dict[str, int]
+    input_hash: str
+
+
+def score_file(
+    asked: ModelInterface,
+    source: Source,
+    output: Path,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> Scored:
+    """Write an answer for every row of ``source`` to ``output``, in the order of the rows.
+
+    Each row of the output has its number (from 1), the columns that are not inputs of the model (an
+    identifier, say) and the answers, typed as ``asked``. A quarantine file that is scored again
+    keeps the numbers of the first file. Raises UsageError where a path can't be used, DataRefused
+    where ``source`` is not a table or too many labels are unknown, and what ``answer`` raises where
+    columns are missing.
+    """
+    _refuse_paths(source, output)
+    written = source.model_copy(update=asdict(asked.text_format))
+    raw = as_first_read(open_source(written, asked.kinds, rest=True), asked)
+    layout = Layout.of(raw.names, asked)
+    path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
+    unknown: Counter[str] = Counter()
+    with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
+        rows, set_aside = 0, 0
+        for batch, answers in _answered(of_one_unit(raw.batches, asked), layout.inputs, asked):
+            number = layout.numbers(batch, rows)
+            refused = answers.iloc[:, 0].isna().to_numpy()
+            typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in asked.outputs.items()}
+            whole = {**number, **layout.passed_on(batch), **typed}
+            answered.write(pa.table(whole).filter(pa.array(~refused)))
+            if refused.any():
+                reasons = {BROKEN: pa.array(answers[BROKEN], pa.string())}
+                kept = {name: batch.column(name) for name in layout.kept}
+                aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
+            rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
+            _count_unknown(answers, unknown)
+            if not path.is_file():
+                digest.update(batch.serialize())
+            on_rows(rows)
+        if not rows:
+            raise DataRefused(f"{shown_name(source)} holds no rows")
+        _refuse_unknown(unknown, rows, asked)
+    if path.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    return Scored(rows, set_aside, dict(unknown), digest.hexdigest())
+
+
+def _answered(
+    batches: Iterable[pa.RecordBatch], inputs: Sequence[str], asked: ModelInterface
+) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame]]:
+    """Each batch with its answers, in order. While one is written, the cores of this machine are at
+    work on the next ones; a batch that waits is read, so there are never more than a few. Whoever
+    stops, by an error or a signal, waits for none of them."""
+    threads = min(usable_cores(), MAXIMUM_THREADS)
+    waiting: deque[tuple[pa.RecordBatch, Future[pd.DataFrame]]] = deque()
+
+    def answer(batch: pa.RecordBatch) -> pd.DataFrame:
+        return asked.answer(frame(batch, inputs, asked))
+
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for batch in batches:
+            waiting.append((batch, pool.submit(answer, batch)))
+            if len(waiting) > threads:
+                first, answered = waiting.popleft()
+                yield first, answered.result()
+        for last, answered in waiting:
+            yield last, answered.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def quarantine_of(output: Path) -> Path:
+    """Where the refused rows of ``output`` go."""
+    return output.with_name(f"{output.stem}.quarantine{output.suffix}")
+
+
+def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
+    if UNKNOWN in answers:
+        for names, rows in answers[UNKNOWN].value_counts().items():
+            for name in str(names).split("; ") if names else []:
+                unknown[name] += int(rows)
+
+
+def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: ModelInterface) -> None:
+    for name, told in unknown.items():
+        bound = asked.unknown_at_most.get(name, 1.0)
+        if rows >= ENOUGH_ROWS and told > bound * rows:
+            raise DataRefused(
+                f"{name}: {told:,} of {rows:,} rows hold labels that no training row had, or too "
+                f"few for the model to know them, more than {bound:.1%}: is it the same code? "
+                "Correct the file, train anew, or declare unknown_at_most"
+            )
+
+
+def _refuse_paths(source: Source, output: Path) -> None:
+    if not is_parquet(output) and output.suffix.lower() != ".csv":
+        raise UsageError(f"{output.name}: name a .csv or .parquet file for the answers")
+    refuse_unreadable(source)
+    path = Path(expand(source.uri, ADDRESS))
+    if path.resolve() in (output.resolve(), quarantine_of(output).resolve()):
+        raise UsageError(f"{output.name}: the output would overwrite the input")
+    if not output.parent.is_dir():
+        raise UsageError(f"no such folder: {output.parent}")
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder: name a file for the answers")
+    if not os.access(output.parent, os.W_OK):
+        raise UsageError(f"{output.parent} can't be written to")

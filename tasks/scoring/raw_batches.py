@@ -1,0 +1,76 @@
+"""The batches of a table as the model takes them: read as training reads, in its units."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelling.data.loading import frame_of
+from modelling.data.reading.number_text import MINUS_SIGN, numbers_in_text, plain_numbers
+from modelling.data.reading.other_writing import (
+    refuse_other_unit,
+    refuse_other_writing,
+    refuse_several_units,
+    units_in,
+)
+from modelling.data.reading.raw_tables import RawTable
+from modelling.data.reading.spreadsheets import as_it_was
+from tasks.registry.scoring_runs import ModelInterface
+from tasks.scoring.layout import is_quarantine
+
+
+def as_first_read(raw: RawTable, asked: ModelInterface) -> RawTable:
+    """A quarantine file that is scored again, with the text of the first file."""
+    if not raw.is_text or not is_quarantine(raw.names, asked):
+        return raw
+    names = as_it_was(pa.array(raw.names, pa.string())).to_pylist()
+    batches = (
+        pa.RecordBatch.from_arrays([as_it_was(cells) for cells in batch.columns], names)
+        for batch in raw.batches
+    )
+    return raw._replace(names=names, batches=batches)
+
+
+def of_one_unit(
+    batches: Iterable[pa.RecordBatch], asked: ModelInterface
+) -> Iterator[pa.RecordBatch]:
+    """The batches, as long as each column is in one unit over all of them, that of training: one
+    file of a folder may hold percentages and the next one shares."""
+    numbers = [name for name, kind in asked.kinds.items() if kind == "number"]
+    numbers = numbers if asked.text_format.around_numbers else []
+    units: dict[str, Counter[str]] = {name: Counter() for name in numbers}
+    for batch in batches:
+        for name in {*numbers} & {*batch.schema.names}:
+            cells = frame_of(batch.select([name]))[name]
+            units[name] += units_in(cells, asked.text_format)
+            refuse_several_units(name, units[name])
+            refuse_other_unit(name, units[name], asked.units.get(name), asked.text_format)
+        yield batch
+
+
+def frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) -> pd.DataFrame:
+    """The raw columns as pandas holds them; a text column of numbers becomes numbers, if it can."""
+    frame = frame_of(batch.select(inputs))
+    for name in inputs:
+        cells = _text(batch.column(name)) if asked.kinds[name] == "number" else None
+        if cells is not None:
+            try:
+                frame[name] = numbers_in_text(cells, asked.text_format)
+            except pa.ArrowInvalid:  # the contract names the cells
+                ascii_minus = pc.replace_substring(cells, MINUS_SIGN, "-")
+                plain = plain_numbers(ascii_minus, asked.text_format).to_pandas()
+                unread = pd.to_numeric(plain, errors="coerce").isna() & plain.notna()
+                if unread.sum() > len(plain) / 2:
+                    refuse_other_writing(frame[name][unread.to_numpy()], asked.text_format)
+                frame[name] = plain
+    return frame
+
+
+def _text(cells: pa.Array) -> pa.Array | None:
+    """Text of any of Arrow's types as the usual one: pandas writes others to Parquet. None where
+    the cells (n,) are no text."""
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return cells.cast(pa.string()) if is_text else None
