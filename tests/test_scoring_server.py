@@ -255,6 +255,17 @@ def test_who_follows_goes_on_where_nothing_can_be_written_and_says_so_once(store
     assert json.loads(file.read_text())["model_folder"] == str(tmp_path)
 
 
+def test_a_champion_is_tried_no_longer_than_the_server_runs(tmp_path):
+    """A killed server leaves nothing behind that loads a model for minutes."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 600\n")
+    python.chmod(0o700)
+    ended = os.getpid()  # as if it had: it is not the parent of this process
+    follower = Follower("loans", "1", tmp_path, python, tmp_path / "followed.json", ended)
+    with pytest.raises(SystemExit):  # once what it had started has ended
+        follower._try_it(tmp_path)
+
+
 def test_a_server_gets_its_token_and_no_login_of_the_registry(monkeypatch):
     logins = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_URI", "PREFECT_API_KEY")
     for name in (*logins, "FINFLOWS_SERVE_TOKEN"):

@@ -36,6 +36,7 @@ from tasks.registry.serving.prepared_server import (
 from tasks.tracking.store import connect
 
 POLL_SECONDS = 5
+LOOK_SECONDS = 0.5  # whether the server still runs
 RETRY_SECONDS = 300  # what stood in the way of a champion may have been the artifact store
 TRIAL_SECONDS = 600
 TRY = f"{IMPORT}served_model import try_successor; try_successor(*sys.argv[1:])"
@@ -140,17 +141,35 @@ class Follower:
 
     def _try_it(self, folder: Path) -> None:
         command = [str(self.python), "-P", "-B", "-c", TRY, str(SERVER.parent)]
-        tried = subprocess.run(
+        with subprocess.Popen(
             [*command, str(self.folder), str(folder)],
             env=server_settings(),
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=TRIAL_SECONDS,
-            check=False,
-        )
-        if tried.returncode:
-            known = tried.returncode == 3 and tried.stderr.strip()
-            raise UsageError(known or f"loading it ended with code {tried.returncode}")
+        ) as trial:
+            said = self._said_by(trial)
+        if trial.returncode:
+            known = trial.returncode == 3 and said.strip()
+            raise UsageError(known or f"loading it ended with code {trial.returncode}")
+
+    def _said_by(self, trial: subprocess.Popen[str]) -> str:
+        """What a trial says, which is ended when it takes too long. Where the server ends before
+        it does, nobody needs either of them: this process ends."""
+        until = time.monotonic() + TRIAL_SECONDS
+        while True:
+            try:
+                return trial.communicate(timeout=LOOK_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                if not self.is_needed or time.monotonic() > until:
+                    trial.kill()
+                if not self.is_needed:
+                    sys.exit()
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the server, which started this process, still runs."""
+        return os.getppid() == self.server
 
     def _say(self, what: str) -> None:
         """Once, until something else is to be said."""
@@ -167,14 +186,16 @@ def main(name: str, version: str, folder: str, python: str, file: str, server: s
     """Follow until the server, which started this process, has ended."""
     follower = Follower(name, version, Path(folder), Path(python), Path(file), int(server))
     looked = 0.0
-    while os.getppid() == follower.server:
-        if time.monotonic() - looked >= POLL_SECONDS:
-            follower.look()
-            looked = time.monotonic()
-        time.sleep(0.5)
-    follower.file.unlink(missing_ok=True)
-    with serving_lock():
-        remove_unused_models()
+    try:
+        while follower.is_needed:
+            if time.monotonic() - looked >= POLL_SECONDS:
+                follower.look()
+                looked = time.monotonic()
+            time.sleep(LOOK_SECONDS)
+    finally:
+        follower.file.unlink(missing_ok=True)
+        with serving_lock():
+            remove_unused_models()
 
 
 if __name__ == "__main__":
