@@ -8,7 +8,7 @@ import pytest
 from conftest import REPOSITORY
 
 pytestmark = pytest.mark.services
-TABLE_MIB, BUDGET_MIB = 512, 32
+TABLE_MIB, BUDGET_MIB = 256, 16
 PROGRAM = """
 import json, sys
 import keras
