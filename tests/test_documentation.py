@@ -5,6 +5,7 @@ does not show, says ``<!-- not run: why -->`` or ``<!-- run in make evidence: wh
 command line parses all of them.
 """
 
+import inspect
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ from conftest import REPOSITORY
 from typer.testing import CliRunner
 
 from flows.command_line.commands import app
+from flows.train import run_training
 from modelling.declaration.overrides import override, parse_overrides
 from use_cases import find_use_case
 
@@ -164,6 +166,22 @@ def test_every_relative_link_leads_to_a_file(name):
     page = REPOSITORY / name
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "CHANGELOG.md"])
+def test_every_module_that_a_page_names_exists(name):
+    rooms = "use_cases|modelling|expectations|tasks|flows|finflows|benchmarks|tests"
+    named = re.findall(rf"`((?:{rooms})/[\w/]+(?:\.py|/))`", PAGES[name])
+    written = {f"use_cases/{one}.py" for one in declared_by_the_pages()}  # by who follows the page
+    assert [one for one in {*named} - written if not (REPOSITORY / one).exists()] == []
+
+
+def test_the_stages_of_the_flow_stand_in_its_page():
+    page = PAGES["docs/how_it_is_built.md"].partition("## The rooms")[0]
+    calls = {name for row in re.findall(r"^\| (`.*?) \|", page, re.M) for name in row.split("`")}
+    body = inspect.getsource(run_training)
+    assert {call for call in calls if call.isidentifier()} >= {"prepare_data", "judge"}
+    assert [call for call in calls if call.isidentifier() and call not in body] == []
 
 
 def test_the_version_stands_in_one_place():

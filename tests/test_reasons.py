@@ -17,7 +17,7 @@ from modelling.declaration import Groups, amount, category, count, number
 from modelling.explanation.coalition_network import write_coalition_network
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
-from modelling.scorer.coalitions import coalitions_of, felt_of
+from modelling.scorer.coalitions import active_columns, coalitions_of
 from modelling.scorer.model import Model
 
 COLUMNS = (
@@ -320,10 +320,10 @@ def test_few_coalitions_are_kept_in_memory():
     """Of many columns each takes megabytes, and rows differ in which ones are missing."""
     for first in range(20):
         coalitions_of(tuple(range(first, first + 11)), ())
-        felt_of(bytes([0] * first + [1] * 11), ())
+        active_columns(bytes([0] * first + [1] * 11), ())
     kept = coalitions_of.cache_info()
     assert kept.currsize <= 8
-    assert felt_of.cache_info().maxsize < 10_000
+    assert active_columns.cache_info().maxsize < 10_000
 
 
 def test_the_weightiest_columns_move_the_answer_more_than_random_ones_do(deep):

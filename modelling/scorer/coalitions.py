@@ -32,7 +32,7 @@ class Coalitions(NamedTuple):
     weights: np.ndarray
 
 
-class Felt(NamedTuple):
+class ActiveColumns(NamedTuple):
     """What differs between a row and the reference, as far as the model can see.
 
     ``active`` are the columns that do; ``terms`` the positions of the terms to sum: that of the
@@ -51,14 +51,16 @@ class Felt(NamedTuple):
 
 
 @lru_cache(maxsize=4096)  # few of many thousand kinds of rows are frequent
-def felt_of(felt: bytes, pairs: Pairs) -> Felt:
-    """``felt`` says, as a byte for each column and pair, whether the row's effect is felt."""
-    width = len(felt) - len(pairs)
-    of_pairs = [position for position, _ in enumerate(pairs, start=width) if felt[position]]
+def active_columns(changes: bytes, pairs: Pairs) -> ActiveColumns:
+    """``changes`` says, as a byte for each column and pair, whether it changes any feature."""
+    width = len(changes) - len(pairs)
+    of_pairs = [position for position, _ in enumerate(pairs, start=width) if changes[position]]
     together = [pairs[position - width] for position in of_pairs]
-    active = sorted({p for p in range(width) if felt[p]}.union(*together))
+    active = sorted({p for p in range(width) if changes[p]}.union(*together))
     local = tuple((active.index(over), active.index(under)) for over, under in together)
-    return Felt(tuple(active), (0, *(1 + position for position in [*active, *of_pairs])), local)
+    return ActiveColumns(
+        tuple(active), (0, *(1 + position for position in [*active, *of_pairs])), local
+    )
 
 
 @lru_cache(maxsize=8)  # of many columns, each takes megabytes

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .coalitions import Coalitions, Pairs, coalitions_of, felt_of
+from .coalitions import Coalitions, Pairs, active_columns, coalitions_of
 from .scoring import ROWS_PER_TILE, Scorer, log_odds, open_network
 from .transformer import Columns
 
@@ -136,9 +136,11 @@ class Contributions:
         moved = self._through_first_layer(effects.reshape(rows * count, -1))
         terms[:, 0] = self.reference_terms
         terms[:, 1:] = moved.reshape(rows, count, -1) - self.bias
-        felt = [felt_of(of_row.tobytes(), self.pairs) for of_row in np.any(effects, axis=2)]
+        active_of = [
+            active_columns(of_row.tobytes(), self.pairs) for of_row in np.any(effects, axis=2)
+        ]
         alike: dict[Any, list[int]] = {}
-        for row, of_row in enumerate(felt):
+        for row, of_row in enumerate(active_of):
             alike.setdefault(of_row.coalitions, []).append(row)
         contributions = np.zeros((rows, len(self.names)))
         for key, found in alike.items():
@@ -146,7 +148,7 @@ class Contributions:
             size = max(MIXTURES_AT_ONCE // len(plan.coefficients), 1)
             for at in np.split(np.array(found), range(size, len(found), size)):
                 active, used = (
-                    np.array([felt[row][part] for row in at], np.intp) for part in (0, 1)
+                    np.array([active_of[row][part] for row in at], np.intp) for part in (0, 1)
                 )
                 shares = self._shares(plan, terms[at[:, None], used], differences[at], decided[at])
                 contributions[at[:, None], active] = shares

@@ -23,7 +23,7 @@ from modelling.refusals import DataRefused, UsageError
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring.answer_files import is_parquet, whole_or_nothing
 from tasks.scoring.layout import BROKEN, Layout
-from tasks.scoring.raw_batches import as_first_read, frame, of_one_unit
+from tasks.scoring.raw_batches import as_first_read, input_frame, of_one_unit
 from tasks.workers.training_workers import usable_cores
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
@@ -43,7 +43,7 @@ class Scored(NamedTuple):
 
 
 def score_file(
-    asked: ModelInterface,
+    model: ModelInterface,
     source: Source,
     output: Path,
     on_rows: Callable[[int], None] = lambda _: None,
@@ -51,23 +51,23 @@ def score_file(
     """Write an answer for every row of ``source`` to ``output``, in the order of the rows.
 
     Each row of the output has its number (from 1), the columns that are not inputs of the model (an
-    identifier, say) and the answers, typed as ``asked``. A quarantine file that is scored again
-    keeps the numbers of the first file. Raises UsageError where a path can't be used, DataRefused
-    where ``source`` is not a table or too many labels are unknown, and what ``answer`` raises where
-    columns are missing.
+    identifier, say) and the answers, typed as ``model`` says. A quarantine file that is scored
+    again keeps the numbers of the first file. Raises UsageError where a path can't be used,
+    DataRefused where ``source`` is not a table or too many labels are unknown, and what ``answer``
+    raises where columns are missing.
     """
     _refuse_paths(source, output)
-    written = source.model_copy(update=asdict(asked.text_format))
-    raw = as_first_read(open_source(written, asked.kinds, rest=True), asked)
-    layout = Layout.of(raw.names, asked)
+    written = source.model_copy(update=asdict(model.text_format))
+    raw = as_first_read(open_source(written, model.kinds, rest=True), model)
+    layout = Layout.of(raw.names, model)
     path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
     unknown: Counter[str] = Counter()
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
-        for batch, answers in _answered(of_one_unit(raw.batches, asked), layout.inputs, asked):
+        for batch, answers in _answered(of_one_unit(raw.batches, model), layout.inputs, model):
             number = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()
-            typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in asked.outputs.items()}
+            typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in model.outputs.items()}
             whole = {**number, **layout.passed_on(batch), **typed}
             answered.write(pa.table(whole).filter(pa.array(~refused)))
             if refused.any():
@@ -81,7 +81,7 @@ def score_file(
             on_rows(rows)
         if not rows:
             raise DataRefused(f"{shown_name(source)} holds no rows")
-        _refuse_unknown(unknown, rows, asked)
+        _refuse_unknown(unknown, rows, model)
     if path.is_file():
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
@@ -89,7 +89,7 @@ def score_file(
 
 
 def _answered(
-    batches: Iterable[pa.RecordBatch], inputs: Sequence[str], asked: ModelInterface
+    batches: Iterable[pa.RecordBatch], inputs: Sequence[str], model: ModelInterface
 ) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame]]:
     """Each batch with its answers, in order. While one is written, the cores of this machine are at
     work on the next ones; a batch that waits is read, so there are never more than a few. Whoever
@@ -98,7 +98,7 @@ def _answered(
     waiting: deque[tuple[pa.RecordBatch, Future[pd.DataFrame]]] = deque()
 
     def answer(batch: pa.RecordBatch) -> pd.DataFrame:
-        return asked.answer(frame(batch, inputs, asked))
+        return model.answer(input_frame(batch, inputs, model))
 
     pool = ThreadPoolExecutor(threads)
     try:
@@ -125,9 +125,9 @@ def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
                 unknown[name] += int(rows)
 
 
-def _refuse_unknown(unknown: Mapping[str, int], rows: int, asked: ModelInterface) -> None:
+def _refuse_unknown(unknown: Mapping[str, int], rows: int, model: ModelInterface) -> None:
     for name, told in unknown.items():
-        bound = asked.unknown_at_most.get(name, 1.0)
+        bound = model.unknown_at_most.get(name, 1.0)
         if rows >= ENOUGH_ROWS and told > bound * rows:
             raise DataRefused(
                 f"{name}: {told:,} of {rows:,} rows hold labels that no training row had, or too "

@@ -25,15 +25,15 @@ class Layout(NamedTuple):
     outputs: frozenset[str]
 
     @classmethod
-    def of(cls, names: Sequence[str], asked: ModelInterface) -> "Layout":
-        inputs = [name for name in asked.kinds if name in names]
-        free = (name for name in _number_names() if name not in asked.kinds)
+    def of(cls, names: Sequence[str], model: ModelInterface) -> "Layout":
+        inputs = [name for name in model.kinds if name in names]
+        free = (name for name in _number_names() if name not in model.kinds)
         ours = next(free)
-        again = is_quarantine(names, asked)
+        again = is_quarantine(names, model)
         number = ours if again else next(name for name in chain([ours], free) if name not in names)
         kept = [name for name in names if not (again and name in (BROKEN, ours))]
         others = [name for name in kept if name not in inputs]
-        return cls(inputs, kept, others, number, again, frozenset(asked.outputs))
+        return cls(inputs, kept, others, number, again, frozenset(model.outputs))
 
     def numbers(self, batch: pa.RecordBatch, before: int) -> dict[str, pa.Array]:
         """The number of each row in the first file: (n,)."""
@@ -49,10 +49,10 @@ class Layout(NamedTuple):
         }
 
 
-def is_quarantine(names: Sequence[str], asked: ModelInterface) -> bool:
+def is_quarantine(names: Sequence[str], model: ModelInterface) -> bool:
     """Whether these are the columns of a quarantine file of ours."""
-    number = next(name for name in _number_names() if name not in asked.kinds)
-    return BROKEN in names and number in names and BROKEN not in asked.kinds
+    number = next(name for name in _number_names() if name not in model.kinds)
+    return BROKEN in names and number in names and BROKEN not in model.kinds
 
 
 def _number_names() -> Iterator[str]:

@@ -21,9 +21,9 @@ from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring.layout import is_quarantine
 
 
-def as_first_read(raw: RawTable, asked: ModelInterface) -> RawTable:
+def as_first_read(raw: RawTable, model: ModelInterface) -> RawTable:
     """A quarantine file that is scored again, with the text of the first file."""
-    if not raw.is_text or not is_quarantine(raw.names, asked):
+    if not raw.is_text or not is_quarantine(raw.names, model):
         return raw
     names = as_it_was(pa.array(raw.names, pa.string())).to_pylist()
     batches = (
@@ -34,36 +34,38 @@ def as_first_read(raw: RawTable, asked: ModelInterface) -> RawTable:
 
 
 def of_one_unit(
-    batches: Iterable[pa.RecordBatch], asked: ModelInterface
+    batches: Iterable[pa.RecordBatch], model: ModelInterface
 ) -> Iterator[pa.RecordBatch]:
     """The batches, as long as each column is in one unit over all of them, that of training: one
     file of a folder may hold percentages and the next one shares."""
-    numbers = [name for name, kind in asked.kinds.items() if kind == "number"]
-    numbers = numbers if asked.text_format.around_numbers else []
+    numbers = [name for name, kind in model.kinds.items() if kind == "number"]
+    numbers = numbers if model.text_format.around_numbers else []
     units: dict[str, Counter[str]] = {name: Counter() for name in numbers}
     for batch in batches:
         for name in {*numbers} & {*batch.schema.names}:
             cells = frame_of(batch.select([name]))[name]
-            units[name] += units_in(cells, asked.text_format)
+            units[name] += units_in(cells, model.text_format)
             refuse_several_units(name, units[name])
-            refuse_other_unit(name, units[name], asked.units.get(name), asked.text_format)
+            refuse_other_unit(name, units[name], model.units.get(name), model.text_format)
         yield batch
 
 
-def frame(batch: pa.RecordBatch, inputs: Sequence[str], asked: ModelInterface) -> pd.DataFrame:
+def input_frame(
+    batch: pa.RecordBatch, inputs: Sequence[str], model: ModelInterface
+) -> pd.DataFrame:
     """The raw columns as pandas holds them; a text column of numbers becomes numbers, if it can."""
     frame = frame_of(batch.select(inputs))
     for name in inputs:
-        cells = _text(batch.column(name)) if asked.kinds[name] == "number" else None
+        cells = _text(batch.column(name)) if model.kinds[name] == "number" else None
         if cells is not None:
             try:
-                frame[name] = numbers_in_text(cells, asked.text_format)
+                frame[name] = numbers_in_text(cells, model.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
                 ascii_minus = pc.replace_substring(cells, MINUS_SIGN, "-")
-                plain = plain_numbers(ascii_minus, asked.text_format).to_pandas()
+                plain = plain_numbers(ascii_minus, model.text_format).to_pandas()
                 unread = pd.to_numeric(plain, errors="coerce").isna() & plain.notna()
                 if unread.sum() > len(plain) / 2:
-                    refuse_other_writing(frame[name][unread.to_numpy()], asked.text_format)
+                    refuse_other_writing(frame[name][unread.to_numpy()], model.text_format)
                 frame[name] = plain
     return frame
 
