@@ -185,6 +185,7 @@ def test_a_mark_that_is_not_between_thousands_is_not_left_out(written, text_form
     """As in a file of another program, whose 99.5 would be 995."""
     assert read_cells(pd.Series(written, name="x"), "number", text_format)[1] == len(written)
     english = TextFormat(thousands=",")
+    assert read_cells(pd.Series(["1,234E+02", "3,500e5"], name="x"), "number", english)[1] == 2
     with pytest.raises(DataRefused, match="2 cells of x look like decimal commas"):
         read_cells(pd.Series(["1,5", "2,75"], name="x"), "number", english)
     assert read_cells(pd.Series(["12,34,567.5"]), "number", english)[0].tolist() == [1234567.5]
@@ -212,6 +213,10 @@ CERTAIN = {
     "month first": (["7/13/2019", "12/1/2019"], "2019-07-13"),
     "dots": (["13.07.2019", "01.12.2019"], "2019-07-13"),
     "letters": (["13-Jul-2019", "1 Dec 2019"], "2019-07-13"),
+    "letters and two digits": (["13-JUL-19", "1 Dec 19"], "2019-07-13"),
+    "points, year first": (["2019.07.13", "2019. 12. 1."], "2019-07-13"),
+    "Korean": (["2019년 7월 13일", "2019년 12월 1일"], "2019-07-13"),
+    "one digit": (["2019-7-13", "2019-12-1"], "2019-07-13"),
     "dates": ([date(2019, 7, 13), date(2019, 12, 1)], "2019-07-13"),
     "datetimes": ([datetime(2019, 7, 13), None], "2019-07-13"),
     "zones": (["2019-07-13 02:00:00+02:00", "2019-12-01T00:00:00Z"], "2019-07-13"),
@@ -234,6 +239,9 @@ DOUBTFUL = {
     "years": [2019, 2020],
     "several lengths": [20190713, 201907],
     "two digits for the year": ["13/07/19", "14/07/19"],
+    "a weekday before": ["Fri 03/05/2019", "Mon 13/05/2019"],
+    "no year": ["Dec-11", "Jan-12"],
+    "people born in 65": ["05-Feb-65", "01-Mar-75", "07-Oct-01"],
     "some with a zone": ["2019-07-13 02:00:00+02:00", "2019-12-01 00:00:00"],
 }
 
@@ -242,6 +250,21 @@ DOUBTFUL = {
 def test_times_that_can_be_read_in_two_ways_are_refused_by_column(case):
     with pytest.raises(DataRefused, match=r"^on: "):
         read_cells(pd.Series(DOUBTFUL[case], name="on"), "time", PLAIN)
+
+
+def test_years_of_two_digits_are_of_one_century_or_refused():
+    declared = TextFormat(date_format="%d.%m.%y")
+    due = pd.Series(["31.12.21", "31.12.45"], name="due")
+    assert read_cells(due, "time", declared)[0].dt.year.tolist() == [2021, 2045]
+    with pytest.raises(DataRefused, match="born: years of two digits seem to be of two"):
+        read_cells(pd.Series(["31.12.65", "01.01.81", "02.03.01"], name="born"), "time", declared)
+
+
+def test_a_column_of_iso_8601_may_stand_beside_another_in_the_declared_format():
+    cells = pd.Series(["2019-03-07", "2019-12-01"], name="on")
+    for declared, months in (("%d.%m.%Y", [3, 12]), ("%Y-%d-%m", [7, 1])):
+        read, unread = read_cells(cells, "time", TextFormat(date_format=declared))
+        assert (unread, read.dt.month.tolist()) == (0, months)
 
 
 def test_a_declared_format_decides_and_dates_that_can_not_be_are_counted():

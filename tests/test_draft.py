@@ -229,6 +229,12 @@ def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
         (["1.5", "2.25", "3", "0.125"], {}),
         (["1 234,5", "700,2", "5 678 901,0", "3,1"], {"decimal": ",", "thousands": " "}),
         (["1\u202f234,5", "700,2", "3,1"], {"decimal": ",", "thousands": "\u202f"}),
+        (["1’234.5", "700.2", "3.1"], {"thousands": "’"}),  # noqa: RUF001
+        (["1\u2009234,5", "700,2", "3,1"], {"decimal": ",", "thousands": "\u2009"}),
+        (["1,234", *map(str, range(700, 720))], {"thousands": ","}),
+        (["1.234", *map(str, range(700, 720))], {"decimal": ",", "thousands": "."}),
+        (["1.234", "0", "2.500"], {}),
+        ([f"{n}.5 % p.a." for n in range(20)], {"around_numbers": ("% p.a.",)}),
     ],
 )
 def test_marks_in_numbers_are_found(tmp_path, written, settings):
@@ -277,6 +283,25 @@ def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written
     left_out = {column.name: column.left_out for column in drafted(table, "default").columns}
     assert "different cells in 400 rows: an identifier" in left_out["booked"]
     assert "or numbers with fractions: say in the source how they are written" in left_out["booked"]
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("{:.1f}K", "numbers in K and in M: write them in one unit"),
+        ("{:.1f}", "numbers in M and in nothing: write them in one unit"),
+        ("{:.0f}.-", "or numbers with fractions: say in the source how they are written"),
+    ],
+)
+def test_numbers_in_two_units_are_no_labels_and_a_price_is_not_below_zero(written, why):
+    amounts = pd.Series(np.random.default_rng(2).lognormal(8, 1, 400).round(1))
+    cells = amounts.map(written.format)
+    if "M" in why:
+        cells = cells.mask(cells.index % 3 == 0, (amounts % 9).map("{:.1f}M".format))
+    left_out = {
+        c.name: c.left_out for c in drafted(loan_table(400).assign(sum=cells), "default").columns
+    }
+    assert why in left_out["sum"]
 
 
 def test_an_end_that_is_9999_where_it_is_open_is_no_time_of_decision():

@@ -40,6 +40,7 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
         ),
         (["500.00-", "1,200 -", "3", "4-$", "$ 5-"], BOOKED_BEHIND, [-500, -1200, 3, -4, -5]),
         (["5.00 CR", "1,200 Dr", "3", "$4dr."], BOOKED_BEHIND, [5, -1200, 3, -4]),
+        (["3.5 % p.a.", "4% p.a."], TextFormat(around_numbers=("% p.a.",)), [3.5, 4]),
         (["\u22125.5 kr", "3 kr"], TextFormat(around_numbers=("kr",)), [-5.5, 3]),
         (["\u22125.5", "3"], TextFormat(), [-5.5, 3]),
         (["5 kr", "6 kr"], TextFormat(around_numbers=("k", "kr")), [5, 6]),
@@ -96,6 +97,14 @@ def test_blanks_around_a_word_for_a_missing_time_do_not_count(kind):
     cells = pd.Series(["2020-01-31", " - ", "-", " ", None], dtype=kind)
     read, unread = read_cells(cells, "time", BOOKED)
     assert (unread, read.isna().tolist()) == (0, [False, True, True, True, True])
+
+
+def test_a_price_without_cents_is_not_below_zero():
+    """As 1200.- is written in Switzerland, and 1200,- elsewhere."""
+    prices = pd.Series(["1'200.-", "700.-"], name="price")
+    with_minus = TextFormat(thousands="'", around_numbers=("-",))
+    assert read_cells(prices, "number", with_minus)[1] == 2
+    assert signs_around(prices) == (set(), 0)
 
 
 def test_a_country_may_stand_before_its_dollar():

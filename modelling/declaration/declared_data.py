@@ -28,8 +28,11 @@ def _words(given: Any) -> Any:
 
 
 Word = Annotated[str, Field(min_length=1)]
-# Neither digits, nor what marks a fraction or thousands; () and - by themselves.
-Sign = Annotated[str, Field(pattern=r"^(\(\)|-|[^\d\s.,'+()-]+)$")]
+# Neither digits, nor begun with what marks a fraction or thousands, as "% p.a." is not; () and - by
+# themselves.
+Sign = Annotated[
+    str, Field(pattern=r"^(\(\)|-|[^\d\s.,'+()-]([^\d,+()-]*[^\d\s,+()-])?)$", max_length=30)
+]
 
 
 class Source(Declaration):
@@ -58,7 +61,7 @@ class Source(Declaration):
     query: str | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     decimal: Literal[".", ","] = "."
-    thousands: Literal[",", ".", " ", "'", "\u00a0", "\u202f"] | None = None
+    thousands: Literal[",", ".", " ", "'", "\u2019", "\u00a0", "\u2009", "\u202f"] | None = None
     encoding: str | None = None
     date_format: str | None = None
     sheet: str | None = None

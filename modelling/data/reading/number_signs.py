@@ -24,7 +24,7 @@ SIGNED = (
 # How each side is written, and the number without it: (5), 5-, 5 Cr, 5 DR.
 WITHOUT_SIDE = {
     BRACKETS: (r"^([^\d()]*)\(([^()]+)\)([^\d()]*)$", r"\1\2\3"),
-    MINUS_BEHIND: (r"^([^-]*\d[^-]*?)\s*-(\s*[^\d-]*)$", r"\1\2"),
+    MINUS_BEHIND: (r"^([^-]*\d[^-.,]*?)\s*-(\s*[^\d-]*)$", r"\1\2"),
     CREDIT: (r"^(.*\d.*?)\s*[Cc][Rr]\.?$", r"\1"),
     DEBIT: (r"^(.*\d.*?)\s*[Dd][Rr]\.?$", r"\1"),
 }

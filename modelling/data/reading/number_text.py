@@ -83,7 +83,7 @@ class TextFormat:
         mark is another's decimal mark, without which 1,5 would be 15."""
         mark, decimal = re.escape(self.thousands or ""), re.escape(self.decimal)
         groups = rf"[1-9][0-9]{{0,2}}({mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}"
-        return rf"^[+-]?{groups}({decimal}[0-9]*)?([eE][+-]?[0-9]+)?$"
+        return rf"^[+-]?{groups}({decimal}[0-9]*)?(e-2)?$"  # a percentage, else no exponent
 
     @cached_property
     def signs(self) -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ class TextFormat:
         unit = rf"(?:{any_of(units)})?"  # it may stand outside, too
         below_zero = {
             BRACKETS: (rf"^({unit}{BLANKS})\(([^()]+)\)({BLANKS}{unit})$", r"-\1\2\3"),
-            MINUS_BEHIND: (rf"^([^-]*\d[^-]*?){BLANKS}-({BLANKS}{unit})$", r"-\1\2"),
+            MINUS_BEHIND: (rf"^([^-]*\d[^-.,]*?){BLANKS}-({BLANKS}{unit})$", r"-\1\2"),
             DEBIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Dd][Rr]\.?$", r"-\1"),
             CREDIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Cc][Rr]\.?$", r"\1"),
         }

@@ -1,5 +1,6 @@
 """Points in time, read where their writing is certain over the whole column, else refused."""
 
+import re
 from collections.abc import Collection
 
 import numpy as np
@@ -10,8 +11,12 @@ from modelling.scorer.cells import MISSING_NUMBERS, label_text
 
 DECLARE = "declare it with date_format in the source, as in date_format='%d.%m.%Y'"
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"
-ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)|^\d{4}/\d{2}/\d{2}([T ]|$)"
-DATED = r"\d{4}|\d{1,2}[./-](?:\d{1,2}|[A-Za-z]{3,})[./-]\d{2}|\d{2}[A-Za-z]{3}\d{2}"
+ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)"
+YEAR_FIRST = r"^(\d{4})(?:[-/]|[.년] ?)(\d{1,2})(?:[-/]|[.월] ?)(\d{1,2})[.일]?(?=[T ]|$)"
+MONTH_OF_YEAR = r"^\d{4}[-/]\d{2}$"
+MONTH = r"(?i:(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)"
+SHORT_YEAR = rf"^(\d{{1,2}}[ ./-]?{MONTH}[ ./-]?)(\d{{2}})(?![\d:])"
+IN_LETTERS = rf"(?=.*{MONTH}).*(?<![\d.:+])\d{{4}}(?!\d)"
 QUARTER = r"(\d{4})[ -]?Q([1-4])"
 EPOCHS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a time since 1970, by its unit
 
@@ -21,9 +26,10 @@ def read_times(
 ) -> tuple[pd.Series, int]:
     """A column as points in time, where its writing is certain.
 
-    Certain are ISO 8601, dates with the month in letters, quarters (2021Q3 is its first day), whole
-    numbers that are all dates (20190713, 201907) or all times since 1970 (in seconds, milliseconds
-    ...), and days and months in an order that allows one reading only.
+    Certain are ISO 8601 and other dates that begin with the year, dates with the month in letters,
+    quarters (2021Q3 is its first day), whole numbers that are all dates (20190713, 201907) or all
+    times since 1970 (in seconds, milliseconds ...), and days and months in an order that allows one
+    reading only. Years of two digits are those from 1969 to 2068.
 
     Parameters
     ----------
@@ -60,16 +66,12 @@ def read_times(
 
 def is_time(
     cells: pd.Series,
-    date_format: str | None,
+    date_format: str | None = None,
     missing: Collection[str] = (),
     few_wrong: float = 0.0,
 ) -> bool:
-    """Whether all known cells (k,), or all but a ``few_wrong`` share, are points in time; the name
-    of a month alone is none."""
+    """Whether all known cells (k,), or all but a ``few_wrong`` share, are points in time."""
     known = cells[~_are(cells, missing)]
-    dated = known.astype("str").str.contains(DATED, regex=True) if is_text(known) else None
-    if dated is not None and dated.mean() < 1 - few_wrong:
-        return False
     try:
         times, unread = read_times(known, date_format)
     except DataRefused:
@@ -95,12 +97,17 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
         return _in_utc(unique, name)  # dates and times of a database
     texts = unique.map(label_text).astype("str")
     if date_format:
-        return pd.to_datetime(texts, format=date_format, errors="coerce")
+        read = pd.to_datetime(texts, format=date_format, errors="coerce")
+        if read.notna().any() or not texts.str.match(ISO).all():
+            return _of_one_century(read, name) if "%y" in date_format else read
+    if texts.str.match(ISO).all():  # beside others in the declared format, too
+        return _in_utc(texts, name)
     readings = {
         _of_digits: texts.str.fullmatch(r"\d+"),
         _of_days_and_months: texts.str.match(DAY_MONTH_YEAR),
         _of_quarters: texts.str.fullmatch(QUARTER),
-        _in_utc: texts.str.match(ISO) | texts.str.contains(r"[A-Za-z]{3}"),
+        _of_years_first: texts.str.match(f"{YEAR_FIRST}|{MONTH_OF_YEAR}"),
+        _of_letters: texts.str.match(f"{SHORT_YEAR}|{IN_LETTERS}"),
     }
     reading, fitting = max(readings.items(), key=lambda item: item[1].sum())
     if fitting.mean() < 0.5:
@@ -114,6 +121,44 @@ def _in_utc(texts: pd.Series, name: str) -> pd.Series:
     if zoned[read.notna()].nunique() > 1:
         raise DataRefused(f"{name}: some times name a zone and some do not: write all of one kind")
     return read.dt.tz_localize(None)
+
+
+def _of_years_first(texts: pd.Series, name: str) -> pd.Series:
+    """2021.1.5 and 2021/01/05 are 2021-01-05."""
+    other = ~texts.str.match(ISO)
+    iso = texts[other].str.replace(
+        YEAR_FIRST, lambda date: f"{date[1]}-{date[2]:0>2}-{date[3]:0>2}", regex=True
+    )
+    return _in_utc(texts.mask(other, iso), name)
+
+
+def _of_letters(texts: pd.Series, name: str) -> pd.Series:
+    """5-Feb-21 is 2021; where no year stands, as in 5 Feb, libraries would take one."""
+    short = texts.str.match(SHORT_YEAR)
+    whole = texts[short].str.replace(
+        SHORT_YEAR,
+        lambda date: f"{date[1]}{'19' if date[2] >= '69' else '20'}{date[2]}",
+        regex=True,
+    )
+    read = _in_utc(texts.mask(short, whole), name)
+    _of_one_century(read[short], name)
+    return read
+
+
+def _with_century(date: re.Match[str]) -> str:
+    return f"{date[1]}{'19' if date[2] >= '69' else '20'}{date[2]}"
+
+
+def _of_one_century(read: pd.Series, name: str) -> pd.Series:
+    """Times (n,) whose years had two digits, as they came. Raises DataRefused where they would lie
+    closer together if some were a century earlier: people born in 65 were not born in 2065."""
+    years = np.unique(read.dt.year.dropna())
+    if len(years) and np.diff(years).max(initial=0) > 100 - (years[-1] - years[0]):
+        raise DataRefused(
+            f"{name}: years of two digits seem to be of two centuries (65 would be 2065): write "
+            "them with four"
+        )
+    return read
 
 
 def _of_digits(texts: pd.Series, name: str) -> pd.Series:

@@ -3,19 +3,22 @@
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
 from modelling.data.absurd_values import is_beyond_all
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_prose
 from modelling.drafting.columns.name_words import names_somebody
+from modelling.drafting.columns.number_format import magnitudes_in
 from modelling.drafting.columns.profiles import Profile
+from modelling.drafting.columns.written_dates import are_digits_of_dates, why_no_times
 
 NEARLY_UNIQUE = 0.95
 RARE_SHARE = 0.005  # labels in fewer rows share one feature
 HARDLY_ANY = 0.1
 MANY_LABELS = 50
 LONG = 10  # digits
-FRACTION = r"^\D{0,8}\d[\d.,'\s]*[.,]\d+\D{0,8}$"
+FRACTION = r"^\D{0,8}\d[\d.,'\s]*[.,](?:\d+|-+)\D{0,8}$"
 MOST = 0.9
 
 
@@ -24,6 +27,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
     known = column.rows - column.missing
     if column.refused:
         found.left_out = column.refused
+    elif reason := _as_unread(column):
+        found.left_out = reason
     elif column.unreadable and column.distinct > MANY_LABELS:
         found.left_out = (
             f"numbers or dates, but {column.unreadable:,} cells are something else: correct them, "
@@ -47,6 +52,20 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
             f"{column.distinct:,} different labels, hardly one shared: {what}"
             f"{_unless_numbers(column)}"
         )
+
+
+def _as_unread(column: Profile) -> str | None:
+    """Why cells that look like times, or like numbers in K and M, were not read as such."""
+    if column.written == "text":
+        labels = pd.Series(column.known.unique(), dtype="str")
+        if len(units := magnitudes_in(labels)) > 1:
+            return f"numbers in {' and in '.join(units)}: write them in one unit"
+        return why_no_times(labels.rename(column.name))
+    days = column.known[column.known != 0] if column.whole else column.known.iloc[:0]
+    if 0 < len(days) < len(column.known) and are_digits_of_dates(days):
+        zeros = len(column.known) - len(days)
+        return f"dates as whole numbers, but {zeros:,} cells are 0: leave those empty"
+    return None
 
 
 def _unless_numbers(column: Profile) -> str:

@@ -8,10 +8,11 @@ import pandas as pd
 
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_signs import DEBIT, signs_around, units_among
-from modelling.data.reading.number_text import TextFormat
+from modelling.data.reading.number_text import TextFormat, any_of
 from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import SHARED_BY
+from modelling.drafting.columns.written_dates import are_digits_of_dates, looks_like_dates
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import number_of
 
@@ -30,8 +31,11 @@ MARKS: tuple[tuple[str, str | None], ...] = (
     (".", " "),
     (".", "\u00a0"),
     (".", "'"),
+    (".", "\u2019"),
+    (",", "\u2009"),
 )
-UNIT = r"[^\d\s.,'+()-]{1,10}"
+MAGNITUDES = ("k", "K", "m", "M", "mm", "MM", "mn", "Mn", "mio", "Mio", "b", "B", "bn", "Bn")
+UNIT = r"[^\d\s.,'+()-](?:[^\d,+()-]{0,13}[^\d\s,+()-])?"
 
 
 def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, Any], list[str]]:
@@ -83,24 +87,38 @@ def _signs(cells: pd.Series) -> tuple[str, ...]:
 
 
 def _unit_behind(cells: pd.Series) -> str | None:
-    """The one word behind all numbers of a probe: m², months, k."""
+    """What stands behind all numbers of a probe: m², months, k, % p.a."""
     parts = cells.str.strip().str.extract(rf"^[+-]?(\d[\d.,'\s]*?)\s*({UNIT})$")
     several = parts[0].nunique() > FEW_NUMBERS and not parts[0].str.match(r"0\d").any()
     words = parts[1].unique()
     return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None
 
 
+def magnitudes_in(cells: pd.Series) -> list[str]:
+    """What stands behind the numbers of text (k,), as in 1.2K and 3M, "nothing" included; empty
+    where a cell is something else, or the numbers are few enough for names, such as 3M."""
+    parts = cells.str.strip().str.extract(rf"^\D{{0,4}}(\d[\d.,'\s]*?)\s*({any_of(MAGNITUDES)})?$")
+    if parts[0].isna().any() or parts[0].nunique() <= FEW_NUMBERS or parts[1].isna().all():
+        return []
+    return sorted(parts[1].fillna("nothing").unique())
+
+
 def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
     """Whether the cells are numbers with these marks, and thousands are where the mark is."""
     text_format = TextFormat(decimal, thousands)
-    if not is_number(cells, text_format):
+    if not is_number(cells, text_format) or _are_thousands(cells, decimal):
         return False
-    if thousands is None:  # 1,234 beside 5,678 and no other comma is no fraction
-        fractions = cells[cells.str.contains(",", regex=False)]
-        grouped = fractions.str.fullmatch(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
-        return decimal == "." or fractions.empty or not grouped.all()
-    marked = cells[cells.str.contains(thousands, regex=False)]
+    marked = cells[cells.str.contains(thousands, regex=False)] if thousands else cells.iloc[:0]
     return bool(marked.str.fullmatch(text_format.grouped).all())
+
+
+def _are_thousands(cells: pd.Series, mark: str) -> bool:
+    """Whether the ``mark`` stands between thousands only: 1,234 beside 5,678 and no other comma is
+    no fraction. Nor is 1.234 beside 700, but without such numbers it may be one."""
+    marked = cells.str.contains(mark, regex=False)
+    grouped = cells[marked].str.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+")
+    whole = cells[~marked & cells.str.fullmatch(r"[+-]?[1-9]\d{0,2}")]
+    return bool(marked.any() and grouped.all()) and (mark == "," or whole.nunique() >= FEW_NUMBERS)
 
 
 def is_number(cells: pd.Series, text_format: TextFormat) -> bool:
@@ -121,11 +139,13 @@ def find_missing_words(table: pd.DataFrame, source: Source) -> tuple[str, ...]:
     for name in (name for name in table if is_text(table[name])):
         cells = probe(table[name]).astype("str").str.strip()
         words = {word for word in cells.unique() if not re.search(r"[1-9]|^\W?inf", word.lower())}
-        words = {word for word in words if number_of(written.plain(word)) is None}
+        no_date = {"00000000"} & words  # as SAP writes that there is none
+        words = {word for word in words if number_of(written.plain(word)) is None} | no_date
         others = cells[~cells.isin(words)]
-        if not 0 < len(words) <= MOST_WORDS or len(others) < len(cells) / 2:
+        if not 0 < len(words) <= MOST_WORDS or (len(others) < len(cells) / 2 and not no_date):
             continue
-        if _are_numbers(others, written) or is_time(others, written.date_format):
+        dated = are_digits_of_dates(others) or is_time(others, written.date_format)
+        if dated or (not no_date and _are_numbers(others, written)):
             rows = table[name].astype("str").str.strip().value_counts()
             found |= {word for word in words if rows[word] >= SHARED_BY}
     return tuple(sorted(found))
@@ -141,9 +161,3 @@ def _in_words(setting: str, found: Any) -> str:
         return f"numbers are written with {' and '.join(found)} around them: read without{below}"
     mark = {"decimal": "a decimal mark", "thousands": "a mark between thousands"}[setting]
     return f"numbers are written with {mark} {found!r}: most columns are read so"
-
-
-def looks_like_dates(cells: pd.Series) -> bool:
-    """Whether nearly all cells of a probe look like days, months and years."""
-    pattern = r"\d{1,2}([./-])\d{1,2}\1\d{2,4}.*|\d{2}[A-Za-z]{3}\d{4}"
-    return bool(cells.astype("str").str.fullmatch(pattern).mean() > 0.9)

@@ -15,9 +15,9 @@ from modelling.drafting.columns.name_words import TIMES, YEARS, suggests
 from modelling.drafting.columns.number_format import (
     FEW_WRONG,
     is_number,
-    looks_like_dates,
     probe,
 )
+from modelling.drafting.columns.written_dates import are_digits_of_dates, looks_like_dates
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 
@@ -94,6 +94,7 @@ def profile_column(
     """Read all ``cells`` (n,) of a column, and keep those at the positions ``sample`` (s,)."""
     name = str(cells.name)
     some = probe(cells)
+    some = some[~some.astype("str").str.strip().isin(text_format.missing)]
     written = _written(some, name, text_format, as_time)
     refused = None
     try:
@@ -123,22 +124,25 @@ def profile_column(
 def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool) -> Written:
     if as_time or pd.api.types.is_datetime64_any_dtype(some.dtype):
         return "time"
-    if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
-        return "text"
-    is_dated = partial(is_time, some, text_format.date_format, text_format.missing)
+    is_dated = partial(is_time, some, text_format.date_format)
     if is_text(some) and looks_like_dates(some) and is_dated():
         return "time"
+    if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
+        return "text"
     if is_number(some, text_format):
-        dated = suggests(name, TIMES) and not suggests(name, YEARS)
-        return "time" if dated and _is_of_digits(some) and is_time(some, None) else "number"
+        return "time" if _are_dates(some, name) else "number"
     if len(some) and some.map(lambda cell: not isinstance(cell, int | float | bool)).all():
         return "time" if is_dated(few_wrong=FEW_WRONG) else "text"
     return "text"
 
 
-def _is_of_digits(some: pd.Series) -> bool:
-    """Whether all cells look like 201907, 20190713 or times since 1970."""
-    return bool(some.map(label_text).astype("str").str.fullmatch(r"\d{6}|\d{8}|\d{10,19}").all())
+def _are_dates(some: pd.Series, name: str) -> bool:
+    """Whether numbers are digits of times; those since 1970 only where the name says so."""
+    if are_digits_of_dates(some):
+        return True
+    digits = some.map(label_text).astype("str").str.fullmatch(r"\d{6}|\d{8}|\d{10,19}")
+    named = suggests(name, TIMES) and not suggests(name, YEARS)
+    return named and bool(digits.all()) and is_time(some)
 
 
 def _read(cells: pd.Series, written: Written, text_format: TextFormat) -> tuple[pd.Series, int]:

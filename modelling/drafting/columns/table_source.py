@@ -6,18 +6,15 @@ from ast import literal_eval
 import pandas as pd
 
 from modelling.data.loading import read_source
-from modelling.data.reading.times import is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.number_format import (
     find_missing_words,
     find_number_format,
-    looks_like_dates,
     texts_in,
 )
+from modelling.drafting.columns.written_dates import find_date_format
 from modelling.refusals import DataRefused
 
-DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d.%m.%y", "%d%b%Y")
-CLOCKS = ("", " %H:%M", " %H:%M:%S")
 ENCODINGS = ("cp1252", "latin-1")
 
 
@@ -38,8 +35,8 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     numbers, how = find_number_format(table, source)
     source = source.model_copy(update={**settings, **numbers})
     said += how
-    date_format, doubt = _date_format(table, source)
-    if date_format:
+    date_format, doubt = find_date_format(texts_in(table))
+    if date_format and not source.date_format:
         source = source.model_copy(update={"date_format": date_format})
         said += [f"dates are read as {date_format}{doubt}"] if doubt else []
     if words := find_missing_words(table, source):
@@ -72,19 +69,3 @@ def _setting(found: str) -> tuple[str, str]:
     """What the reader says that it found ("delimiter ';'") as a setting of the source."""
     name, _, value = found.partition(" ")
     return name, literal_eval(value) if value[:1] in "'\"" else value
-
-
-def _date_format(table: pd.DataFrame, source: Source) -> tuple[str | None, str]:
-    """The format that reads all dates, and what to say where another one fits as well."""
-    texts = (cells[cells.astype("str").str.contains("[1-9]")] for cells in texts_in(table))
-    written = [cells for cells in texts if looks_like_dates(cells)]
-    if source.date_format or not written:
-        return None, ""
-    formats = [date + clock for date in DATES for clock in CLOCKS]
-    fits = {one: sum(is_time(cells, one) for cells in written) for one in formats}
-    best = max(formats, key=lambda one: fits[one])
-    if fits[best] < len(written) and all(is_time(cells, None) for cells in written):
-        return None, ""
-    others = [one for one in formats if fits[one] == fits[best] and one != best]
-    doubt = f", though {others[0]} fits as well: look whether it is right" if others else ""
-    return (best, doubt) if fits[best] else (None, "")

@@ -1,0 +1,75 @@
+"""Dates as tables write them: what looks like one, and how it is read."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from modelling.data.reading.times import MONTH, YEAR_FIRST, is_time, read_times
+from modelling.refusals import DataRefused
+from modelling.scorer.cells import label_text
+
+DATES = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d.%m.%y", "%d%b%Y"),
+    *("%d%m%Y", "%m/%Y", "%m.%Y", "%Y.%m", "%b-%y"),
+)
+CLOCKS = ("", " %H:%M", " %H:%M:%S", ":%H:%M:%S")
+DB2 = "%Y-%m-%d-%H.%M.%S.%f"
+_DAY, _MONTH, _YEAR = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])", r"(?:19|20)\d\d"
+WITHOUT_ORDER = (  # or, of two digits, without a century
+    r"\d{1,2}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}.*",
+    r"\d{2}[A-Za-z]{3}\d{4}.*",
+    rf"{_DAY}{_MONTH}{_YEAR}",
+    rf"{_MONTH}[./]{_YEAR}",
+    rf"{_YEAR}[.]{_MONTH}",
+    r"[A-Za-z]{3}-\d{2}",
+    rf"{_YEAR}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+",  # DB2
+)
+WITH_YEAR = (  # or with a month in letters: no other text is written so
+    rf"\d{{1,2}}(?P<mark>[./ -])\d{{1,2}}(?P=mark){_YEAR}\b.*",
+    rf"{YEAR_FIRST}.*",
+    r"\w{2,4}\.?,? \d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b.*",
+    rf"\d{{1,2}}[ ./-]?{MONTH}[ ./-]?\d{{2,4}}\b.*",
+    rf"{_DAY}\.{_MONTH}\.\d\d",
+)
+DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?"
+MONTHS = 12
+ENOUGH = 0.9  # of the cells
+
+
+def looks_like_dates(cells: pd.Series) -> bool:
+    """Whether nearly all cells of a probe look like days, months and years in some order."""
+    return bool(cells.astype("str").str.fullmatch("|".join(WITHOUT_ORDER)).mean() > ENOUGH)
+
+
+def are_digits_of_dates(cells: pd.Series) -> bool:
+    """Whether all cells are digits as in 20190713 or 201907, and so many are different that no
+    other number would be only such."""
+    digits = cells.map(label_text).astype("str")
+    return digits.nunique() > MONTHS and bool(digits.str.fullmatch(DIGITS).all()) and is_time(cells)
+
+
+def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
+    """The format that reads all dates among probes of text, and what to say where another one fits
+    as well; none where all are certain."""
+    texts = (cells[cells.astype("str").str.contains("[1-9]")] for cells in texts)
+    written = [cells for cells in texts if looks_like_dates(cells)]
+    formats = [date + clock for date in DATES for clock in CLOCKS] + [DB2]
+    fits = {one: sum(is_time(cells, one) for cells in written) for one in formats}
+    best = max(formats, key=lambda one: fits[one])
+    if fits[best] < len(written) and all(is_time(cells) for cells in written):
+        return None, ""
+    others = [one for one in formats if fits[one] == fits[best] and one != best]
+    doubt = f", though {others[0]} fits as well: look whether it is right" if others else ""
+    return (best, doubt) if fits[best] else (None, "")
+
+
+def why_no_times(labels: pd.Series) -> str | None:
+    """Why the different cells (k,) of a column were not read as times, where nearly all are dates;
+    None where they are something else."""
+    if labels.str.fullmatch("|".join(WITH_YEAR)).mean() <= ENOUGH:
+        return None
+    try:
+        _, unread = read_times(labels)
+    except DataRefused as refused:
+        return str(refused).removeprefix(f"{labels.name}: ")
+    return f"dates, {unread:,} of {len(labels):,} written otherwise: write all as in 2021-12-31"

@@ -1,0 +1,97 @@
+"""Dates as people's tables write them: a draft reads them as such, or says why it can't."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_models import loan_table
+
+from modelling.data.reading.number_text import TextFormat
+from modelling.declaration import Source
+from modelling.drafting.columns.exclusions import leave_out
+from modelling.drafting.columns.kinds import find_kind
+from modelling.drafting.columns.profiles import profile_column
+from modelling.drafting.columns.table_source import read_undeclared
+
+ROWS = 400
+DAYS = pd.Series(pd.Timestamp("2019-01-01") + pd.to_timedelta(np.arange(ROWS) * 2, unit="D"))
+BORN = DAYS - pd.to_timedelta(np.arange(ROWS) % 50 * 365 + 6000, unit="D")
+
+
+def examined(folder, **columns):
+    """How the file of ``columns`` is written, and of the first one the kind and why it is left
+    out."""
+    table = loan_table(ROWS).assign(**columns)
+    table.to_csv(folder / "t.csv", index=False, sep=";")
+    read, source, _ = read_undeclared(Source(uri=str(folder / "t.csv")))
+    first = read[next(iter(columns))]
+    profile = profile_column(first, TextFormat.of(source), np.arange(ROWS))
+    found = find_kind(profile)
+    leave_out(found, profile)
+    return source, found.kind, found.left_out
+
+
+@pytest.mark.parametrize(
+    ("written", "settings"),
+    [
+        ("%Y%m%d", {}),
+        ("%Y%m", {}),
+        ("%Y.%m.%d", {}),
+        ("%Y/%m", {}),
+        ("%d-%b-%y", {}),
+        ("%m.%Y", {"date_format": "%m.%Y"}),
+        ("%m/%Y", {"date_format": "%m/%Y"}),
+        ("%b-%y", {"date_format": "%b-%y"}),
+        ("%d%m%Y", {"date_format": "%d%m%Y"}),
+        ("%d%b%Y:%H:%M:%S", {"date_format": "%d%b%Y:%H:%M:%S"}),
+        ("%Y-%m-%d-%H.%M.%S.%f", {"date_format": "%Y-%m-%d-%H.%M.%S.%f"}),
+    ],
+)
+def test_a_date_is_no_number_and_no_label_whatever_its_column_is_called(
+    tmp_path, written, settings
+):
+    source, kind, left_out = examined(tmp_path, since=DAYS.dt.strftime(written))
+    assert (kind, left_out) == ("time", None)
+    assert source == Source(uri=source.uri, delimiter=";", **settings)
+
+
+def test_where_sap_writes_zeros_there_is_no_date(tmp_path):
+    days = DAYS.dt.strftime("%Y%m%d")
+    source, kind, _ = examined(tmp_path, closed=days.where(DAYS.index % 5 == 0, "00000000"))
+    assert (source.missing, kind) == (("00000000",), "time")
+    _, _, why = examined(tmp_path, closed=days.where(DAYS.index % 5 == 0, "0"))
+    assert why == "dates as whole numbers, but 320 cells are 0: leave those empty"
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (DAYS.dt.strftime("%a %d/%m/%Y"), "the times are written in a way that is not certain"),
+        (BORN.dt.strftime("%d-%b-%y"), "years of two digits seem to be of two centuries"),
+        (BORN.dt.strftime("%d.%m.%y"), "the times are written in a way that is not certain"),
+        (
+            DAYS.dt.strftime("%d/%m/%Y").where(DAYS.index % 9 > 0, DAYS.dt.strftime("%m/%d/%Y")),
+            "day and month can stand in either order",
+        ),
+        (
+            DAYS.dt.strftime("%Y-%m-28").where(DAYS.index % 2 > 0, DAYS.dt.strftime("28.%m.%Y")),
+            "written otherwise: write all as in 2021-12-31",
+        ),
+    ],
+)
+def test_dates_that_are_not_certain_are_left_out_as_dates(tmp_path, cells, why):
+    """Not as identifiers, nor kept as labels where a few months are all."""
+    assert why in examined(tmp_path, since=cells)[2]
+
+
+def test_what_looks_a_little_like_a_date_is_none(tmp_path):
+    shares = pd.Series(["50-30-20", "60-30-10", "10-20-70"]).iloc[DAYS.index % 3]
+    codes = pd.Series(190_001 + np.arange(ROWS) * 7 % 600).map(str)
+    for cells, kind in ((shares, "category"), (codes, "count")):
+        assert examined(tmp_path, plan=cells.to_numpy())[1:] == (kind, None)
+
+
+def test_two_columns_may_write_dates_in_two_ways_where_one_is_iso_8601(tmp_path):
+    german, iso = DAYS.dt.strftime("%d.%m.%Y %H:%M"), DAYS.dt.strftime("%Y-%m-%d %H:%M:%S")
+    ambiguous = german.where(DAYS.dt.day <= 12, "01.02.2019 00:00")
+    source, kind, left_out = examined(tmp_path, booked=iso, due=ambiguous)
+    assert (source.date_format, kind, left_out) == ("%d.%m.%Y %H:%M", "time", None)
