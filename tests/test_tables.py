@@ -236,6 +236,33 @@ def test_a_title_may_fill_most_of_the_columns(tmp_path, title):
         typed(path)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize(
+    "units", [["years", "EUR", "", "", "date", ""], ["[a]", "[€]", *["[-]"] * 4]]
+)
+def test_a_line_of_units_below_the_header_is_named_as_such(tmp_path, suffix, units):
+    """A draft took it for a row without a label, whose columns could then not be trained on."""
+    path, rows = tmp_path / f"a.{suffix}", table().astype({"opened_on": "str"})
+    with_units = pd.concat([pd.DataFrame([units], columns=NAMES), rows.astype(object)])
+    save = pd.DataFrame.to_csv if suffix == "csv" else pd.DataFrame.to_excel
+    save(with_units, path, index=False)
+    for read in (typed, read_source):
+        with pytest.raises(
+            DataRefused, match=r"line 2 has words, such as units, over [35] columns"
+        ):
+            read(path) if read is typed else read(Source(uri=str(path)))
+    save(pd.concat([rows.astype(object), pd.DataFrame([units], columns=NAMES)]), path, index=False)
+    assert len(read_source(Source(uri=str(path)))[0]) == len(rows) + 1
+
+
+def test_a_first_row_without_numbers_is_no_line_of_units(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,on\n-,-,2021-01-01\n" + "5,6,2021-01-02\n" * 9)
+    assert len(read_source(Source(uri=str(path)))[0]) == 10
+    path.write_text("a,b\n-,-\n" + "5,6\n" * 9)
+    assert len(read_source(Source(uri=str(path), missing=("-",)))[0]) == 10
+
+
 @pytest.mark.parametrize(
     "text",
     [

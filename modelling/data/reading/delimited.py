@@ -11,7 +11,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.csv
 
-from modelling.data.reading.header_lines import LOOKED_AT, refuse_title
+from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_units
 from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable, named_twice
 from modelling.refusals import DataRefused, UsageError
 
@@ -31,6 +31,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     _refuse_other_separators(text, delimiter, wanted)
     if wanted.source.header_line is None:
         refuse_title(_lines(text, delimiter, wanted)[1], wanted.shown)
+    refuse_units(_lines(text, delimiter, wanted)[1], wanted.source.missing, wanted.shown)
     reader, rows = _lines(text, delimiter, wanted)
     _, header = next(rows, (0, []))
     if not header:

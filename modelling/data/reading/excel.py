@@ -4,7 +4,7 @@ from typing import IO
 
 import pandas as pd
 
-from modelling.data.reading.header_lines import refuse_title
+from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_units
 from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of, named_twice
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
@@ -23,9 +23,11 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     )
     sheet = _chosen(sheets, wanted)
     cells = _with_cells(sheets[sheet], wanted)
+    top = cells.head(LOOKED_AT).itertuples()
+    rows = [(label + 1, [*map(_text, row)]) for label, *row in top]
     if wanted.source.header_line is None:
-        rows = ((label + 1, [*map(_text, row)]) for label, *row in cells.itertuples())
         refuse_title(rows, wanted.shown)
+    refuse_units(rows, wanted.source.missing, wanted.shown)
     names = [wanted.name(_text(cell)) for cell in cells.iloc[0]]
     wanted.refuse_doubles(names)
     doubled = wanted.doubled(names)

@@ -1,14 +1,15 @@
-"""Which line names the columns: exports often put a title and a date above it."""
+"""Which line names the columns: exports often put a title above it, and units below."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import number_of
 
 LOOKED_AT = 50
+FEWEST_LINES = 5
 
 
 def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
@@ -37,6 +38,30 @@ def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
                 f"{shown}: its first line names {named} of {wide} columns: if line {number} names "
                 f"them, add header_line={number} to the source (finflows score, draft: --source)"
             )
+
+
+def refuse_units(
+    rows: Iterable[tuple[int, Sequence[str]]], missing: Collection[str], shown: str
+) -> None:
+    """Raise DataRefused where the line below the header is no row: it has words, such as units,
+    over half of the columns of numbers and dates or more, and nothing over the others. ``missing``
+    are words for a missing number."""
+    looked_at = list(islice(rows, LOOKED_AT))
+    if len(looked_at) < FEWEST_LINES:
+        return
+    number, units = looked_at[1]
+    below = [cells for _, cells in looked_at[2:] if len(cells) == len(units)]
+    over = [
+        cell.strip()
+        for cell, column in zip(units, zip(*below, strict=True), strict=False)
+        if any(column) and all(re.search(r"\d", cell) for cell in column if cell.strip())
+    ]
+    words = [cell for cell in over if _is_word(cell) and cell not in missing]
+    if len(words) >= max(2, len(over) / 2) and not any(re.search(r"\d", cell) for cell in over):
+        raise DataRefused(
+            f"{shown}: line {number} has words, such as units, over {len(words)} columns of "
+            "numbers: remove that line from the file"
+        )
 
 
 def _are_names(cells: Sequence[str]) -> bool:
