@@ -21,12 +21,12 @@ def start() -> None:
     Raises UsageError where the store or Prefect's folder can't be used, or where Prefect is to be
     another one than before. Another store is used from the next call on.
     """
-    from flows.command_line.terminal import refuse_unwritable_home
+    from flows.command_line.terminal import refuse_unusable_prefect
     from flows.command_line.warm_up import refuse_other_prefect
     from tasks.tracking.store import refuse_unusable_store
 
     configure()
-    refuse_unwritable_home()
+    refuse_unusable_prefect()
     refuse_unusable_store()
     refuse_other_prefect(_start() if _start.cache_info().currsize else {})
     _start()

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from conftest import REPOSITORY
 
-from flows.command_line.terminal import configure_environment
+from flows.command_line.terminal import configure_environment, refuse_unusable_prefect
 from flows.command_line.warm_up import may_have_prefect_server
 from modelling.refusals import UsageError
 from tasks.tracking.identity import current_user
@@ -32,6 +32,17 @@ def test_local_servers_are_reached_without_the_proxy(given, monkeypatch):
     hosts = os.environ["NO_PROXY"].split(",")
     assert sorted(hosts) == sorted({"127.0.0.1", "localhost", "::1", *(["bank"] if given else [])})
     assert os.environ["no_proxy"] == os.environ["NO_PROXY"]
+
+
+def test_a_socks_proxy_without_its_package_is_one_line(monkeypatch, tmp_path):
+    """It was a traceback of httpx, also where only servers of this machine are used."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.delenv("all_proxy", raising=False)
+    with pytest.raises(UsageError, match=r"all_proxy is a SOCKS proxy.*and ALL_PROXY"):
+        refuse_unusable_prefect()
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    refuse_unusable_prefect()
 
 
 def test_a_user_without_a_name_gets_one(monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
+from modelling.declaration import Source
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import Labels, label_text, number_of
 
@@ -258,6 +259,19 @@ def test_years_of_two_digits_are_of_one_century_or_refused():
     assert read_cells(due, "time", declared)[0].dt.year.tolist() == [2021, 2045]
     with pytest.raises(DataRefused, match="born: years of two digits seem to be of two"):
         read_cells(pd.Series(["31.12.65", "01.01.81", "02.03.01"], name="born"), "time", declared)
+
+
+@pytest.mark.parametrize("given", ["dd.mm.yyyy", "%q", "%", "%d.%d.%Y", "%d.%m.", "mixed"])
+def test_a_format_that_says_no_year_is_refused_where_it_is_declared(given):
+    with pytest.raises(ValueError, match="is no format with a year: write it as in"):
+        Source(uri="a.csv", date_format=given)
+
+
+def test_a_declared_format_may_have_a_zone():
+    cells = pd.Series(["13.07.2019 02:00 +0200", "01.12.2019 01:00 +0100"], name="on")
+    declared = Source(uri="a.csv", date_format="%d.%m.%Y %H:%M %z")
+    read, unread = read_cells(cells, "time", TextFormat.of(declared))
+    assert (unread, read.tolist()) == (0, [pd.Timestamp("2019-07-13"), pd.Timestamp("2019-12-01")])
 
 
 def test_a_column_of_iso_8601_may_stand_beside_another_in_the_declared_format():

@@ -255,6 +255,13 @@ def test_a_line_of_units_below_the_header_is_named_as_such(tmp_path, suffix, uni
     assert len(read_source(Source(uri=str(path)))[0]) == len(rows) + 1
 
 
+def test_a_web_page_that_is_called_a_sheet_is_named_as_such(tmp_path):
+    table().to_html(tmp_path / "a.xls", index=False)
+    for read in (typed, read_source):
+        with pytest.raises(DataRefused, match=r"a\.xls is a web page or XML"):
+            read(tmp_path / "a.xls") if read is typed else read(Source(uri=str(tmp_path / "a.xls")))
+
+
 def test_a_first_row_without_numbers_is_no_line_of_units(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,b,on\n-,-,2021-01-01\n" + "5,6,2021-01-02\n" * 9)

@@ -57,7 +57,7 @@ def _scoring() -> Callable[..., Any]:
     """The flow where a Prefect server may be told of it; else what the flow does, which for a small
     file needs a third of the time."""
     if may_have_prefect_server():
-        terminal.refuse_unwritable_home()
+        terminal.refuse_unusable_prefect()
         warm_up("flows.score")
         from flows.score import score as score_flow
 

@@ -84,7 +84,7 @@ def schedule(
 ) -> None:
     """Run the schedule in prefect.yaml on this machine, until interrupted."""
     terminal.configure_environment(verbose=False)
-    terminal.refuse_unwritable_home()
+    terminal.refuse_unusable_prefect()
     from flows.deployments import PLAN, serve_schedule
 
     interruption.set_last_line("nothing runs by the schedule until it is started again")

@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
+from urllib.request import getproxies
 
 from rich.console import Console
 from rich.table import Table
@@ -94,8 +96,15 @@ def prefect_home() -> Path:
     return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
-def refuse_unwritable_home() -> None:
-    """Raises UsageError where Prefect can't write to its folder."""
+def refuse_unusable_prefect() -> None:
+    """Raises UsageError where Prefect can't write to its folder, or lacks what a SOCKS proxy in the
+    environment needs, which it opens even for the servers of this machine."""
+    socks = [kind for kind, address in getproxies().items() if address.startswith("socks")]
+    if socks and find_spec("socksio") is None:
+        raise UsageError(
+            f"{socks[0]}_proxy is a SOCKS proxy, for which a package is missing: pip install "
+            f"socksio, or unset {socks[0]}_proxy and {socks[0].upper()}_PROXY"
+        )
     home = prefect_home()
     with suppress(OSError):  # its owner's only: settings of runs are stored there, too
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,7 +117,7 @@ def prepare(verbose: bool, as_json: bool) -> None:
     """Prepare a command that runs a flow: settings, logs, and a check of the folders and the store.
     Raises UsageError where they can't be used."""
     prepare_without_prefect(verbose, as_json)
-    refuse_unwritable_home()
+    refuse_unusable_prefect()
 
 
 def prepare_without_prefect(verbose: bool, as_json: bool) -> None:

@@ -5,11 +5,21 @@ Import these from ``modelling.declaration``.
 
 import codecs
 import math
+import re
 from collections.abc import Callable
-from datetime import date
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from modelling.data.splits.out_of_time import OutOfTime
 from modelling.data.splits.split import RowSplit
@@ -25,6 +35,15 @@ def _words(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     return [word.strip() for word in given.split(",")] if given.strip() else []
+
+
+def _format_of_dates(given: str) -> str:
+    """A format of ``strptime`` that says the year, at least."""
+    day = datetime(2021, 12, 31, tzinfo=UTC)
+    with suppress(ValueError, re.error):  # the latter where something stands in it twice
+        if datetime.strptime(day.strftime(given), given).year == day.year:
+            return given
+    raise ValueError(f"'{given}' is no format with a year: write it as in '%d.%m.%Y'")
 
 
 Word = Annotated[str, Field(min_length=1)]
@@ -63,7 +82,7 @@ class Source(Declaration):
     decimal: Literal[".", ","] = "."
     thousands: Literal[",", ".", " ", "'", "\u2019", "\u00a0", "\u2009", "\u202f"] | None = None
     encoding: str | None = None
-    date_format: str | None = None
+    date_format: Annotated[str, AfterValidator(_format_of_dates)] | None = None
     sheet: str | None = None
     header_line: PositiveInt | None = None
     around_numbers: Annotated[tuple[Sign, ...], BeforeValidator(_words)] = ()

@@ -26,6 +26,7 @@ from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plai
 from modelling.refusals import DataRefused, UsageError
 
 ROWS_AT_ONCE = 131_072
+MARKUP = (b"<html", b"<table", b"<?xml", b"<!doc", b"<head", b"<meta", b"<style")
 
 
 def open_table(path: str, wanted: ColumnSelection) -> RawTable:
@@ -117,6 +118,11 @@ def _open_stream(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         return _open_stream(unpacked, wanted)
     if is_json(head):
         return open_json(stream, wanted)
+    if head.lstrip(b"\xef\xbb\xbf \r\n").lower().startswith(MARKUP):
+        raise DataRefused(
+            f"{wanted.shown} is a web page or XML, whatever its name says: open it in a "
+            "spreadsheet and save it as .xlsx or CSV"
+        )
     return open_delimited(stream, wanted)
 
 

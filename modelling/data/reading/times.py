@@ -97,7 +97,8 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
         return _in_utc(unique, name)  # dates and times of a database
     texts = unique.map(label_text).astype("str")
     if date_format:
-        read = pd.to_datetime(texts, format=date_format, errors="coerce")
+        read = pd.to_datetime(texts, utc=True, format=date_format, errors="coerce")
+        read = read.dt.tz_localize(None)
         if read.notna().any() or not texts.str.match(ISO).all():
             return _of_one_century(read, name) if "%y" in date_format else read
     if texts.str.match(ISO).all():  # beside others in the declared format, too
