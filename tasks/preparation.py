@@ -18,7 +18,7 @@ from modelling.data.loading import read_source
 from modelling.data.sources.frames import SCHEME
 from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
-from modelling.data.typed_columns import kinds_of, type_columns
+from modelling.data.typed_columns import kinds_of, read_again, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.leaks.sentinel import find_leaks
 from modelling.secrets import hide_secrets
@@ -58,7 +58,8 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         validator = Validator(use_case, typed.unreadable)
         validator.check_source(typed.table)
         derived = merge_classes(derive_columns(typed.table, use_case), use_case)
-        labelled = labelled_rows(derived, use_case)
+        labelled, typed = read_again(labelled_rows(derived, use_case), typed, use_case)
+        validator.unreadable = typed.unreadable
         validator.check_types(labelled)
         table = code_classes(labelled, use_case)
         report = validator.check_content(table)

@@ -70,6 +70,19 @@ def test_rows_without_a_label_are_refused_or_left_out_and_counted(caplog):
         labelled_rows(table.assign(default=np.nan), values)
 
 
+def test_cells_of_rows_that_are_left_out_break_nothing():
+    """As of a header that stands in the file again, where two exports were joined."""
+    table = loan_table(600).astype({"age": "str", "income": "str"}).astype(object)
+    table.loc[300] = table.columns
+    data = prepared(loans(classes=("0", "1"), unlabelled="drop"), table)
+    assert (len(data.table), data.report.unlabelled) == (599, 1)
+    assert data.table["income"].dtype == np.float64
+    table.loc[5, "income"] = "much"
+    with pytest.raises(DataRefused) as refused:
+        prepared(loans(classes=("0", "1"), unlabelled="drop"), table)
+    assert [(rule.column, rule.rows) for rule in refused.value.broken] == [("income", 1)]
+
+
 def test_a_warning_is_counted_and_the_rows_stay(table):
     rule = Finite(column="balance", above=1.5, severity="warning", **BECAUSE)
     data = prepared(dated(expectations=(rule,)), table)

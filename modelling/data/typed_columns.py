@@ -70,6 +70,20 @@ def type_columns(table: pd.DataFrame, use_case: UseCase) -> TypedTable:
     )
 
 
+def read_again(
+    rows: pd.DataFrame, typed: TypedTable, use_case: UseCase
+) -> tuple[pd.DataFrame, TypedTable]:
+    """Some ``rows`` of a typed table, with those columns as their kinds whose unreadable cells were
+    in other rows, such as a repeated header; and the typed table with what is still unreadable."""
+    names = [name for name, cells in typed.unreadable.items() if cells and name in rows]
+    if not names or len(rows) == len(typed.table):
+        return rows, typed
+    again = type_columns(rows[names], use_case)
+    return rows.assign(**again.table), typed._replace(
+        unreadable={**typed.unreadable, **again.unreadable}, units={**typed.units, **again.units}
+    )
+
+
 def as_kinds(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     """The columns of a typed ``table`` that are named in ``kinds``, each as that kind."""
     return pd.DataFrame(
