@@ -178,13 +178,21 @@ def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise()
 @pytest.mark.parametrize(
     ("written", "text_format"),
     [
-        (["1234.50", "99.5", "0.771", "1.2.3"], TextFormat(decimal=",", thousands=".")),
+        (["1234.50", "1.2.3", "1.23.", "12.34.5"], TextFormat(decimal=",", thousands=".")),
         (["1'5", "12'34"], TextFormat(thousands="'")),
     ],
 )
 def test_a_mark_that_is_not_between_thousands_is_not_left_out(written, text_format):
     """As in a file of another program, whose 99.5 would be 995."""
     assert read_cells(pd.Series(written, name="x"), "number", text_format)[1] == len(written)
+    with pytest.raises(
+        DataRefused, match=r"3 cells of x look like decimal points: add decimal='\.'"
+    ):
+        read_cells(
+            pd.Series(["1234.50", "99.5", "0.771", "700"], name="x"),
+            "number",
+            TextFormat(decimal=",", thousands="."),
+        )
     english = TextFormat(thousands=",")
     assert read_cells(pd.Series(["1,234E+02", "3,500e5"], name="x"), "number", english)[1] == 2
     with pytest.raises(DataRefused, match="2 cells of x look like decimal commas"):

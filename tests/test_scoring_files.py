@@ -76,8 +76,11 @@ def test_every_row_is_answered_in_order_with_its_identifier(model, loans, tmp_pa
 
 
 def test_a_file_in_another_writing_is_refused_as_it_is_written(model, loans, tmp_path):
-    path = write(loans.assign(balance=loans["balance"].map("${:.2f}".format)), tmp_path / "a.csv")
     german = TextFormat(decimal=",", thousands=".", around_numbers=("€",))
+    with pytest.raises(DataRefused, match="of income look like decimal points: add decimal="):
+        scored(model, write(loans, tmp_path / "a.csv"), tmp_path / "out.csv", text_format=german)
+    loans = loans.assign(income=1, balance=loans["balance"].map("${:.2f}".format))
+    path = write(loans, tmp_path / "a.csv")
     with pytest.raises(DataRefused, match=r"cells of balance have \$ around a number: convert"):
         scored(model, path, tmp_path / "out.csv", text_format=german)
 

@@ -65,7 +65,8 @@ def input_frame(
                 plain = plain_numbers(ascii_minus, model.text_format).to_pandas()
                 unread = pd.to_numeric(plain, errors="coerce").isna() & plain.notna()
                 if unread.sum() > len(plain) / 2:
-                    refuse_other_writing(frame[name][unread.to_numpy()], model.text_format)
+                    wrong = frame[name][unread.to_numpy()]
+                    refuse_other_writing(wrong, int(plain.notna().sum()), model.text_format)
                 frame[name] = plain
     return frame
 

@@ -94,7 +94,7 @@ def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]
         values = _with_truths(values, cells)
     unread = np.array([value is None for value in values]) if values.dtype == object else None
     if unread is not None and unread.any():
-        refuse_other_writing(cells[unread], text_format)
+        refuse_other_writing(cells[unread], int(cells.notna().sum()), text_format)
         return cells, int(unread.sum())
     return pd.Series(values.astype(np.float64), index=cells.index, name=cells.name), 0
 

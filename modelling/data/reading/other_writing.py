@@ -1,5 +1,6 @@
 """Numbers that are written otherwise than declared, or in two units: refused, with what to do."""
 
+import math
 from collections import Counter
 
 import pandas as pd
@@ -23,6 +24,7 @@ MEANINGS = {
     DEBIT: " behind (5 DR is -5)",
 }
 BEHIND_UNIT = rf"(?:\)|{BLANKS}-|{BLANKS}[CcDd][Rr]\.?)?"
+DECIMAL_POINT = r"[+-]?(\d{1,3}(,\d{3})*|\d+)\.\d+"
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
 THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
 
@@ -103,19 +105,21 @@ def refuse_several_units(name: str, units: Counter[str]) -> None:
         )
 
 
-def refuse_other_writing(unread: pd.Series, text_format: TextFormat) -> None:
-    """Raise DataRefused where cells would be numbers with other marks or signs than declared."""
+def refuse_other_writing(unread: pd.Series, cells: int, text_format: TextFormat) -> None:
+    """Raise DataRefused where those of the ``cells`` of a column that are ``unread`` would be
+    numbers with other marks or signs than declared."""
     texts = unread.astype("str").str.strip()
     _refuse_other_signs(texts, text_format)
     for pattern, written in text_format.signs:
         texts = texts.str.replace(pattern, written, regex=True)
-    for pattern, looks_like, add in (
-        (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')"),
-        (DECIMAL_COMMA, "decimal commas", "decimal=','"),
+    commas = text_format.decimal == ","
+    for pattern, looks_like, add, least in (
+        (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')", len(texts)),
+        (DECIMAL_POINT, "decimal points", "decimal='.'", cells // 2 + 1 if commas else math.inf),
+        (DECIMAL_COMMA, "decimal commas", "decimal=','", math.inf if commas else 1),
     ):
         count = int(texts.str.fullmatch(pattern).sum())
-        only = pattern is DECIMAL_COMMA or count == len(texts)
-        if count and only and (text_format.decimal == "." or pattern is THOUSANDS):
+        if count and count >= least:
             raise DataRefused(
                 f"{count:,} cells of {unread.name} look like {looks_like}: add {add} to the source "
                 "(finflows score: --source)"
