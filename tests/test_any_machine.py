@@ -9,6 +9,7 @@ import sys
 import threading
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from flows.command_line.terminal import configure_environment, refuse_unusable_p
 from flows.command_line.warm_up import may_have_prefect_server
 from modelling.refusals import UsageError
 from tasks.tracking.identity import current_user
-from tasks.tracking.store import experiment_id, how_to_open
+from tasks.tracking.store import experiment_id, how_to_open, refuse_unusable_store
 
 
 @pytest.mark.parametrize("given", [{}, {"NO_PROXY": "bank"}, {"no_proxy": "bank,localhost"}])
@@ -101,6 +102,17 @@ def test_a_folder_that_cant_be_written_is_named_at_once(tmp_path):
     home = {"PREFECT_HOME": str(no_folder / "prefect")}
     line = refused(finflows("train", "credit_scoring", **home))
     assert f"{no_folder}/prefect can't be written (PREFECT_HOME)" in line
+
+
+def test_a_database_that_another_user_made_is_named_at_once(tmp_path, monkeypatch):
+    """Else MLflow quotes the statement that failed, and its values."""
+    database = tmp_path / "mlflow.db"
+    database.touch(mode=0o400)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    if os.access(database, os.W_OK):  # root may, whatever the mode is
+        monkeypatch.setattr(os, "access", lambda path, _: Path(path) != database)
+    with pytest.raises(UsageError, match=r"mlflow\.db can't be written by this user"):
+        refuse_unusable_store()
 
 
 class Guarded(BaseHTTPRequestHandler):

@@ -84,6 +84,12 @@ def refuse_unusable_store() -> None:
             f"{local_folder()} can't be written, the folder of the tracking database: set "
             "MLFLOW_TRACKING_URI to another store"
         )
+    database = Path(uri.removeprefix(SQLITE))
+    if scheme == "sqlite" and database.exists() and not os.access(database, os.W_OK):
+        raise UsageError(
+            f"{database} can't be written by this user, the tracking database that another made: "
+            "set MLFLOW_TRACKING_URI to another store"
+        )
 
 
 def is_file_store(uri: str) -> bool:
