@@ -374,6 +374,19 @@ def test_what_can_not_be_drafted_is_one_clear_line_and_no_file(tmp_path, argumen
     assert not file.exists()
 
 
+def test_a_flag_beside_empty_cells_and_a_guessed_encoding_are_said(tmp_path):
+    """As SAP writes X or nothing; and as names look in an encoding that was guessed wrong."""
+    table = loan_table(300).assign(late=lambda t: t["default"].map({1: "X", 0: ""}))
+    table.rename(columns={"region": "지역"}).to_csv(
+        tmp_path / "t.csv", index=False, encoding="cp949"
+    )
+    file = ("--to", tmp_path / "t.py")
+    refused = run("draft", tmp_path / "t.csv", "--target", "late", *file).exception
+    assert "where an empty cell is the other label, write it there" in str(refused)
+    refused = run("draft", tmp_path / "t.csv", "--target", "지역", *file).exception
+    assert "encoding 'cp1252' was taken; say another with --source encoding=" in str(refused)
+
+
 def test_check_says_what_breaks_and_where_it_stands(in_folder):
     kept = run("check", "kredite", "--json")
     assert kept.exit_code == 0, kept.exception

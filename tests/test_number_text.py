@@ -170,7 +170,7 @@ def test_a_draft_finds_what_says_behind_a_number_that_it_is_below_zero():
     found, said = find_number_format(pd.DataFrame({"a": sap, "b": booked}), Source(uri="a.csv"))
     assert found == {"around_numbers": ("-", "CR", "DR"), "thousands": ","}
     assert "numbers are written with - and CR and DR around them" in said[0]
-    assert "those with DR as below zero" in said[0]
+    assert "those with - and DR as below zero" in said[0]
     for written in (sap, booked):
         read, _ = read_cells(pd.Series(written), "number", TextFormat(**found))
         np.testing.assert_allclose(read, numbers, atol=0.006)

@@ -24,6 +24,7 @@ from modelling.drafting.columns.giveaways import Suspects
 from modelling.drafting.columns.kinds import find_kind, name_units
 from modelling.drafting.columns.profiles import Profile, profile_column
 from modelling.drafting.columns.ranges import describe_numbers
+from modelling.drafting.columns.table_source import NOT_UTF_8
 from modelling.drafting.gate_proposal import propose_gate
 from modelling.drafting.roles import Examined, decision_time, subject
 from modelling.drafting.rules_proposal import propose_rules
@@ -54,7 +55,7 @@ def draft_table(
     work is. Raises UsageError where a column is not there, DataRefused where the target can't be
     one.
     """
-    _refuse_absent(table, wanted)
+    _refuse_absent(table, wanted, said)
     rows = len(table)
     sample = _sample(rows)
     text_format = TextFormat.of(source)
@@ -106,12 +107,16 @@ def _why_none(findings: TableFindings) -> str:
     return "; ".join(reasons[:5]) + ("; ..." if len(reasons) > 5 else "")
 
 
-def _refuse_absent(table: pd.DataFrame, wanted: Wanted) -> None:
+def _refuse_absent(table: pd.DataFrame, wanted: Wanted, said: tuple[str, ...]) -> None:
+    taken = [
+        f" ({line}; say another with --source encoding=...)" for line in said if NOT_UTF_8 in line
+    ]
     names = {"--target": wanted.target, "--time": wanted.time, "--id": wanted.identifier}
     for flag, name in names.items():
         if name is not None and name not in table:
             raise UsageError(
                 f"{flag}: the table has no column '{name}'{nearest(name, table.columns)}"
+                + "".join(taken)
             )
     named = [name for name in names.values() if name is not None]
     if len({*named}) < len(named):

@@ -35,7 +35,10 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
     ``positive`` is none of its labels."""
     different = column.in_all_rows.nunique()
     if different < 2:
-        raise DataRefused(f"{column.name}: the target is the same in all rows")
+        raise DataRefused(
+            f"{column.name}: the target is the same in all rows that have one: where an empty cell "
+            "is the other label, write it there"
+        )
     is_size = column.written == "number" and (not column.whole or different > MOST_NUMBERS)
     if different > 2 and positive is not None:
         raise UsageError(f"--positive: {column.name} has {different:,} labels, not two")

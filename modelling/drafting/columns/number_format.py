@@ -7,7 +7,14 @@ from typing import Any
 import pandas as pd
 
 from modelling.data.reading.cells import read_cells
-from modelling.data.reading.number_signs import DEBIT, signs_around, units_among
+from modelling.data.reading.number_signs import (
+    BRACKETS,
+    DEBIT,
+    MINUS_BEHIND,
+    PERCENT,
+    signs_around,
+    units_among,
+)
 from modelling.data.reading.number_text import TextFormat, any_of
 from modelling.data.reading.times import is_text, is_time
 from modelling.declaration import Source
@@ -157,7 +164,10 @@ def _are_numbers(cells: pd.Series, written: TextFormat) -> bool:
 
 def _in_words(setting: str, found: Any) -> str:
     if setting == "around_numbers":
-        below = ", those with DR as below zero" if DEBIT in found else ""
-        return f"numbers are written with {' and '.join(found)} around them: read without{below}"
+        negative = [sign for sign in (BRACKETS, MINUS_BEHIND, DEBIT) if sign in found]
+        below = f", those with {' and '.join(negative)} as below zero" if negative else ""
+        share = ", 12.5% as 0.125" if PERCENT in found else ""
+        signs = " and ".join(found)
+        return f"numbers are written with {signs} around them: read without{share}{below}"
     mark = {"decimal": "a decimal mark", "thousands": "a mark between thousands"}[setting]
     return f"numbers are written with {mark} {found!r}: most columns are read so"

@@ -16,6 +16,7 @@ from modelling.drafting.columns.written_dates import find_date_format
 from modelling.refusals import DataRefused
 
 ENCODINGS = ("cp1252", "latin-1")
+NOT_UTF_8 = "not UTF-8: encoding"
 
 
 def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ...]]:
@@ -31,7 +32,7 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     if source.header_line != given.header_line:
         said.append(f"line {source.header_line} names the columns; what stands above is left out")
     if source.encoding != given.encoding:
-        said.append(f"not UTF-8: encoding '{source.encoding}' was taken")
+        said.append(f"{NOT_UTF_8} '{source.encoding}' was taken")
     numbers, how = find_number_format(table, source)
     source = source.model_copy(update={**settings, **numbers})
     said += how
