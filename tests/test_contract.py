@@ -116,9 +116,11 @@ def test_several_broken_rules_are_all_named(model, rows):
     }
 
 
-def test_missing_columns_are_one_error_that_names_them(model, rows):
+def test_missing_and_doubled_columns_are_one_error_that_names_them(model, rows):
     with pytest.raises(InputRefused, match="missing columns: income, housing"):
         model.answer(rows.drop(columns=["income", "housing"]))
+    with pytest.raises(InputRefused, match=r"columns named twice: age$"):
+        model.answer(pd.concat([rows, rows[["age"]]], axis="columns"))
     with pytest.raises(InputRefused, match="missing columns: age"):
         model.answer_row({})
 

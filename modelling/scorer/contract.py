@@ -76,8 +76,12 @@ class Contract:
         ------
         InputRefused
             Where all columns are missing; where one is, unless the contract treats it as missing
-            cells.
+            cells; where one is there twice.
         """
+        if not frame.columns.is_unique:
+            twice = {*frame.columns[frame.columns.duplicated()]} & {*self.names}
+            if twice:
+                raise InputRefused(f"columns named twice: {', '.join(sorted(twice))}")
         missing_columns = self._missing_columns(frame.columns)
         if missing_columns:
             frame = frame.assign(**dict.fromkeys(missing_columns))
