@@ -15,6 +15,7 @@ from tasks.registry.scoring_runs import load_registered, scoring_run
 from tasks.scoring.file_scoring import quarantine_of, score_file
 
 log = logging.getLogger("finflows")
+SHOWN = 3  # rules that most rows break
 
 
 class ScoringResult(BaseModel):
@@ -25,6 +26,7 @@ class ScoringResult(BaseModel):
     rows: int
     quarantined: int
     unknown: dict[str, int]
+    broken: dict[str, int]
     output: str
     quarantine: str | None
     input_hash: str
@@ -71,6 +73,8 @@ def score_table(
     if scored.quarantined:
         message = f"{_rows(scored.quarantined)} in {quarantine_of(output).name}"
         log.info("%-11s %s, with the rules broken", "quarantine", message)
+    for rule, rows in sorted(scored.broken.items(), key=lambda item: -item[1])[:SHOWN]:
+        log.info("%-11s %s: not in %s", "", rule, _rows(rows))
     return ScoringResult(
         use_case=use_case_name,
         model_version=model.version,

@@ -172,7 +172,8 @@ def test_rows_that_break_the_contract_are_set_aside_with_the_reasons(
 
 def test_a_quarantine_that_is_scored_again_keeps_the_rows_of_the_first_file(model, loans, tmp_path):
     loans.loc[[3, 7, 11], "age"] = 130
-    scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
+    first = scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
+    assert first.broken == {"age: is at most 120": 3}
     again = pd.read_csv(tmp_path / "out.quarantine.csv")
     assert again["row"].tolist() == [4, 8, 12]
     again.loc[[0, 2], "age"] = 50

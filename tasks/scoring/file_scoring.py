@@ -34,12 +34,13 @@ UNKNOWN = "unknown"  # the column of answers that names columns with unknown lab
 
 class Scored(NamedTuple):
     """How many rows came in, how many of them were set aside, how many had a label that no training
-    row had (by column), and what the input was."""
+    row had (by column), what the input was, and how many rows broke each rule."""
 
     rows: int
     quarantined: int
     unknown: dict[str, int]
     input_hash: str
+    broken: dict[str, int]
 
 
 def score_file(
@@ -61,7 +62,7 @@ def score_file(
     raw = as_first_read(open_source(written, model.kinds, rest=True), model)
     layout = Layout.of(raw.names, model)
     path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
-    unknown: Counter[str] = Counter()
+    unknown, broken = Counter[str](), Counter[str]()
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
         for batch, answers in _answered(of_one_unit(raw.batches, model), layout.inputs, model):
@@ -75,7 +76,8 @@ def score_file(
                 kept = {name: batch.column(name) for name in layout.kept}
                 aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
-            _count_unknown(answers, unknown)
+            _count(answers, UNKNOWN, unknown)
+            _count(answers[refused], BROKEN, broken)
             if not path.is_file():
                 digest.update(batch.serialize())
             on_rows(rows)
@@ -85,7 +87,7 @@ def score_file(
     if path.is_file():
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
-    return Scored(rows, set_aside, dict(unknown), digest.hexdigest())
+    return Scored(rows, set_aside, dict(unknown), digest.hexdigest(), dict(broken))
 
 
 def _answered(
@@ -118,11 +120,12 @@ def quarantine_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}.quarantine{output.suffix}")
 
 
-def _count_unknown(answers: pd.DataFrame, unknown: Counter[str]) -> None:
-    if UNKNOWN in answers:
-        for names, rows in answers[UNKNOWN].value_counts().items():
-            for name in str(names).split("; ") if names else []:
-                unknown[name] += int(rows)
+def _count(answers: pd.DataFrame, column: str, found: Counter[str]) -> None:
+    """Add to ``found`` in how many rows each of the things stands that ``column`` lists."""
+    if column in answers:
+        for listed, rows in answers[column].value_counts().items():
+            for name in str(listed).split("; ") if listed else []:
+                found[name] += int(rows)
 
 
 def _refuse_unknown(unknown: Mapping[str, int], rows: int, model: ModelInterface) -> None:
