@@ -30,7 +30,9 @@ def section_of(name: str) -> str:
 def choices_in(annotation: Any) -> Iterator[str]:
     """The texts that a setting may be set to, where there are only a few."""
     if get_origin(annotation) is Literal:
-        yield from (value for value in get_args(annotation) if value.strip(" \u00a0\u202f.,'"))
+        yield from (
+            value for value in get_args(annotation) if value.strip(" \u00a0\u2009\u202f.,'")
+        )
     elif not isinstance(annotation, type) or not issubclass(annotation, Declaration):
         for inner in get_args(annotation):
             yield from choices_in(inner)
