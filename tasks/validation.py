@@ -87,9 +87,7 @@ class Validator:
 
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        source = context.data_sources.add_or_update_pandas("table")
-        asset = source.add_dataframe_asset("table")
-        self.batch = asset.add_batch_definition_whole_dataframe("whole")
+        self.sources = context.data_sources
         self.use_case, self.unreadable = use_case, unreadable
         self.rules = 0
         self.broken: list[BrokenRule] = []
@@ -124,9 +122,12 @@ class Validator:
         return ValidationReport(self.rules, len(table), tuple(self.broken))
 
     def _check(self, table: pd.DataFrame, suite: "ExpectationSuite") -> None:
-        result = self.batch.get_batch({"dataframe": table}).validate(
+        source = self.sources.add_or_update_pandas("table")
+        whole = source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("whole")
+        result = whole.get_batch({"dataframe": table}).validate(
             suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0}
         )
+        self.sources.delete("table")  # it keeps the table, and a mask for each rule
         self.rules += len(result.results)
         broken = [self._broken(rule, table) for rule in result.results if not rule.success]
         self.broken += broken

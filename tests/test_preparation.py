@@ -1,5 +1,6 @@
 """From a table to rows that can be learnt from: one way, and one vocabulary of rules."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ import pandas as pd
 import pytest
 from small_models import COLUMNS, loan_table, loans, prepared, run_of
 
-from modelling.data.target_codes import labelled_rows
+from modelling.data.target_codes import code_classes, labelled_rows
+from modelling.data.typed_columns import type_columns
 from modelling.declaration import Finite, InOrder, OutOfTime, UniqueRows, time
 from modelling.refusals import DataRefused
+from tasks.validation import Validator
 
 BECAUSE = {"because": "a test asks for it"}
 
@@ -44,6 +47,19 @@ def test_a_rule_is_kept_or_named_with_its_rows(table, rule, column, value, said,
         prepared(use_case, table)
     (broken,) = [one for one in refused.value.broken if one.column == column]
     assert broken.rows == rows
+
+
+def test_a_table_that_was_validated_is_freed_with_what_was_found_of_its_rows():
+    use_case, table = loans(), loan_table(2011)  # as many rows as no other table has
+    validator = Validator(use_case, {})
+    typed = type_columns(table, use_case).table
+    validator.check_types(typed)
+    coded = code_classes(typed, use_case)
+    validator.check_content(coded)
+    gc.collect()
+    whole = [one for one in gc.get_objects() if isinstance(one, pd.DataFrame | pd.Series)]
+    of_rows = {id(one) for one in whole if len(one) == len(table)}
+    assert of_rows <= {id(table), id(typed), id(coded)}
 
 
 def test_rows_without_a_label_are_refused_or_left_out_and_counted(caplog):
