@@ -46,7 +46,7 @@ def test_without_a_limit_the_memory_of_the_machine_is_free(tmp_path, monkeypatch
 
 def test_a_table_that_does_not_fit_is_refused_with_what_to_change(limit):
     parts = prepared(loans(), loan_table()).parts
-    limit(2, allowed=1 * MIB)
+    limit(2, allowed=MIB // 2)
     with pytest.raises(UsageError, match=r"features of [\d,]+ rows need about .* GiB") as refused:
         preprocess(parts, loans())
     assert "--set preprocessing.piecewise_bins=0" in str(refused.value)
@@ -66,3 +66,13 @@ def test_ratios_are_columns_that_are_fitted_too(limit):
     limit(2, allowed=memory.FITTED_BYTES_PER_CELL * len(parts.train) * 4)
     with pytest.raises(UsageError, match=r"4 columns and 1 ratio of .*preprocessing.ratios=false"):
         preprocess(parts, use_case)
+
+
+def test_features_are_counted_once_where_processes_can_share_them(limit, monkeypatch):
+    rows, names = 1_000_000, ["feature"] * 100
+    limit(2, allowed=int(1.5 * 4 * rows * len(names)))
+    monkeypatch.setattr(memory, "can_share", lambda: True)
+    memory.refuse_too_many_features(rows, names)
+    monkeypatch.setattr(memory, "can_share", lambda: False)
+    with pytest.raises(UsageError, match=r"100 features of 1,000,000 rows need about 0\.8 GiB"):
+        memory.refuse_too_many_features(rows, names)

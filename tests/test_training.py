@@ -9,7 +9,9 @@ from sklearn.linear_model import LogisticRegression
 
 from modelling.declaration import Network, Source, Training, UseCase, number
 from modelling.features.preprocessing import Examples
-from modelling.training.compiled_training import CompiledModel, Rows
+from modelling.features.shared_memory import shared_empty
+from modelling.training import compiled_training
+from modelling.training.compiled_training import CompiledModel, Rows, tensor_of
 from modelling.training.dropout import CounterDropout
 from modelling.training.network import (
     build_network,
@@ -145,11 +147,13 @@ def test_losses_and_weights_are_those_of_plain_fit(setting):
         assert min(ours.metrics["learning_rate"]) < use_case.training.learning_rate
 
 
-def test_data_beyond_the_device_budget_give_the_same_result_in_chunks_of_any_size():
+def test_rows_in_chunks_of_any_size_give_the_same_result(monkeypatch):
+    """Those that a device holds, and those that are streamed to it."""
     use_case = declared("binary")
     train, _ = examples("binary")
     losses = {}
-    for budget in (1 << 30, 60_000, 25_000, 1):
+    for chunk, budget in ((1 << 26, None), (9000, None), (1 << 26, 60_000), (1 << 26, 1)):
+        monkeypatch.setattr(compiled_training, "CHUNK_BYTES", chunk)
         network = build_network(use_case, train.features.shape[1], train.target)
         model = CompiledModel(network.inputs, network.outputs)
         model.compile("adam", "binary_crossentropy", jit_compile=False)
@@ -166,10 +170,23 @@ def test_data_beyond_the_device_budget_give_the_same_result_in_chunks_of_any_siz
         )
         history = model.fit_rows(rows, epochs=3, verbose=0, callbacks=[start])
         losses[rows.chunks] = history.history["loss"]
-    assert len(losses) == 4, "each budget must give another number of chunks"
+        assert rows.fits_on_device is (budget is None)
+    assert len(losses) == 4, "each pair must give another number of chunks"
     first = losses.pop(1)
     for chunked in losses.values():
         np.testing.assert_allclose(chunked, first, rtol=1e-6)
+
+
+def test_a_tensor_is_over_the_memory_of_its_array_where_tensorflow_can_compute_on_it():
+    array = shared_empty((1000, 3), np.float32)
+    array[:] = 1.0
+    unaligned, unwritable = array.ravel()[1:], array[:]
+    unwritable.flags.writeable = False
+    same = tensor_of(array)
+    copies = [tensor_of(other) for other in (unaligned, unwritable, array.T)]
+    array[:] = 2.0
+    assert float(tf.reduce_max(same)) == 2.0
+    assert [float(tf.reduce_max(copy)) for copy in copies] == [1.0, 1.0, 1.0]
 
 
 @keras.saving.register_keras_serializable()

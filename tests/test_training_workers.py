@@ -12,10 +12,15 @@ import psutil
 import pytest
 from conftest import REPOSITORY
 from servers import running, wait_for
+from small_models import loan_table, loans, prepared
 from test_search_kills import training_processes
 
 from flows.command_line.terminal import exit_code
 from flows.train import train
+from modelling.declaration import Training
+from modelling.features.preprocessing import Examples, preprocess
+from modelling.features.shared_memory import can_share, shared_empty
+from modelling.training.fitting import TrainingJob
 from tasks.workers import training_workers
 from tasks.workers.training_workers import TrainingWorker, borrowed_worker
 
@@ -150,17 +155,63 @@ def test_a_full_disk_is_one_line():
     assert exit_code(OSError(errno.EACCES, "no")) is None
 
 
-def test_a_job_arrives_as_it_was_sent_in_arrays_that_can_be_changed(monkeypatch):
-    """In pieces, the last of which is smaller; an array without rows has none."""
-    monkeypatch.setattr(training_workers, "PIECE_BYTES", 1000)
-    features = np.random.default_rng(0).normal(size=(700, 3)).astype(np.float32)
-    sent = {"features": features, "turned": features.T, "none": features[:0], "name": "wine"}
+def sent_and_received(job):
     here, there = Pipe()
-    sender = threading.Thread(target=training_workers.send_job, args=(here, sent))
+    sender = threading.Thread(target=training_workers.send_job, args=(here, job))
     sender.start()
     received = training_workers.receive_job(there)
     sender.join()
+    return received
+
+
+def test_a_job_arrives_as_it_was_sent_in_arrays_that_can_be_changed(monkeypatch):
+    """In pieces, the last of which is smaller; an array without rows has none. One in shared memory
+    is sent whole or not at all, and what is written to it stays with the receiver."""
+    monkeypatch.setattr(training_workers, "PIECE_BYTES", 1000)
+    features = np.random.default_rng(0).normal(size=(700, 3)).astype(np.float32)
+    shared = shared_empty((700, 3), np.float32)
+    shared[:] = features
+    sent = {"features": features, "turned": features.T, "none": features[:0], "name": "wine"}
+    sent |= {"shared": shared, "shared_turned": shared.T, "some": shared[100:200]}
+    received = sent_and_received(sent)
     assert received.pop("name") == sent.pop("name")
     for name, array in received.items():
         np.testing.assert_array_equal(array, sent[name])
-        assert array.flags.writeable
+        array += 1
+    np.testing.assert_array_equal(shared, features)
+
+
+@pytest.mark.skipif(not can_share(), reason="this system shares no memory")
+def test_the_features_of_a_job_are_in_memory_once_and_nothing_is_left_of_them():
+    features = preprocess(prepared(loans(), loan_table()).parts, loans()).train
+    received = sent_and_received(features)
+    features.features[0, 0] = 17.0  # so that one can see it: nobody does it
+    assert received.features[0, 0] == 17.0
+    descriptors = psutil.Process().num_fds()
+    del features, received
+    assert psutil.Process().num_fds() < descriptors
+
+
+@pytest.mark.services
+@pytest.mark.skipif(not can_share(), reason="this system shares no memory")
+def test_a_training_process_needs_little_of_its_own_however_many_rows_there_are(tmp_path):
+    """What it shares with this process is not its own; a chunk of rows in the order of the epoch
+    is, and what the layers compute of 65,536 rows."""
+    own_bytes, one_epoch = {}, loans(training=Training(epochs=1, members=1, batch_size=4096))
+    for rows in (150_000, 1_500_000):
+        features = shared_empty((rows, 100), np.float32)
+        np.random.default_rng(0).random(out=features, dtype=np.float32)
+        examples = Examples(features, (features[:, 0] > 0.5).astype(np.int64))
+        job = TrainingJob(one_epoch, examples, examples, tmp_path / str(rows), None)
+        worker = TrainingWorker()
+        measured = []
+
+        def measure(epoch, metrics, worker=worker, measured=measured):
+            measured.append(psutil.Process(worker.process.pid).memory_full_info().uss)
+
+        worker.run(job, [measure])
+        worker.stop()
+        own_bytes[rows] = max(measured)
+    print("MiB:", {rows: size >> 20 for rows, size in own_bytes.items()})
+    table_bytes = 4 * 1_350_000 * 100
+    assert own_bytes[1_500_000] - own_bytes[150_000] < table_bytes / 4

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 
+from modelling.features.shared_memory import can_share
 from modelling.refusals import UsageError
 
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -17,7 +18,7 @@ CGROUP_FILES = {
     "": ("", "memory.max", "memory.current", ""),
 }
 FITTED_BYTES_PER_CELL = 65  # measured: eight float64 arrays of the training rows at one moment
-LARGEST_ON_DEVICE = 1 << 30  # ``training.compiled_training`` streams what is larger
+LARGEST_IN_ORDER = 64 << 20  # of the rows of an epoch, ``training.compiled_training.CHUNK_BYTES``
 
 
 def refuse_too_many_cells(rows: int, columns: int, ratios: int = 0) -> None:
@@ -36,9 +37,10 @@ def refuse_too_many_cells(rows: int, columns: int, ratios: int = 0) -> None:
 
 def refuse_too_many_features(rows: int, names: Sequence[str]) -> None:
     """Raises UsageError where so many features of all training and validation rows do not fit into
-    what is free: here, where they are trained, and there in the order of an epoch."""
+    what is free: once, for the process that trains reads the same memory, and there some of them in
+    the order of an epoch. Where processes can't share memory, it has a copy."""
     of_rows = 4 * rows * len(names)
-    needed = 2 * of_rows + min(2 * of_rows, LARGEST_ON_DEVICE)
+    needed = (1 if can_share() else 2) * of_rows + min(of_rows, LARGEST_IN_ORDER)
     bins = sum(" (bin " in name for name in names)
     fewer = f", or --set preprocessing.piecewise_bins=0 ({len(names) - bins:,} features)"
     _refuse_more_than_free(

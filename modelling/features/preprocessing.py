@@ -20,6 +20,7 @@ from modelling.features.directions import feature_directions
 from modelling.features.feature_columns import feature_columns
 from modelling.features.memory import refuse_too_many_cells, refuse_too_many_features
 from modelling.features.numeric_features import fit_numbers
+from modelling.features.shared_memory import shared_empty
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 from modelling.scorer.transformer import Transformer
@@ -200,7 +201,8 @@ def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocess
     refuse_too_many_cells(len(parts.train), numbers)
     transformer = fit_transformer(parts.train, use_case)
     rows = len(parts.train) + len(parts.validation)
-    refuse_too_many_features(rows, transformer.feature_names)
+    numeric, names = transformer.state["numeric"], transformer.feature_names
+    refuse_too_many_features(rows, names)
     offset, scale = 0.0, 1.0
     if use_case.problem == "regression":
         values = parts.train[use_case.target].to_numpy(dtype=np.float64)
@@ -210,9 +212,10 @@ def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocess
         target = part[use_case.target].to_numpy()
         if use_case.problem == "regression":
             target = ((target - offset) / scale).astype(np.float32)
-        return Examples(transformer.transform(part), target)
+        # The process that trains reads them where they are.
+        features = shared_empty((len(part), len(names)), np.float32)
+        return Examples(transformer.transform(part, features), target)
 
-    numeric, names = transformer.state["numeric"], transformer.feature_names
     return Preprocessed(
         train=examples(parts.train),
         validation=examples(parts.validation),

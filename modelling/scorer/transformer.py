@@ -63,7 +63,7 @@ class Transformer:
             for category in state["categories"]
         ]
 
-    def transform(self, frame: pd.DataFrame | Columns) -> np.ndarray:
+    def transform(self, frame: pd.DataFrame | Columns, out: np.ndarray | None = None) -> np.ndarray:
         """Raw rows to features.
 
         Parameters
@@ -72,6 +72,8 @@ class Transformer:
             Raw rows, which may be none. Numbers that are NaN or infinite are imputed with the
             medians of the training rows; missing labels are all zero, unknown labels count as rare
             ones.
+        out : (n, f) float32, optional
+            Where the features are written; None is a new array.
 
         Returns
         -------
@@ -85,12 +87,13 @@ class Transformer:
         ValueError
             Where a cell of a number column is not a number.
         """
-        features = np.empty((len(frame), len(self.feature_names)), dtype=np.float32)
+        if out is None:
+            out = np.empty((len(frame), len(self.feature_names)), dtype=np.float32)
         last = 0
         for batch in self.batches(frame, 1):
             first, last = last, last + len(batch)
-            features[first:last] = batch
-        return features
+            out[first:last] = batch
+        return out
 
     def batches(self, frame: pd.DataFrame | Columns, rows_per_tile: int) -> Iterator[np.ndarray]:
         """``transform`` in batches, of which the first may be empty; rows of zeros fill the last

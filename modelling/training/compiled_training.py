@@ -6,8 +6,10 @@ trains on a whole chunk of batches. Loss, metrics, optimizer, callbacks, validat
 Keras's own, and so is the order of the arithmetic: the same batches give the same losses.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -16,8 +18,10 @@ import tensorflow as tf
 
 from modelling.training.ensemble_model import EnsembleModel
 
-# Tables up to this size stay on the device; larger ones are streamed in chunks.
-DEVICE_BUDGET_BYTES = 1 << 30
+# Tables up to this size stay on a GPU; larger ones are streamed in chunks.
+GPU_BUDGET_BYTES = 1 << 30
+CHUNK_BYTES = 64 << 20  # of rows, which a program puts in the order of the epoch before it begins
+ALIGNED_BYTES = 64  # at whose multiples the tensors of a CPU begin
 # What XLA raises where it can't compile an operation. Other errors are passed on.
 UNCOMPILABLE = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 
@@ -38,8 +42,9 @@ class Rows:
     order_of_epoch : callable
         Maps an epoch (from 0) to a permutation (n,) of the rows. It must depend on the epoch alone,
         so that an epoch can be repeated in another process.
-    device_budget_bytes : int
-        Memory of the device that the rows may take; beyond it they are streamed in chunks.
+    device_budget_bytes : int, optional
+        Memory of the device that the rows may take; beyond it they are streamed in chunks. None is
+        1 GiB of a GPU; a CPU reads the arrays where they are, however large.
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Rows:
         weights: np.ndarray | None,
         batch_size: int,
         order_of_epoch: Callable[[int], np.ndarray],
-        device_budget_bytes: int = DEVICE_BUDGET_BYTES,
+        device_budget_bytes: int | None = None,
     ):
         self.arrays = (features, target, *(() if weights is None else (weights,)))
         self.batch_size = min(batch_size, len(features))
@@ -59,14 +64,20 @@ class Rows:
         self.next_order: tuple[int, Future[np.ndarray]] | None = None
         self.full_batches, self.tail_rows = divmod(len(features), self.batch_size)
         row_bytes = sum(array.nbytes // max(len(array), 1) for array in self.arrays)
-        # Twice: the rows in the order of the table, and in that of the epoch.
-        batches_that_fit = max(device_budget_bytes // (2 * row_bytes * self.batch_size), 1)
-        self.fits_on_device = batches_that_fit > self.full_batches
-        self.chunk_batches = min(batches_that_fit, self.full_batches)
-        self.chunks = -(-self.full_batches // self.chunk_batches)
-        self.on_device = (
-            [tf.constant(array) for array in self.arrays] if self.fits_on_device else None
-        )
+        budget = _device_budget() if device_budget_bytes is None else device_budget_bytes
+        # Twice: the rows of a chunk in the order of the table, and in that of the epoch.
+        chunk_bytes = int(min(CHUNK_BYTES, budget / 2))
+        self.fits_on_device = row_bytes * len(features) <= budget - chunk_bytes
+        most = max(chunk_bytes // (row_bytes * self.batch_size), 1)
+        self.chunks = -(-self.full_batches // most)
+        self.chunk_batches = -(-self.full_batches // self.chunks)
+
+    @cached_property
+    def on_device(self) -> list[tf.Tensor]:
+        """The arrays, where they fit."""
+        if _has_gpu():
+            return [tf.constant(array) for array in self.arrays]
+        return [tensor_of(array) for array in self.arrays]
 
     def start_epoch(self, epoch: int) -> None:
         """Put the rows in the order of ``epoch``; the next order is drawn in the background."""
@@ -99,12 +110,12 @@ class Rows:
         batches = min(self.chunk_batches, self.full_batches - first)
         rows = self.order[first * self.batch_size : (first + batches) * self.batch_size]
         shape = (self.chunk_batches, self.batch_size)
-        if self.on_device is None:
+        if self.fits_on_device:
+            arrays, index = self.on_device, np.resize(rows, shape)
+        else:
             padded = np.resize(rows, self.chunk_batches * self.batch_size)
             arrays = [tf.constant(array[padded]) for array in self.arrays]
             index = np.arange(len(padded), dtype=np.int32).reshape(shape)
-        else:
-            arrays, index = self.on_device, np.resize(rows, shape)
         return arrays, tf.constant(index), tf.constant(batches)
 
     def tail_batch(self) -> list[tf.Tensor]:
@@ -121,11 +132,30 @@ class Rows:
                 yield tuple(array[rows] for array in self.arrays)
 
 
+def tensor_of(array: np.ndarray) -> tf.Tensor:
+    """``array``, which must not change any more, as a tensor over the same memory where TensorFlow
+    can compute on it: ``tf.constant`` copies it, and holds two copies meanwhile."""
+    usable = array.flags.c_contiguous and array.flags.writeable  # DLPack knows no others
+    if not usable or array.ctypes.data % ALIGNED_BYTES:
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _device_budget() -> float:
+    return GPU_BUDGET_BYTES if _has_gpu() else math.inf
+
+
 def repeat_forever(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """``dataset`` without end, so that Keras creates no new iterator in every epoch; and without
-    tf.data's autotuning, whose threads cost 10 ms at the end of an epoch."""
+    """``dataset`` without end, so that Keras creates no new iterator in every epoch; without
+    tf.data's autotuning, whose threads cost 10 ms at the end of an epoch; and without its
+    optimizer, which copies all tensors."""
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return dataset.repeat().with_options(options)
 
 

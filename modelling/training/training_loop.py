@@ -1,5 +1,6 @@
 """Train a network as declared: optimizer, schedule, early stopping, class weights."""
 
+import functools
 import math
 import time
 from collections.abc import Sequence
@@ -14,7 +15,12 @@ from modelling.declaration import Training, UseCase
 from modelling.features.preprocessing import Examples
 from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.checkpoints import Checkpointing, Checkpoints
-from modelling.training.compiled_training import CompiledModel, Rows, repeat_forever
+from modelling.training.compiled_training import (
+    CompiledModel,
+    Rows,
+    repeat_forever,
+    tensor_of,
+)
 from modelling.training.dropout import CounterDropout
 from modelling.training.group_lasso import (
     GroupLassoAdamW,
@@ -171,12 +177,14 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
     """
     rows, devices = len(examples.features), tf.distribute.get_strategy().num_replicas_in_sync
     size = min(rows, LARGE_BATCH) // devices * devices or rows  # replicas need equal parts
-    arrays = (examples.features, examples.target)
-    if size == rows:  # one batch: no slicing in every epoch
-        batches = tf.data.Dataset.from_tensors(arrays)
-    else:
-        batches = tf.data.Dataset.from_tensor_slices(arrays).batch(size).cache()
-    return {"validation_data": repeat_forever(batches), "validation_steps": math.ceil(rows / size)}
+    batches = [
+        tf.data.Dataset.from_tensors(
+            (tensor_of(examples.features[first:][:size]), tensor_of(examples.target[first:][:size]))
+        )
+        for first in range(0, rows, size)
+    ]
+    together = functools.reduce(tf.data.Dataset.concatenate, batches)
+    return {"validation_data": repeat_forever(together), "validation_steps": math.ceil(rows / size)}
 
 
 def _group_lasso_strength(use_case: UseCase, columns: np.ndarray | None, rows: int) -> float:

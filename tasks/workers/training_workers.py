@@ -6,6 +6,7 @@ training. Workers stay warm between trainings (importing TensorFlow takes second
 when they have grown.
 """
 
+import mmap
 import os
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -158,24 +160,38 @@ def share_of_cores(workers: int) -> dict[str, str]:
 
 
 def send_job(connection: Connection, job: "TrainingJob") -> None:
-    """Send a job piece by piece: ``connection.send`` would hold a second copy of its arrays on this
-    side, and a third and fourth on the other."""
+    """Send a job: of arrays in shared memory only its descriptor, of others their content.
+
+    That goes piece by piece: ``connection.send`` would hold a second copy of the arrays on this
+    side, and a third and fourth on the other.
+    """
+    from modelling.features.shared_memory import memory_of
+
     arrays: list[pickle.PickleBuffer] = []
     connection.send_bytes(pickle.dumps(job, protocol=5, buffer_callback=arrays.append))
-    connection.send([array.raw().nbytes for array in arrays])
-    for array in arrays:
-        content = array.raw()
+    contents = [(content := array.raw(), memory_of(content)) for array in arrays]
+    connection.send([(content.nbytes, memory is not None) for content, memory in contents])
+    for content, memory in contents:
+        if memory is not None:
+            send_handle(connection, memory.descriptor, None)
+            continue
         for first in range(0, content.nbytes, PIECE_BYTES):
             connection.send_bytes(content[first : first + PIECE_BYTES])
 
 
 def receive_job(connection: Connection) -> Any:
     """What ``send_job`` sent. Raises EOFError where the other side has ended."""
+    from modelling.features.shared_memory import map_shared
+
     described, sizes = connection.recv_bytes(), connection.recv()
-    arrays = [bytearray(size) for size in sizes]
-    for array in arrays:
-        for first in range(0, len(array), PIECE_BYTES):
-            connection.recv_bytes_into(array, first)
+    arrays: list[mmap.mmap | bytearray] = []
+    for size, is_shared in sizes:
+        if is_shared:
+            arrays.append(map_shared(recv_handle(connection), size))
+            continue
+        arrays.append(mmap.mmap(-1, size) if size else bytearray())  # aligned for TensorFlow
+        for first in range(0, size, PIECE_BYTES):
+            connection.recv_bytes_into(arrays[-1], first)
     return pickle.loads(described, buffers=arrays)
 
 
