@@ -1,7 +1,11 @@
 """What does not fit into memory is refused before it is allocated, in one line that says why."""
 
+import subprocess
+import sys
+
 import psutil
 import pytest
+from conftest import REPOSITORY
 from small_models import COLUMNS, loan_table, loans, prepared
 
 from modelling.declaration import amount
@@ -66,6 +70,39 @@ def test_ratios_are_columns_that_are_fitted_too(limit):
     limit(2, allowed=memory.FITTED_BYTES_PER_CELL * len(parts.train) * 4)
     with pytest.raises(UsageError, match=r"4 columns and 1 ratio of .*preprocessing.ratios=false"):
         preprocess(parts, use_case)
+
+
+FREED = """
+import gc, sys
+import numpy as np
+import psutil
+from modelling.features.memory import return_freed_memory
+
+def held_mib():
+    return psutil.Process().memory_info().rss >> 20
+
+class Cycle:
+    def __init__(self, array):
+        self.array, self.itself = array, self
+
+gc.disable()
+del_first = np.ones(3 << 20)  # 24 MiB: what is smaller comes from the heap from now on
+del del_first
+arrays = [np.ones(1 << 17) for _ in range(300)]  # of 1 MiB each
+cycles, kept = [Cycle(array) for array in arrays[:-1]], arrays[-1]
+del arrays, cycles
+before = held_mib()
+return_freed_memory()
+print(before - held_mib())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be asked to")
+def test_what_was_freed_goes_back_to_the_system():
+    done = subprocess.run(
+        [sys.executable, "-c", FREED], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 250, "MiB of 299"
 
 
 def test_features_are_counted_once_where_processes_can_share_them(limit, monkeypatch):

@@ -1,6 +1,9 @@
 """What the features of a table will need in memory, beside what is free: a process that takes more
 is killed without a word, and the whole machine may halt before."""
 
+import ctypes
+import gc
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +22,7 @@ CGROUP_FILES = {
 }
 FITTED_BYTES_PER_CELL = 65  # measured: eight float64 arrays of the training rows at one moment
 LARGEST_IN_ORDER = 64 << 20  # of the rows of an epoch, ``training.compiled_training.CHUNK_BYTES``
+WORTH_RETURNING = 64 << 20  # a look at all objects takes up to half a second in a large program
 
 
 def refuse_too_many_cells(rows: int, columns: int, ratios: int = 0) -> None:
@@ -49,11 +53,23 @@ def refuse_too_many_features(rows: int, names: Sequence[str]) -> None:
 
 
 def _refuse_more_than_free(needed: int, what: str, otherwise: str) -> None:
+    if needed > WORTH_RETURNING:
+        return_freed_memory()
     if needed > (free := free_bytes()):
         raise UsageError(
             f"{what} need about {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are "
             f"free: leave out columns or train on fewer rows{otherwise}"
         )
+
+
+def return_freed_memory() -> None:
+    """Return to the system what this process has freed: Python keeps what refers to itself until it
+    looks for it, and the allocators of Arrow and C keep large blocks for the next time."""
+    gc.collect()
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.default_memory_pool().release_unused()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # that of glibc
+        trim(0)
 
 
 def free_bytes() -> int:

@@ -212,6 +212,7 @@ def serve(descriptor: int) -> None:
     with quick_imports():
         import modelling.training.training_loop  # noqa: F401
         from modelling.declaration.use_case_files import extend_use_case_package
+        from modelling.features.memory import return_freed_memory
         from modelling.training.fitting import fit
     extend_use_case_package()  # a declaration may contain functions of its module
 
@@ -232,4 +233,5 @@ def serve(descriptor: int) -> None:
         except Exception as error:
             answer = ("error", error)
         del job  # its rows are large, and the next one may never come
+        return_freed_memory()
         connection.send(answer)
