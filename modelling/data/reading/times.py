@@ -136,11 +136,7 @@ def _of_years_first(texts: pd.Series, name: str) -> pd.Series:
 def _of_letters(texts: pd.Series, name: str) -> pd.Series:
     """5-Feb-21 is 2021; where no year stands, as in 5 Feb, libraries would take one."""
     short = texts.str.match(SHORT_YEAR)
-    whole = texts[short].str.replace(
-        SHORT_YEAR,
-        lambda date: f"{date[1]}{'19' if date[2] >= '69' else '20'}{date[2]}",
-        regex=True,
-    )
+    whole = texts[short].str.replace(SHORT_YEAR, _with_century, regex=True)
     read = _in_utc(texts.mask(short, whole), name)
     _of_one_century(read[short], name)
     return read
