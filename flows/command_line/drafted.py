@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modelling.checkout import command, make
-from modelling.declaration.use_case_files import PROJECT_FOLDER, is_found, place_of
+from modelling.declaration.use_case_files import is_found, place_of, seen_from_here
 from modelling.drafting.columns.findings import TableFindings
 from modelling.refusals import BrokenRule
 
@@ -32,7 +32,7 @@ def show_draft(findings: TableFindings, file: Path) -> None:
     print("Worth a look:")
     for number, said in enumerate(findings.worth_a_look, 1):
         print(f"  {number}. {said}")
-    print(f"Wrote {_shown(file)}. {_placed(findings.name, file)}Correct it, then:")
+    print(f"Wrote {seen_from_here(file)}. {_placed(findings.name, file)}Correct it, then:")
     print(f"  {command('check', findings.name)}")
     print(f"  {_train(findings.name)}")
 
@@ -41,10 +41,6 @@ def _placed(name: str, file: Path) -> str:
     if is_found(name, file):
         return ""
     return f"Declarations are found in folders use_cases/: move it to use_cases/{name}.py here. "
-
-
-def _shown(file: Path) -> str:
-    return f"use_cases/{file.name}" if file.parent == PROJECT_FOLDER else str(file)
 
 
 def show_check(

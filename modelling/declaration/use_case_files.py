@@ -44,7 +44,7 @@ def find_use_case(name: str) -> UseCase:
     files = _module_files()
     if name not in files:
         raise UsageError(f"unknown use case '{name}'{nearest(name, use_case_names())}")
-    file = _shown(files[name])
+    file = seen_from_here(files[name])
     try:
         declared = _import(name, files[name])
     except ValidationError as error:
@@ -87,7 +87,7 @@ def place_of(name: str, column: str) -> str:
         node for node in ast.walk(ast.parse(_text(file))) if isinstance(node, ast.Constant)
     )
     lines = sorted(node.lineno for node in constants if node.value == column)
-    return _shown(file) + (f", line {lines[0]}" if lines else "")
+    return seen_from_here(file) + (f", line {lines[0]}" if lines else "")
 
 
 def is_found(name: str, file: Path) -> bool:
@@ -110,8 +110,10 @@ def folder_for_new_declarations() -> Path:
     return here if here.is_dir() or not IS_CHECKOUT else PROJECT_FOLDER
 
 
-def _shown(file: Path) -> str:
-    return f"{FOLDER}/{file.name}" if file.parent == PROJECT_FOLDER else str(file)
+def seen_from_here(file: Path) -> str:
+    """The path of ``file`` as a person types it in the current folder."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def with_source_beside(use_case: UseCase, folder: Path) -> UseCase:

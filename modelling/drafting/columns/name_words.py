@@ -41,6 +41,17 @@ IDENTIFIERS = (
     "nummer index identifiant compte contrat cliente cuenta contrato numero "
     "번호 고객번호 계좌번호 아이디"
 )
+# Whom a row may be about: with a number, as in card_number or userid, its name is an identifier.
+SOMEBODY = (
+    "account acct applicant borrower card case claim client company contract cust customer device "
+    "employee firm hh holder household id insured invoice loan member merchant order party patient "
+    "people person policy school shop store student subject supplier terminal transaction txn user "
+    "vendor "
+    "antrag filiale handler karten kunde kunden konto mitarbeiter police vertrag vertrags "
+    "cliente cuenta tarjeta contrato carte client compte contrat"
+)
+NUMBERS_OF_SOMEBODY = "id ids no nr nbr num number nummer numero ref reference key uuid guid code"
+ALWAYS_OF_SOMEBODY = "id ids key uuid guid nr no iban uid pid idnr"
 TIMES = (
     "date time timestamp epoch day month quarter datetime datum zeit zeitpunkt tag monat quartal "
     "stichtag jour mois trimestre heure fecha hora dia mes dt at 날짜 일자 일시 시간"
@@ -83,9 +94,23 @@ def _is_inside(word: str, part: str) -> bool:
 
 
 def names_somebody(name: str) -> bool:
-    """Whether a name is that of an identifier: ``customer_no`` is, ``customer_income`` is not."""
+    """Whether a name is that of an identifier: ``customer_no`` and ``customerid`` are,
+    ``customer_income`` and ``amountpaid`` are not."""
     parts = parts_of(name)
-    ends = ("id", "ids", "key", "uuid", "guid", "nr", "no", "iban")
+    if not parts:
+        return False
+    *before, last = parts
+    if last in ALWAYS_OF_SOMEBODY.split() or _is_number_of_somebody(last):
+        return True
+    if before and last in NUMBERS_OF_SOMEBODY.split() and before[-1] in SOMEBODY.split():
+        return True
     known = {_without_accents(word) for word in IDENTIFIERS.split()}
     known = {unicodedata.normalize("NFC", word) for word in known}
-    return bool(parts) and (parts[-1] in ends or all(part in known for part in parts))
+    return all(part in known for part in parts)
+
+
+def _is_number_of_somebody(part: str) -> bool:
+    """Whether both words are written as one: ``custid``, ``accountno``, ``idcode``."""
+    return any(
+        part == who + number for who in SOMEBODY.split() for number in NUMBERS_OF_SOMEBODY.split()
+    )
