@@ -297,7 +297,7 @@ def _declare(recipe: Recipe) -> UseCase:
         columns=tuple(number(name) for name in columns),
         split=Stratified(validation=0.25, test=0.1),
         network=Network(linear_skip=False),  # as these curves were trained
-        training=Training(),
+        training=Training(epochs=60, early_stopping_patience=10),
         **({"classes": tuple(range(count))} if count else {}),
     )
     return override(declared, recipe.settings)

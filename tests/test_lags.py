@@ -14,6 +14,7 @@ from modelling.declaration import (
     OutOfTime,
     Preprocessing,
     Source,
+    Training,
     UseCase,
     amount,
     number,
@@ -193,13 +194,16 @@ def test_the_defaults_of_a_series_come_and_go_with_what_makes_it_one():
     assert override(declared, {"lags": []}).preprocessing == Preprocessing(piecewise_bins=0)
 
 
-def test_a_regression_with_hidden_layers_begins_as_ridge_unless_it_says_otherwise():
+def test_a_regression_with_hidden_layers_begins_as_ridge_and_is_trained_for_longer():
     plain = realised_volatility(lags=(), target_kind="value", baselines=("constant",))
     assert plain.network == Network(linear_skip=True)
+    assert plain.training.epochs == 120
+    assert override(plain, {"training.epochs": 5}).training.epochs == 5
     assert not override(plain, {"network.hidden_units": []}).network.linear_skip
     assert not override(plain, {"network.linear_skip": False}).network.linear_skip
     risk = {"problem": "binary", "headline": ("brier",), "baselines": ("constant",)}
-    assert realised_volatility(lags=(), target_kind="value", **risk).network == Network()
+    of_classes = realised_volatility(lags=(), target_kind="value", **risk)
+    assert (of_classes.network, of_classes.training) == (Network(), Training())
 
 
 @pytest.mark.parametrize("members", [1, 3])

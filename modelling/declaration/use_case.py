@@ -45,19 +45,23 @@ class UseCase(DeclaredProblem):
         of a log variance. Whoever forecasts one is judged by QLIKE, and ridge, which knows squared
         errors only, follows the last days more closely than is good by that. What comes next in a
         series depends on the last values nearly linearly, also beyond those of training; a log
-        variance on the logs of variances."""
+        variance on the logs of variances. What little of a number is left unexplained is learnt for
+        longer than a class."""
         found: dict[str, Any] = {"headline": default_headline(self.problem)}
         if self.problem == "binary":
             found["classes"] = (0, 1)
         found = {name: of for name, of in found.items() if name not in self.model_fields_set}
         numbers: dict[str, Any] = {"piecewise_bins": 0} if self.is_autoregressive else {}
         layers: dict[str, Any] = {}
+        training: dict[str, Any] = {}
         if self.target_kind == "log_variance":
             numbers["keep_plain"] = False
         elif self.problem == "regression" and self.network.hidden_units:  # else nothing is skipped
             layers["linear_skip"] = True
+            training = {"epochs": 120, "early_stopping_patience": 20}
         found["preprocessing"] = _with_defaults(self.preprocessing, **numbers)
         found["network"] = _with_defaults(self.network, **layers)
+        found["training"] = _with_defaults(self.training, **training)
         return found
 
 
