@@ -11,12 +11,12 @@ from small_models import loan_table, loans, small_model
 from modelling.declaration import Costs, CutOff, LeastCost, OutOfTime
 from modelling.figures.advantages import finding_of
 from modelling.figures.decisions import cost_finding
+from modelling.figures.densities import groups_in_order
 from modelling.figures.judged_rows import probability_cut_offs
 from modelling.figures.judgement import draw_judgement
 from modelling.figures.learning_curve import draw_learning_curve
 from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.decisions.decision_rule import decision_rule
-from modelling.judgement.densities import groups_in_order
 from modelling.judgement.evaluation import NO_GATE
 from modelling.judgement.intervals import Interval
 from modelling.judgement.judging import Judgement, Predictions

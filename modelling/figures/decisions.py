@@ -5,12 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
+from modelling.figures.densities import groups_in_order
 from modelling.figures.judged_rows import class_name, note_of, target_of
 from modelling.figures.palette import CUT_OFF, GREY, NETWORK, ORANGE, PURPLE
 from modelling.figures.style import legend_above, new_figure, whole_numbers, write
 from modelling.judgement.decisions.costs import costs_at
 from modelling.judgement.decisions.decision_rule import decision_rule
-from modelling.judgement.densities import groups_in_order
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_value
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from modelling.declaration import OutOfTime
 from modelling.features.microaggregation import microaggregate
+from modelling.figures.densities import groups_in_order, rows_by_cell
 from modelling.figures.judged_rows import note_of, target_of
 from modelling.figures.palette import BLACK, GREY, NETWORK, ORANGE
 from modelling.figures.style import legend_above, new_figure, write
-from modelling.judgement.densities import groups_in_order, rows_by_cell
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_together, format_value
 

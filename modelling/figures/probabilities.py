@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from modelling.features.microaggregation import microaggregated_median
+from modelling.figures.densities import groups_in_order, rows_by_cell
 from modelling.figures.judged_rows import class_name, note_of, probability_cut_offs, target_of
 from modelling.figures.palette import CUT_OFF, GREY, NETWORK, OTHERS
 from modelling.figures.style import legend_above, new_figure, percentages, write
-from modelling.judgement.densities import groups_in_order, rows_by_cell
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.multiclass import top_label
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from modelling.figures.densities import groups_in_order
 from modelling.figures.judged_rows import class_name, compared_models, note_of, target_of
 from modelling.figures.palette import CUT_OFF, GREY
 from modelling.figures.style import legend_above, new_figure, percentages, write
-from modelling.judgement.densities import groups_in_order
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_together
 
