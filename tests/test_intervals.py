@@ -11,6 +11,7 @@ from modelling.judgement.intervals import bootstrap, interval_of
 from modelling.judgement.losses import gain_of, losses_of_rows
 from modelling.judgement.metrics.catalogue import all_metrics, find_metric
 from modelling.judgement.metrics.metric import Scored
+from modelling.judgement.rank_cells import rank_cells, resampled_together
 from modelling.refusals import DataRefused
 from use_cases import find_use_case
 
@@ -62,6 +63,30 @@ def test_with_equal_weights_a_weighted_metric_is_the_plain_one():
         for problem in metric.problems if metric.plain and metric.weighted else ():
             drawn_once = metric.resampled(rows[problem])(np.ones((400, 1)))
             assert drawn_once == pytest.approx([metric.value(rows[problem])], rel=1e-12), metric
+
+
+@pytest.mark.parametrize("digits", [1, 2, 9])
+@pytest.mark.parametrize("most_often", [3, 255, 300])
+def test_metrics_over_cells_of_a_ranking_are_those_over_rows_to_the_last_bit(digits, most_often):
+    """With many ties and with none, also where rows are drawn more often than a byte counts."""
+    generator = np.random.default_rng(4)
+    probabilities = generator.random(500).round(digits).astype(np.float32)
+    target = (generator.random(500) < probabilities / 4).astype(np.int64)
+    metrics = [find_metric(name, "binary") for name in ("roc_auc", "log_loss", "average_precision")]
+    weights = generator.integers(0, most_often + 1, size=(500, 8)).astype(float)
+    weights[:, 0] = target == 1
+    weights[:, 1] = 0
+    for scored in (Scored(target, probabilities), Scored(0 * target, probabilities)):
+        together = resampled_together(metrics, scored)(weights)
+        apart = np.stack([metric.resampled(scored)(weights) for metric in metrics], axis=1)
+        np.testing.assert_array_equal(together, apart)
+
+
+def test_a_ranking_has_three_cells_for_each_score_of_a_positive_at_most(scored):
+    target, probabilities, weights = scored
+    cells, drawn = rank_cells(Scored(target, probabilities))
+    assert len(cells.target) <= 3 * len(np.unique(probabilities[target == 1])) + 1 < len(target)
+    assert drawn(weights).sum(axis=0).tolist() == weights.sum(axis=0).tolist()
 
 
 def test_an_interval_covers_the_truth_nineteen_times_in_twenty():

@@ -76,11 +76,10 @@ def bootstrap(
     each_alone = np.array_equal(groups, np.arange(count))  # nothing to gather
     values = {name: [metric(np.ones((len(groups), 1)))] for name, metric in metrics.items()}
     for first in range(0, resamples, CHUNK):
-        drawn_groups = generator.integers(count, size=(min(CHUNK, resamples - first), count))
-        times_drawn = np.empty(drawn_groups.shape[::-1])
-        for resample, codes in enumerate(drawn_groups):
-            times_drawn[:, resample] = np.bincount(codes, minlength=count)
-        weights = times_drawn if each_alone else times_drawn[groups]
+        times_drawn = np.empty((count, min(CHUNK, resamples - first)))
+        for resample in times_drawn.T:
+            resample[:] = np.bincount(generator.integers(count, size=count), minlength=count)
+        weights = times_drawn if each_alone else times_drawn.take(groups, axis=0)
         for name, metric in metrics.items():
             values[name].append(metric(weights))
     return {name: np.concatenate(chunks) for name, chunks in values.items()}

@@ -15,6 +15,7 @@ from modelling.judgement.group_results import GroupTable, Slice
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.packaging import Package
+from modelling.judgement.rank_cells import resampled_together
 from modelling.scorer.scoring import Scorer
 
 NETWORK = ""  # beside the names of the baselines
@@ -143,12 +144,17 @@ Resampled = Mapping[tuple[str, str], np.ndarray]  # by model and metric: (1 + re
 def _resampled(
     by_model: dict[str, Predictions], test: pd.DataFrame, use_case: UseCase
 ) -> Resampled:
-    metrics = {}
-    for model, predictions in by_model.items():
-        scored = scored_rows(test, predictions.outputs, use_case)
-        for name in use_case.headline:
-            metrics[model, name] = find_metric(name, use_case.problem).resampled(scored)
-    return bootstrap(metrics, groups_of(test, use_case))
+    metrics = [find_metric(name, use_case.problem) for name in use_case.headline]
+    together = {
+        model: resampled_together(metrics, scored_rows(test, predictions.outputs, use_case))
+        for model, predictions in by_model.items()
+    }
+    values = bootstrap(together, groups_of(test, use_case))
+    return {
+        (model, name): of_model[:, position]
+        for model, of_model in values.items()
+        for position, name in enumerate(use_case.headline)
+    }
 
 
 def _advantages(

@@ -15,6 +15,7 @@ from modelling.judgement.evaluation import NO_GATE, RequirementResult, scored_ro
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import default_headline, find_metric, metrics_for
 from modelling.judgement.metrics.metric import format_value
+from modelling.judgement.rank_cells import resampled_together
 
 
 class Promotion(NamedTuple):
@@ -99,11 +100,12 @@ def compare(
     known = {"challenger": resampled[metric.name]} if metric.name in resampled else {}
     outputs = {"challenger": challenger, "champion": champion}
     metrics = {
-        model: metric.resampled(scored_rows(test, of_model, use_case))
+        model: resampled_together([metric], scored_rows(test, of_model, use_case))
         for model, of_model in outputs.items()
         if model not in known
     }
-    values = known | bootstrap(metrics, groups_of(test, use_case))
+    drawn = bootstrap(metrics, groups_of(test, use_case))
+    values = known | {model: of_model[:, 0] for model, of_model in drawn.items()}
     gain = interval_of(metric.gain(values["challenger"], values["champion"]))
     return Comparison(metric.name, values["challenger"][0], values["champion"][0], gain)
 

@@ -19,6 +19,7 @@ from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import Scored, Weighted
+from modelling.judgement.rank_cells import resampled_together
 
 RESAMPLES = 400  # groups must not take longer than the judgement itself
 Summed = Mapping[tuple[str, str], np.ndarray]  # by column and name: (1 + resamples, groups)
@@ -129,10 +130,11 @@ def _of(judgement: Judgement) -> dict[str, np.ndarray]:
 
 def _by_group(values: np.ndarray, segments: Segments) -> Weighted:
     """From weights (n, b) to the weighted sums of ``values`` (n,) in each group: (b, groups)."""
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array
 
     counted = np.flatnonzero(values)
-    cells = csr_array(
+    # By columns: one pass over the weights, and not one for each group.
+    cells = csc_array(
         (values[counted].astype(np.float64), (segments.codes[counted], counted)),
         shape=(len(segments.names), len(values)),
     )
@@ -145,11 +147,11 @@ def _roc_auc(judgement: Judgement, segments: Segments) -> Weighted:
     of_group = [np.flatnonzero(segments.codes == code) for code in range(len(segments.names))]
     metric = find_metric("roc_auc", judgement.use_case.problem)
     outputs = judgement.predictions.outputs
-    areas = [metric.resampled(Scored(target[rows], outputs[rows])) for rows in of_group]
+    areas = [resampled_together([metric], Scored(target[rows], outputs[rows])) for rows in of_group]
 
     def value(weights: np.ndarray) -> np.ndarray:
         pairs = zip(areas, of_group, strict=True)
-        return np.stack([area(weights[rows]) for area, rows in pairs], axis=1)
+        return np.hstack([area(weights.take(rows, axis=0)) for area, rows in pairs])
 
     return value
 
