@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from modelling.drafting.columns.kinds import is_money, kind_of_numbers
+from modelling.drafting.columns.findings import ColumnFinding
+from modelling.drafting.columns.kinds import is_money, kind_of_numbers, name_units
 from modelling.drafting.columns.name_words import names_somebody, parts_of
 from modelling.drafting.columns.protected_names import protected_attribute
 from modelling.drafting.columns.ranges import round_outwards, special_codes
@@ -58,11 +59,19 @@ def test_names_are_read_in_their_parts():
     assert is_money("loan_amount")
     assert is_money("Prämie")
     assert is_money("Wert (€)")
+    assert is_money("rent_₹")
+    assert not is_money("call_sek"), "seconds"
     assert not is_money("number_of_loans")
     assert not is_money("open_credit_lines")
     assert not is_money("current_installment_accounts")
     assert is_money("total_credit_utilized")
     assert is_money("accounts_balance")
+
+
+def test_amounts_in_two_currencies_are_not_compared():
+    columns = [ColumnFinding(name, "amount") for name in ("income_inr", "loan_amount_USD", "rent")]
+    name_units(columns)
+    assert [column.unit for column in columns] == ["INR", "USD", None]
 
 
 @pytest.mark.parametrize(

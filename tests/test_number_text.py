@@ -1,6 +1,7 @@
 """Numbers as people write them: signs, brackets, percentages, words for a missing one."""
 
 import re
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from modelling.data.reading.number_signs import currencies_of, signs_around
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
 from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
+from modelling.declaration.declared_data import ThousandsMark
 from modelling.drafting.columns.number_format import find_number_format
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused, UsageError
@@ -174,3 +176,18 @@ def test_a_draft_finds_what_says_behind_a_number_that_it_is_below_zero():
     for written in (sap, booked):
         read, _ = read_cells(pd.Series(written), "number", TextFormat(**found))
         np.testing.assert_allclose(read, numbers, atol=0.006)
+
+
+@pytest.mark.parametrize("unit", ["", "CHF"])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("mark", get_args(ThousandsMark))
+def test_a_draft_finds_each_mark_that_can_be_declared(mark, decimal, unit):
+    if mark == decimal:
+        return
+    swap = str.maketrans({",": mark, ".": decimal})
+    amounts = [f"{number:,.2f} {unit}".strip() for number in np.linspace(0.25, 12345.67, 90)]
+    table = pd.DataFrame({"amount": [amount.translate(swap) for amount in amounts]})
+    found, _ = find_number_format(table, Source(uri="a.csv"))
+    expected = {"around_numbers": (unit,)} if unit else {}
+    expected |= {"decimal": ","} if decimal == "," else {}
+    assert found == {**expected, "thousands": mark}

@@ -47,6 +47,7 @@ def _format_of_dates(given: str) -> str:
 
 
 Word = Annotated[str, Field(min_length=1)]
+ThousandsMark = Literal[",", ".", " ", "'", "\u2019", "\u00a0", "\u2009", "\u202f"]
 # Neither digits, nor begun with what marks a fraction or thousands, as "% p.a." is not; () and - by
 # themselves.
 Sign = Annotated[
@@ -80,7 +81,7 @@ class Source(Declaration):
     query: str | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     decimal: Literal[".", ","] = "."
-    thousands: Literal[",", ".", " ", "'", "\u2019", "\u00a0", "\u2009", "\u202f"] | None = None
+    thousands: ThousandsMark | None = None
     encoding: str | None = None
     date_format: Annotated[str, AfterValidator(_format_of_dates)] | None = None
     sheet: str | None = None

@@ -10,19 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelling.data.reading.number_signs import (
-    BRACKETS,
-    CREDIT,
-    DEBIT,
-    MINUS_BEHIND,
+    BLANKS,
     PERCENT,
     currencies_of,
+    side_patterns,
     units_among,
 )
 from modelling.declaration import Source
 from modelling.refusals import UsageError
 from modelling.scorer.cells import MISSING_NUMBERS
-
-BLANKS = "[\\s\u00a0\u202f]*"  # Arrow's \\s has no blanks that keep a line together, as before €
 
 MINUS_SIGN = "\u2212"  # that of typesetters and of some locales: rare, so looked for late
 
@@ -94,13 +90,8 @@ class TextFormat:
             found.append((rf"^(?:{any_of(self.missing)})$", ""))
         units = units_among(self.around_numbers)
         unit = rf"(?:{any_of(units)})?"  # it may stand outside, too
-        below_zero = {
-            BRACKETS: (rf"^({unit}{BLANKS})\(([^()]+)\)({BLANKS}{unit})$", r"-\1\2\3"),
-            MINUS_BEHIND: (rf"^([^-]*\d[^-.,]*?){BLANKS}-({BLANKS}{unit})$", r"-\1\2"),
-            DEBIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Dd][Rr]\.?$", r"-\1"),
-            CREDIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Cc][Rr]\.?$", r"\1"),
-        }
-        found += [told for side, told in below_zero.items() if side in self.around_numbers]
+        sides = side_patterns(unit).items()
+        found += [patterns for side, patterns in sides if side in self.around_numbers]
         if others := [unit for unit in units if unit != PERCENT]:
             found.append((rf"^([+-]?){BLANKS}(?:{any_of(others)}){BLANKS}", r"\1"))
             found.append((rf"{BLANKS}(?:{any_of(others)})$", ""))

@@ -8,14 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelling.data.reading.number_signs import (
+    BEHIND_UNIT,
+    BLANKS,
     DEBIT,
+    MARKS,
     MINUS_BEHIND,
     PERCENT,
     currencies_of,
     signs_around,
     units_among,
 )
-from modelling.data.reading.number_text import BLANKS, TextFormat, any_of
+from modelling.data.reading.number_text import TextFormat, any_of
 from modelling.refusals import DataRefused
 
 MEANINGS = {
@@ -23,10 +26,9 @@ MEANINGS = {
     MINUS_BEHIND: " behind (5- is -5)",
     DEBIT: " behind (5 DR is -5)",
 }
-BEHIND_UNIT = rf"(?:\)|{BLANKS}-|{BLANKS}[CcDd][Rr]\.?)?"
 DECIMAL_POINT = r"[+-]?(\d{1,3}(,\d{3})*|\d+)\.\d+"
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"
-THOUSANDS = r"[+-]?\d{1,3}([,. ' ]\d{3})+([.,]\d+)?"
+THOUSANDS = rf"[+-]?\d{{1,3}}([{MARKS}]\d{{3}})+([.,]\d+)?"
 
 
 def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:

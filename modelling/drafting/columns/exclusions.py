@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.absurd_values import is_beyond_all
+from modelling.data.reading.number_signs import MARKS
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_prose
 from modelling.drafting.columns.name_words import names_somebody
@@ -18,7 +19,7 @@ RARE_SHARE = 0.005  # labels in fewer rows share one feature
 HARDLY_ANY = 0.1
 MANY_LABELS = 50
 LONG = 10  # digits
-FRACTION = r"^\D{0,8}\d[\d.,'\s]*[.,](?:\d+|-+)\D{0,8}$"
+FRACTION = rf"^\D{{0,8}}\d[\d\s{MARKS}]*[.,](?:\d+|-+)\D{{0,8}}$"
 MOST = 0.9
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from modelling.data.reading.number_signs import CURRENCIES, currencies_of
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding, Kind
 from modelling.drafting.columns.name_words import (
     BESIDE,
     CODES,
     COUNTS,
-    CURRENCY_SIGNS,
     MONEY,
     MONEY_AT_THE_END,
     NOT_MONEY,
@@ -23,7 +23,6 @@ from modelling.drafting.columns.name_words import (
 from modelling.drafting.columns.profiles import Profile, are_whole
 from modelling.drafting.columns.protected_names import protected_attribute
 
-CURRENCIES = ("usd", "eur", "gbp", "chf", "jpy", "krw")
 FEW_LABELS = 12  # a person reads so many in a declaration
 FEW_CODES = 50
 
@@ -77,7 +76,7 @@ def is_money(name: str) -> bool:
     sure = {"amount", "amt", "income", "balance", "betrag", "einkommen", "montant", "importe"}
     if {*parts_of(name)} & {"number", "num", "count", "months", "days"} or compares_money(name):
         return False
-    if {*parts_of(name)} & sure or {*name} & {*CURRENCY_SIGNS}:
+    if {*parts_of(name)} & sure or currencies_of(name):
         return True
     last = (parts_of(name) or [""])[-1]  # total_credit is money, credit_lines are a count
     named = suggests(name, MONEY) or suggests(last, MONEY_AT_THE_END)
@@ -102,7 +101,7 @@ def name_units(columns: Sequence[ColumnFinding]) -> None:
     """The currencies of amounts, where there are several; debts below zero are money too."""
     of_money = [c for c in columns if c.kind in ("amount", "number") and is_money(c.name)]
     named = {
-        c.name: next((p.upper() for p in parts_of(c.name) if p in CURRENCIES), None)
+        c.name: next((p for p in map(str.upper, parts_of(c.name)) if p in CURRENCIES), None)
         for c in of_money
     }
     several = len({*named.values()} - {None}) > 1

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+# Of the codes of currencies those that are no other word: sek are seconds, too.
 MONEY = (
     "amount amt amnt balance bal income inc salary wage revenue turnover price cost fee payment "
     "pay debt limit saving savings deposit instalment installment premium asset assets capital "
@@ -17,7 +18,6 @@ MONEY = (
     "importe saldo ingreso ingresos sueldo precio coste deuda ahorro "
     "금액 소득 급여 잔액 대출 한도 매출 가격"
 )
-CURRENCY_SIGNS = "€$£¥₩"  # are no letters, so they are in no part of a name
 MONEY_AT_THE_END = (  # of what
     "loan credit paid claim equity value cash utilized utilised owed borrowed kredit pret prestamo"
 )

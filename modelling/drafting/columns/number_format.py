@@ -10,8 +10,10 @@ from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_signs import (
     BRACKETS,
     DEBIT,
+    MARKS,
     MINUS_BEHIND,
     PERCENT,
+    WIDE_BLANKS,
     signs_around,
     units_among,
 )
@@ -27,21 +29,14 @@ FEW_WRONG = 0.1  # of a column's cells: it is still one of numbers, which somebo
 FEW_NUMBERS = 12  # a word beside so few different numbers is one of several codes
 MOST_WORDS = 3  # for a missing number, in one column
 PROBED = 2000  # cells of a column that tell how its numbers are written
-MARKS: tuple[tuple[str, str | None], ...] = (
-    (".", None),
-    (",", None),
-    (",", "."),
-    (".", ","),
-    (",", " "),
-    (",", "\u00a0"),
-    (",", "\u202f"),
-    (".", " "),
-    (".", "\u00a0"),
-    (".", "'"),
-    (".", "\u2019"),
-    (",", "\u2009"),
+APOSTROPHES = ("'", "\u2019")
+DECIMAL_AND_THOUSANDS: tuple[tuple[str, str | None], ...] = (  # of equal ones, the first is taken
+    *((".", None), (",", None), (",", "."), (".", ",")),
+    *((decimal, blank) for decimal in (",", ".") for blank in WIDE_BLANKS),
+    *((decimal, mark) for decimal in (".", ",") for mark in APOSTROPHES),
 )
 MAGNITUDES = ("k", "K", "m", "M", "mm", "MM", "mn", "Mn", "mio", "Mio", "b", "B", "bn", "Bn")
+NUMBER = rf"\d[\d\s{MARKS}]*?"
 UNIT = r"[^\d\s.,'+()-](?:[^\d,+()-]{0,13}[^\d\s,+()-])?"
 
 
@@ -55,7 +50,9 @@ def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, A
         around = source.around_numbers if "around_numbers" in declared else _signs(cells)
         bare = TextFormat(around_numbers=around, missing=source.missing).unsigned
         columns.append((around, cells.map(bare)))
-    marks = ((source.decimal, source.thousands),) if {"decimal", "thousands"} & declared else MARKS
+    marks = DECIMAL_AND_THOUSANDS
+    if {"decimal", "thousands"} & declared:
+        marks = ((source.decimal, source.thousands),)
     read = {m: [signs for signs, cells in columns if _is_written(cells, *m)] for m in marks}
     decimal, thousands = best = max(marks, key=lambda m: len(read[m]))  # the plain ones come first
     found = {
@@ -95,7 +92,7 @@ def _signs(cells: pd.Series) -> tuple[str, ...]:
 
 def _unit_behind(cells: pd.Series) -> str | None:
     """What stands behind all numbers of a probe: m², months, k, % p.a."""
-    parts = cells.str.strip().str.extract(rf"^[+-]?(\d[\d.,'\s]*?)\s*({UNIT})$")
+    parts = cells.str.strip().str.extract(rf"^[+-]?({NUMBER})\s*({UNIT})$")
     several = parts[0].nunique() > FEW_NUMBERS and not parts[0].str.match(r"0\d").any()
     words = parts[1].unique()
     return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None
@@ -104,7 +101,7 @@ def _unit_behind(cells: pd.Series) -> str | None:
 def magnitudes_in(cells: pd.Series) -> list[str]:
     """What stands behind the numbers of text (k,), as in 1.2K and 3M, "nothing" included; empty
     where a cell is something else, or the numbers are few enough for names, such as 3M."""
-    parts = cells.str.strip().str.extract(rf"^\D{{0,4}}(\d[\d.,'\s]*?)\s*({any_of(MAGNITUDES)})?$")
+    parts = cells.str.strip().str.extract(rf"^\D{{0,4}}({NUMBER})\s*({any_of(MAGNITUDES)})?$")
     if parts[0].isna().any() or parts[0].nunique() <= FEW_NUMBERS or parts[1].isna().all():
         return []
     return sorted(parts[1].fillna("nothing").unique())
