@@ -23,6 +23,7 @@ help: ## print this help
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
+	@echo "  $(FINFLOWS) --help shows the rest: draft your own table, score, promote, ..."
 	@echo "  make train USE_CASE=credit_scoring DATA=my.csv SET=\"training.epochs=5 network.hidden_units=[32,16]\""
 
 # --- environment -------------------------------------------------------------------------------

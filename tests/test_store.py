@@ -1,8 +1,11 @@
 """Runs that nobody watches wait for a store out of reach; what can't pass is not waited for."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 from conftest import REPOSITORY
 
@@ -45,6 +48,24 @@ store.connect_with_retries()
 """
 
 
+TABLES_OF_AN_EARLIER_MLFLOW = """
+from alembic import command
+from mlflow.store.db import utils
+from tasks.tracking import store
+
+address = store.tracking_uri()
+engine = utils.create_sqlalchemy_engine(address)
+utils._initialize_tables(engine)
+with engine.begin() as connection:
+    connection.exec_driver_sql("UPDATE alembic_version SET version_num = '6953534de441'")
+store.RETRY_AFTER_SECONDS = (10_000,)
+try:
+    store.connect_with_retries()
+except store.UsageError as error:
+    print(error)
+"""
+
+
 def run(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -63,3 +84,12 @@ def test_a_server_that_comes_late_is_waited_for():
 def test_a_store_of_files_is_refused_at_once(tmp_path):
     done = run(A_STORE_OF_FILES, MLFLOW_TRACKING_URI=str(tmp_path))
     assert "migrate-filestore" in done.stderr
+
+
+def test_tables_of_an_earlier_mlflow_are_named_at_once_with_the_command_that_helps(tmp_path):
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    said = run(TABLES_OF_AN_EARLIER_MLFLOW, MLFLOW_TRACKING_URI=address).stdout
+    assert f"the tables in {address} were made by another version of MLflow" in said
+    program, *words = shlex.split(re.search("'(.+)'", said)[1])
+    assert Path(program).is_file()
+    assert words == ["db", "upgrade", address]

@@ -69,32 +69,32 @@ def show(use_case: UseCaseName, set_: Set = None) -> None:
     typer.echo(declared.model_dump_json(indent=2))
 
 
-COMMANDS = (  # in the order of a first day
-    list_use_cases,
-    show,
-    draft_commands.draft,
-    draft_commands.check,
-    training_commands.train,
-    training_commands.train_all,
-    search_commands.search,
-    search_commands.resume,
-    training_commands.compare,
-    model_commands.score,
-    model_commands.champion,
-    model_commands.dossier,
-    model_commands.promote,
-    model_commands.approve,
-    model_commands.decline,
-    model_commands.rollback,
-    search_commands.reproduce,
-    server_commands.ui,
-    server_commands.serve,
-    server_commands.image,
-    server_commands.schedule,
-    server_commands.doctor,
-)
-for command in COMMANDS:
-    app.command("list" if command is list_use_cases else None)(command)
+COMMANDS = {  # by what somebody wants, in the order of a first day
+    "Declare": (list_use_cases, show, draft_commands.draft, draft_commands.check),
+    "Train and compare": (
+        training_commands.train,
+        training_commands.train_all,
+        search_commands.search,
+        search_commands.resume,
+        search_commands.reproduce,
+        training_commands.compare,
+        server_commands.ui,
+    ),
+    "Use a model": (model_commands.score, server_commands.serve, server_commands.image),
+    "Decide which model is used": (
+        model_commands.champion,
+        model_commands.dossier,
+        model_commands.promote,
+        model_commands.approve,
+        model_commands.decline,
+        model_commands.rollback,
+    ),
+    "Keep it running": (server_commands.schedule, server_commands.doctor),
+}
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        name = "list" if command is list_use_cases else None
+        app.command(name, rich_help_panel=panel)(command)
 
 
 def main() -> None:

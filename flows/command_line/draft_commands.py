@@ -120,8 +120,10 @@ def _asked(found: TargetFinding, as_json: bool) -> str | None:
 def check(
     use_case: UseCaseName, data: Data = None, set_: Set = None, as_json: Json = False
 ) -> None:
-    """Read and validate a table without training: which rules it keeps, which it breaks, where to
-    change them. Exit code 3 where it could not be trained on."""
+    """Read and validate a table without training: what it keeps and breaks, where to change it.
+
+    Exit code 3 where it could not be trained on.
+    """
     declared, _ = arguments.declared_use_case(use_case, set_, data)
     terminal.configure_environment(verbose=False)
     terminal.show_stages(to_stderr=as_json)

@@ -41,7 +41,10 @@ def score(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Score a file of any size with the champion; refused rows go to a quarantine file."""
+    """Score a file with the champion, with reasons where --reasons asks for them.
+
+    The file may have any size; rows that are refused go to a quarantine file beside the output.
+    """
     written = parse_fields(source or [], "--source")
     table = declare_source(input_, written)  # fails before the imports
     arguments.refuse_output(Path(output), "OUTPUT")
@@ -68,8 +71,10 @@ def _scoring() -> Callable[..., Any]:
 
 
 def champion(use_case: ModelName, as_json: Json = False) -> None:
-    """Show the champion, since when and why, and earlier champions; exit code 2 if the champion
-    can't be loaded."""
+    """Show the champion, since when and why, and earlier champions.
+
+    Exit code 2 if the champion can't be loaded.
+    """
     terminal.configure_environment(verbose=False)
     from tasks.registry.champions import registry_status
     from tasks.registry.model_files import load_version

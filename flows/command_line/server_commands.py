@@ -92,7 +92,10 @@ def schedule(
 
 
 def doctor(as_json: Json = False) -> None:
-    """End runs whose process died, and check for usual problems; exit code 1 if there is one."""
+    """End runs whose process died, and check for common problems.
+
+    Exit code 1 if there is one.
+    """
     terminal.configure_environment(verbose=False)
     from flows.upkeep import run_upkeep
 

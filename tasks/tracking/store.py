@@ -135,6 +135,7 @@ def _client(uri: str, registry: str) -> "MlflowClient":
             client = mlflow.MlflowClient(uri, registry_uri=registry)
             client.search_experiments(max_results=1)
     except Exception as error:
+        _refuse_other_tables(uri, error)
         raise UnreachableError(_unreachable(uri, error)) from None
     return client
 
@@ -148,6 +149,18 @@ def _gather_statistics(database: Path) -> None:
     with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=1)) as connection:
         connection.execute("PRAGMA analysis_limit = 400")
         connection.execute("ANALYZE")
+
+
+def _refuse_other_tables(uri: str, error: Exception) -> None:
+    """Raise UsageError where MLflow says that another version of it made the tables: it goes on
+    with older ones when somebody says so, since it changes them."""
+    if "mlflow db upgrade" in str(error):
+        shown = without_login(uri)
+        raise UsageError(
+            f"the tables in {shown} were made by another version of MLflow: if it was an earlier "
+            f"one, copy the database and run '{Path(sys.executable).parent}/mlflow db upgrade "
+            f"{shown}'; else install the later one here"
+        )
 
 
 def _unreachable(uri: str, error: Exception) -> str:
