@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -12,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import requests
 from conftest import REPOSITORY
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import init
+from servers import PATIENCE, free_port, lives, running, wait_for
 from servers import answers as there_is_an_answer
-from servers import free_port, running, wait_for
 from small_models import loan_table
 
 from tasks.registry.scoring_server import settings
@@ -255,15 +257,25 @@ def test_who_follows_goes_on_where_nothing_can_be_written_and_says_so_once(store
     assert json.loads(file.read_text())["model_folder"] == str(tmp_path)
 
 
-def test_a_champion_is_tried_no_longer_than_the_server_runs(tmp_path):
-    """A killed server leaves nothing behind that loads a model for minutes."""
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexec sleep 600\n")
-    python.chmod(0o700)
-    ended = os.getpid()  # as if it had: it is not the parent of this process
-    follower = Follower("loans", "1", tmp_path, python, tmp_path / "followed.json", ended)
-    with pytest.raises(SystemExit):  # once what it had started has ended
-        follower._try_it(tmp_path)
+def test_who_follows_ends_with_a_server_that_is_killed_though_the_registry_says_nothing(tmp_path):
+    """Of a registry that takes requests and does not answer, MLflow asks for many minutes."""
+    file = tmp_path / "followed.json"
+    file.write_text("{}")
+    follow = shlex.join([sys.executable, "-P", "-m", "tasks.registry.serving.following", "loans"])
+    follow += " " + shlex.join(["1", str(tmp_path), sys.executable, str(file)])
+    with socket.create_server(("127.0.0.1", 0)) as registry:
+        address = f"http://127.0.0.1:{registry.getsockname()[1]}"
+        settings = {**os.environ, "PYTHONPATH": str(REPOSITORY), "MLFLOW_TRACKING_URI": address}
+        server = subprocess.Popen(["sh", "-c", f"{follow} $$ & wait"], env=settings)
+        registry.settimeout(PATIENCE)
+        asking = [registry.accept()[0] for _ in ("whether it is there", "who is champion")]
+        (follower,) = psutil.Process(server.pid).children()
+        server.kill()
+        wait_for(lambda: not lives(follower.pid), "the end of who follows")
+        for connection in asking:
+            connection.close()
+    server.wait()
+    assert not file.exists()
 
 
 def test_a_server_gets_its_token_and_no_login_of_the_registry(monkeypatch):

@@ -8,10 +8,12 @@ of the server watch. Else that is said, and the present version answers on.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread, main_thread
 
 from mlflow.entities.model_registry import ModelVersion
 
@@ -141,35 +143,20 @@ class Follower:
 
     def _try_it(self, folder: Path) -> None:
         command = [str(self.python), "-P", "-B", "-c", TRY, str(SERVER.parent)]
-        with subprocess.Popen(
-            [*command, str(self.folder), str(folder)],
-            env=server_settings(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as trial:
-            said = self._said_by(trial)
+        try:  # a trial that takes too long is killed, and so it is when this process ends
+            trial = subprocess.run(
+                [*command, str(self.folder), str(folder)],
+                env=server_settings(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=TRIAL_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise UsageError(f"loading it took more than {TRIAL_SECONDS} seconds") from None
         if trial.returncode:
-            known = trial.returncode == 3 and said.strip()
+            known = trial.returncode == 3 and trial.stderr.strip()
             raise UsageError(known or f"loading it ended with code {trial.returncode}")
-
-    def _said_by(self, trial: subprocess.Popen[str]) -> str:
-        """What a trial says, which is ended when it takes too long. Where the server ends before
-        it does, nobody needs either of them: this process ends."""
-        until = time.monotonic() + TRIAL_SECONDS
-        while True:
-            try:
-                return trial.communicate(timeout=LOOK_SECONDS)[1]
-            except subprocess.TimeoutExpired:
-                if not self.is_needed or time.monotonic() > until:
-                    trial.kill()
-                if not self.is_needed:
-                    sys.exit()
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether the server, which started this process, still runs."""
-        return os.getppid() == self.server
 
     def _say(self, what: str) -> None:
         """Once, until something else is to be said."""
@@ -182,16 +169,27 @@ def _print(line: str) -> None:
     print(f"finflows: {line}", file=sys.stderr, flush=True)
 
 
+def end_with(server: int) -> None:
+    """Have this process end when the ``server``, which started it, has ended, whatever it waits for
+    then: a registry that does not answer is asked again for minutes."""
+
+    def watch() -> None:
+        while os.getppid() == server:
+            time.sleep(LOOK_SECONDS)
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    Thread(target=watch, daemon=True).start()
+
+
 def main(name: str, version: str, folder: str, python: str, file: str, server: str) -> None:
     """Follow until the server, which started this process, has ended."""
     follower = Follower(name, version, Path(folder), Path(python), Path(file), int(server))
-    looked = 0.0
     try:
-        while follower.is_needed:
-            if time.monotonic() - looked >= POLL_SECONDS:
-                follower.look()
-                looked = time.monotonic()
-            time.sleep(LOOK_SECONDS)
+        end_with(int(server))
+        while True:
+            follower.look()
+            time.sleep(POLL_SECONDS)
     finally:
         follower.file.unlink(missing_ok=True)
         with serving_lock():
