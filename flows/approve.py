@@ -10,7 +10,7 @@ from modelling.declaration import names
 from modelling.refusals import UsageError
 from tasks.registry import approvals
 from tasks.registry.approval_form import ask_in_prefect, form_of
-from tasks.tracking.identity import typed_name
+from tasks.registry.identity import typed_name
 
 ANSWERS = {"approve": approvals.approve, "decline": approvals.decline}
 

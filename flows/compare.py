@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.parameters import UseCaseName, dated_name, described
 from tasks.comparison.publishing import publish_comparison
-from tasks.tracking.leaderboard import SHOWN, read_leaderboard
+from tasks.tracking.leaderboard.reading import SHOWN, read_leaderboard
 
 
 @flow(name="compare", flow_run_name=dated_name, persist_result=False)

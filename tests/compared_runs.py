@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from modelling.judgement.intervals import Interval
-from tasks.tracking.leaderboard_entry import LeaderboardEntry, rank
+from tasks.tracking.leaderboard.entry import LeaderboardEntry, rank
 
 
 def compared_run(number: int = 0, **given) -> LeaderboardEntry:

@@ -20,7 +20,8 @@ import psutil
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from tasks.tracking.store import DATABASE_LOCK, UI_APP, ui_command
+from tasks.tracking.store import DATABASE_LOCK
+from tasks.tracking.ui import UI_APP, ui_command
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE = 600  # seconds until something that must happen is given up; nothing is timed by it

@@ -18,7 +18,7 @@ from conftest import REPOSITORY
 from flows.command_line.terminal import configure_environment, refuse_unusable_prefect
 from flows.command_line.warm_up import may_have_prefect_server
 from modelling.refusals import UsageError
-from tasks.tracking.identity import current_user
+from tasks.registry.identity import current_user
 from tasks.tracking.store import experiment_id, how_to_open, refuse_unusable_store
 
 

@@ -12,8 +12,8 @@ from tasks.registry import approvals
 from tasks.registry.approvals import APPROVAL_DAYS_TAG, approve, decline, promote_manually
 from tasks.registry.champions import champion_of, history, registry_status, roll_back
 from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.identity import same_person, typed_name
 from tasks.registry.promotion_history import append_entry, read_history
-from tasks.tracking.identity import same_person, typed_name
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 FOUR_EYES = {"approval": "second_person", "approval_days": 3}

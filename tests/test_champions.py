@@ -24,7 +24,7 @@ from tasks.registry import champions
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import history, registry_status, roll_back
 from tasks.registry.promotion_history import append_entry, refuse_absent_version
-from tasks.tracking.leaderboard import read_leaderboard
+from tasks.tracking.leaderboard.reading import read_leaderboard
 from tasks.tracking.prefect_pages import show_in_prefect
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

@@ -15,8 +15,8 @@ from flows.train import train
 from modelling.judgement.metrics.metric import format_value
 from modelling.refusals import UsageError
 from tasks.comparison.exports import as_csv, as_json
-from tasks.tracking.leaderboard import newest_start, parse_since, read_leaderboard
-from tasks.tracking.reaping import close_all_dead
+from tasks.tracking.leaderboard.reading import parse_since, read_leaderboard
+from tasks.tracking.reaping import close_all_dead, newest_start
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 MINE = {"round": "compare"}

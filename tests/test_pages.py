@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 from modelling.refusals import UsageError
 from tasks.registry.promotion_history import versions
 from tasks.tracking import pages
-from tasks.tracking.leaderboard import read_leaderboard
+from tasks.tracking.leaderboard.reading import read_leaderboard
 from tasks.tracking.reaping import running_runs
 from tasks.tracking.store import _gather_statistics
 

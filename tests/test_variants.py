@@ -25,7 +25,7 @@ from modelling.judgement.metrics.catalogue import all_metrics, find_metric
 from modelling.judgement.promotion import compare
 from modelling.refusals import UsageError
 from modelling.variants import variants_in
-from tasks.tracking.leaderboard import read_leaderboard
+from tasks.tracking.leaderboard.reading import read_leaderboard
 from use_cases import find_use_case
 
 NEW_METRIC = '''

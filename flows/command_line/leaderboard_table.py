@@ -13,7 +13,7 @@ from modelling.checkout import command
 if TYPE_CHECKING:
     from tasks.comparison.cells import Cell
     from tasks.comparison.sections import Section
-    from tasks.tracking.leaderboard_entry import LeaderboardEntry
+    from tasks.tracking.leaderboard.entry import LeaderboardEntry
 
 WIDTH_OF_LOGS = 100  # in a pipe or a log the table does not depend on the width of a window
 

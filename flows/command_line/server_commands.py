@@ -18,7 +18,7 @@ def ui(port: Port = 5000) -> None:
     """Run the MLflow UI for the local store, on 127.0.0.1."""
     terminal.configure_environment(verbose=False)
     refuse_taken_port(port)
-    from tasks.tracking.store import serve_ui
+    from tasks.tracking.ui import serve_ui
 
     typer.echo(f"MLflow UI: http://127.0.0.1:{port} (stop it with Ctrl-C)")
     interruption.set_last_line("the MLflow UI has ended")

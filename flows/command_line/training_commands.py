@@ -58,7 +58,7 @@ def train_all(
     terminal.prepare(verbose, as_json)
     start_flow("flows.train_all", as_json)
     from flows.train_all import train_all as train_all_flow
-    from tasks.tracking.leaderboard import read_leaderboard
+    from tasks.tracking.leaderboard.reading import read_leaderboard
 
     interruption.set_last_line("finished trainings are kept, running ones were stopped")
     trained = train_all_flow(use_cases, workers, set_)
@@ -110,7 +110,7 @@ def compare(
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks.comparison.exports import as_csv as csv_of
     from tasks.comparison.exports import as_json as json_of
-    from tasks.tracking.leaderboard import SHOWN, read_leaderboard
+    from tasks.tracking.leaderboard.reading import SHOWN, read_leaderboard
 
     limit = limit or SHOWN
     entries = read_leaderboard(use_case or (), tags, since, limit=limit)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from modelling.judgement.intervals import Interval
 from modelling.judgement.metrics.metric import format_value
 from tasks.comparison.sections import Section, settings_of
-from tasks.tracking.leaderboard_entry import LeaderboardEntry
+from tasks.tracking.leaderboard.entry import LeaderboardEntry
 
 SETTINGS_SHOWN = 6  # a column each; the others share one
 

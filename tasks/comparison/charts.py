@@ -12,7 +12,7 @@ import altair as alt
 from modelling.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION
 from tasks.comparison.cells import over_baseline, signed
 from tasks.comparison.sections import Section
-from tasks.tracking.leaderboard_entry import LeaderboardEntry
+from tasks.tracking.leaderboard.entry import LeaderboardEntry
 
 # Okabe and Ito (2008), "Color universal design", without the yellow that white swallows.
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from modelling.data.reading.spreadsheets import cell_as_text
-from tasks.tracking.leaderboard_entry import LeaderboardEntry
+from tasks.tracking.leaderboard.entry import LeaderboardEntry
 
 NESTED = ("losses", "val_losses", "baselines", "advantages", "settings", "test_metrics")
 

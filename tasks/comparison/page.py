@@ -15,7 +15,7 @@ from modelling.refusals import UsageError
 from tasks.comparison.cells import Cell, cells
 from tasks.comparison.charts import advantage_chart, colours, described, loss_chart
 from tasks.comparison.sections import Section, arrow, sections_of
-from tasks.tracking.leaderboard_entry import LeaderboardEntry
+from tasks.tracking.leaderboard.entry import LeaderboardEntry
 from tasks.tracking.store import run_path, ui_address
 
 FOLDER = Path(__file__).parent

@@ -11,7 +11,7 @@ from modelling.judgement.metrics.catalogue import is_lower_better
 from modelling.judgement.metrics.metric import format_value
 from modelling.refusals import UsageError
 from tasks.tracking.descriptions import short_names
-from tasks.tracking.leaderboard_entry import LeaderboardEntry, best_of
+from tasks.tracking.leaderboard.entry import LeaderboardEntry, best_of
 
 DRAWN = 7  # as many as colours that everybody can tell apart
 

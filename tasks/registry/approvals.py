@@ -29,6 +29,7 @@ from tasks.registry.champions import (
     warn_of_gaps,
 )
 from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.identity import current_user, same_person
 from tasks.registry.promotion_history import (
     TIME_FORMAT,
     ChampionChange,
@@ -38,7 +39,6 @@ from tasks.registry.promotion_history import (
     versions,
 )
 from tasks.tracking.descriptions import DOSSIER_FILE
-from tasks.tracking.identity import current_user, same_person
 from tasks.tracking.store import connect
 
 APPROVAL_DAYS_TAG = "approval_days"  # of a version whose declaration asks for a second person

@@ -16,13 +16,13 @@ from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
 from modelling.refusals import UsageError
+from tasks.registry.identity import current_user
 from tasks.registry.model_files import (
     experiment_of_project_run,
     load_version,
     refuse_unreadable_files,
 )
 from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
-from tasks.tracking.identity import current_user
 from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, local_folder
 

@@ -3,6 +3,7 @@ resume them."""
 
 import json
 import shutil
+from datetime import UTC, datetime
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -25,6 +26,14 @@ def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
         return []
     wanted = f"attributes.status = 'RUNNING' and {PROJECT_RUNS}"
     return all_pages(client.search_runs, experiments, wanted)
+
+
+def newest_start(client: MlflowClient) -> datetime | None:
+    """When this project's newest run began, in UTC; None where there is none."""
+    experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
+    by = ["attributes.start_time DESC"]
+    newest = client.search_runs(experiments, PROJECT_RUNS, max_results=1, order_by=by)
+    return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
 
 
 def close_dead_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:

@@ -3,23 +3,17 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from signal import Signals
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.artifacts import load_text
 from mlflow.entities import Param, Run
-from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
 
 from modelling.checkout import command
-from modelling.declaration import UseCase, names
-from modelling.declaration.overrides import override
-from modelling.declaration.references import reference_secrets, refuse_missing_secrets
-from modelling.declaration.use_case_files import find_use_case, use_case_names
+from modelling.declaration import UseCase
+from modelling.declaration.references import reference_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
@@ -35,16 +29,16 @@ from tasks.tracking.reaping import (
     is_registered,
     outermost_run,
 )
-from tasks.tracking.record import LEARNING_CURVE_PNG, TrackedRun
+from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import (
     checkpoint_folder,
     connect,
     connect_with_retries,
     experiment_id,
 )
+from tasks.tracking.stored_runs import DECLARATION, get_run
 from tasks.workers.processes import has_died
 
-DECLARATION = "declaration.json"
 _open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay in it
 
 
@@ -146,84 +140,13 @@ def _log_declaration(client: MlflowClient, run_id: str, use_case: UseCase) -> No
     client.log_text(run_id, use_case.model_dump_json(indent=2), DECLARATION)
 
 
-def recorded_flow(run_id: str) -> str:
-    """The name of the flow of a run. Raises UsageError where there is no such run."""
-    return _get_run(connect(), run_id).data.tags.get(FLOW, "train")
-
-
-def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
-    """The flow parameters with which to resume a run, or to repeat a ``finished`` one. Raises
-    UsageError where that is not possible."""
-    run = _get_run(connect(), run_id)
-    if finished and run.info.status != "FINISHED":
-        raise UsageError(f"run {run_id} is {run.info.status}: only a finished run can be repeated")
-    if finished and run.data.tags.get(FLOW, "train") != "train":
-        trained = run.data.tags.get("trained_run", "none")
-        raise UsageError(f"run {run_id} is a search: repeat what it trained, run {trained}")
-    if not finished and run.info.status == "FINISHED":
-        raise UsageError(f"run {run_id} is finished: there is nothing to resume")
-    if FLOW_PARAMETERS not in run.data.tags:
-        parent = run.data.tags.get("mlflow.parentRunId")
-        raise UsageError(
-            f"run {run_id} is a part of run {parent}: resume that one"
-            if parent
-            else f"run {run_id} is not of a flow of this project"
-        )
-    parameters: dict[str, Any] = json.loads(run.data.tags[FLOW_PARAMETERS])
-    wanted = "repeated" if finished else "resumed"
-    refuse_missing_secrets(run_id, parameters, wanted)
-    _refuse_another_declaration(run, parameters, wanted)
-    return parameters
-
-
-def _refuse_another_declaration(run: Run, parameters: Mapping[str, Any], wanted: str) -> None:
-    """Raises UsageError where the run's declaration was given in Python and no file says the same:
-    one of the same name would be trained in its place. Where the table is, it need not say: another
-    one is noticed."""
-    if run.data.tags.get(DECLARED_IN) != IN_PYTHON:
-        return
-    name, found = parameters["use_case_name"], "no file holds it"
-    if name in use_case_names():
-        then = _stored_declaration(run, wanted)
-        in_file = override(find_use_case(name), parameters.get("overrides") or {})
-        now = json.loads(in_file.model_dump_json())
-        differing = [field for field in now if now[field] != then.get(field)]
-        if not {*differing} - {"source"}:
-            return
-        found = f"use_cases/{name}.py differs from it in {', '.join(differing)}"
-    raise UsageError(
-        f"run {run.info.run_id} can't be {wanted}: its declaration was given in Python, and "
-        f"{found}: save it as use_cases/{name}.py, or train it again from Python"
-    )
-
-
-def _stored_declaration(run: Run, wanted: str) -> dict[str, Any]:
-    """The declaration of a run as it was stored. Raises UsageError where the run was killed before
-    that, or while."""
-    if DECLARATION in {file.path for file in connect().list_artifacts(run.info.run_id)}:
-        with suppress(ValueError):
-            stored: dict[str, Any] = json.loads(load_text(f"{run.info.artifact_uri}/{DECLARATION}"))
-            return stored
-    raise UsageError(
-        f"run {run.info.run_id} can't be {wanted}: it was killed before its declaration was "
-        "stored: train anew"
-    )
-
-
 def _run_to_resume(client: MlflowClient, experiment: str, resume: str | None) -> Run | None:
     if resume is not None:
-        return _get_run(client, resume)
+        return get_run(client, resume)
     if (flow_run.run_count or 0) > 1:  # Prefect retries the flow run
         wanted = f"tags.prefect_flow_run = '{flow_run.id}' and attributes.status != 'FINISHED'"
         return next(iter(client.search_runs([experiment], wanted, max_results=1)), None)
     return None
-
-
-def _get_run(client: MlflowClient, run_id: str) -> Run:
-    try:
-        return client.get_run(names.check_run_id(run_id))
-    except MlflowException:
-        raise UsageError(f"there is no run {run_id} in this store") from None
 
 
 def _reopen(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> None:
@@ -279,16 +202,3 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         ]
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
     tracked.client.set_terminated(tracked.run_id, "FINISHED" if registered else "FAILED")
-
-
-def pictures_of(run_id: str) -> dict[str, bytes]:
-    """The PNG files of a run by name without ending, the learning curve first."""
-    client = connect()
-    _get_run(client, run_id)  # in a notebook, the store may be another one by now
-    found = [file.path for file in client.list_artifacts(run_id, "judgement")]
-    paths = [LEARNING_CURVE_PNG, *(path for path in found if path.endswith(".png"))]
-    with TemporaryDirectory(prefix="finflows-pictures-") as folder:
-        return {
-            Path(path).stem: Path(client.download_artifacts(run_id, path, folder)).read_bytes()
-            for path in paths
-        }

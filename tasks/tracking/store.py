@@ -4,12 +4,10 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing, nullcontext, suppress
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -22,7 +20,6 @@ from modelling.checkout import command, home_folder, make
 from modelling.declaration import names
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
-from tasks.workers.processes import end_processes, process_tree
 
 if TYPE_CHECKING:  # the command line uses this module before the heavy imports
     from mlflow import MlflowClient
@@ -31,7 +28,6 @@ SQLITE = "sqlite:///"
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
 # MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
 # goes by the address, or by what the browser knows (``tasks.tracking.ui``); others go by the tag.
-UI_APP = "finance-flows"  # what pyproject.toml calls tasks.tracking.ui for MLflow
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 MACHINE_LEARNING = "?workflowType=machine_learning"
 RETRY_AFTER_SECONDS = (5, 15, 60)  # long enough to restart a server, or migrate its database
@@ -264,29 +260,3 @@ def how_to_open(path: str) -> str:
     start = f"{make('ui', command('ui'))}, then "
     first = "" if tracking_uri().startswith(("http:", "https:")) else start
     return f"{first}{ui_address()}{path}"
-
-
-def ui_command(port: int) -> list[str]:
-    """The command that runs MLflow's UI on 127.0.0.1: with what ``tasks.tracking.ui`` adds, where
-    the environment was set up since that was declared. One process answers one person."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1"]
-    if UI_APP in {app.name for app in entry_points(group="mlflow.app")}:
-        command += ["--app-name", UI_APP]
-    return command
-
-
-def serve_ui(port: int) -> None:
-    """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted."""
-    connect()
-    if tracking_uri().startswith(("http:", "https:")):
-        raise UsageError(f"the runs are on a server with a UI of its own: {how_to_open('')}")
-    command = ui_command(port)
-    # Everybody on the machine can read a command line, but not an environment.
-    settings = {**os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri()}
-    # A session of its own: when this process is interrupted, it ends the UI and its processes.
-    with subprocess.Popen(command, env=settings, start_new_session=True) as server:
-        try:
-            server.wait()
-        finally:
-            end_processes(process_tree(server.pid), timeout_seconds=2)

@@ -1,4 +1,5 @@
-"""MLflow's own pages, opened on training runs: an app for ``mlflow server --app-name``.
+"""MLflow's own pages, opened on training runs: an app for ``mlflow server --app-name``, and
+``finflows ui``, which runs it.
 
 MLflow 3 keeps two things in the browser alone: whether its pages are about language models or about
 training (it begins with the former), and whether somebody has closed its banner about usage data.
@@ -7,11 +8,20 @@ person chooses afterwards stays.
 """
 
 import json
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from fastapi import FastAPI
 from mlflow.telemetry.utils import is_telemetry_disabled
 
+from modelling.refusals import UsageError
+from tasks.tracking.store import connect, how_to_open, tracking_uri
+from tasks.workers.processes import end_processes, process_tree
+
+UI_APP = "finance-flows"  # what pyproject.toml calls ``app`` for MLflow
 MODEL_TRAINING = {"mlflow.workflowType_v1": "machine_learning"}
 NO_USAGE_DATA = {
     "mlflow.settings.telemetry.enabled_v1": False,
@@ -36,3 +46,29 @@ def _script() -> str:
         f"for (const [key, value] of Object.entries({json.dumps(settings)}))"
         " if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(value))"
     )
+
+
+def ui_command(port: int) -> list[str]:
+    """The command that runs MLflow's UI on 127.0.0.1: with ``app``, where the environment was set
+    up since that was declared. One process answers one person."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1"]
+    if UI_APP in {app.name for app in entry_points(group="mlflow.app")}:
+        command += ["--app-name", UI_APP]
+    return command
+
+
+def serve_ui(port: int) -> None:
+    """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted."""
+    connect()
+    if tracking_uri().startswith(("http:", "https:")):
+        raise UsageError(f"the runs are on a server with a UI of its own: {how_to_open('')}")
+    command = ui_command(port)
+    # Everybody on the machine can read a command line, but not an environment.
+    settings = {**os.environ, "MLFLOW_BACKEND_STORE_URI": tracking_uri()}
+    # A session of its own: when this process is interrupted, it ends the UI and its processes.
+    with subprocess.Popen(command, env=settings, start_new_session=True) as server:
+        try:
+            server.wait()
+        finally:
+            end_processes(process_tree(server.pid), timeout_seconds=2)

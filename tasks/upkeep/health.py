@@ -26,9 +26,9 @@ from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets, without_login
 from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
-from tasks.tracking.leaderboard import newest_start
 from tasks.tracking.pages import all_pages
 from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
+from tasks.tracking.reaping import newest_start
 from tasks.tracking.store import connect, is_file_store, local_folder, tracking_uri
 from tasks.workers.temporary_server import configured_server
 

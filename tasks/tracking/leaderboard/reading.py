@@ -12,12 +12,11 @@ from mlflow.entities import Run
 from modelling.declaration.names import check_run_id, is_use_case_name, tag_filter
 from modelling.judgement.metrics.catalogue import default_headline, is_lower_better
 from modelling.refusals import UsageError
-from tasks.tracking.leaderboard_entry import LeaderboardEntry, entry_of, rank
+from tasks.tracking.leaderboard.entry import LeaderboardEntry, entry_of, rank
 from tasks.tracking.pages import all_pages, all_versions, first_results
-from tasks.tracking.reaping import FLOW_PARAMETERS, PROJECT_RUNS
-from tasks.tracking.store import connect, experiment_id
+from tasks.tracking.reaping import FLOW_PARAMETERS
+from tasks.tracking.store import connect
 
-COMPARISONS = "comparison"  # the experiment of the published pages
 SHOWN = 30  # trainings of a use case that are compared, unless more are asked for
 TRAINED_RUN = "trained_run"  # a tag of searches only
 TIME_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -172,21 +171,3 @@ def _versions(client: MlflowClient, use_case: str) -> dict[str, tuple[str, tuple
         for registered in all_versions(client, wanted)
         if registered.run_id
     }
-
-
-def newest_start(client: MlflowClient) -> datetime | None:
-    """When this project's newest run began, in UTC; None where there is none."""
-    experiments = [found.experiment_id for found in all_pages(client.search_experiments)]
-    by = ["attributes.start_time DESC"]
-    newest = client.search_runs(experiments, PROJECT_RUNS, max_results=1, order_by=by)
-    return datetime.fromtimestamp(newest[0].info.start_time / 1000, UTC) if newest else None
-
-
-def log_comparison(files: Mapping[str, str]) -> str:
-    """Log each file's text to a new run; its id."""
-    client = connect()
-    run = client.create_run(experiment_id(client, COMPARISONS))
-    for name, text in files.items():
-        client.log_text(run.info.run_id, text, name)
-    client.set_terminated(run.info.run_id, "FINISHED")
-    return run.info.run_id

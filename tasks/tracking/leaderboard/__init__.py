@@ -1,0 +1,1 @@
+"""Finished trainings read back, by use case, the best first."""
