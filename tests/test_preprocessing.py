@@ -18,7 +18,7 @@ from small_models import prepared
 from modelling.data.splitting import Parts
 from modelling.declaration import Preprocessing, Source, UseCase, amount, category, count, number
 from modelling.declaration.overrides import override
-from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.features.preprocessing import Examples, fit_transformer, preprocess
 from modelling.features.ratios import best_ratios
 from modelling.refusals import DataRefused
 from modelling.scorer.transformer import ROWS_PER_BATCH, Transformer
@@ -450,3 +450,12 @@ def test_numbers_that_float32_can_not_hold_are_clipped_or_refused_by_name(scalin
     assert np.isfinite(features_of(few)).all()
     with pytest.raises(DataRefused, match="huge: its numbers are larger than a network can hold"):
         features_of(1e50 * np.arange(400))
+
+
+def test_prepared_rows_are_told_from_others_by_a_hash_that_is_computed_once():
+    features, target = np.eye(3, dtype=np.float32), np.arange(3)
+    rows = Examples(features, target)
+    assert rows.content_hash == Examples(features.copy(), target.copy()).content_hash
+    for others in (Examples(features, target + 1), Examples(features.ravel(), target)):
+        assert rows.content_hash != others.content_hash
+    assert rows.content_hash is rows.content_hash

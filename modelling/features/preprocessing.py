@@ -5,9 +5,11 @@ scikit-learn. Each value is an aggregate over ``minimum_rows_per_value`` trainin
 (``modelling.features.microaggregation``): no edge, median or label belongs to a single customer.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,15 @@ class Examples:
 
     features: np.ndarray
     target: np.ndarray
+
+    @cached_property
+    def content_hash(self) -> str:
+        """What tells these rows from others; computed once, though many trials ask for it."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.features, self.target):
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
