@@ -129,10 +129,14 @@ def test_no_cell_is_written_that_few_rows_share(folder, found):
         assert not plain & written, name
 
 
-def test_a_file_that_is_there_stays_unless_somebody_says_so(in_folder):
-    file = in_folder / "use_cases" / "kredite.py"
+def test_a_file_that_is_there_stays_unless_somebody_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loan_table(300).to_csv("loans.csv", index=False)
+    (tmp_path / "use_cases").mkdir()
+    again = ("draft", "loans.csv", "--target", "default")
+    assert run(*again).exit_code == 0
+    file = tmp_path / "use_cases" / "loans.py"
     before = file.read_text()
-    again = ("draft", "kredite.csv", "--target", "ausgefallen")
     refused = run(*again).exception
     assert isinstance(refused, UsageError)
     assert "--force" in str(refused)

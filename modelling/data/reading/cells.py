@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -84,19 +85,34 @@ def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return cells.astype("float64"), 0
     refuse_several_units(str(cells.name), units_in(cells, text_format))
-    text = isinstance(cells.dtype, pd.StringDtype)
-    try:
-        values = numbers_in_text(pa.array(cells), text_format) if text else None
-    except pa.ArrowInvalid:
-        values = None
-    if values is None:
-        values = np.array([_number(cell, text_format) for cell in cells], dtype=object)
-        values = _with_truths(values, cells)
-    unread = np.array([value is None for value in values]) if values.dtype == object else None
-    if unread is not None and unread.any():
+    values = _number_values(cells, text_format)
+    if (unread := _are_unread(values)).any():
         refuse_other_writing(cells[unread], int(cells.notna().sum()), text_format)
         return cells, int(unread.sum())
     return pd.Series(values.astype(np.float64), index=cells.index, name=cells.name), 0
+
+
+def count_unread(cells: pd.Series, text_format: TextFormat) -> int:
+    """How many cells (n,) are there but are no numbers. Why is not looked for, which would take
+    many times as long."""
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return 0
+    return int(_are_unread(_number_values(cells, text_format)).sum())
+
+
+def _number_values(cells: pd.Series, text_format: TextFormat) -> np.ndarray:
+    """Numbers (n,) float64; or objects, with None where a cell is none."""
+    with suppress(pa.ArrowInvalid):
+        if isinstance(cells.dtype, pd.StringDtype):
+            return numbers_in_text(pa.array(cells), text_format)
+    values = np.array([_number(cell, text_format) for cell in cells], dtype=object)
+    return _with_truths(values, cells)
+
+
+def _are_unread(values: np.ndarray) -> np.ndarray:
+    if values.dtype != object:
+        return np.zeros(len(values), dtype=bool)
+    return np.array([value is None for value in values], dtype=bool)
 
 
 def _with_truths(values: np.ndarray, cells: pd.Series) -> np.ndarray:

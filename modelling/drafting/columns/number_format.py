@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from modelling.data.reading.cells import read_cells
+from modelling.data.reading.cells import count_unread, read_cells
 from modelling.data.reading.number_signs import (
     BRACKETS,
     DEBIT,
@@ -127,6 +127,8 @@ def _are_thousands(cells: pd.Series, mark: str) -> bool:
 
 def is_number(cells: pd.Series, text_format: TextFormat) -> bool:
     """Whether nearly all cells of a probe are numbers, and some known."""
+    if count_unread(cells, text_format) > FEW_WRONG * len(cells):
+        return False  # as most columns are not with most of the marks that are tried
     try:
         numbers, unread = read_cells(cells, "number", text_format)
     except DataRefused:
