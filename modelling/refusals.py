@@ -3,9 +3,10 @@
 Their messages are shown, logged and stored, so they never contain a secret.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from modelling.secrets import hide_secrets
 
@@ -43,11 +44,17 @@ class BrokenRule:
 
 
 class DataRefused(_Explained, ValueError):
-    """The data can't be used (exit code 3); ``broken`` has the broken rules, with counts."""
+    """The data can't be used (exit code 3); ``broken`` has the broken rules, with counts, and
+    ``settings`` those of the source, by name, with which the table may be read."""
 
-    def __init__(self, message: str, broken: tuple[BrokenRule, ...] = ()):
+    def __init__(
+        self,
+        message: str,
+        broken: tuple[BrokenRule, ...] = (),
+        settings: Mapping[str, Any] | None = None,
+    ):
         super().__init__(hide_secrets(message))
-        self.broken = broken
+        self.broken, self.settings = broken, dict(settings or {})
 
 
 def refuse_broken(broken: Sequence[BrokenRule]) -> None:

@@ -51,7 +51,7 @@ def prepare_data(use_case: UseCase) -> PreparedData:
     with elapsed_line("reading"):
         raw, found = read_source(use_case.source, kinds_of(use_case))
         typed = type_columns(raw, use_case)
-        data_hash, origin = fingerprint(typed.table), source_name(use_case, found)
+        data_hash, origin = fingerprint(typed.table), source_name(use_case, found.in_words())
     log.info("%-11s %s rows from %s", "data", f"{len(raw):,}", origin)
 
     with elapsed_line("validating"):

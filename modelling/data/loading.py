@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable
+from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable
 from modelling.data.sources.databases import DATABASES
 from modelling.data.sources.files import FILES
 from modelling.data.sources.functions import call_source
@@ -29,19 +29,17 @@ def read_table(source: AnyTable, declared: Collection[str] = ()) -> pd.DataFrame
     return read_source(source, declared)[0]
 
 
-def read_source(
-    source: AnyTable, declared: Collection[str] = ()
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_source(source: AnyTable, declared: Collection[str] = ()) -> tuple[pd.DataFrame, Found]:
     """``read_table``, and what was found out of the file that the source does not declare."""
     if isinstance(source, SimulatedTransactions):
         from modelling.data.transaction_simulator import simulate_transactions
 
-        return simulate_transactions(source), ()
+        return simulate_transactions(source), Found()
     if callable(source):
-        return call_source(source), ()
+        return call_source(source), Found()
     opened = _open(source, declared, rest=not declared)
     if isinstance(opened, pd.DataFrame):
-        return opened, ()
+        return opened, Found()
     table = _frame(opened, _selection(source, declared, rest=not declared))
     if table.empty:
         raise DataRefused(f"{shown_name(source)} holds no rows")

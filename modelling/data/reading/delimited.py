@@ -6,66 +6,94 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
 
 from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_units
-from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, RawTable, named_twice
+from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, Found, RawTable
 from modelling.refusals import DataRefused, UsageError
 
 BLOCK_BYTES = 16 << 20
 HEAD_BYTES = 1 << 18
+BEHIND = "\0"  # begins what cells without a name are called: no name of a file has it
 DELIMITERS = (",", ";", "\t", "|")
 csv.field_size_limit(HEAD_BYTES)  # by another delimiter, one cell may be all that is looked at
 
 
 def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
+    """How the text is written is told by its first bytes; its cells are read as they stand."""
     head = _peek(stream)
     if not head.strip():
         raise DataRefused(f"{wanted.shown} is empty")
     encoding = wanted.source.encoding or _encoding(head, wanted)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     delimiter = wanted.source.delimiter or _delimiter(text, wanted)
+    header = _header(text, delimiter, wanted)
+    doubled = wanted.doubled(header.names)
+    names = _unique(header.names)
+    left_out = {one for one, name in zip(names, header.names, strict=True) if name in doubled}
+    taken = [one for one in names if one.strip() and wanted.takes(one) and one not in left_out]
+    behind = [f"{BEHIND}{number}" for number in range(header.cells_behind)]
+    batches = _csv_batches(
+        stream,
+        pyarrow.csv.ReadOptions(
+            block_size=BLOCK_BYTES,
+            column_names=names + behind,
+            skip_rows=header.lines,
+            encoding=_arrows(encoding),
+        ),
+        pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names + behind, pa.string()),
+            include_columns=taken + behind,
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+    found = Found(_not_declared(wanted, delimiter, encoding), tuple(sorted(doubled)))
+    return RawTable(taken, _without_behind(batches, taken, wanted), found, is_text=True)
+
+
+class _Header(NamedTuple):
+    """The names of the columns, how many ``lines`` end with them, and how many cells of the first
+    row stand behind those that are named."""
+
+    names: list[str]
+    lines: int
+    cells_behind: int
+
+
+def _header(text: str, delimiter: str, wanted: ColumnSelection) -> _Header:
+    """Raises DataRefused where the line that would be the header names no columns."""
     _refuse_other_separators(text, delimiter, wanted)
     if wanted.source.header_line is None:
         refuse_title(_lines(text, delimiter, wanted)[1], wanted.shown)
     refuse_units(_lines(text, delimiter, wanted)[1], wanted.source.missing, wanted.shown)
     reader, rows = _lines(text, delimiter, wanted)
-    _, header = next(rows, (0, []))
-    if not header:
+    _, cells = next(rows, (0, []))
+    if not cells:
         raise UsageError(f"{wanted.shown} has no line {wanted.source.header_line}")
-    if any("\ufffd" in name for name in header):
+    if any("\ufffd" in name for name in cells):
         raise UnicodeError
-    names = [wanted.name(name) for name in header]
+    names = [wanted.name(name) for name in cells]
     wanted.refuse_foreign(names)
     lines = reader.line_num
     _, first = next(rows, (0, []))
     wanted.refuse_doubles(names)
-    extra = max(len(first) - len(names), 0)
-    doubled = wanted.doubled(names)
-    unique = [*_unique(names), *(f"\0{number}" for number in range(extra))]
-    left_out = {name for name, header in zip(unique, names, strict=False) if header in doubled}
-    taken = [name for name in unique if name[:1] == "\0" or wanted.takes(name)]
-    taken = [name for name in taken if name not in left_out]
-    taken = [name for name in taken if name.strip("\0 ") or name[:1] == "\0"]
-    options = pyarrow.csv.ReadOptions(
-        block_size=BLOCK_BYTES, column_names=unique, skip_rows=lines, encoding=_arrows(encoding)
-    )
-    cells = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(unique, pa.string()),
-        include_columns=taken,
-        null_values=[""],
-        strings_can_be_null=True,
-    )
-    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    batches = _csv_batches(stream, options, parse, cells)
-    shown = [name for name in taken if name[:1] != "\0"]
-    found = [] if wanted.source.delimiter or delimiter == "," else [f"delimiter {delimiter!r}"]
-    found += [] if wanted.source.encoding or encoding == "utf-8-sig" else [f"encoding {encoding}"]
-    found += named_twice(doubled)
-    return RawTable(shown, _without_extra(batches, shown, wanted), tuple(found), is_text=True)
+    return _Header(names, lines, max(len(first) - len(names), 0))
+
+
+def _not_declared(wanted: ColumnSelection, delimiter: str, encoding: str) -> dict[str, str]:
+    """How the text is written beyond commas and UTF-8, where the source does not say so."""
+    found = {"delimiter": delimiter, "encoding": encoding}
+    usual = {"delimiter": ",", "encoding": "utf-8-sig"}
+    return {
+        name: taken
+        for name, taken in found.items()
+        if taken != usual[name] and not getattr(wanted.source, name)
+    }
 
 
 def _lines(
@@ -134,12 +162,12 @@ def _unique(names: list[str]) -> list[str]:
     return unique
 
 
-def _without_extra(
+def _without_behind(
     batches: Iterator[pa.RecordBatch], names: list[str], wanted: ColumnSelection
 ) -> Iterator[pa.RecordBatch]:
     """Lines may end in delimiters that the header lacks, as long as nothing stands behind them."""
     for batch in batches:
-        behind = [name for name in batch.schema.names if name[:1] == "\0"]
+        behind = [name for name in batch.schema.names if name.startswith(BEHIND)]
         if any(batch.column(name).null_count < len(batch) for name in behind):
             raise DataRefused(
                 f"{wanted.shown}: lines have {len(behind)} more cells than the header has names: "

@@ -5,7 +5,7 @@ from typing import IO
 import pandas as pd
 
 from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_units
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of, named_twice
+from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, batch_of
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
 
@@ -36,9 +36,9 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         for position, name in enumerate(names)
         if name and wanted.takes(name) and name not in doubled
     }
-    found = [] if len(sheets) == 1 or wanted.source.sheet else [f"sheet '{sheet}'"]
-    found += named_twice(doubled)
-    return RawTable(list(columns), iter([batch_of(columns, wanted)]), tuple(found), is_text=True)
+    settings = {} if len(sheets) == 1 or wanted.source.sheet else {"sheet": sheet}
+    found = Found(settings, tuple(sorted(doubled)))
+    return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
 
 
 def _text(cell: object) -> str:

@@ -36,7 +36,8 @@ def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
         if named <= wide / 2 or _heads_numbers(cells, below):
             raise DataRefused(
                 f"{shown}: its first line names {named} of {wide} columns: if line {number} names "
-                f"them, add header_line={number} to the source (finflows score, draft: --source)"
+                f"them, add header_line={number} to the source (finflows score, draft: --source)",
+                settings={"header_line": number},
             )
 
 

@@ -22,13 +22,27 @@ DAMAGED = (
 NOT_A_TABLE = "is not a table: give CSV, Parquet, Excel or JSON lines"
 
 
+class Found(NamedTuple):
+    """What was found out of a file that its source does not declare: ``settings`` of the source by
+    name, and the columns that are ``named_twice``, which are left out."""
+
+    settings: dict[str, str] = {}
+    named_twice: tuple[str, ...] = ()
+
+    def in_words(self) -> tuple[str, ...]:
+        words = [f"{name} {value!r}" for name, value in self.settings.items()]
+        if self.named_twice:
+            words.append(f"columns named twice, left out: {', '.join(self.named_twice)}")
+        return tuple(words)
+
+
 class RawTable(NamedTuple):
     """The columns' names in the order of the table, its batches of them, what was found out of
-    the file that the source does not declare, and whether a spreadsheet may have written it."""
+    the file, and whether a spreadsheet may have written it."""
 
     names: list[str]
     batches: Iterator[pa.RecordBatch]
-    found: tuple[str, ...] = ()
+    found: Found = Found()
     is_text: bool = False
 
 
@@ -86,11 +100,6 @@ class ColumnSelection:
         return text
 
 
-def named_twice(doubled: set[str]) -> list[str]:
-    """What a table was found to have, for people."""
-    return [f"columns named twice, left out: {', '.join(sorted(doubled))}"] if doubled else []
-
-
 def in_plain_words(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:
     try:
         yield from batches
@@ -113,7 +122,8 @@ def plain_error(error: Exception, shown: str) -> Exception:
         return DataRefused(
             f"{shown} holds bytes that are not UTF-8: add encoding='cp1252' (Western Windows), "
             "'latin-1' or what it was written in to the source (finflows score: --source "
-            "encoding=cp1252)"
+            "encoding=cp1252)",
+            settings={"encoding": "cp1252"},
         )
     if "Expected" in said and "columns, got" in said:
         return DataRefused(f"{shown}: {_ragged(said)}")

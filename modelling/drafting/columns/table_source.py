@@ -1,11 +1,9 @@
 """Read a table once, and find out how it is written where its source does not say so."""
 
-import re
-from ast import literal_eval
-
 import pandas as pd
 
 from modelling.data.loading import read_source
+from modelling.data.reading.raw_tables import Found
 from modelling.declaration import Source
 from modelling.drafting.columns.number_format import (
     find_missing_words,
@@ -25,16 +23,15 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
 
     Raises as ``read_source`` does, where no setting that is tried reads the table.
     """
-    given, said = source, []
+    given = source
     table, source, found = _read(source)
-    settings = {name: value for name, value in map(_setting, found) if name in Source.model_fields}
-    said += [line for line in found if _setting(line)[0] not in settings]
+    said = list(found._replace(settings={}).in_words())
     if source.header_line != given.header_line:
         said.append(f"line {source.header_line} names the columns; what stands above is left out")
     if source.encoding != given.encoding:
         said.append(f"{NOT_UTF_8} '{source.encoding}' was taken")
     numbers, how = find_number_format(table, source)
-    source = source.model_copy(update={**settings, **numbers})
+    source = source.model_copy(update={**found.settings, **numbers})
     said += how
     date_format, doubt = find_date_format(texts_in(table))
     if date_format and not source.date_format:
@@ -46,15 +43,15 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     return table, source, tuple(said)
 
 
-def _read(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ...]]:
+def _read(source: Source) -> tuple[pd.DataFrame, Source, Found]:
     """With another encoding, or another line as the header, where the reader asks for one."""
     try:
         table, found = read_source(source)
         return table, source, found
     except DataRefused as refused:
-        if line := re.search(r"add header_line=(\d+)", str(refused)):
-            return _read(source.model_copy(update={"header_line": int(line[1])}))
-        if "encoding=" not in str(refused) or source.encoding:
+        if "header_line" in refused.settings:
+            return _read(source.model_copy(update=refused.settings))
+        if "encoding" not in refused.settings or source.encoding:
             raise
         for encoding in ENCODINGS:
             declared = source.model_copy(update={"encoding": encoding})
@@ -64,9 +61,3 @@ def _read(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ...]]:
                 continue
             return table, declared, found
         raise
-
-
-def _setting(found: str) -> tuple[str, str]:
-    """What the reader says that it found ("delimiter ';'") as a setting of the source."""
-    name, _, value = found.partition(" ")
-    return name, literal_eval(value) if value[:1] in "'\"" else value
