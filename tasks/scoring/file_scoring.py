@@ -61,13 +61,13 @@ def score_file(
     written = source.model_copy(update=asdict(model.text_format))
     raw = as_first_read(open_source(written, model.kinds, rest=True), model)
     layout = Layout.of(raw.names, model)
-    path, digest = Path(expand(source.uri, ADDRESS)), hashlib.sha256()
+    content = hashlib.sha256()  # where the input is no file
     unknown, broken = Counter[str](), Counter[str]()
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
         for batch, answers in _answered(of_one_unit(raw.batches, model), layout.inputs, model):
             number = layout.numbers(batch, rows)
-            refused = answers.iloc[:, 0].isna().to_numpy()
+            refused = answers.iloc[:, 0].isna().to_numpy()  # no other row lacks it
             typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in model.outputs.items()}
             whole = {**number, **layout.passed_on(batch), **typed}
             answered.write(pa.table(whole).filter(pa.array(~refused)))
@@ -78,16 +78,21 @@ def score_file(
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
             _count(answers, UNKNOWN, unknown)
             _count(answers[refused], BROKEN, broken)
-            if not path.is_file():
-                digest.update(batch.serialize())
+            if not _path(source).is_file():
+                content.update(batch.serialize())
             on_rows(rows)
         if not rows:
             raise DataRefused(f"{shown_name(source)} holds no rows")
         _refuse_unknown(unknown, rows, model)
-    if path.is_file():
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-    return Scored(rows, set_aside, dict(unknown), digest.hexdigest(), dict(broken))
+    if _path(source).is_file():
+        with _path(source).open("rb") as file:
+            content = hashlib.file_digest(file, "sha256")
+    return Scored(rows, set_aside, dict(unknown), content.hexdigest(), dict(broken))
+
+
+def _path(source: Source) -> Path:
+    """Where the table is, if it is a file of this machine."""
+    return Path(expand(source.uri, ADDRESS))
 
 
 def _answered(
@@ -129,11 +134,11 @@ def _count(answers: pd.DataFrame, column: str, found: Counter[str]) -> None:
 
 
 def _refuse_unknown(unknown: Mapping[str, int], rows: int, model: ModelInterface) -> None:
-    for name, told in unknown.items():
+    for name, count in unknown.items():
         bound = model.unknown_at_most.get(name, 1.0)
-        if rows >= ENOUGH_ROWS and told > bound * rows:
+        if rows >= ENOUGH_ROWS and count > bound * rows:
             raise DataRefused(
-                f"{name}: {told:,} of {rows:,} rows hold labels that no training row had, or too "
+                f"{name}: {count:,} of {rows:,} rows hold labels that no training row had, or too "
                 f"few for the model to know them, more than {bound:.1%}: is it the same code? "
                 "Correct the file, train anew, or declare unknown_at_most"
             )
@@ -143,8 +148,7 @@ def _refuse_paths(source: Source, output: Path) -> None:
     if not is_parquet(output) and output.suffix.lower() != ".csv":
         raise UsageError(f"{output.name}: name a .csv or .parquet file for the answers")
     refuse_unreadable(source)
-    path = Path(expand(source.uri, ADDRESS))
-    if path.resolve() in (output.resolve(), quarantine_of(output).resolve()):
+    if _path(source).resolve() in (output.resolve(), quarantine_of(output).resolve()):
         raise UsageError(f"{output.name}: the output would overwrite the input")
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")

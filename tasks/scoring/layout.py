@@ -1,6 +1,6 @@
 """Which columns of a table are the model's inputs, and which stand in its files of answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain, count
 from typing import NamedTuple
 
@@ -14,26 +14,30 @@ BROKEN = "broken_rules"
 
 
 class Layout(NamedTuple):
-    """Which columns of the input are the model's ``inputs``, which are ``kept`` for the quarantine,
-    and how the number of a row is called: a name that no column has."""
+    """Where the columns of the input go.
+
+    ``inputs`` are the model's, ``others`` are passed on to the answers, ``kept`` (both) stand in
+    the quarantine. The number of a row is called ``number_name``, which no other column is.
+    ``scored_again`` is a quarantine file of ours: it has that column, and one more that is left
+    out. ``outputs`` are the columns of the answers.
+    """
 
     inputs: list[str]
-    kept: list[str]
     others: list[str]
+    kept: list[str]
     number_name: str
     scored_again: bool
     outputs: frozenset[str]
 
     @classmethod
     def of(cls, names: Sequence[str], model: ModelInterface) -> "Layout":
-        inputs = [name for name in model.kinds if name in names]
-        free = (name for name in _number_names() if name not in model.kinds)
-        ours = next(free)
         again = is_quarantine(names, model)
-        number = ours if again else next(name for name in chain([ours], free) if name not in names)
-        kept = [name for name in names if not (again and name in (BROKEN, ours))]
-        others = [name for name in kept if name not in inputs]
-        return cls(inputs, kept, others, number, again, frozenset(model.outputs))
+        number_name = _number_name(model, () if again else names)
+        written_by_us = {BROKEN, number_name} if again else set()
+        kept = [name for name in names if name not in written_by_us]
+        inputs = [name for name in model.kinds if name in names]
+        others = [name for name in kept if name not in model.kinds]
+        return cls(inputs, others, kept, number_name, again, frozenset(model.outputs))
 
     def numbers(self, batch: pa.RecordBatch, before: int) -> dict[str, pa.Array]:
         """The number of each row in the first file: (n,)."""
@@ -51,10 +55,10 @@ class Layout(NamedTuple):
 
 def is_quarantine(names: Sequence[str], model: ModelInterface) -> bool:
     """Whether these are the columns of a quarantine file of ours."""
-    number = next(name for name in _number_names() if name not in model.kinds)
-    return BROKEN in names and number in names and BROKEN not in model.kinds
+    return BROKEN not in model.kinds and {BROKEN, _number_name(model)} <= {*names}
 
 
-def _number_names() -> Iterator[str]:
-    yield "row"
-    yield from (f"row_{number}" for number in count(2))
+def _number_name(model: ModelInterface, taken: Sequence[str] = ()) -> str:
+    """``row``, or the first of ``row_2``, ``row_3`` ... that is no input and not ``taken``."""
+    numbered = (f"row_{number}" for number in count(2))
+    return next(n for n in chain(["row"], numbered) if n not in model.kinds and n not in taken)
