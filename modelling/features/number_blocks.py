@@ -102,32 +102,16 @@ def _fit_block(
     filled: np.ndarray, grouped: np.ndarray, past: np.ndarray, transform: str, use_case: UseCase
 ) -> dict[str, Any]:
     """One transformation of some columns: ``filled`` (n, c) without NaN, ``grouped`` (n, c) the
-    same microaggregated. Parameters that use all rows are fitted on the first; quantiles and
-    extremes on the second. Values beyond the extremes are clipped to them, also in training, but
-    for those of the target's ``past`` (c,)."""
-    from sklearn.preprocessing import PowerTransformer, QuantileTransformer
-
-    declared, minimum_rows = use_case.preprocessing, use_case.minimum_rows_per_value
-    parameters: list[Any] = []
-    if transform == "quantile":
-        levels = max(min(1000, len(grouped) // minimum_rows), 2)  # each a group of rows of its own
-        fitted = QuantileTransformer(n_quantiles=levels, subsample=200_000, random_state=0)
-        parameters = fitted.fit(grouped).quantiles_.T.tolist()
-    elif transform == "yeo_johnson":
-        parameters = PowerTransformer(standardize=False).fit(filled).lambdas_.tolist()
-    elif transform == "log" and ((units := _units_of_logs(grouped)) != 1).any():
-        parameters = units.tolist()
+    same microaggregated. What uses all rows is fitted on the first; quantiles and extremes on the
+    second. ``past`` (c,) says which columns are the target's own past."""
+    declared = use_case.preprocessing
+    parameters = _fit_parameters(filled, grouped, transform, use_case.minimum_rows_per_value)
     transformed = TRANSFORMS[transform](filled, np.array(parameters))
     ends = np.stack([grouped.min(axis=0), grouped.max(axis=0)])
     ends = TRANSFORMS[transform](ends, np.array(parameters))
     offset, scale = _fit_scale(transformed, ends, declared.scaling)
-    # A network extrapolates badly: values are clipped to the range of the training rows, and to
-    # `clip` scaled units, since otherwise one outlier would dominate all other rows.
-    lowest, highest = (ends - offset) / scale
-    lowest, highest = np.where(past, -LARGEST, lowest), np.where(past, LARGEST, highest)
-    if declared.clip is not None and declared.scaling == "standard":
-        bounds = np.full_like(scale, declared.clip)
-        lowest, highest = np.maximum(lowest, -bounds), np.minimum(highest, bounds)
+    clip = declared.clip if declared.scaling == "standard" else None
+    lowest, highest = _bounds((ends - offset) / scale, past, clip)
     return {
         "transform": transform,
         "parameters": parameters,
@@ -136,6 +120,39 @@ def _fit_block(
         "lowest": lowest.tolist(),
         "highest": highest.tolist(),
     }
+
+
+def _fit_parameters(
+    filled: np.ndarray, grouped: np.ndarray, transform: str, minimum_rows: int
+) -> list[Any]:
+    """What the transformation needs to know of each column; empty where that is nothing."""
+    from sklearn.preprocessing import PowerTransformer, QuantileTransformer
+
+    if transform == "quantile":
+        levels = max(min(1000, len(grouped) // minimum_rows), 2)  # each a group of rows of its own
+        fitted = QuantileTransformer(n_quantiles=levels, subsample=200_000, random_state=0)
+        return list(fitted.fit(grouped).quantiles_.T.tolist())
+    if transform == "yeo_johnson":
+        return list(PowerTransformer(standardize=False).fit(filled).lambdas_.tolist())
+    if transform == "log" and ((units := _units_of_logs(grouped)) != 1).any():
+        return units.tolist()
+    return []
+
+
+def _bounds(
+    ends: np.ndarray, past: np.ndarray, clip: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Between which scaled values (c,) the network sees a column.
+
+    A network extrapolates badly: values are clipped to the range of the training rows, ``ends``
+    (2, c), but for those of the target's ``past``; and to ``clip`` scaled units, since otherwise
+    one outlier would dominate all other rows.
+    """
+    lowest, highest = ends
+    lowest, highest = np.where(past, -LARGEST, lowest), np.where(past, LARGEST, highest)
+    if clip is not None:
+        lowest, highest = np.maximum(lowest, -clip), np.minimum(highest, clip)
+    return lowest, highest
 
 
 def _units_of_logs(grouped: np.ndarray) -> np.ndarray:

@@ -131,18 +131,14 @@ class Contributions:
     ) -> np.ndarray:
         """Contributions (rows, columns). Rows with the same coalitions go through the network
         together, as many as fit."""
-        rows, count, _ = effects.shape
-        terms = np.empty((rows, 1 + count, len(self.bias)), dtype=np.float32)
-        moved = self._through_first_layer(effects.reshape(rows * count, -1))
-        terms[:, 0] = self.reference_terms
-        terms[:, 1:] = moved.reshape(rows, count, -1) - self.bias
+        terms = self._terms(effects)
         active_of = [
             active_columns(of_row.tobytes(), self.pairs) for of_row in np.any(effects, axis=2)
         ]
         alike: dict[Any, list[int]] = {}
         for row, of_row in enumerate(active_of):
             alike.setdefault(of_row.coalitions, []).append(row)
-        contributions = np.zeros((rows, len(self.names)))
+        contributions = np.zeros((len(effects), len(self.names)))
         for key, found in alike.items():
             plan = coalitions_of(*key)
             size = max(MIXTURES_AT_ONCE // len(plan.coefficients), 1)
@@ -153,6 +149,16 @@ class Contributions:
                 shares = self._shares(plan, terms[at[:, None], used], differences[at], decided[at])
                 contributions[at[:, None], active] = shares
         return contributions
+
+    def _terms(self, effects: np.ndarray) -> np.ndarray:
+        """What goes into the first layer's units: (rows, 1 + columns + pairs, units). The first is
+        that of the reference; a mixture's is the sum of it and of the effects that it has."""
+        rows, count, _ = effects.shape
+        terms = np.empty((rows, 1 + count, len(self.bias)), dtype=np.float32)
+        moved = self._through_first_layer(effects.reshape(rows * count, -1))
+        terms[:, 0] = self.reference_terms
+        terms[:, 1:] = moved.reshape(rows, count, -1) - self.bias
+        return terms
 
     def _shares(
         self, plan: Coalitions, terms: np.ndarray, differences: np.ndarray, decided: np.ndarray

@@ -58,6 +58,11 @@ def read_cells(
     return (_whole_numbers(labels) if kind == "identifier" else labels), 0
 
 
+def is_text(cells: pd.Series) -> bool:
+    """Whether a column came as text, or as values of several types."""
+    return isinstance(cells.dtype, pd.StringDtype) or cells.dtype == object
+
+
 def texts_of(cells: pd.Series, find: Callable[[object], str | None]) -> pd.Series:
     """The column (n,) as text, ``find`` asked once for each different cell; missing stays so."""
     codes, unique = _factorize(cells)

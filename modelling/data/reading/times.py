@@ -55,7 +55,8 @@ def read_times(
         return cells.dt.tz_convert("UTC").dt.tz_localize(None), 0
     if pd.api.types.is_datetime64_dtype(cells.dtype):
         return cells, 0
-    codes, unique = pd.factorize(cells.mask(_are(cells, {*MISSING_NUMBERS, "NaT", *missing})))
+    known = cells.mask(_are_among(cells, {*MISSING_NUMBERS, "NaT", *missing}))
+    codes, unique = pd.factorize(known)
     read = _read(pd.Series(unique, dtype=object), str(cells.name), date_format)
     wrong = np.append(read.isna().to_numpy(), False)[codes]
     if wrong.any():
@@ -71,7 +72,7 @@ def is_time(
     few_wrong: float = 0.0,
 ) -> bool:
     """Whether all known cells (k,), or all but a ``few_wrong`` share, are points in time."""
-    known = cells[~_are(cells, missing)]
+    known = cells[~_are_among(cells, missing)]
     try:
         times, unread = read_times(known, date_format)
     except DataRefused:
@@ -79,16 +80,11 @@ def is_time(
     return unread <= few_wrong * len(known) and bool(pd.Series(times).notna().any())
 
 
-def _are(cells: pd.Series, words: Collection[str]) -> np.ndarray:
-    """Which cells (n,) are one of the words, blanks around it aside."""
+def _are_among(cells: pd.Series, words: Collection[str]) -> np.ndarray:
+    """Which cells (n,) are one of the words, blanks around them aside."""
     codes, unique = pd.factorize(cells)
     found = [isinstance(cell, str) and cell.strip() in words for cell in unique]
     return np.array([*found, False])[codes]
-
-
-def is_text(cells: pd.Series) -> bool:
-    """Whether a column came as text, or as values of several types."""
-    return isinstance(cells.dtype, pd.StringDtype) or cells.dtype == object
 
 
 def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from modelling.data.reading.cells import count_unread, read_cells
+from modelling.data.reading.cells import count_unread, is_text, read_cells
 from modelling.data.reading.number_signs import (
     BRACKETS,
     DEBIT,
@@ -18,7 +18,7 @@ from modelling.data.reading.number_signs import (
     units_among,
 )
 from modelling.data.reading.number_text import TextFormat, any_of
-from modelling.data.reading.times import is_text, is_time
+from modelling.data.reading.times import is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import SHARED_BY
 from modelling.drafting.columns.written_dates import are_digits_of_dates, looks_like_dates

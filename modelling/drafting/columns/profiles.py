@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from modelling.data.reading.cells import read_cells, texts_of
+from modelling.data.reading.cells import is_text, read_cells, texts_of
 from modelling.data.reading.number_text import TextFormat
-from modelling.data.reading.times import is_text, is_time
+from modelling.data.reading.times import is_time
 from modelling.drafting.columns.name_words import TIMES, YEARS, suggests
 from modelling.drafting.columns.number_format import (
     FEW_WRONG,
