@@ -66,7 +66,9 @@ def test_folds_have_the_same_rate_and_the_same_distribution_of_a_target(table):
 
 
 def test_nobody_is_on_both_sides_of_a_fold(table):
-    for fold in folds_of(table, Grouped(column="who")):
+    folds = folds_of(table, Grouped(column="who"))
+    assert len(folds) == 4
+    for fold in folds:
         assert not {*fold.train["who"]} & {*fold.validation["who"]}
 
 
@@ -74,6 +76,7 @@ def test_a_fold_of_frauds_is_validated_on_other_customers_of_the_same_days(table
     table["opened_on"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(table.index // 40, "D")
     split = DelayedFeedback(column="opened_on", customer="who", train_days=10, delay_days=3)
     folds = folds_of(table, split)
+    assert len(folds) == 5
     for fold in folds:
         assert not {*fold.train["who"]} & {*fold.validation["who"]}
         assert fold.validation["opened_on"].max() < folds[0].test["opened_on"].min()
