@@ -74,8 +74,8 @@ class Training(Declaration):
     the weights of the epoch with the lowest validation loss are kept. A group lasso fades up to the
     last epoch, so that with one all are trained. ``checkpoint_every_epochs=0`` writes no
     checkpoints. ``devices="all"`` trains one model on all GPUs of the worker, batch by batch; that
-    is faster for large networks only. A regression with hidden layers is trained for 120 epochs with
-    a patience of 20 by default, but for that of a log variance.
+    is faster for large networks only. By default a regression with hidden layers, but for that of a
+    log variance, is trained for 120 epochs with a patience of 20.
     """
 
     members: PositiveInt = 4
