@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from small_models import loan_table
 
 from modelling.data.reading.number_text import TextFormat
+from modelling.data.reading.times import read_times
 from modelling.declaration import Source
 from modelling.drafting.columns.exclusions import leave_out
 from modelling.drafting.columns.kinds import find_kind
@@ -35,6 +37,7 @@ def examined(folder, **columns):
     [
         ("%Y%m%d", {}),
         ("%Y%m", {}),
+        ("1%y%m%d", {}),
         ("%Y.%m.%d", {}),
         ("%Y/%m", {}),
         ("%d-%b-%y", {}),
@@ -60,6 +63,38 @@ def test_where_sap_writes_zeros_there_is_no_date(tmp_path):
     assert (source.missing, kind) == (("00000000",), "time")
     _, _, why = examined(tmp_path, closed=days.where(DAYS.index % 5 == 0, "0"))
     assert why == "dates as whole numbers, but 320 cells are 0: leave those empty"
+
+
+def test_a_digit_for_the_century_stands_before_the_year(tmp_path):
+    days = pd.Series(pd.Timestamp("1995-03-01") + pd.to_timedelta(np.arange(ROWS) * 9, unit="D"))
+    written = days.dt.year.floordiv(100).sub(19).astype("str") + days.dt.strftime("%y%m%d")
+    for cells in (written, written.astype(int)):  # a spreadsheet has left the zero out
+        assert (read_times(cells)[0] == days).all()
+        assert examined(tmp_path, since=cells)[1:] == ("time", None)
+    codes = pd.Series(1_010_001 + np.arange(ROWS) * 7)
+    assert examined(tmp_path, plan=codes)[1] == "count"
+
+
+def test_days_as_excel_counts_them_are_dates_where_the_name_says_so(tmp_path):
+    days = (DAYS - pd.Timestamp("1899-12-30")).dt.days
+    written = "days since 1899-12-30"
+    for cells in (days, days + 0.75):
+        source, kind, left_out = examined(tmp_path, Eröffnungsdatum=cells)
+        assert (source.date_format, kind, left_out) == (written, "time", None)
+        moment = DAYS + pd.to_timedelta(24 * (cells - days), unit="h")
+        assert (read_times(cells, written)[0] == moment).all()
+    mileage = np.random.default_rng(0).permutation(days)
+    assert examined(tmp_path, mileage=mileage)[1:] == ("count", None)
+    german = DAYS.dt.strftime("%d.%m.%Y")
+    source, _, left_out = examined(tmp_path, open_date=days, due=german)
+    assert source.date_format == "%d.%m.%Y"
+    assert "say in the source date_format='days since 1899-12-30'" in left_out
+
+
+@pytest.mark.parametrize("given", ["days since 2021-02-30", "days since then"])
+def test_days_are_counted_from_a_day(given):
+    with pytest.raises(ValidationError, match="date_format"):
+        Source(uri="a.csv", date_format=given)
 
 
 @pytest.mark.parametrize(

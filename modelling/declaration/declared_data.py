@@ -27,6 +27,7 @@ from modelling.declaration.columns import Column, Finite, InOrder, NotAbove, Rul
 from modelling.schema import Declaration, Seed
 from modelling.variants import variants_in
 
+DAYS_SINCE = r"days since (\d{4}-\d{2}-\d{2})"
 SPLITS_FIRST = ("stratified", "out_of_time", "grouped", "delayed_feedback")
 
 
@@ -38,12 +39,17 @@ def _words(given: Any) -> Any:
 
 
 def _format_of_dates(given: str) -> str:
-    """A format of ``strptime`` that says the year, at least."""
+    """A format of ``strptime`` that says the year, or the day from which days are counted."""
+    if counted := re.fullmatch(DAYS_SINCE, given):
+        date.fromisoformat(counted[1])
+        return given
     day = datetime(2021, 12, 31, tzinfo=UTC)
     with suppress(ValueError, re.error):  # the latter where something stands in it twice
         if datetime.strptime(day.strftime(given), given).year == day.year:
             return given
-    raise ValueError(f"'{given}' is no format with a year: write it as in '%d.%m.%Y'")
+    raise ValueError(
+        f"'{given}' is no format with a year: write it as in '%d.%m.%Y' or 'days since 1899-12-30'"
+    )
 
 
 Word = Annotated[str, Field(min_length=1)]
@@ -68,8 +74,9 @@ class Source(Declaration):
     ``FINFLOWS_VARIABLES`` names others. A relative path is looked for beside the declaration.
 
     ``delimiter`` and ``encoding`` are found out where they are certain; ``decimal`` and
-    ``thousands`` are the marks in numbers, ``date_format`` is that of ``strptime``, ``sheet`` the
-    sheet of an Excel file. ``header_line`` is the number of the line that names the columns, if
+    ``thousands`` are the marks in numbers, ``date_format`` is that of ``strptime``, or names the
+    day from which days are counted (``days since 1899-12-30``: Excel's), ``sheet`` the sheet of an
+    Excel file. ``header_line`` is the number of the line that names the columns, if
     that is not the first one with cells. ``around_numbers`` is what stands before or behind
     numbers: the sign or code of a currency, ``%`` (12.5% is 0.125), ``()`` (a number in brackets is
     below zero), ``-`` (so is one with a minus behind it), ``DR`` (so is one with that behind it)

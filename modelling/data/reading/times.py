@@ -6,10 +6,11 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from modelling.data.reading.numeric_times import DECLARE, times_of_days, times_of_digits
+from modelling.declaration.declared_data import DAYS_SINCE
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import MISSING_NUMBERS, label_text
 
-DECLARE = "declare it with date_format in the source, as in date_format='%d.%m.%Y'"
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"
 ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)"
 YEAR_FIRST = r"^(\d{4})(?:[-/]|[.년] ?)(\d{1,2})(?:[-/]|[.월] ?)(\d{1,2})[.일]?(?=[T ]|$)"
@@ -18,7 +19,6 @@ MONTH = r"(?i:(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]
 SHORT_YEAR = rf"^(\d{{1,2}}[ ./-]?{MONTH}[ ./-]?)(\d{{2}})(?![\d:])"
 IN_LETTERS = rf"(?=.*{MONTH}).*(?<![\d.:+])\d{{4}}(?!\d)"
 QUARTER = r"(\d{4})[ -]?Q([1-4])"
-EPOCHS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of a time since 1970, by its unit
 
 
 def read_times(
@@ -27,16 +27,17 @@ def read_times(
     """A column as points in time, where its writing is certain.
 
     Certain are ISO 8601 and other dates that begin with the year, dates with the month in letters,
-    quarters (2021Q3 is its first day), whole numbers that are all dates (20190713, 201907) or all
-    times since 1970 (in seconds, milliseconds ...), and days and months in an order that allows one
-    reading only. Years of two digits are those from 1969 to 2068.
+    quarters (2021Q3 is its first day), whole numbers that are all dates (20190713, 201907, 1190713
+    with a digit for the century) or all times since 1970 (in seconds, milliseconds ...), and days
+    and months in an order that allows one reading only. Years of two digits are those from 1969 to
+    2068.
 
     Parameters
     ----------
     cells : Series (n,)
         Text, numbers, dates or times; what is missing stays missing.
     date_format : str, optional
-        Of ``strptime``, where it is declared.
+        Of ``strptime``, or ``days since 1899-12-30``, where it is declared.
     missing : collection of str
         Words for a missing time, beside the usual ones.
 
@@ -93,14 +94,13 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
         return _in_utc(unique, name)  # dates and times of a database
     texts = unique.map(label_text).astype("str")
     if date_format:
-        read = pd.to_datetime(texts, utc=True, format=date_format, errors="coerce")
-        read = read.dt.tz_localize(None)
-        if read.notna().any() or not texts.str.match(ISO).all():
+        read = _as_declared(texts, date_format)
+        if read.notna().any() or not texts.str.match(rf"{ISO}|\d+$").all():
             return _of_one_century(read, name) if "%y" in date_format else read
     if texts.str.match(ISO).all():  # beside others in the declared format, too
         return _in_utc(texts, name)
     readings = {
-        _of_digits: texts.str.fullmatch(r"\d+"),
+        times_of_digits: texts.str.fullmatch(r"\d+"),
         _of_days_and_months: texts.str.match(DAY_MONTH_YEAR),
         _of_quarters: texts.str.fullmatch(QUARTER),
         _of_years_first: texts.str.match(f"{YEAR_FIRST}|{MONTH_OF_YEAR}"),
@@ -110,6 +110,13 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
     if fitting.mean() < 0.5:
         raise DataRefused(f"{name}: the times are written in a way that is not certain: {DECLARE}")
     return reading(texts[fitting], name).reindex(texts.index)
+
+
+def _as_declared(texts: pd.Series, date_format: str) -> pd.Series:
+    if not (counted := re.fullmatch(DAYS_SINCE, date_format)):
+        read = pd.to_datetime(texts, utc=True, format=date_format, errors="coerce")
+        return read.dt.tz_localize(None)
+    return times_of_days(texts, counted[1])
 
 
 def _in_utc(texts: pd.Series, name: str) -> pd.Series:
@@ -152,24 +159,6 @@ def _of_one_century(read: pd.Series, name: str) -> pd.Series:
             "them with four"
         )
     return read
-
-
-def _of_digits(texts: pd.Series, name: str) -> pd.Series:
-    """Whole numbers: all dates, or all times since 1970 in one unit."""
-    digits = texts.str.len()
-    if digits.nunique() == 1:
-        many = int(digits.iloc[0])
-        if many in EPOCHS:
-            since = texts.astype("int64").to_numpy().astype(f"datetime64[{EPOCHS[many]}]")
-            return pd.Series(since, index=texts.index)
-        if many in (6, 8):
-            read = pd.to_datetime(texts, format="%Y%m%d" if many == 8 else "%Y%m", errors="coerce")
-            if read.dt.year.between(1900, 2100).mean() > 0.99:
-                return read
-    raise DataRefused(
-        f"{name}: whole numbers that can be dates (20190713, 201907), years or times since 1970 in "
-        f"several units: {DECLARE}"
-    )
 
 
 def _of_quarters(texts: pd.Series, _: str) -> pd.Series:

@@ -12,7 +12,12 @@ from modelling.drafting.columns.kinds import is_prose
 from modelling.drafting.columns.name_words import names_somebody
 from modelling.drafting.columns.number_format import magnitudes_in
 from modelling.drafting.columns.profiles import Profile
-from modelling.drafting.columns.written_dates import are_digits_of_dates, why_no_times
+from modelling.drafting.columns.written_dates import (
+    DAYS_OF_EXCEL,
+    are_days_of_excel,
+    are_digits_of_dates,
+    why_no_times,
+)
 
 NEARLY_UNIQUE = 0.95
 RARE_SHARE = 0.005  # labels in fewer rows share one feature
@@ -62,6 +67,11 @@ def _as_unread(column: Profile) -> str | None:
         if len(units := magnitudes_in(labels)) > 1:
             return f"numbers in {' and in '.join(units)}: write them in one unit"
         return why_no_times(labels.rename(column.name))
+    if column.written == "number" and are_days_of_excel(column.known.rename(column.name)):
+        return (
+            "days as Excel counts them: write them as in 2021-12-31, or say in the source "
+            f"date_format={DAYS_OF_EXCEL!r}"
+        )
     days = column.known[column.known != 0] if column.whole else column.known.iloc[:0]
     if 0 < len(days) < len(column.known) and are_digits_of_dates(days):
         zeros = len(column.known) - len(days)

@@ -52,9 +52,10 @@ SOMEBODY = (
 )
 NUMBERS_OF_SOMEBODY = "id ids no nr nbr num number nummer numero ref reference key uuid guid code"
 ALWAYS_OF_SOMEBODY = "id ids key uuid guid nr no iban uid pid idnr"
+DATES = "date datetime datum sdatum stichtag fecha dt 날짜 일자 일시"  # and Eröffnungsdatum
 TIMES = (
-    "date time timestamp epoch day month quarter datetime datum zeit zeitpunkt tag monat quartal "
-    "stichtag jour mois trimestre heure fecha hora dia mes dt at 날짜 일자 일시 시간"
+    f"{DATES} time timestamp epoch day month quarter zeit zeitpunkt tag monat quartal "
+    "jour mois trimestre heure hora dia mes at 시간"
 )
 YEARS = "year jahr annee ano 연도 년도"
 CODES = (

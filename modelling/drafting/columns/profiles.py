@@ -17,7 +17,11 @@ from modelling.drafting.columns.number_format import (
     is_number,
     probe,
 )
-from modelling.drafting.columns.written_dates import are_digits_of_dates, looks_like_dates
+from modelling.drafting.columns.written_dates import (
+    are_days_of_excel,
+    are_digits_of_dates,
+    looks_like_dates,
+)
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 
@@ -127,6 +131,8 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
     is_dated = partial(is_time, some, text_format.date_format)
     if is_text(some) and looks_like_dates(some) and is_dated():
         return "time"
+    if are_digits_of_dates(some) or (are_days_of_excel(some) and is_dated()):
+        return "time"
     if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
         return "text"
     if is_number(some, text_format):
@@ -137,9 +143,7 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
 
 
 def _are_dates(some: pd.Series, name: str) -> bool:
-    """Whether numbers are digits of times; those since 1970 only where the name says so."""
-    if are_digits_of_dates(some):
-        return True
+    """Whether numbers are times since 1970, or few dates, by their name."""
     digits = some.map(label_text).astype("str").str.fullmatch(r"\d{6}|\d{8}|\d{10,19}")
     named = suggests(name, TIMES) and not suggests(name, YEARS)
     return named and bool(digits.all()) and is_time(some)

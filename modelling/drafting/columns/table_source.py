@@ -8,7 +8,7 @@ from modelling.declaration import Source
 from modelling.drafting.columns.number_format import (
     find_missing_words,
     find_number_format,
-    texts_in,
+    probe,
 )
 from modelling.drafting.columns.written_dates import find_date_format
 from modelling.refusals import DataRefused
@@ -33,7 +33,7 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     numbers, how = find_number_format(table, source)
     source = source.model_copy(update={**found.settings, **numbers})
     said += how
-    date_format, doubt = find_date_format(texts_in(table))
+    date_format, doubt = find_date_format(probe(table[name]) for name in table)
     if date_format and not source.date_format:
         source = source.model_copy(update={"date_format": date_format})
         said += [f"dates are read as {date_format}{doubt}"] if doubt else []

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from modelling.data.reading.times import MONTH, YEAR_FIRST, is_time, read_times
+from modelling.drafting.columns.name_words import DATES as DATE_WORDS
+from modelling.drafting.columns.name_words import suggests
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 
@@ -31,7 +33,9 @@ WITH_YEAR = (  # or with a month in letters: no other text is written so
     rf"\d{{1,2}}[ ./-]?{MONTH}[ ./-]?\d{{2,4}}\b.*",
     rf"{_DAY}\.{_MONTH}\.\d\d",
 )
-DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?"
+DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?|(?:1[0-6]\d|0?\d\d){_MONTH}{_DAY}"
+DAYS_OF_EXCEL = "days since 1899-12-30"
+COUNTED = (30_000, 60_000)  # such days, from 1982 to 2064
 MONTHS = 12
 ENOUGH = 0.9  # of the cells
 
@@ -42,17 +46,30 @@ def looks_like_dates(cells: pd.Series) -> bool:
 
 
 def are_digits_of_dates(cells: pd.Series) -> bool:
-    """Whether all cells are digits as in 20190713 or 201907, and so many are different that no
-    other number would be only such."""
+    """Whether all cells are digits as in 20190713, 201907 or 1190713, and so many are different
+    that no other number would be only such."""
+    few = cells.head(MONTHS).map(label_text).astype("str")  # most columns are none at a look
+    if not few.str.fullmatch(DIGITS).all():
+        return False
     digits = cells.map(label_text).astype("str")
     return digits.nunique() > MONTHS and bool(digits.str.fullmatch(DIGITS).all()) and is_time(cells)
 
 
+def are_days_of_excel(cells: pd.Series) -> bool:
+    """Whether a column named like a date holds days as Excel counts them, and nothing else."""
+    if not suggests(str(cells.name), DATE_WORDS):
+        return False
+    numbers = pd.to_numeric(cells, errors="coerce")
+    return numbers.nunique() > MONTHS and bool(numbers.between(*COUNTED).all())
+
+
 def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
-    """The format that reads all dates among probes of text, and what to say where another one fits
-    as well; none where all are certain."""
-    texts = (cells[cells.astype("str").str.contains("[1-9]")] for cells in texts)
+    """The format that reads all dates among probes of columns, and what to say where another one
+    fits as well; none where all are certain."""
+    texts = [cells[cells.astype("str").str.contains("[1-9]")] for cells in texts]
     written = [cells for cells in texts if looks_like_dates(cells)]
+    if not written and (days := [str(c.name) for c in texts if are_days_of_excel(c)]):
+        return DAYS_OF_EXCEL, f", as Excel counts them, in {', '.join(map(repr, days))}"
     formats = [date + clock for date in DATES for clock in CLOCKS] + [DB2]
     fits = {one: sum(is_time(cells, one) for cells in written) for one in formats}
     best = max(formats, key=lambda one: fits[one])
