@@ -107,6 +107,23 @@ def test_a_terminal_that_shows_no_umlauts(team, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "sound" in done.stdout
     assert "Traceback" not in done.stderr
+    table = team / "größe.csv"
+    table.write_text("x,y\n" + "".join(f"{x * 37 % 89 / 8},{int(x % 3 > 1)}\n" for x in range(90)))
+    for command in (
+        ("draft", table.name, "--target", "y", "--name", "size", "--to", "use_cases/size.py"),
+        ("show", "size"),
+        ("check", "size"),
+    ):
+        done = finflows(*command, cwd=team, **ascii_only)
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_one_says_where_it_was_looked_for(tmp_path):
+    (tmp_path / "team" / "use_cases").mkdir(parents=True)
+    done = finflows("check", "loans", cwd=tmp_path, PYTHONPATH=str(tmp_path / "team"))
+    assert done.returncode == 2
+    assert f"looked in {REPOSITORY / 'use_cases'}, {tmp_path / 'team' / 'use_cases'}" in done.stderr
+    assert f"; there is no {tmp_path / 'use_cases'})" in done.stderr
 
 
 def test_a_declaration_that_was_written_for_the_former_names_goes_on_working():

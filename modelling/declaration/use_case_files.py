@@ -43,7 +43,7 @@ def find_use_case(name: str) -> UseCase:
     """The declaration called ``name``. Raises UsageError where there is none, or a broken one."""
     files = _module_files()
     if name not in files:
-        raise UsageError(f"unknown use case '{name}'{nearest(name, use_case_names())}")
+        raise UsageError(f"unknown use case '{name}'{nearest(name, use_case_names())}{_looked()}")
     file = seen_from_here(files[name])
     try:
         declared = _import(name, files[name])
@@ -114,6 +114,13 @@ def seen_from_here(file: Path) -> str:
     """The path of ``file`` as a person types it in the current folder."""
     here = Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file)
+
+
+def _looked() -> str:
+    """Where declarations were looked for, and that this is no place for them, if it is none."""
+    folders, here = extend_use_case_package().__path__, Path.cwd() / FOLDER
+    none_here = "" if here.is_dir() else f"; there is no {here}"
+    return f" (looked in {', '.join(folders)}{none_here})"
 
 
 def with_source_beside(use_case: UseCase, folder: Path) -> UseCase:
