@@ -212,6 +212,78 @@ def test_a_customer_with_several_rows_stays_in_one_part():
     assert drafted(table, "default", identifier="account").split.column == "account"
 
 
+@pytest.mark.parametrize("letters", ["", "C"])
+def test_of_two_identifiers_one_keeps_rows_together_and_none_is_a_size(letters):
+    """The one that somebody names, else the first, however it is written."""
+    rows = np.arange(2000)
+    customers = pd.Series(1000 + rows // 4).map(lambda number: f"{letters}{number}")
+    table = loan_table(2000).assign(customer_id=customers, shop_no=rows % 60)
+    for named, split_by in ((None, "customer_id"), ("shop_no", "shop_no")):
+        findings = drafted(table, "default", identifier=named)
+        assert findings.split.column == split_by
+        kinds = {c.name: c.kind for c in findings.kept}
+        assert kinds[split_by] == "identifier"
+        assert kinds.get("shop_no") in ("identifier", "category")
+    (other,) = (c for c in findings.left_out if c.name == "customer_id")
+    assert other.left_out == "500 different labels, hardly one shared: an identifier"
+
+
+def test_where_rows_can_not_be_split_by_customer_or_date_the_reason_is_said():
+    table = loan_table(2000).assign(customer_id=np.maximum(np.arange(2000) - 1600, 0))
+    assert "'customer_id' can't stay together" in drafted(table, "default").split.reason
+    days = pd.date_range("2019-01-01", periods=2000).strftime("%Y-%m-%d")
+    late = loan_table(2000).assign(opened=days)
+    late.loc[1500:, "default"] = 0
+    assert "the last of which have too few" in drafted(late, "default").split.reason
+
+
+def test_labels_that_differ_in_capital_letters_are_one_label_of_the_target():
+    table = loan_table(400)
+    bad = np.where(np.arange(400) % 3, "Y", "y")
+    table["default"] = np.where(table["default"] == 1, bad, "N")
+    findings = drafted(table.assign(flag=bad), "default")
+    assert findings.target.classes == ("N", "Y")
+    assert findings.worth_a_look[0].endswith(
+        "'Y' and 'y' differ only in capital letters: taken for one."
+    )
+    assert declared_by(draft_text(findings)).merge_classes == {"Y": ("y",)}
+    (flag,) = (c for c in findings.columns if c.name == "flag")
+    assert flag.notes == ["'Y' and 'y' differ only in capital letters: write them alike."]
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [("AAA", "AA+", "AA-", "A", "BBB+", "BBB"), ("Aaa", "Aa1", "Aa3", "A2", "Baa1", "Baa2")],
+)
+def test_grades_are_in_the_order_of_their_agency(scale):
+    """The few of the best grade count as the next one, not as the worst."""
+    rows_of = dict(zip(scale, (5, 80, 80, 80, 80, 75), strict=True))
+    grades = [grade for grade, rows in rows_of.items() for _ in range(rows)]
+    target = drafted(loan_table(400).assign(grade=grades), "grade").target
+    assert (target.classes, target.ordered) == (scale[1:], True)
+    assert target.merge_classes == {scale[1]: ()}
+
+
+def test_amounts_in_two_currencies_and_copies_of_most_rows_are_looked_at_first():
+    table = loan_table(400).assign(currency=np.array(["EUR", "USD"])[np.arange(400) % 2])
+    (first, *_) = drafted(table, "default").worth_a_look
+    assert first.startswith("'currency' names 2 currencies: convert the amounts, such as 'income'")
+    (first, *_) = drafted(pd.concat([table] * 5, ignore_index=True), "default").worth_a_look
+    assert first.startswith("1,600 of 2,000 rows are exact copies of others: kept")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [("inf", "2 cells of the target are infinite"), ("#DIV/0!", "2 cells of the target are some")],
+)
+def test_a_target_with_cells_that_are_no_sizes_is_refused_with_how_many(cell, said):
+    table = loan_table(400)
+    losses = table["income"].astype("str")
+    losses[:2] = cell
+    with pytest.raises(DataRefused, match=said):
+        drafted(table.assign(loss=losses), "loss")
+
+
 def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
     generator = np.random.default_rng(0)
     days, months = generator.integers(1, 13, 400), generator.integers(1, 13, 400)

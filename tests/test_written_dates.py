@@ -88,7 +88,16 @@ def test_days_as_excel_counts_them_are_dates_where_the_name_says_so(tmp_path):
     german = DAYS.dt.strftime("%d.%m.%Y")
     source, _, left_out = examined(tmp_path, open_date=days, due=german)
     assert source.date_format == "%d.%m.%Y"
-    assert "say in the source date_format='days since 1899-12-30'" in left_out
+    assert "numbers that are called like a date" in left_out
+
+
+def test_numbers_that_are_called_like_a_date_are_no_sizes(tmp_path):
+    """As YYMMDD, the day of a year, or days since 1970; what was paid to date is a size."""
+    since = (DAYS - pd.Timestamp("1970-01-01")).dt.days
+    for cells in (DAYS.dt.strftime("%y%m%d"), DAYS.dt.strftime("%Y%j"), since):
+        mixed = np.random.default_rng(0).permutation(cells)
+        assert "called like a date" in examined(tmp_path, due_date=mixed)[2]
+        assert examined(tmp_path, paid_to_date=mixed)[2] is None
 
 
 @pytest.mark.parametrize("given", ["days since 2021-02-30", "days since then"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from modelling.data.reading.number_signs import currencies_of
 from modelling.drafting.columns.findings import TableFindings
 
 THINGS = 3
@@ -17,6 +18,8 @@ def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[s
     target = findings.target
     if not target.certain:
         yield target.reason
+    if findings.duplicates and not findings.drop_duplicates:  # each column tells whose copy it is
+        yield f"{_copies(findings)}: kept, and in all parts of the split; are they meant?"
     for column in findings.left_out:
         if column.gives_target_away:
             yield f"{column.name!r} is left out: {column.left_out}"
@@ -27,6 +30,13 @@ def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[s
             "away?"
         )
     yield from findings.source.said
+    amounts = [column for column in findings.kept if column.kind == "amount"]
+    for column in findings.kept:
+        if amounts and len(several := currencies_of(column.categories or ())) > 1:
+            yield (
+                f"{column.name!r} names {len(several)} currencies: convert the amounts, such as "
+                f"{amounts[0].name!r}, to one, or the same number is of different sizes."
+            )
     coded = [column for column in findings.kept if column.special_codes]
     if coded:
         more = f" (and {len(coded) - 1} more columns with codes)" if len(coded) > 1 else ""
@@ -40,10 +50,13 @@ def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[s
         yield f"{ranked[0]!r} tells most of the target on its own: is it known when it is decided?"
     if findings.unlabelled:
         yield f"rows without a label that can be learnt are left out: {findings.unlabelled:,}."
-    if findings.duplicates:
-        dropped = "dropped" if findings.drop_duplicates else "kept"
-        yield f"{findings.duplicates:,} rows are exact copies of others: {dropped}."
+    if findings.drop_duplicates:
+        yield f"{_copies(findings)}: dropped."
     gaps = [c for c in findings.kept if c.missing_at_most > 0.5]
     if gaps:
         yield f"{gaps[0].name!r} is missing in many rows: does that mean something?"
     yield findings.split.reason
+
+
+def _copies(findings: TableFindings) -> str:
+    return f"{findings.duplicates:,} of {findings.rows:,} rows are exact copies of others"

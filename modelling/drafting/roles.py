@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelling.drafting.columns.exclusions import is_repeated_identifier
+from modelling.drafting.columns.exclusions import hardly_shared, is_repeated_identifier
 from modelling.drafting.columns.findings import ColumnFinding
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.protected_names import protected_attribute
@@ -55,16 +55,23 @@ def _is_open(column: Profile) -> bool:
 
 def subject(examined: list[Examined], wanted: str | None) -> Profile | None:
     """The column that says whom a row is about, where somebody has several rows."""
-    for column in examined:
+    whose = [
+        column
+        for column in examined
+        if column.found.declared
+        and (column.found.name == wanted or is_repeated_identifier(column.profile))
+    ]
+    chosen = None
+    for column in sorted(whose, key=lambda one: one.found.name != wanted):
         found, profile = column.found, column.profile
-        named = found.name == wanted
-        if not found.declared or not (named or is_repeated_identifier(profile)):
-            continue
-        found.kind, found.role, found.categories = "identifier", "context", None
-        found.minimum = found.maximum = found.usual = None
-        found.special_codes, found.unit, found.missing_at_most = (), None, 0.0
         if profile.missing:
             found.left_out = f"an identifier that is missing in {profile.missing:,} rows"
-            continue
-        return profile
-    return None
+        elif chosen is not None:
+            found.left_out = hardly_shared(profile)
+        else:
+            chosen = profile
+            found.kind, found.role, found.categories = "identifier", "context", None
+            found.minimum = found.maximum = found.usual = None
+            found.special_codes, found.unit, found.missing_at_most = (), None, 0.0
+            found.notes = []
+    return chosen

@@ -29,13 +29,20 @@ def propose_split(
         if enough and _works(OutOfTime(column=time.name), target, codes, time):
             reason = f"{time.name!r} spans {days:,} days: a model is used on what comes later."
             return SplitFinding("out_of_time", reason, time.name)
-        why_not = (
-            f"{time.name!r} spans {days:,} days on {dates:,} dates, too few to test on the last: "
+        why_not = f"{time.name!r} spans {days:,} days on {dates:,} dates, " + (
+            "the last of which have too few rows of a class: "
+            if enough
+            else "too few to test on the last: "
         )
-    if who is not None and repeats(who) and _works(Grouped(column=who.name), target, codes, who):
-        rows = who.counts.sum() / who.distinct
-        reason = f"{why_not}each {who.name!r} has {rows:.1f} rows on average, which stay together."
-        return SplitFinding("grouped", reason, who.name)
+    if who is not None and repeats(who):
+        if _works(Grouped(column=who.name), target, codes, who):
+            rows = who.counts.sum() / who.distinct
+            said = f"each {who.name!r} has {rows:.1f} rows on average, which stay together."
+            return SplitFinding("grouped", why_not + said, who.name)
+        why_not += (
+            f"the rows of one {who.name!r} can't stay together, some have so many (or few) that a "
+            "part would lack a class: "
+        )
     return SplitFinding("stratified", f"{why_not}random rows, with the same mix in every part.")
 
 

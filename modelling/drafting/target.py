@@ -1,6 +1,7 @@
 """What is predicted: the kind of problem, its classes, and which of two is the positive one."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from modelling.data.reading.cells import texts_of
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
 from modelling.drafting.columns.name_words import suggests
 from modelling.drafting.columns.profiles import Profile
+from modelling.drafting.columns.spelling import as_one, in_words, spelt_alike
+from modelling.drafting.grades import in_order_of_grades
 from modelling.drafting.python_text import literal
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
@@ -40,21 +43,46 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
             "is the other label, write it there"
         )
     is_size = column.written == "number" and (not column.whole or different > MOST_NUMBERS)
-    if different > 2 and positive is not None:
-        raise UsageError(f"--positive: {column.name} has {different:,} labels, not two")
     if different > 2 and is_size:
-        return TargetFinding(column.name, "regression", reason="It holds numbers of any size.")
+        return _regression(column, positive)
+    if different > MOST_CLASSES and column.unreadable:
+        raise DataRefused(
+            f"{column.name}: numbers, but {column.unreadable:,} cells of the target are something "
+            "else: correct them, or say in the source how they are written"
+        )
     if different > MOST_CLASSES:
         raise DataRefused(
             f"{column.name}: {different:,} different labels, and at most {MOST_CLASSES} can "
             "be told apart: name another --target, or merge them first"
         )
     rows_of = texts_of(column.in_all_rows, label_text).value_counts()
-    return (
-        _binary(column.name, rows_of, positive)
-        if different == 2
-        else _multiclass(column.name, rows_of)
+    alike = spelt_alike(rows_of)
+    found = _of_labels(column.name, as_one(rows_of, alike), positive)
+    if not alike:
+        return found
+    said = f"{found.reason} {in_words(alike)}: taken for one.".strip()
+    return replace(
+        found, reason=said, certain=False, merge_classes={**alike, **found.merge_classes}
     )
+
+
+def _regression(column: Profile, positive: str | None) -> TargetFinding:
+    if positive is not None:
+        raise UsageError(f"--positive: {column.name} holds numbers of any size, not two labels")
+    if infinite := int(np.isinf(column.in_all_rows.to_numpy(dtype=np.float64)).sum()):
+        raise DataRefused(
+            f"{column.name}: {infinite:,} cells of the target are infinite: correct them, or leave "
+            "them empty"
+        )
+    return TargetFinding(column.name, "regression", reason="It holds numbers of any size.")
+
+
+def _of_labels(name: str, rows_of: pd.Series, positive: str | None) -> TargetFinding:
+    if len(rows_of) == 2:
+        return _binary(name, rows_of, positive)
+    if positive is not None:
+        raise UsageError(f"--positive: {name} has {len(rows_of):,} labels, not two")
+    return _multiclass(name, rows_of)
 
 
 def without_label(column: Profile) -> np.ndarray:
@@ -77,7 +105,7 @@ def classes_to_declare(target: pd.Series, problem: str) -> str | None:
         return None
     name = str(target.name)
     try:
-        found = _binary(name, rows_of, None) if len(rows_of) == 2 else _multiclass(name, rows_of)
+        found = _of_labels(name, rows_of, None)
     except DataRefused:
         return None
     settings: dict[str, Any] = {"problem": found.problem, "classes": found.classes}
@@ -92,7 +120,12 @@ def target_numbers(target: TargetFinding, column: Profile) -> np.ndarray:
     if target.problem == "regression":
         return column.values.to_numpy(dtype=np.float64)
     codes = {label_text(label): code for code, label in enumerate(target.classes)}
-    others = next((codes[into] for into in target.merge_classes), None)
+    others = next((codes[into] for into, named in target.merge_classes.items() if not named), None)
+    codes |= {
+        label_text(one): codes[into]
+        for into, named in target.merge_classes.items()
+        for one in named
+    }
     labels = column.values.map(label_text)
     return labels.map(lambda label: codes.get(label, others)).to_numpy(dtype=np.float64)
 
@@ -141,14 +174,17 @@ def _is_word(label: str, words: str) -> bool:
 
 
 def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:
-    in_order = sorted(
+    graded = in_order_of_grades(list(rows_of.index))
+    in_order = graded or sorted(
         rows_of.index, key=lambda label: (len(label), label) if label.isdigit() else (0, label)
     )
     rare = [label for label in in_order if rows_of[label] < SHARED_BY]
     classes = [label for label in in_order if rows_of[label] >= SHARED_BY]
     rare_at_one_end = classes in (in_order[: len(classes)], in_order[len(rare) :])
-    ordered = rare_at_one_end and all(re.fullmatch(r"\d+|[A-Z]", label) for label in in_order)
-    said = ["Numbers or single letters: taken to be in order."] if ordered else []
+    sizes = all(re.fullmatch(r"\d+|[A-Z]", label) for label in in_order)
+    ordered = rare_at_one_end and bool(graded or sizes)
+    what = "Grades" if graded else "Numbers or single letters"
+    said = [f"{what}: taken to be in order."] if ordered else []
     merged: dict[str, tuple[int | str, ...]] = {}
     if rare:
         lowest = in_order[0] in rare

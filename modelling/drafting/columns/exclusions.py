@@ -9,12 +9,12 @@ from modelling.data.absurd_values import is_beyond_all
 from modelling.data.reading.number_signs import MARKS
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_prose
-from modelling.drafting.columns.name_words import names_somebody
+from modelling.drafting.columns.name_words import COUNTS, DATES, names_somebody, suggests
 from modelling.drafting.columns.number_format import magnitudes_in
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.written_dates import (
     DAYS_OF_EXCEL,
-    are_days_of_excel,
+    MONTHS,
     are_digits_of_dates,
     why_no_times,
 )
@@ -26,6 +26,7 @@ MANY_LABELS = 50
 LONG = 10  # digits
 FRACTION = rf"^\D{{0,8}}\d[\d\s{MARKS}]*[.,](?:\d+|-+)\D{{0,8}}$"
 MOST = 0.9
+LEAST_OF_A_DATE = 1000
 
 
 def leave_out(found: ColumnFinding, column: Profile) -> None:
@@ -52,12 +53,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         found.left_out = "its numbers are larger than a network can hold: give a larger unit"
     elif reason := _as_identifier(column):
         found.left_out = reason + _unless_numbers(column)
-    elif column.written == "text" and _is_hardly_shared(column):
-        what = "free text" if is_prose(column) else "an identifier or free text"
-        found.left_out = (
-            f"{column.distinct:,} different labels, hardly one shared: {what}"
-            f"{_unless_numbers(column)}"
-        )
+    elif found.kind == "category" and not is_repeated_identifier(column):
+        found.left_out = hardly_shared(column)  # of identifiers it is asked when one is chosen
 
 
 def _as_unread(column: Profile) -> str | None:
@@ -67,16 +64,29 @@ def _as_unread(column: Profile) -> str | None:
         if len(units := magnitudes_in(labels)) > 1:
             return f"numbers in {' and in '.join(units)}: write them in one unit"
         return why_no_times(labels.rename(column.name))
-    if column.written == "number" and are_days_of_excel(column.known.rename(column.name)):
+    if _is_called_like_a_date(column):
         return (
-            "days as Excel counts them: write them as in 2021-12-31, or say in the source "
-            f"date_format={DAYS_OF_EXCEL!r}"
+            "numbers that are called like a date: say in the source how it is written, as in "
+            f"date_format='%y%m%d', '%Y%j' or, of days as Excel counts them, {DAYS_OF_EXCEL!r}"
         )
     days = column.known[column.known != 0] if column.whole else column.known.iloc[:0]
     if 0 < len(days) < len(column.known) and are_digits_of_dates(days):
         zeros = len(column.known) - len(days)
         return f"dates as whole numbers, but {zeros:,} cells are 0: leave those empty"
     return None
+
+
+def _is_called_like_a_date(column: Profile) -> bool:
+    """Whether whole numbers that were not read as dates are called so, and are large enough; what
+    was paid to date is called otherwise."""
+    if (
+        not column.whole
+        or not suggests(column.name, DATES)
+        or suggests(column.name, f"to {COUNTS}")
+    ):
+        return False
+    large = (column.known >= LEAST_OF_A_DATE).mean() > MOST
+    return column.distinct > MONTHS and bool(large)
 
 
 def _unless_numbers(column: Profile) -> str:
@@ -108,11 +118,18 @@ def _as_identifier(column: Profile) -> str | None:
     return f"{said} without gaps: a row number" if 0.95 < apart < 1.2 else None
 
 
-def _is_hardly_shared(column: Profile) -> bool:
-    """Whether too few rows hold a label that has a feature of its own."""
+def hardly_shared(column: Profile) -> str | None:
+    """Why labels of which too few rows hold one that has a feature of its own are left out."""
     least = max(SHARED_BY, RARE_SHARE * len(column.values))
     shared = column.counts[column.counts >= least].sum()
-    return column.distinct > MANY_LABELS and bool(shared < HARDLY_ANY * column.counts.sum())
+    if column.distinct <= MANY_LABELS or shared >= HARDLY_ANY * column.counts.sum():
+        return None
+    named = is_prose(column) or not names_somebody(column.name)
+    what = "free text" if is_prose(column) else "an identifier or free text"
+    return (
+        f"{column.distinct:,} different labels, hardly one shared: "
+        f"{what if named else 'an identifier'}{_unless_numbers(column)}"
+    )
 
 
 def leave_out_copies(pairs: Iterable[tuple[ColumnFinding, Profile]]) -> None:

@@ -13,6 +13,7 @@ from modelling.drafting.columns.name_words import (
     COUNTS,
     MONEY,
     MONEY_AT_THE_END,
+    NEVER_SIZES,
     NOT_MONEY,
     SHARES,
     TO_BE_DONE,
@@ -22,6 +23,7 @@ from modelling.drafting.columns.name_words import (
 )
 from modelling.drafting.columns.profiles import Profile, are_whole
 from modelling.drafting.columns.protected_names import protected_attribute
+from modelling.drafting.columns.spelling import in_words, spelt_alike
 
 FEW_LABELS = 12  # a person reads so many in a declaration
 FEW_CODES = 50
@@ -51,10 +53,10 @@ def find_kind(column: Profile) -> ColumnFinding:
 def _kind(column: Profile) -> Kind:
     if column.written != "number":
         return "time" if column.written == "time" else "category"
-    named = suggests(column.name, CODES) or names_somebody(column.name)  # of shops there are few
-    coded = named and not suggests(column.name, COUNTS)
-    if column.whole and coded and 2 < column.distinct <= FEW_CODES:
-        return "category"
+    never_sizes = names_somebody(column.name) or suggests(column.name, NEVER_SIZES)
+    coded = never_sizes or (suggests(column.name, CODES) and column.distinct <= FEW_CODES)
+    if column.whole and coded and not suggests(column.name, COUNTS) and column.distinct > 2:
+        return "category"  # of shops there may be few or many
     return kind_of_numbers(column.name, column.known.to_numpy(dtype=np.float64))
 
 
@@ -122,6 +124,8 @@ def _missing_at_most(share: float) -> float:
 def _describe_labels(found: ColumnFinding, column: Profile) -> None:
     """Few labels that many rows share are listed; others stay open."""
     rows_of = column.known.value_counts()
+    if column.written == "text" and (alike := spelt_alike(rows_of)):
+        found.notes.append(f"{in_words(alike)}: write them alike.")
     if len(rows_of) <= FEW_LABELS:
         rows_of = column.in_all_rows.value_counts()
     if len(rows_of) <= FEW_LABELS and rows_of.min() >= SHARED_BY:

@@ -63,6 +63,7 @@ CODES = (
     "channel art typ klasse filiale branche zweck produkt kanal secteur sucursal sector producto "
     "코드 유형 지점 업종"
 )
+NEVER_SIZES = "mcc naics nace sic"  # codes of industries: there are hundreds
 
 
 def parts_of(name: str) -> list[str]:

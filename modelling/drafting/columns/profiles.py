@@ -136,17 +136,17 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
     if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
         return "text"
     if is_number(some, text_format):
-        return "time" if _are_dates(some, name) else "number"
+        return "time" if _are_dates(some, name, text_format.date_format) else "number"
     if len(some) and some.map(lambda cell: not isinstance(cell, int | float | bool)).all():
         return "time" if is_dated(few_wrong=FEW_WRONG) else "text"
     return "text"
 
 
-def _are_dates(some: pd.Series, name: str) -> bool:
-    """Whether numbers are times since 1970, or few dates, by their name."""
-    digits = some.map(label_text).astype("str").str.fullmatch(r"\d{6}|\d{8}|\d{10,19}")
+def _are_dates(some: pd.Series, name: str, date_format: str | None) -> bool:
+    """Whether digits are times as they are declared, or since 1970, by their name."""
     named = suggests(name, TIMES) and not suggests(name, YEARS)
-    return named and bool(digits.all()) and is_time(some)
+    digits = some.map(label_text).astype("str").str.fullmatch(r"\d{5,19}")
+    return named and bool(digits.all()) and is_time(some, date_format)
 
 
 def _read(cells: pd.Series, written: Written, text_format: TextFormat) -> tuple[pd.Series, int]:
