@@ -264,6 +264,19 @@ def test_grades_are_in_the_order_of_their_agency(scale):
     assert target.merge_classes == {scale[1]: ()}
 
 
+def test_nobody_is_asked_for_the_positive_one_of_three_labels():
+    labels = np.where(np.arange(400) % 4 > 2, "paid", "Paid")
+    three = np.where(np.arange(400) % 3, labels, np.where(np.arange(400) % 2, "late", "lost"))
+    findings = draft_table(
+        loan_table(400).assign(status=three),
+        Source(uri="table.csv"),
+        (),
+        Wanted("x", "status"),
+        ask=lambda _: pytest.fail("asked"),
+    )
+    assert findings.target.classes == ("Paid", "late", "lost")
+
+
 def test_amounts_in_two_currencies_and_copies_of_most_rows_are_looked_at_first():
     table = loan_table(400).assign(currency=np.array(["EUR", "USD"])[np.arange(400) % 2])
     (first, *_) = drafted(table, "default").worth_a_look
@@ -282,6 +295,21 @@ def test_a_target_with_cells_that_are_no_sizes_is_refused_with_how_many(cell, sa
     losses[:2] = cell
     with pytest.raises(DataRefused, match=said):
         drafted(table.assign(loss=losses), "loss")
+
+
+def test_lists_and_objects_in_cells_are_left_out_as_such(tmp_path):
+    """Whether JSON writes them as text or Parquet as what they are; none is a customer."""
+    table = loan_table(400)
+    table["customer"] = [{"age": int(row % 60)} for row in range(400)]
+    table["tags"] = [["x"] * (row % 3) for row in range(400)]
+    table.to_parquet(tmp_path / "t.parquet")
+    table.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    for name in ("t.parquet", "t.jsonl"):
+        read, source, said = read_undeclared(Source(uri=str(tmp_path / name)))
+        findings = draft_table(read, source, said, Wanted("x", "default"))
+        left_out = {c.name: c.left_out for c in findings.left_out}
+        assert left_out.keys() == {"customer", "tags"}
+        assert all(why.startswith("lists or objects in its cells") for why in left_out.values())
 
 
 def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):

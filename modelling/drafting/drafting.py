@@ -66,7 +66,7 @@ def draft_table(
         of_target = profile_column(table[wanted.target], text_format, sample)
     del table[wanted.target]
     target = find_target(of_target, wanted.positive)
-    if not target.certain and (answer := ask(target)):
+    if target.problem == "binary" and not target.certain and (answer := ask(target)):
         target = find_target(of_target, answer)
     values = target_numbers(target, of_target)
     examined, row_hashes = _examine(table, text_format, sample, wanted, values, tell)

@@ -14,7 +14,7 @@ from modelling.data.reading.other_writing import (
     refuse_several_units,
     units_in,
 )
-from modelling.data.reading.times import read_times
+from modelling.data.reading.times import factorize, read_times
 from modelling.scorer.cells import Labels, label_text, number_of, truth_of
 
 
@@ -65,16 +65,9 @@ def is_text(cells: pd.Series) -> bool:
 
 def texts_of(cells: pd.Series, find: Callable[[object], str | None]) -> pd.Series:
     """The column (n,) as text, ``find`` asked once for each different cell; missing stays so."""
-    codes, unique = _factorize(cells)
+    codes, unique = factorize(cells)
     texts = pd.Series([*map(find, unique), None], dtype="str")
     return pd.Series(texts.array.take(codes), index=cells.index, name=cells.name)
-
-
-def _factorize(cells: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    try:
-        return pd.factorize(cells)
-    except TypeError:  # lists and dictionaries
-        return pd.factorize(cells.map(str, na_action="ignore"))
 
 
 def _whole_numbers(labels: pd.Series) -> pd.Series:

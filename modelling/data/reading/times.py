@@ -56,8 +56,7 @@ def read_times(
         return cells.dt.tz_convert("UTC").dt.tz_localize(None), 0
     if pd.api.types.is_datetime64_dtype(cells.dtype):
         return cells, 0
-    known = cells.mask(_are_among(cells, {*MISSING_NUMBERS, "NaT", *missing}))
-    codes, unique = pd.factorize(known)
+    codes, unique = factorize(cells.mask(_are_among(cells, {*MISSING_NUMBERS, "NaT", *missing})))
     read = _read(pd.Series(unique, dtype=object), str(cells.name), date_format)
     wrong = np.append(read.isna().to_numpy(), False)[codes]
     if wrong.any():
@@ -83,9 +82,17 @@ def is_time(
 
 def _are_among(cells: pd.Series, words: Collection[str]) -> np.ndarray:
     """Which cells (n,) are one of the words, blanks around them aside."""
-    codes, unique = pd.factorize(cells)
+    codes, unique = factorize(cells)
     found = [isinstance(cell, str) and cell.strip() in words for cell in unique]
     return np.array([*found, False])[codes]
+
+
+def factorize(cells: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """The codes (n,) of cells and the different ones; lists and objects are told apart as text."""
+    try:
+        return pd.factorize(cells)
+    except TypeError:
+        return pd.factorize(cells.map(str, na_action="ignore"))
 
 
 def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:

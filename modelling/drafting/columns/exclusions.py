@@ -25,6 +25,7 @@ HARDLY_ANY = 0.1
 MANY_LABELS = 50
 LONG = 10  # digits
 FRACTION = rf"^\D{{0,8}}\d[\d\s{MARKS}]*[.,](?:\d+|-+)\D{{0,8}}$"
+NESTED = r"(?s)\{.*\}|\[.*\]"
 MOST = 0.9
 LEAST_OF_A_DATE = 1000
 
@@ -43,6 +44,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         )
     elif not known:
         found.left_out = "empty in all rows"
+    elif column.written == "text" and column.known.astype("str").str.fullmatch(NESTED).all():
+        found.left_out = "lists or objects in its cells: make columns of what stands in them"
     elif column.distinct < 2:
         found.left_out = (
             "the same in all rows" if not column.missing else "the same where it is known"

@@ -1,5 +1,6 @@
 """Read a table once, and find out how it is written where its source does not say so."""
 
+import numpy as np
 import pandas as pd
 
 from modelling.data.loading import read_source
@@ -26,6 +27,8 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     given = source
     table, source, found = _read(source)
     said = list(found._replace(settings={}).in_words())
+    for name in [name for name in table if _is_nested(table[name])]:
+        table[name] = table[name].map(str, na_action="ignore").astype("str")
     if source.header_line != given.header_line:
         said.append(f"line {source.header_line} names the columns; what stands above is left out")
     if source.encoding != given.encoding:
@@ -41,6 +44,13 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
         source = source.model_copy(update={"missing": words})
         said.append(f"{' and '.join(map(repr, words))} beside numbers or dates: read as missing")
     return table, source, tuple(said)
+
+
+def _is_nested(cells: pd.Series) -> bool:
+    """Whether cells are lists or objects, as Parquet has them."""
+    if cells.dtype != object:
+        return False
+    return bool(probe(cells).map(lambda cell: isinstance(cell, dict | list | np.ndarray)).any())
 
 
 def _read(source: Source) -> tuple[pd.DataFrame, Source, Found]:
