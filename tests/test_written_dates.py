@@ -91,6 +91,19 @@ def test_days_as_excel_counts_them_are_dates_where_the_name_says_so(tmp_path):
     assert "numbers that are called like a date" in left_out
 
 
+@pytest.mark.parametrize("written", ["%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%Y %H:%M"])
+def test_digits_of_a_date_may_lack_the_zero_that_a_spreadsheet_leaves_out(written):
+    """Else 1112021 would be 11 January: it is 1 November."""
+    days = pd.Series(pd.date_range("2001-01-01", periods=ROWS, freq="9D"))
+    cells = days.dt.strftime(written).str.lstrip("0")
+    assert (read_times(cells, written)[0] == days).all()
+
+
+def test_a_draft_finds_dates_that_lack_such_a_zero(tmp_path):
+    source, kind, _ = examined(tmp_path, since=DAYS.dt.strftime("%d%m%Y").str.lstrip("0"))
+    assert (source.date_format, kind) == ("%d%m%Y", "time")
+
+
 def test_numbers_that_are_called_like_a_date_are_no_sizes(tmp_path):
     """As YYMMDD, the day of a year, or days since 1970; what was paid to date is a size."""
     since = (DAYS - pd.Timestamp("1970-01-01")).dt.days

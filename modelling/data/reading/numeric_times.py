@@ -1,5 +1,8 @@
 """Points in time that are whole numbers: the digits of dates, or how much time has passed."""
 
+import re
+from datetime import UTC, datetime
+
 import pandas as pd
 
 from modelling.refusals import DataRefused
@@ -30,6 +33,16 @@ def times_of_digits(texts: pd.Series, name: str) -> pd.Series:
         f"{name}: whole numbers that can be dates (20190713, 201907), years, days or times since "
         f"1970 in several units: {DECLARE}, or 'days since 1899-12-30' as Excel counts"
     )
+
+
+def with_leading_zeros(texts: pd.Series, date_format: str) -> pd.Series:
+    """Dates (n,) of digits alone with the zeros that a spreadsheet has left out: 1112021, written
+    as ``%d%m%Y``, is 1 November, and ``strptime`` takes it for 11 January."""
+    digits = re.match(r"\d*", datetime(2021, 12, 31, tzinfo=UTC).strftime(date_format))
+    assert digits is not None
+    if not re.match("%[dmy]%", date_format):
+        return texts
+    return texts.str.replace(r"^\d+", lambda found: found[0].zfill(digits.end()), regex=True)
 
 
 def times_of_days(texts: pd.Series, since: str) -> pd.Series:

@@ -6,7 +6,12 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from modelling.data.reading.numeric_times import DECLARE, times_of_days, times_of_digits
+from modelling.data.reading.numeric_times import (
+    DECLARE,
+    times_of_days,
+    times_of_digits,
+    with_leading_zeros,
+)
 from modelling.declaration.declared_data import DAYS_SINCE
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import MISSING_NUMBERS, label_text
@@ -121,7 +126,8 @@ def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
 
 def _as_declared(texts: pd.Series, date_format: str) -> pd.Series:
     if not (counted := re.fullmatch(DAYS_SINCE, date_format)):
-        read = pd.to_datetime(texts, utc=True, format=date_format, errors="coerce")
+        whole = with_leading_zeros(texts, date_format)
+        read = pd.to_datetime(whole, utc=True, format=date_format, errors="coerce")
         return read.dt.tz_localize(None)
     return times_of_days(texts, counted[1])
 

@@ -20,7 +20,7 @@ _DAY, _MONTH, _YEAR = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])", r"(?:19|
 WITHOUT_ORDER = (  # or, of two digits, without a century
     r"\d{1,2}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}.*",
     r"\d{2}[A-Za-z]{3}\d{4}.*",
-    rf"{_DAY}{_MONTH}{_YEAR}",
+    rf"(?:{_DAY}|[1-9]){_MONTH}{_YEAR}",
     rf"{_MONTH}[./]{_YEAR}",
     rf"{_YEAR}[.]{_MONTH}",
     r"[A-Za-z]{3}-\d{2}",
