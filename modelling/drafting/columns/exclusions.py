@@ -45,7 +45,9 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
     elif not known:
         found.left_out = "empty in all rows"
     elif column.written == "text" and column.known.astype("str").str.fullmatch(NESTED).all():
-        found.left_out = "lists or objects in its cells: make columns of what stands in them"
+        found.left_out = (
+            "lists or objects in its cells: give what stands in them columns of its own"
+        )
     elif column.distinct < 2:
         found.left_out = (
             "the same in all rows" if not column.missing else "the same where it is known"
