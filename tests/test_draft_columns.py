@@ -53,7 +53,7 @@ def test_names_are_read_in_their_parts():
     assert not names_somebody("customer_income")
     for name in ("customerid", "CLIENTNUM", "card_number", "acct_nbr", "idcode", "kundenid"):
         assert names_somebody(name), name
-    for name in ("amountpaid", "valid", "number_of_loans", "card_type", "employees"):
+    for name in ("amountpaid", "valid", "number_of_loans", "card_type", "visits_no"):
         assert not names_somebody(name), name
     assert is_money("Kreditbetrag")
     assert is_money("loan_amount")

@@ -97,11 +97,13 @@ def _is_inside(word: str, part: str) -> bool:
 
 def names_somebody(name: str) -> bool:
     """Whether a name is that of an identifier: ``customer_no`` and ``customerid`` are,
-    ``customer_income`` and ``amountpaid`` are not."""
+    ``customer_income``, ``amountpaid`` and ``visits_no`` are not."""
     parts = parts_of(name)
     if not parts:
         return False
     *before, last = parts
+    if last in ("no", "nr") and before and re.search("[^s]s$", before[-1]):
+        return False  # how many
     if last in ALWAYS_OF_SOMEBODY.split() or _is_number_of_somebody(last):
         return True
     if before and last in NUMBERS_OF_SOMEBODY.split() and before[-1] in SOMEBODY.split():
