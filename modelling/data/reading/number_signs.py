@@ -49,6 +49,7 @@ def signs_around(texts: pd.Series) -> tuple[set[str], int]:
     """What stands around the numbers among ``texts`` (n,) as ``around_numbers`` names it, and
     around how many."""
     texts = texts.str.strip()
+    texts = texts[~texts.str.fullmatch(rf"[+-]?[\d{MARKS}]+")]  # nothing stands around the others
     sides = side_patterns(ANY_UNIT)
     has_side = {side: texts.str.fullmatch(pattern) for side, (pattern, _) in sides.items()}
     for pattern, in_front in sides.values():

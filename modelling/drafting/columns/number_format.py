@@ -110,6 +110,9 @@ def magnitudes_in(cells: pd.Series) -> list[str]:
 def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
     """Whether the cells are numbers with these marks, and thousands are where the mark is."""
     text_format = TextFormat(decimal, thousands)
+    others = "".join(mark for mark in MARKS if mark not in (decimal, thousands))
+    if cells.str.strip().str.contains(f"[{others}]").mean() > FEW_WRONG:
+        return False  # without reading them one by one, as most columns with most of the marks
     if not is_number(cells, text_format) or _are_thousands(cells, decimal):
         return False
     marked = cells[cells.str.contains(thousands, regex=False)] if thousands else cells.iloc[:0]
