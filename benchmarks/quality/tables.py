@@ -11,6 +11,7 @@ from typing import Literal
 from benchmarks.by_hand import BY_HAND
 from benchmarks.quality import declarations
 from modelling.declaration import Training, UseCase
+from modelling.declaration.overrides import override
 from use_cases import find_use_case
 
 Half = Literal["develop", "final"]
@@ -55,8 +56,8 @@ class SuiteTable:
 
 
 def by_hand(name: str) -> UseCase:
-    """A careful declaration, but for the training, which keeps its defaults."""
-    return BY_HAND[name].model_copy(update={"training": Training()})
+    """A careful declaration, but for the training, which keeps the defaults of its problem."""
+    return override(BY_HAND[name].model_copy(update={"training": Training()}), {})
 
 
 TABLES = {
