@@ -10,7 +10,7 @@ from tasks.workers.quick_imports import quick_imports
 def restart_in_utf8() -> None:
     """Start anew in UTF-8 where the environment (LANG=C with PYTHONUTF8=0) allows ASCII only: the
     libraries, and the processes that are started, could not name a folder called Köln."""
-    if sys.getfilesystemencoding() == "ascii":
+    if sys.getfilesystemencoding() == "ascii" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, sys.orig_argv)
 
