@@ -507,6 +507,25 @@ def test_check_says_what_breaks_and_where_it_stands(in_folder):
     assert "180" not in broken.stdout
 
 
+def test_check_warns_of_what_a_training_would_warn_of(tmp_path, monkeypatch):
+    (tmp_path / "use_cases").mkdir()
+    monkeypatch.chdir(tmp_path)
+    numbers = np.random.default_rng(0).normal(size=(400, 2))
+    table = pd.DataFrame(numbers, columns=["income", "spent"]).assign(
+        closed=[1.5] * 5 + [None] * 395
+    )
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "use_cases" / "spending.py").write_text(
+        "from modelling.declaration import *\n"
+        'USE_CASE = UseCase(name="spending", title="x", problem="regression", target="spent",\n'
+        '    source=Source(uri="t.csv"),\n'
+        '    columns=(number("income"), number("closed", missing_at_most=1.0)))\n'
+    )
+    warned = run("check", "spending")
+    assert "warning     closed is known in fewer than 20 training rows" in warned.stdout
+    assert last_json(run("check", "spending", "--json").stdout)["warnings"]
+
+
 @pytest.mark.parametrize(
     ("rows_of", "classes", "merged", "ordered"),
     [

@@ -163,6 +163,28 @@ def _sizes(train: pd.DataFrame, column: Column) -> np.ndarray:
     return _known(train, column).abs().to_numpy(dtype=np.float64)
 
 
+def refuse_unusable(train: pd.DataFrame, use_case: UseCase) -> None:
+    """Raises DataRefused where there are fewer training rows than ``minimum_rows_per_value``, most
+    numbers of a column are too large for a network, or all lags are empty."""
+    if len(train) < (minimum_rows := use_case.minimum_rows_per_value):
+        raise DataRefused(
+            f"{len(train)} training rows, fewer than minimum_rows_per_value {minimum_rows}: "
+            "add rows, or declare a smaller minimum_rows_per_value"
+        )
+    for column in use_case.features:
+        if column.kind == "number" and is_beyond_all(_sizes(train, column)):
+            raise DataRefused(
+                f"{column.name}: its numbers are larger than a network can hold: give them in a "
+                "larger unit, or leave the column out"
+            )
+    lags = [column for column in use_case.columns if column.name in use_case.lags]
+    if lags and not any(np.isfinite(_sizes(train, column)).any() for column in lags):
+        raise DataRefused(
+            f"lags: {', '.join(use_case.lags)}: empty in all training rows: correct the data, or "
+            "remove the lags"
+        )
+
+
 def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocessed:
     """Fit on ``parts.train`` alone, and transform training and validation rows; test stays raw.
 
@@ -184,28 +206,11 @@ def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocess
     Raises
     ------
     DataRefused
-        Where there are fewer training rows than ``minimum_rows_per_value``, most numbers of a
-        column are too large for a network, or all lags are empty.
+        As ``refuse_unusable`` does.
     UsageError
         Where they need more memory than is free.
     """
-    if len(parts.train) < (minimum_rows := use_case.minimum_rows_per_value):
-        raise DataRefused(
-            f"{len(parts.train)} training rows, fewer than minimum_rows_per_value {minimum_rows}: "
-            "add rows, or declare a smaller minimum_rows_per_value"
-        )
-    for column in use_case.features:
-        if column.kind == "number" and is_beyond_all(_sizes(parts.train, column)):
-            raise DataRefused(
-                f"{column.name}: its numbers are larger than a network can hold: give them in a "
-                "larger unit, or leave the column out"
-            )
-    lags = [column for column in use_case.columns if column.name in use_case.lags]
-    if lags and not any(np.isfinite(_sizes(parts.train, column)).any() for column in lags):
-        raise DataRefused(
-            f"lags: {', '.join(use_case.lags)}: empty in all training rows: correct the data, or "
-            "remove the lags"
-        )
+    refuse_unusable(parts.train, use_case)
     for warning in column_warnings(parts.train, use_case) if warn else ():
         log.warning("%-11s %s", "", warning)
     numbers = sum(column.kind == "number" for column in use_case.features)
