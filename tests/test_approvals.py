@@ -14,6 +14,7 @@ from tasks.registry.champions import champion_of, history, registry_status, roll
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.identity import same_person, typed_name
 from tasks.registry.promotion_history import append_entry, read_history
+from tasks.tracking.descriptions import DOSSIER_FILE
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 FOUR_EYES = {"approval": "second_person", "approval_days": 3}
@@ -26,7 +27,7 @@ def champion_version(client, name):
 
 def a_colleague_requests(client, name, version, until="2999-01-01 00:00:00.000000"):
     """A request as it is written on a colleague's account."""
-    subject = approvals._subject_of(client, client.get_model_version(name, version))
+    subject = approvals.subject_of(client, client.get_model_version(name, version))
     facts = {**subject, "until": until}
     assert append_entry(client, name, version, "better", "requested", "colleague", **facts)
 
@@ -130,7 +131,7 @@ def test_what_changed_since_the_request_is_not_approved(requested):
     a_colleague_requests(client, name, version)
     tag = client.get_model_version(name, version).tags[HASHES_TAG]
     run = client.get_model_version(name, version).run_id
-    client.log_text(run, "written later", approvals.DOSSIER_FILE)
+    client.log_text(run, "written later", DOSSIER_FILE)
     with pytest.raises(UsageError, match="the dossier of waiting version 1 changed"):
         approve(name, version, "fine")
     client.set_model_version_tag(name, version, HASHES_TAG, tag.replace("a", "b", 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from small_models import run_of, small_model
 
 from flows.train import train
 from modelling.declaration import ModelCard
@@ -15,6 +16,8 @@ from tasks.registry.dossier import sections
 from tasks.registry.dossier.dossiers import HTML, MARKDOWN, dossier_of, write_dossier
 from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, flat, table
+from tasks.registry.model_files import folder_of
+from tasks.registry.promotion_history import append_entry
 from tasks.tracking.record import REMEDY_SETTINGS
 
 SERVICES = pytest.mark.services  # two trainings
@@ -123,6 +126,48 @@ def test_the_run_of_the_version_before_may_be_gone(client):
     client._tracking_client.store._hard_delete_run(runs[0].run_id)  # as `mlflow gc` does
     with facts_of(client, name, "2") as found:
         assert sections.changes(found).startswith("The run of version 1 is gone")
+
+
+@pytest.fixture
+def decided_about(client, prefect_server, tmp_path):
+    """A version that became champion after its dossier was recorded: (name, version, run)."""
+    small = small_model(tmp_path / "model", name="decided_about")
+    with run_of(small.trained.use_case) as run:
+        version = small.register(run)
+        dossier = dossier_of(client, "decided_about", version)
+        client.log_text(run.run_id, dossier.markdown, MARKDOWN)
+        client.log_text(run.run_id, dossier.html, HTML)
+        assert small.judge(run, version).promoted
+    yield "decided_about", version, run.run_id
+    client.delete_registered_model("decided_about")
+
+
+def test_a_dossier_that_is_not_the_one_of_a_decision_is_not_passed_off_as_it(
+    decided_about, client, tmp_path
+):
+    name, version, run_id = decided_about
+    page, text = tmp_path / "page.html", tmp_path / "text.md"
+
+    def said(file=page):
+        return write_dossier(name, version, file).said
+
+    assert "SINCE" not in said()
+    assert "IS NOT" not in said(text)
+    assert said().startswith("compared by ")
+    client.create_model_version(name, "file:///nowhere", run_id)
+    append_entry(client, name, "2", "complaints", "manual", "anna")
+    assert said().startswith("replaced by version 2, manual by anna")
+    client.log_text(run_id, text.read_text() + "No limits.", MARKDOWN)
+    assert "dossier.md IS NOT THE TEXT OF THE PAGE" in said(text)
+    client.log_text(run_id, page.read_text().replace("Dossier", "dossier"), HTML)
+    assert "THE DOSSIER HAS CHANGED SINCE" in said()
+    artifacts = folder_of(client.get_run(run_id).info.artifact_uri)
+    (artifacts / HTML).unlink()
+    with pytest.raises(UsageError, match=f"dossier of {name} version {version} is gone from"):
+        said()
+    client._tracking_client.store._hard_delete_run(run_id)  # as `mlflow gc` does
+    with pytest.raises(UsageError, match=f"there is no run {run_id}"):
+        said()
 
 
 def run_with(tags):

@@ -6,6 +6,7 @@ import pytest
 
 from modelling.refusals import UsageError
 from tasks.registry.champions import registry_status, roll_back, warn_of_gaps
+from tasks.registry.file_hashes import HASHES_TAG, files_sha256
 from tasks.registry.promotion_history import CHAMPION_SINCE, NEWEST_TAG, append_entry, read_history
 from tasks.upkeep.health import check_history
 
@@ -20,11 +21,15 @@ class Told:
         self.client, self.name = client, name
         client.create_registered_model(name)
         for version in ("1", "2", "3"):
-            client.create_model_version(name, "file:///nowhere")
+            hashes = {HASHES_TAG: json.dumps({"MLmodel": version})}
+            client.create_model_version(name, "file:///nowhere", tags=hashes)
             self.set_champion(version)
 
     def set_champion(self, version, reason="compared and better"):
-        assert append_entry(self.client, self.name, version, reason, "compared", "root")
+        files = files_sha256(self.client.get_model_version(self.name, version))
+        assert append_entry(
+            self.client, self.name, version, reason, "compared", "root", files=files
+        )
         self.client.set_registered_model_alias(self.name, "champion", version)
 
     def entry(self, version):
@@ -114,6 +119,14 @@ def remove_the_alias(told):
     told.client.delete_registered_model_alias(told.name, "champion")
 
 
+def replace_the_hashes_of_files(told):
+    told.client.set_model_version_tag(told.name, "2", HASHES_TAG, json.dumps({"MLmodel": "other"}))
+
+
+def remove_the_hashes_of_files(told):
+    told.client.delete_model_version_tag(told.name, "3", HASHES_TAG)
+
+
 ATTACKS = {
     remove_the_first: "are missing",
     remove_one_between: "an entry is missing or was changed",
@@ -130,6 +143,8 @@ ATTACKS = {
     remove_what_is_known_of_the_newest: "an entry is missing, or that one was changed",
     move_the_alias: "the champion is version 1, but no entry says so",
     remove_the_alias: "the champion is none, but no entry says so",
+    replace_the_hashes_of_files: "the hashes of the files of version 2 were changed since",
+    remove_the_hashes_of_files: "the hashes of the files of version 3 were changed since",
 }
 
 
@@ -141,7 +156,10 @@ def test_a_whole_history_has_no_gaps(told):
     assert told.gaps == []
 
 
-IN_SHORT = {remove_one_between, remove_the_last, change_a_reason, move_the_alias}
+IN_SHORT = {
+    *(remove_one_between, remove_the_last, change_a_reason, move_the_alias),
+    *(replace_the_hashes_of_files, remove_the_hashes_of_files),
+}
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,12 @@ unnoticed. Going back to an earlier champion takes one person: it was approved i
 complaints can't wait.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
 from modelling.declaration import UseCase
@@ -28,7 +24,7 @@ from tasks.registry.champions import (
     set_champion,
     warn_of_gaps,
 )
-from tasks.registry.file_hashes import HASHES_TAG
+from tasks.registry.file_hashes import subject_of
 from tasks.registry.identity import current_user, same_person
 from tasks.registry.promotion_history import (
     TIME_FORMAT,
@@ -38,7 +34,6 @@ from tasks.registry.promotion_history import (
     refuse_absent_version,
     versions,
 )
-from tasks.tracking.descriptions import DOSSIER_FILE
 from tasks.tracking.store import connect
 
 APPROVAL_DAYS_TAG = "approval_days"  # of a version whose declaration asks for a second person
@@ -93,7 +88,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     if waiting is not None and waiting.seconds_left > 0:
         return Promoted("requested already", waiting.until)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
-    subject = _subject_of(client, client.get_model_version(name, version))
+    subject = subject_of(client, client.get_model_version(name, version))
     by = current_user()
     if not append_entry(
         client, name, version, reason[:2000], "requested", by, until=until, **subject
@@ -134,7 +129,7 @@ def approve(name: str, version: str, reason: str, by: str = "") -> None:
                 f"{name} version {version} was requested by {request.by}: another person must "
                 f"approve it, not {by}"
             )
-        subject = _subject_of(client, client.get_model_version(name, version))
+        subject = subject_of(client, client.get_model_version(name, version))
         for part, sha256 in subject.items():
             if sha256 != getattr(request, part):
                 raise UsageError(
@@ -219,17 +214,3 @@ def _request_of(entries: list[ChampionChange], version: str) -> ChampionChange |
         if entry.version == version:
             return entry if entry.how == "requested" else None
     return None
-
-
-def _subject_of(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
-    """What exactly is requested or approved: SHA-256 of the hashes of its files, and of its dossier
-    (empty where it has none)."""
-    files = hashlib.sha256(version.tags.get(HASHES_TAG, "").encode()).hexdigest()
-    try:
-        names = {file.path for file in client.list_artifacts(version.run_id or "")}
-    except MlflowException:  # a version without a run, or whose run was removed for good
-        names = set()
-    if DOSSIER_FILE not in names:
-        return {"files": files, "dossier": ""}
-    dossier = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{DOSSIER_FILE}")
-    return {"files": files, "dossier": hashlib.sha256(dossier.encode()).hexdigest()}

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
 from modelling.refusals import UsageError
+from tasks.registry.file_hashes import subject_of
 from tasks.registry.identity import current_user
 from tasks.registry.model_files import (
     experiment_of_project_run,
@@ -71,7 +72,7 @@ def set_champion(
 ) -> bool:
     """Make ``version`` champion; the caller holds ``alias_lock``. Returns False, and writes
     nothing, where it already is champion. ``by`` is who decided, where that is not the user of this
-    program; ``facts`` go to its entry in the history.
+    program. Its entry in the history names its files and its dossier, and has further ``facts``.
 
     Whether it may is ``tasks.registry.approvals``' question, which all others ask.
 
@@ -84,6 +85,7 @@ def set_champion(
     if holder is not None and str(holder.version) == version:
         return False
     warn_of_gaps(client, name)
+    facts = subject_of(client, client.get_model_version(name, version)) | facts
     wrote = append_entry(client, name, version, reason[:2000], how, by or current_user(), **facts)
     if wrote:
         client.set_registered_model_alias(name, "champion", version)

@@ -10,10 +10,14 @@ import logging
 from functools import cache
 from pathlib import Path
 
+import mlflow
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
 from modelling.refusals import UsageError
+from tasks.tracking.descriptions import DOSSIER_FILE
 
 log = logging.getLogger("finflows")
 HASHES_TAG = "files_sha256"
@@ -38,6 +42,30 @@ def hash_tag(folder: Path) -> dict[str, str]:
 
 def _hashes_of_registered(folder: Path) -> dict[str, str]:
     return {file: sha for file, sha in hashes_of(folder).items() if file != METADATA_FILE}
+
+
+def files_sha256(version: ModelVersion) -> str:
+    """SHA-256 of the list of the version's files with their hashes; empty where it has none."""
+    return sha256_of(version.tags[HASHES_TAG]) if is_hashed(version) else ""
+
+
+def subject_of(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
+    """What exactly is decided about: SHA-256 of the list of its files, and of its dossier; each is
+    empty where the version has none."""
+    files = files_sha256(version)
+    try:
+        names = {file.path for file in client.list_artifacts(version.run_id or "")}
+    except MlflowException:  # a version without a run, or whose run was removed for good
+        names = set()
+    if DOSSIER_FILE not in names:
+        return {"files": files, "dossier": ""}
+    dossier = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{DOSSIER_FILE}")
+    return {"files": files, "dossier": sha256_of(dossier)}
+
+
+def sha256_of(text: str) -> str:
+    """SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_hashed(version: ModelVersion) -> bool:

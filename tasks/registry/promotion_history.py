@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from modelling.refusals import UsageError
+from tasks.registry.file_hashes import files_sha256
 from tasks.tracking.pages import all_versions
 
 # Followed by the time: one tag for each time that a version became champion.
@@ -35,10 +36,11 @@ class ChampionChange:
     ``how`` is ``compared``, ``manual`` (in older entries ``by hand``), ``rollback`` or
     ``approved``; or ``requested`` or ``declined``, which leave the champion as it is. ``before`` is
     the SHA-256 of the previous entry, empty for the first; None in older entries, which had no
-    hashes. ``gaps`` are those that the history had before. A request and its approval name exactly
-    what they are about: ``files`` is the SHA-256 of the list of the version's files and their
-    hashes, ``dossier`` that of its dossier (empty where it has none). ``until`` is when a request
-    lapses (UTC), ``requested_by`` who asked for what is approved.
+    hashes. ``gaps`` are those that the history had before. A request and whatever changes the
+    champion name exactly what they are about: ``files`` is the SHA-256 of the list of the version's
+    files and their hashes, ``dossier`` that of its dossier (empty where it has none, and in older
+    entries). ``until`` is when a request lapses (UTC), ``requested_by`` who asked for what is
+    approved.
     """
 
     version: str
@@ -74,7 +76,7 @@ class _Entry(NamedTuple):
 
 class History(NamedTuple):
     """All changes of champion, the oldest first; the hash of the newest; and one line for each gap:
-    an entry that is missing or was changed."""
+    an entry that is missing or was changed, or a version that is not what an entry names."""
 
     entries: list[ChampionChange]
     newest: str
@@ -116,6 +118,7 @@ def history_from_tags(model: RegisteredModel, versions: Sequence[ModelVersion]) 
     champion = model.aliases.get("champion")
     gaps = [
         *unreadable,
+        *_changed_versions(entries, versions),
         *_gaps_between(entries),
         *_gaps_at_the_end(entries, model.tags.get(NEWEST_TAG, ""), champion and str(champion)),
     ]
@@ -134,6 +137,19 @@ def _parse_entry(key: str, text: str, version: str) -> _Entry | None:
     except (ValueError, TypeError, AttributeError):
         return None
     return _Entry(change, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _changed_versions(entries: Sequence[_Entry], versions: Sequence[ModelVersion]) -> Iterator[str]:
+    """Versions whose hashes of files, by which they are checked before use, were replaced since
+    they last became champion: with them, other files would pass for those that did."""
+    last = {entry.change.version: entry for entry in entries if entry.change.changes_champion}
+    for version in versions:
+        entry = last.get(str(version.version))
+        if entry and entry.change.files and entry.change.files != files_sha256(version):
+            yield (
+                f"the hashes of the files of version {version.version} were changed since it "
+                f"became champion at {_time(entry)}"
+            )
 
 
 def _gaps_between(entries: Sequence[_Entry]) -> Iterator[str]:

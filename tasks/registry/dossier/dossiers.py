@@ -1,6 +1,5 @@
 """Write the dossier of a version: an artifact of its run at registration, a file for people."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +17,16 @@ from modelling.refusals import UsageError
 from tasks.registry.champions import champion_of, history
 from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, table
+from tasks.registry.file_hashes import sha256_of
 from tasks.registry.promotion_history import ChampionChange, refuse_absent_version, versions
 from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect, ui_address
+from tasks.tracking.stored_runs import get_run
 
 HTML, MARKDOWN, REQUIREMENTS = DOSSIER_FILE, "dossier.md", "requirements.md"
+OF_MARKDOWN = f"<!-- SHA-256 of {MARKDOWN}: "
 
 
 class Dossier(NamedTuple):
@@ -59,7 +61,12 @@ def dossier_of(client: MlflowClient, name: str, version: str) -> Dossier:
     with facts_of(client, name, version) as facts:
         markdown = _as_markdown(facts)
         page = self_contained_page(markdown, _title(facts), facts.pictures())
-        return Dossier(markdown, page)
+        return Dossier(markdown, page + _last_line(markdown))
+
+
+def _last_line(markdown: str) -> str:
+    """Of the page: so its hash, which decisions name, is one of the Markdown, too."""
+    return f"{OF_MARKDOWN}{sha256_of(markdown)} -->\n"
 
 
 def _title(facts: Facts) -> str:
@@ -90,7 +97,8 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     page or with the suffix ``.md`` Markdown; by default ``NAME-VERSION.html``.
 
     It is the one that was recorded at registration, so that its hash is what was approved. Raises
-    UsageError where there is no such version.
+    UsageError where there is no such version, its run is gone, or the dossier is gone by which
+    somebody decided.
     """
     client = connect()
     known = versions(client, name)
@@ -100,13 +108,26 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     version = version or str((champion or known[-1]).version)
     refuse_absent_version(name, version, known)
     file = output or Path(f"{name}-{version}.html")
-    recorded = _recorded(client, str(client.get_model_version(name, version).run_id))
+    run = get_run(client, str(client.get_model_version(name, version).run_id))
+    recorded = _recorded(client, run.info.run_id)
+    decisions = [entry for entry in history(client, name) if version in _concerned(entry)]
+    of_itself = [entry.dossier for entry in decisions if entry.version == version]
+    decided_by = next((sha256 for sha256 in reversed(of_itself) if sha256), "")
+    if recorded is None and decided_by:
+        raise UsageError(
+            f"the dossier of {name} version {version} is gone from its run {run.info.run_id}, and "
+            f"it was decided by it (SHA-256 {decided_by}): find out who removed it"
+        )
     dossier = recorded or dossier_of(client, name, version)
     file.write_text(dossier.markdown if file.suffix == ".md" else dossier.html)
     if recorded is None:
         return Written(file, "made now: the version was registered without one")
-    entries = [entry for entry in history(client, name) if entry.version == version]
-    return Written(file, _decided(entries, hashlib.sha256(dossier.html.encode()).hexdigest()))
+    return Written(file, _decided(version, decisions, decided_by, recorded))
+
+
+def _concerned(entry: ChampionChange) -> tuple[str | None, ...]:
+    """The versions that a decision is about: also the champion that it replaced."""
+    return (entry.version, entry.previous) if entry.changes_champion else (entry.version,)
 
 
 def _recorded(client: MlflowClient, run_id: str) -> Dossier | None:
@@ -117,12 +138,18 @@ def _recorded(client: MlflowClient, run_id: str) -> Dossier | None:
     return Dossier(*texts)
 
 
-def _decided(entries: Sequence[ChampionChange], sha256: str) -> str:
+def _decided(
+    version: str, decisions: Sequence[ChampionChange], decided_by: str, dossier: Dossier
+) -> str:
     """What was last decided about the version, and whether by this very dossier."""
-    if not entries:
-        return f"nobody has decided about it yet; SHA-256 {sha256}"
-    last = entries[-1]
-    decided = f"{last.how} by {last.by} at {last.at[:16]} UTC: {last.reason}"
-    if last.dossier and last.dossier != sha256:
-        return f"{decided}. THE DOSSIER HAS CHANGED SINCE; SHA-256 {sha256}"
-    return f"{decided}; SHA-256 {sha256}"
+    said, sha256 = "nobody has decided about it yet", sha256_of(dossier.html)
+    if decisions:
+        last = decisions[-1]
+        replaced = "" if last.version == version else f"replaced by version {last.version}, "
+        said = f"{replaced}{last.how} by {last.by} at {last.at[:16]} UTC: {last.reason}"
+    if decided_by and decided_by != sha256:
+        said += ". THE DOSSIER HAS CHANGED SINCE"
+    # The pages of earlier releases do not name their Markdown.
+    if OF_MARKDOWN in dossier.html and not dossier.html.endswith(_last_line(dossier.markdown)):
+        said += f". {MARKDOWN} IS NOT THE TEXT OF THE PAGE"
+    return f"{said}; SHA-256 {sha256}"
