@@ -126,6 +126,17 @@ def test_errors_have_mlflows_status_code_and_message_without_the_rows(ours, mlfl
     assert [response.status_code for response in unsupported] == [415, 415]
 
 
+def test_of_two_cells_of_one_column_none_is_chosen_in_silence(ours):
+    text = json.dumps({"dataframe_records": ROWS[:1]})
+    for twice in (
+        text.replace('"age":', f'"age": {SECRET}, "age":'),
+        text.replace("[{", f'[], "dataframe_records": [{{"age": {SECRET}, '),
+    ):
+        refused = post(ours, twice)
+        assert (refused.status_code, "the same name twice" in refused.text) == (400, True)
+        assert SECRET not in refused.text
+
+
 def test_empty_params_are_none_as_for_mlflow(ours, mlflows):
     for server in (ours, mlflows):
         sent = {"dataframe_records": ROWS}

@@ -190,6 +190,14 @@ def _refuse_constant(name: str) -> None:
     raise unreadable(f"{name} is not JSON, send null for a missing number")
 
 
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two cells of one column, Python would keep the last one in silence."""
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise unreadable("an object has the same name twice")
+    return named
+
+
 def _float(text: str) -> float | str:
     return number if math.isfinite(number := float(text)) else text
 
@@ -198,5 +206,9 @@ def _int(text: str) -> int | str:
     return int(text) if len(text) < 300 else text
 
 
-_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
-_LENIENT = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float, parse_int=_int)
+_SAME: dict[str, Any] = {
+    "parse_constant": _refuse_constant,
+    "object_pairs_hook": _named_once,
+}
+_STRICT = json.JSONDecoder(**_SAME)
+_LENIENT = json.JSONDecoder(**_SAME, parse_float=_float, parse_int=_int)
