@@ -298,6 +298,18 @@ def test_a_server_gets_its_token_and_no_login_of_the_registry(monkeypatch):
     ]
 
 
+def test_a_row_without_a_column_is_none_with_a_missing_cell_whoever_is_beside_it(ours):
+    without_income = {name: cell for name, cell in ROWS[1].items() if name != "income"}
+    alone = post(ours, {"dataframe_records": [without_income]})
+    assert (alone.status_code, "missing columns: income" in alone.text) == (400, True)
+    for form in ("dataframe_records", "instances"):
+        among_others = post(ours, {form: [ROWS[0], without_income, ROWS[2]]})
+        assert (among_others.status_code, among_others.json()) == (400, alone.json())
+    further = [ROWS[0], {**ROWS[1], "note": SECRET}, ROWS[2]]
+    answers = [post(ours, {"dataframe_records": rows}).json() for rows in (ROWS, further)]
+    assert answers[0] == answers[1]
+
+
 LARGE_CODE = 2**53 + 1  # no float holds it
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY, last_json
+from mlflow.exceptions import MlflowException
 from prefect.client.orchestration import get_client
 from servers import PATIENCE, wait_for
 
@@ -256,6 +257,12 @@ def test_rows_are_answered_alike_in_whichever_form_they_come(credit_run, credit_
     alone = model.predict(rows.iloc[0].to_dict())
     assert alone["probability"] == pytest.approx(answers["probability"][0], abs=1e-6)
     pd.testing.assert_frame_equal(model.predict(rows.head(1)), answers.head(1), rtol=1e-5)
+    complete, without_age = rows.to_dict("records")[0], rows[names].drop(columns="age").head(1)
+    for several in ([complete, *without_age.to_dict("records")], without_age.to_dict("records")):
+        with pytest.raises(MlflowException, match="missing columns: age"):
+            model.predict(several)
+    further = [complete, {**complete, "note": 1}]
+    assert model.predict(further)["probability"].tolist() == [alone["probability"]] * 2
 
 
 def test_the_code_of_a_model_goes_with_it(credit_run):

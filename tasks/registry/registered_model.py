@@ -72,6 +72,8 @@ class RegisteredModel(PythonModel):
         try:
             if isinstance(model_input, dict) and not all(map(is_several, model_input.values())):
                 return self._of_row(model_input, reasons)
+            if isinstance(model_input, list) and are_unlike(model_input):
+                return pd.DataFrame([self._of_row(row, reasons) for row in model_input])
             if not isinstance(model_input, pd.DataFrame):
                 model_input = pd.DataFrame(model_input)
             if len(model_input) == 1:
@@ -116,6 +118,12 @@ def forget(modules: dict[str, ModuleType]) -> None:
 def is_several(cells: object) -> bool:
     """Whether these are the cells of several rows, not of one."""
     return isinstance(cells, (list, tuple, np.ndarray, pd.Series))
+
+
+def are_unlike(rows: list[dict[str, object]]) -> bool:
+    """Whether some rows lack a column that others have: a frame would make a missing cell of it."""
+    are_rows = all(isinstance(row, dict) for row in rows)
+    return are_rows and any(row.keys() != rows[0].keys() for row in rows)
 
 
 def without_nan(answers: pd.DataFrame) -> pd.DataFrame:

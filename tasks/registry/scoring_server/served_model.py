@@ -32,6 +32,8 @@ class ServedModel:
         try:
             if isinstance(rows, dict):
                 answers = [model.answer_row(rows, *asked)]
+            elif isinstance(rows, list):
+                answers = [model.answer_row(row, *asked) for row in rows]
             else:
                 answers = model.answer(rows, *asked).to_dict(orient="records")
         except self.registered.refusal as error:

@@ -35,7 +35,8 @@ MAXIMUM_LEVELS = 4  # nested lists and objects: dataframe_split has that many
 # Python refuses to read.
 HUGE_NUMBER = re.compile(rb"[0-9]{200}|[eE]\+?[0-9]{3}")
 
-Rows = dict[str, Any] | pd.DataFrame  # one row, which needs no pandas; or none, or several
+# One row, which needs no pandas; none, or several; or several of which not all have all columns.
+Rows = dict[str, Any] | pd.DataFrame | list[dict[str, Any]]
 
 
 class RequestRefused(Exception):
@@ -65,7 +66,10 @@ class Table:
 
     def raw_rows(self) -> Rows:
         """The rows as a model takes them. Cells stay as they are: pandas would make floats of whole
-        numbers beside a missing one, and of a code of 17 digits another code."""
+        numbers beside a missing one, and of a code of 17 digits another code; and of a column that
+        some rows lack it would make one that they have, with a missing cell."""
+        if self.columns is None and any(row.keys() != self.rows[0].keys() for row in self.rows):
+            return self.rows
         if len(self.rows) != 1:
             return pd.DataFrame(self.rows, columns=self.columns, dtype=object)
         (row,) = self.rows
