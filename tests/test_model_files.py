@@ -68,7 +68,7 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     assert not [one for one in relocate_models() if "homeless" in one]
 
 
-def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
+def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions, caplog):
     def refused_everywhere(said):
         wanted = f"version 1 of fragile {said} .*artifacts.*: train again .* or promote another"
         for refused in (load_registered, prepare_serving):
@@ -77,6 +77,7 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
         with pytest.raises(UsageError, match=wanted):
             promote_manually(two_versions, "1", "anyway")
 
+    first = client.get_model_version(two_versions, "1")
     client.delete_model_version_tag(two_versions, "1", HASHES_TAG)  # as in older models
     description = files_of(client, two_versions, "1") / "MLmodel"
     whole = yaml.safe_load(description.read_text())
@@ -89,9 +90,12 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions):
     refused_everywhere("can't be read at")
     shutil.rmtree(files_of(client, two_versions, "1"))
     refused_everywhere("has no files any more at")
+    client.set_model_version_tag(two_versions, "1", HASHES_TAG, first.tags[HASHES_TAG])
+    client._tracking_client.store._hard_delete_run(first.run_id)  # as `mlflow gc` does
     assert "version 1 of fragile has no files" in check_models().finding
 
     assert promote_manually(two_versions, "2", "the first is gone").outcome == "champion"
+    assert "fragile version 2 has no dossier, or its run is gone" in caplog.text
     with pytest.raises(UsageError, match="has no files any more"):
         roll_back(two_versions, "anyway")
     assert load_registered(two_versions).version == "2"

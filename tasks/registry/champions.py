@@ -19,7 +19,7 @@ from modelling.refusals import UsageError
 from tasks.registry.file_hashes import subject_of
 from tasks.registry.identity import current_user
 from tasks.registry.model_files import (
-    experiment_of_project_run,
+    is_of_project,
     load_version,
     refuse_unreadable_files,
 )
@@ -86,6 +86,8 @@ def set_champion(
         return False
     warn_of_gaps(client, name)
     facts = subject_of(client, client.get_model_version(name, version)) | facts
+    if not facts["dossier"]:
+        log.warning("%s version %s has no dossier, or its run is gone", name, version)
     wrote = append_entry(client, name, version, reason[:2000], how, by or current_user(), **facts)
     if wrote:
         client.set_registered_model_alias(name, "champion", version)
@@ -200,6 +202,6 @@ def broken_histories(client: MlflowClient) -> list[str]:
     lines = []
     for model in all_pages(client.search_registered_models):
         newest = versions(client, model.name)[-1:]
-        if any(experiment_of_project_run(client, version.run_id) for version in newest):
+        if any(is_of_project(client, version) for version in newest):
             lines += [f"{model.name}: {gap}" for gap in read_history(client, model.name).gaps]
     return lines

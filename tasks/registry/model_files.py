@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
@@ -122,7 +123,7 @@ def versions_in_use(client: MlflowClient) -> VersionsInUse:
         aliases = client.get_registered_model(model.name).aliases
         for version in sorted({str(version) for version in aliases.values()}, key=int):
             registered = client.get_model_version(model.name, version)
-            if experiment_of_project_run(client, registered.run_id) is None:
+            if not is_of_project(client, registered):
                 continue
             count, unhashed = count + 1, unhashed + (not is_hashed(registered))
             if reason := reason_unusable(model.name, version):
@@ -137,6 +138,12 @@ def reason_unusable(name: str, version: str) -> str | None:
             return None
     except UsageError as error:
         return str(error)
+
+
+def is_of_project(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether this project registered the version: by its hashes, since its run may be gone, or, of
+    earlier releases, by its run."""
+    return is_hashed(version) or experiment_of_project_run(client, version.run_id) is not None
 
 
 def experiment_of_project_run(client: MlflowClient, run_id: str | None) -> str | None:
