@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from warnings import catch_warnings
 
 from pydantic import (
     AfterValidator,
@@ -44,7 +45,9 @@ def _format_of_dates(given: str) -> str:
         date.fromisoformat(counted[1])
         return given
     day = datetime(2021, 12, 31, tzinfo=UTC)
-    with suppress(ValueError, re.error):  # the latter where something stands in it twice
+    # An error of expressions where something stands in it twice. Python 3.13 warns of a day without
+    # a year, which is refused in any case.
+    with suppress(ValueError, re.error, DeprecationWarning), catch_warnings(action="error"):
         if datetime.strptime(day.strftime(given), given).year == day.year:
             return given
     raise ValueError(
