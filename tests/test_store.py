@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import REPOSITORY
+
+from modelling.refusals import UsageError
+from tasks.tracking.store import connect
 
 A_SERVER_THAT_COMES_LATE = """
 import socket, threading, time
@@ -84,6 +88,13 @@ def test_a_server_that_comes_late_is_waited_for():
 def test_a_store_of_files_is_refused_at_once(tmp_path):
     done = run(A_STORE_OF_FILES, MLFLOW_TRACKING_URI=str(tmp_path))
     assert "migrate-filestore" in done.stderr
+
+
+def test_a_file_that_is_no_database_is_not_called_a_server_to_start(tmp_path, monkeypatch):
+    (tmp_path / "mlflow.db").write_text("no database, whatever it is called" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(UsageError, match=r"/mlflow.db, the tracking database, can't be used"):
+        connect()
 
 
 def test_tables_of_an_earlier_mlflow_are_named_at_once_with_the_command_that_helps(tmp_path):

@@ -168,9 +168,13 @@ def _unreachable(uri: str, error: Exception) -> str:
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
     reason = str(error) if isinstance(error, ImportError) else type(error).__name__
+    if uri.startswith(SQLITE):
+        return (
+            f"{uri.removeprefix(SQLITE)}, the tracking database, can't be used ({reason}): another "
+            "program may hold it, or it is no whole database of MLflow. Put a copy back, or set "
+            "MLFLOW_TRACKING_URI to another store"
+        )
     advice = "start it, or unset MLFLOW_TRACKING_URI to use the local store"
-    if uri == _local_uri():
-        advice = "is it a database of MLflow, and of this version?"
     return f"the tracking server {shown} can't be reached ({reason}): {advice}"
 
 
