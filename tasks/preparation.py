@@ -1,6 +1,6 @@
 """From the source of a use case to rows that can be learnt from: read, typed, validated, derived,
-validated again, split, and looked at for leaks. The one preparation, for trainings, searches, tests
-and benchmarks."""
+validated again, split, and looked at for leaks and for columns of no use. The one preparation, for
+trainings, searches, tests and benchmarks."""
 
 import logging
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
 from modelling.data.typed_columns import kinds_of, read_again, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
+from modelling.features.usable_columns import column_findings
 from modelling.leaks.sentinel import find_leaks
 from modelling.secrets import hide_secrets
 from tasks.progress import elapsed_line
@@ -64,15 +65,15 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         table = code_classes(labelled, use_case)
         report = validator.check_content(table)
         parts = split_table(table, use_case)
-        leaks = find_leaks(parts, use_case)
+        found_in_parts = find_leaks(parts, use_case) + column_findings(parts, use_case)
         report = replace(
-            report.with_leaks(leaks),
+            report.with_findings(found_in_parts),
             unlabelled=len(derived) - len(labelled),
             duplicates=len(labelled) - len(table),
         )
     log.info("%-11s %s", "validated", report.summary())
-    for leak in leaks:
-        log.warning("%-11s %s: %s", "", leak.column, leak.rule)
+    for finding in found_in_parts:
+        log.warning("%-11s %s: %s", "", finding.column, finding.rule)
     return PreparedData(table, parts, report, data_hash, origin, typed.units)
 
 

@@ -37,12 +37,12 @@ class ValidationReport:
     def warnings(self) -> tuple[BrokenRule, ...]:
         return tuple(rule for rule in self.broken if rule.severity != "critical")
 
-    def with_leaks(self, leaks: tuple[BrokenRule, ...]) -> "ValidationReport":
-        """The report with the ``leaks`` that the table shows; each is a rule that is broken.
+    def with_findings(self, found: tuple[BrokenRule, ...]) -> "ValidationReport":
+        """The report with what was ``found`` in the split table; each is a rule that is broken.
 
         Raises DataRefused where one is critical.
         """
-        report = replace(self, rules=self.rules + len(leaks), broken=self.broken + leaks)
+        report = replace(self, rules=self.rules + len(found), broken=self.broken + found)
         refuse_broken(report.broken)
         return report
 

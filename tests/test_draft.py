@@ -14,6 +14,7 @@ from planted_tables import RARE_LABEL, german_loans, write_german
 from small_models import loan_table, prepared
 from typer.testing import CliRunner
 
+import finflows
 from benchmarks.by_hand import BY_HAND
 from benchmarks.draft_quality import draft as draft_of
 from flows.command_line.commands import app
@@ -522,8 +523,13 @@ def test_check_warns_of_what_a_training_would_warn_of(tmp_path, monkeypatch):
         '    columns=(number("income"), number("closed", missing_at_most=1.0)))\n'
     )
     warned = run("check", "spending")
-    assert "warning     closed is known in fewer than 20 training rows" in warned.stdout
-    assert last_json(run("check", "spending", "--json").stdout)["warnings"]
+    assert "warning     closed: is known in fewer than 20 training rows" in warned.stdout
+    shown = finflows.check("spending")
+    assert shown.passed
+    assert [rule.column for rule in shown.broken_rules] == ["closed"]
+    huge = table.assign(income=1e300)
+    with pytest.raises(finflows.DataRefused, match="income: its numbers are larger"):
+        finflows.check("spending", huge)
 
 
 @pytest.mark.parametrize(

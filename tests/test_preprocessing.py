@@ -20,6 +20,7 @@ from modelling.declaration import Preprocessing, Source, UseCase, amount, catego
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Examples, fit_transformer, preprocess
 from modelling.features.ratios import best_ratios
+from modelling.features.usable_columns import column_findings
 from modelling.refusals import DataRefused
 from modelling.scorer.transformer import ROWS_PER_BATCH, Transformer
 from use_cases import find_use_case
@@ -413,29 +414,54 @@ def test_what_is_dirty_but_not_absurd_is_fitted_as_it_is(credit_table):
         assert state["blocks"][0]["scale"][at] == pytest.approx(credit_table[name].std(ddof=0))
 
 
-def test_a_column_that_training_never_saw_says_nothing_then_and_later(caplog):
+def said_of_columns(parts, use_case):
+    return [f"{one.column}: {one.rule}" for one in column_findings(parts, use_case)]
+
+
+def test_a_column_that_training_never_saw_says_nothing_then_and_later():
     """Not even its flag, which would only move when the model is used."""
     rows = {"a": np.arange(200.0), "score": np.nan, "channel": None, "y": [0, 1] * 100}
     train = pd.DataFrame(rows)
     later = train.assign(score=700.0, channel="web")
     use_case = declared(number("a"), number("score", minimum=300), category("channel"))
-    fitted = preprocess(Parts(train, later, later), use_case)
-    assert "score is empty in all training rows: the model can't use it" in caplog.text
-    assert "channel is empty in all training rows" in caplog.text
+    parts = Parts(train, later, later)
+    assert said_of_columns(parts, use_case) == [
+        "score: is empty in all training rows: the model can't use it",
+        "channel: is empty in all training rows: the model can't use it",
+    ]
+    fitted = preprocess(parts, use_case)
     np.testing.assert_array_equal(fitted.train.features, fitted.validation.features)
 
 
-def test_absurd_numbers_are_told_without_being_quoted(numbers, caplog):
+def test_a_feature_that_later_rows_lack_or_name_otherwise_is_said_once():
+    """As after a split in time: a product was renamed, and a bureau's score is no longer bought."""
+    train = pd.DataFrame(
+        {"score": 700.0, "product": ["Flex", "Fix"] * 100, "region": "north", "y": [0, 1] * 100}
+    )
+    later = train.assign(score=None, product=["FlexPlus"] * 150 + ["Fix"] * 50)
+    use_case = declared(number("score"), category("product"), category("region"))
+    assert said_of_columns(Parts(train, train, later), use_case) == [
+        "score: is empty in all test rows, and known in training rows",
+        "product: 75.0% of the test rows have a label that no training row had: was one renamed?",
+    ]
+    assert said_of_columns(Parts(train, later, later), use_case) == [
+        "score: is empty in all validation and test rows, and known in training rows",
+        "product: 75.0% of the validation and 75.0% of the test rows have a label that no training "
+        "row had: was one renamed?",
+    ]
+    renamed = declared(number("score"), category("product", unknown_at_most=0.8))
+    assert len(said_of_columns(Parts(train, train, later), renamed)) == 1
+
+
+def test_absurd_numbers_are_told_without_being_quoted(numbers):
     table = numbers.assign(y=0)
     table.loc[[3, 4], "b"] = 1e300
-    preprocess(Parts(table, table, table), declared(number("a"), number("b")))
-    assert "b: 2 training rows have more than a million times the usual size" in caplog.text
-    assert "a:" not in caplog.text
-    assert "e+300" not in caplog.text
-    caplog.clear()
+    parts = Parts(table, table, table)
+    assert said_of_columns(parts, declared(number("a"), number("b"))) == [
+        "b: 2 training rows have more than a million times the usual size and are clipped"
+    ]
     coded = declared(number("a"), number("b", special_codes=(1e300,)))
-    preprocess(Parts(table, table, table), coded)
-    assert not caplog.text
+    assert not said_of_columns(parts, coded)
 
 
 @pytest.mark.parametrize("scaling", ["standard", "min_max", "none"])

@@ -127,7 +127,7 @@ def check(
     declared, _ = arguments.declared_use_case(use_case, set_, data)
     terminal.configure_environment(verbose=False)
     terminal.show_stages(to_stderr=as_json)
-    from modelling.features.preprocessing import column_warnings, refuse_unusable
+    from modelling.features.usable_columns import refuse_unusable
     from tasks.preparation import prepare_data
 
     try:
@@ -136,10 +136,9 @@ def check(
     except DataRefused as refused:
         if not refused.broken:
             raise
-        drafted.show_check(use_case, refused.broken, (), None, as_json)
+        drafted.show_check(use_case, refused.broken, None, as_json)
         raise typer.Exit(3) from None
     report, parts = data_ready.report, data_ready.parts
     facts = {"rules": report.rules, "rows": report.rows}
     facts |= {name: len(part) for name, part in parts._asdict().items()}
-    warnings = tuple(column_warnings(parts.train, declared))
-    drafted.show_check(use_case, report.broken, warnings, facts, as_json)
+    drafted.show_check(use_case, report.broken, facts, as_json)

@@ -46,16 +46,14 @@ def _placed(name: str, file: Path) -> str:
 def show_check(
     use_case: str,
     broken: Sequence[BrokenRule],
-    warnings: Sequence[str],
     facts: Mapping[str, int] | None,
     as_json: bool,
 ) -> None:
-    """Each broken rule with its rows and the place where it stands, and the ``warnings`` of the
-    training rows; ``facts`` of a table that can be trained on, None of one that can't."""
+    """Each broken rule with its rows and the place where it stands; ``facts`` of a table that can
+    be trained on, None of one that can't."""
     said = [{**asdict(rule), "file": _place(use_case, rule)} for rule in broken]
     if as_json:
         answer: dict[str, Any] = {"use_case": use_case, "passed": facts is not None, "broken": said}
-        answer["warnings"] = list(warnings)
         print(json.dumps({**answer, **(facts or {})}, ensure_ascii=False))
         return
     for rule, one in zip(broken, said, strict=True):
@@ -69,8 +67,6 @@ def show_check(
         change = f"{rule.setting} in {one['file']}" if rule.setting else str(one["file"])
         todo = f"{rule.remedy}, in {one['file']}" if rule.remedy else ""
         print(f"  {'':12}{todo or f'correct the data, or change {change}'}")
-    for warning in warnings:
-        print(f"  {'warning':12}{warning}")
     if facts is None:
         print(f"{use_case}: this table can't be trained on")
         return

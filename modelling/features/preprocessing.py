@@ -6,8 +6,6 @@ scikit-learn. Each value is an aggregate over ``minimum_rows_per_value`` trainin
 """
 
 import hashlib
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modelling.data.absurd_values import is_beyond_all, plausible_limit
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
 from modelling.features.directions import feature_directions
@@ -23,11 +20,9 @@ from modelling.features.feature_columns import feature_columns
 from modelling.features.memory import refuse_too_many_cells, refuse_too_many_features
 from modelling.features.numeric_features import fit_numbers
 from modelling.features.shared_memory import shared_empty
-from modelling.refusals import DataRefused
+from modelling.features.usable_columns import refuse_unusable
 from modelling.scorer.cells import label_text
 from modelling.scorer.transformer import Transformer
-
-log = logging.getLogger("finflows")
 
 
 def fit_transformer(train: pd.DataFrame, use_case: UseCase) -> Transformer:
@@ -131,61 +126,7 @@ class Preprocessed:
     columns: np.ndarray
 
 
-def column_warnings(train: pd.DataFrame, use_case: UseCase) -> Iterator[str]:
-    """One line for each feature that is empty in the training rows, known in too few of them, or
-    implausibly large in some."""
-    minimum_rows = use_case.minimum_rows_per_value
-    for column in use_case.features:
-        cells = train[column.name]
-        known = _known(train, column)
-        if cells.isna().all():
-            yield f"{column.name} is empty in all training rows: the model can't use it"
-        elif len(known) < minimum_rows:
-            yield (
-                f"{column.name} is known in fewer than {minimum_rows} training rows "
-                "(minimum_rows_per_value): the model can't use it"
-            )
-        elif column.kind == "number":
-            sizes = _sizes(train, column)
-            if implausible := int((sizes > plausible_limit(sizes)).sum()):
-                yield (
-                    f"{column.name}: {implausible} training rows have more than a million times "
-                    "the usual size and are clipped: if it is a code, declare special_codes"
-                )
-
-
-def _known(train: pd.DataFrame, column: Column) -> pd.Series:
-    cells = train[column.name]
-    return cells[cells.notna() & ~cells.isin(column.special_codes)]
-
-
-def _sizes(train: pd.DataFrame, column: Column) -> np.ndarray:
-    return _known(train, column).abs().to_numpy(dtype=np.float64)
-
-
-def refuse_unusable(train: pd.DataFrame, use_case: UseCase) -> None:
-    """Raises DataRefused where there are fewer training rows than ``minimum_rows_per_value``, most
-    numbers of a column are too large for a network, or all lags are empty."""
-    if len(train) < (minimum_rows := use_case.minimum_rows_per_value):
-        raise DataRefused(
-            f"{len(train)} training rows, fewer than minimum_rows_per_value {minimum_rows}: "
-            "add rows, or declare a smaller minimum_rows_per_value"
-        )
-    for column in use_case.features:
-        if column.kind == "number" and is_beyond_all(_sizes(train, column)):
-            raise DataRefused(
-                f"{column.name}: its numbers are larger than a network can hold: give them in a "
-                "larger unit, or leave the column out"
-            )
-    lags = [column for column in use_case.columns if column.name in use_case.lags]
-    if lags and not any(np.isfinite(_sizes(train, column)).any() for column in lags):
-        raise DataRefused(
-            f"lags: {', '.join(use_case.lags)}: empty in all training rows: correct the data, or "
-            "remove the lags"
-        )
-
-
-def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocessed:
+def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
     """Fit on ``parts.train`` alone, and transform training and validation rows; test stays raw.
 
     A regression target is standardised with the mean and standard deviation of the training rows,
@@ -196,8 +137,6 @@ def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocess
     parts : Parts
         The split table. Missing features are allowed; the target is known in every row.
     use_case : UseCase
-    warn : bool
-        Whether to log what is wrong with columns (``column_warnings``).
 
     Returns
     -------
@@ -211,8 +150,6 @@ def preprocess(parts: Parts, use_case: UseCase, warn: bool = True) -> Preprocess
         Where they need more memory than is free.
     """
     refuse_unusable(parts.train, use_case)
-    for warning in column_warnings(parts.train, use_case) if warn else ():
-        log.warning("%-11s %s", "", warning)
     numbers = sum(column.kind == "number" for column in use_case.features)
     refuse_too_many_cells(len(parts.train), numbers)
     transformer = fit_transformer(parts.train, use_case)

@@ -29,7 +29,7 @@ def prepare_folds(parts: Parts, use_case: UseCase, run: TrackedRun) -> list[Fold
     why_one = "" if fold_count(parts) > 1 else "enough to judge settings by"
     try:
         folds += [
-            Fold(preprocess(fold, use_case, warn=False), fold.validation)
+            Fold(preprocess(fold, use_case), fold.validation)
             for fold in cut_folds(parts, use_case)[1:]
         ]
     except DataRefused as refusal:
