@@ -309,6 +309,21 @@ def test_a_line_of_names_means_nothing_where_columns_have_names(tmp_path, suffix
         typed(path, header_line=2)
 
 
+def test_blanks_around_the_names_of_a_header_do_not_count(tmp_path):
+    """Nor do they in a spreadsheet, where nobody sees them."""
+    padded = table().rename(columns={"age": " age", "city": "city "})
+    padded.to_csv(tmp_path / "t.csv", index=False)
+    padded.to_excel(tmp_path / "t.xlsx", index=False)
+    padded.to_json(tmp_path / "t.jsonl", orient="records", lines=True, date_format="iso")
+    for name in ("t.csv", "t.xlsx", "t.jsonl"):
+        source = Source(uri=str(tmp_path / name))
+        assert list(read_source(source)[0]) == NAMES
+        assert " age" in read_source(source, {" age", "branch"})[0]  # as an older draft declares it
+    twice = tmp_path / "twice.jsonl"
+    twice.write_text('{"age": 4, "note": "a", " note": "b"}\n')
+    assert list(read_source(Source(uri=str(twice)))[0]) == ["age", "note", " note"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 from small_models import loan_table
 
+from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.times import read_times
 from modelling.declaration import Source
@@ -13,6 +14,8 @@ from modelling.drafting.columns.exclusions import leave_out
 from modelling.drafting.columns.kinds import find_kind
 from modelling.drafting.columns.profiles import profile_column
 from modelling.drafting.columns.table_source import read_undeclared
+from modelling.drafting.target import find_target
+from modelling.refusals import DataRefused
 
 ROWS = 400
 DAYS = pd.Series(pd.Timestamp("2019-01-01") + pd.to_timedelta(np.arange(ROWS) * 2, unit="D"))
@@ -55,6 +58,36 @@ def test_a_date_is_no_number_and_no_label_whatever_its_column_is_called(
     source, kind, left_out = examined(tmp_path, since=DAYS.dt.strftime(written))
     assert (kind, left_out) == ("time", None)
     assert source == Source(uri=source.uri, delimiter=";", **settings)
+
+
+@pytest.mark.parametrize("written", ["%G-W%V", "%G W%V", "%G%V"])
+def test_weeks_of_a_year_are_no_counts_and_no_labels(tmp_path, written):
+    """2021-W05 has no day that a format could read, and 202105 may be May."""
+    _, _, why = examined(tmp_path, since=DAYS.dt.strftime(written))
+    assert why.startswith("weeks of a year")
+    assert examined(tmp_path, since=pd.Series(200_000 + np.arange(ROWS) * 37 % 997))[1:] == (
+        "count",
+        None,
+    )
+
+
+def test_durations_are_left_out_with_what_to_do(tmp_path):
+    lent = pd.to_timedelta(np.arange(ROWS) * 3, unit="D")
+    loan_table(ROWS).assign(lent=lent).to_parquet(tmp_path / "t.parquet")
+    read, source, _ = read_undeclared(Source(uri=str(tmp_path / "t.parquet")))
+    profile = profile_column(read["lent"], TextFormat.of(source), np.arange(ROWS))
+    assert profile.refused == "durations: give them as numbers of one unit, as of days"
+    with pytest.raises(DataRefused, match="lent: durations: give them as numbers"):
+        find_target(profile, None)
+    with pytest.raises(DataRefused, match="lent: durations: give them as numbers"):
+        read_cells(read["lent"], "number", TextFormat())
+
+
+def test_an_identifier_as_target_is_asked_about():
+    numbers = pd.Series(np.arange(ROWS) + 70_001, name="loan_id")
+    found = find_target(profile_column(numbers, TextFormat(), np.arange(ROWS)), None)
+    assert (found.problem, found.certain) == ("regression", False)
+    assert found.reason.endswith("400 rows: an identifier: is it the right column?")
 
 
 def test_where_sap_writes_zeros_there_is_no_date(tmp_path):

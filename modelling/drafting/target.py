@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.reading.cells import texts_of
+from modelling.drafting.columns.exclusions import as_identifier
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
 from modelling.drafting.columns.name_words import suggests
 from modelling.drafting.columns.profiles import Profile
@@ -45,6 +46,8 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
     is_size = column.written == "number" and (not column.whole or different > MOST_NUMBERS)
     if different > 2 and is_size:
         return _regression(column, positive)
+    if different > MOST_CLASSES and column.refused:
+        raise DataRefused(f"{column.name}: {column.refused}")
     if different > MOST_CLASSES and column.unreadable:
         raise DataRefused(
             f"{column.name}: numbers, but {column.unreadable:,} cells of the target are something "
@@ -74,7 +77,10 @@ def _regression(column: Profile, positive: str | None) -> TargetFinding:
             f"{column.name}: {infinite:,} cells of the target are infinite: correct them, or leave "
             "them empty"
         )
-    return TargetFinding(column.name, "regression", reason="It holds numbers of any size.")
+    reason = "It holds numbers of any size."
+    if why := as_identifier(column):
+        reason = f"{column.name!r} is to be predicted, though it has {why}: is it the right column?"
+    return TargetFinding(column.name, "regression", reason=reason, certain=not why)
 
 
 def _of_labels(name: str, rows_of: pd.Series, positive: str | None) -> TargetFinding:

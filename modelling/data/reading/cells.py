@@ -15,6 +15,7 @@ from modelling.data.reading.other_writing import (
     units_in,
 )
 from modelling.data.reading.times import factorize, read_times
+from modelling.refusals import DataRefused
 from modelling.scorer.cells import Labels, label_text, number_of, truth_of
 
 
@@ -47,6 +48,8 @@ def read_cells(
     DataRefused
         Where cells can be read in two ways.
     """
+    if pd.api.types.is_timedelta64_dtype(cells.dtype):
+        raise DataRefused(f"{cells.name}: durations: give them as numbers of one unit, as of days")
     if kind == "number":
         return _numbers(cells, text_format)
     whole = pd.api.types.is_signed_integer_dtype(cells.dtype) and not cells.hasnans

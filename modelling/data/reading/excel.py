@@ -28,7 +28,7 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     if wanted.source.header_line is None:
         refuse_title(rows, wanted.shown)
     refuse_units(rows, wanted.source.missing, wanted.shown)
-    names = [wanted.name(_text(cell)) for cell in cells.iloc[0]]
+    names = [wanted.name(c if isinstance(c, str) else _text(c)) for c in cells.iloc[0]]
     wanted.refuse_doubles(names)
     doubled = wanted.doubled(names)
     columns = {

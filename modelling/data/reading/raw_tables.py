@@ -62,9 +62,8 @@ class ColumnSelection:
         return name in self.declared or self.rest
 
     def name(self, header: str) -> str:
-        """A name in a header; blanks around it do not count where it is declared without."""
-        bare = header.strip()
-        return bare if bare in self.declared and header not in self.declared else header
+        """A name in a header; blanks around it do not count, unless it is declared with them."""
+        return header if header in self.declared else header.strip()
 
     def refuse_foreign(self, names: list[str]) -> None:
         """A table with none of the declared columns is another one, or read from a wrong line."""

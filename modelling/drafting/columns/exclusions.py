@@ -15,7 +15,9 @@ from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.written_dates import (
     DAYS_OF_EXCEL,
     MONTHS,
+    WEEKS,
     are_digits_of_dates,
+    are_weeks,
     why_no_times,
 )
 
@@ -56,7 +58,7 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         return
     elif column.written == "number" and is_beyond_all(column.known.to_numpy(dtype=np.float64)):
         found.left_out = "its numbers are larger than a network can hold: give a larger unit"
-    elif reason := _as_identifier(column):
+    elif reason := as_identifier(column):
         found.left_out = reason + _unless_numbers(column)
     elif found.kind == "category" and not is_repeated_identifier(column):
         found.left_out = hardly_shared(column)  # of identifiers it is asked when one is chosen
@@ -66,6 +68,8 @@ def _as_unread(column: Profile) -> str | None:
     """Why cells that look like times, or like numbers in K and M, were not read as such."""
     if column.written == "text":
         labels = pd.Series(column.known.unique(), dtype="str")
+        if are_weeks(labels):
+            return WEEKS
         if len(units := magnitudes_in(labels)) > 1:
             return f"numbers in {' and in '.join(units)}: write them in one unit"
         return why_no_times(labels.rename(column.name))
@@ -74,6 +78,8 @@ def _as_unread(column: Profile) -> str | None:
             "numbers that are called like a date: say in the source how it is written, as in "
             f"date_format='%y%m%d', '%Y%j' or, of days as Excel counts them, {DAYS_OF_EXCEL!r}"
         )
+    if column.whole and are_weeks(pd.Series(column.known.unique())):
+        return WEEKS
     days = column.known[column.known != 0] if column.whole else column.known.iloc[:0]
     if 0 < len(days) < len(column.known) and are_digits_of_dates(days):
         zeros = len(column.known) - len(days)
@@ -101,7 +107,9 @@ def _unless_numbers(column: Profile) -> str:
     return ", or numbers with fractions: say in the source how they are written"
 
 
-def _as_identifier(column: Profile) -> str | None:
+def as_identifier(column: Profile) -> str | None:
+    """Why nearly each cell stands in one row only, where the column seems to number or name rows.
+    None of other columns."""
     known = int(column.counts.sum())
     if known < SHARED_BY or column.distinct < NEARLY_UNIQUE * known:
         return None

@@ -106,7 +106,7 @@ def profile_column(
     except DataRefused as error:
         if as_time:
             raise
-        values, unreadable, refused = cells, 0, str(error)
+        values, unreadable, refused = cells, 0, str(error).removeprefix(f"{name}: ")
     if unreadable or refused:  # as labels they can be counted at least
         values = texts_of(cells, label_text)
     kept = values.iloc[sample].reset_index(drop=True)
@@ -128,6 +128,8 @@ def profile_column(
 def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool) -> Written:
     if as_time or pd.api.types.is_datetime64_any_dtype(some.dtype):
         return "time"
+    if pd.api.types.is_timedelta64_dtype(some.dtype):
+        return "number"  # as which it is refused, with what to do
     is_dated = partial(is_time, some, text_format.date_format)
     if is_text(some) and looks_like_dates(some) and is_dated():
         return "time"

@@ -37,6 +37,11 @@ DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?|(?:1[0-6]\d|0?\d\d){_MONTH}{_DAY}"
 DAYS_OF_EXCEL = "days since 1899-12-30"
 COUNTED = (30_000, 60_000)  # such days, from 1982 to 2064
 MONTHS = 12
+WEEK = rf"{_YEAR}[ -]?[Ww]?(?:0[1-9]|[1-4]\d|5[0-3])"
+WEEKS = (
+    "weeks of a year: no format reads them, so write the first day of each, as in 2021-02-01 for "
+    "2021-W05"
+)
 ENOUGH = 0.9  # of the cells
 
 
@@ -61,6 +66,14 @@ def are_days_of_excel(cells: pd.Series) -> bool:
         return False
     numbers = pd.to_numeric(cells, errors="coerce")
     return numbers.nunique() > MONTHS and bool(numbers.between(*COUNTED).all())
+
+
+def are_weeks(different: pd.Series) -> bool:
+    """Whether the different cells (k,) are years with weeks, as in 2021-W05, or so many in 202105
+    that no other number would be only such."""
+    texts = different.map(label_text).astype("str")
+    named = texts.str.contains("w", case=False)
+    return bool(texts.str.fullmatch(WEEK).all()) and (named.all() or len(texts) > MONTHS)
 
 
 def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
