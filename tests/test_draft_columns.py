@@ -30,6 +30,7 @@ from modelling.drafting.python_text import Call, expression, literal, width
         ("Staatsangehörigkeit", "nationality or origin"),
         ("국적", "nationality or origin"),
         ("zip_code", "place of living"),
+        ("Pincode", "place of living"),
         ("single", "marital status"),
         ("single_premium", None),
         ("health_insurance", None),

@@ -142,6 +142,19 @@ def test_parquet_alone_in_folders_and_in_partitions(tmp_path):
     same(typed(parts)[0])
 
 
+def test_a_parquet_file_that_lacks_a_wanted_column_of_the_first_is_refused(tmp_path):
+    """Arrow would leave its cells empty, or leave a column out that only a later file has."""
+    table().head(20).to_parquet(tmp_path / "a.parquet")
+    table().iloc[20:].drop(columns="income").assign(note="x").to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataRefused, match=r"b.parquet has other columns than a.parquet: income$"):
+        typed(tmp_path)
+    with pytest.raises(DataRefused, match=r"other columns than a.parquet: income, note$"):
+        read_source(Source(uri=str(tmp_path)))
+    (tmp_path / "b.parquet").unlink()
+    table().iloc[20:].assign(note="x").to_parquet(tmp_path / "b.parquet")
+    same(typed(tmp_path)[0])  # what is not declared may differ
+
+
 def test_folders_and_globs_of_csv_files_in_the_order_of_their_names(tmp_path):
     table().head(20).to_csv(tmp_path / "a.csv", index=False)
     table().iloc[20:][NAMES[::-1]].to_csv(tmp_path / "b.csv.gz", index=False)

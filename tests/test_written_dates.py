@@ -71,6 +71,15 @@ def test_weeks_of_a_year_are_no_counts_and_no_labels(tmp_path, written):
     )
 
 
+def test_dates_and_numbers_of_japan_are_read_or_said(tmp_path):
+    assert examined(tmp_path, since=DAYS.dt.strftime("%Y年%m月%d日"))[1:] == ("time", None)
+    era = DAYS.map(lambda day: f"令和{day.year - 2018}年{day.month}月{day.day}日")
+    assert examined(tmp_path, since=era)[2].startswith("dates in years of an era: write them as")
+    wide = str.maketrans("0123456789", "".join(map(chr, range(0xFF10, 0xFF1A))))
+    ages = pd.Series(np.arange(ROWS) % 50 + 20).astype("str").str.translate(wide)
+    assert examined(tmp_path, since=ages)[2].startswith("numbers in other digits than 0 to 9")
+
+
 def test_durations_are_left_out_with_what_to_do(tmp_path):
     lent = pd.to_timedelta(np.arange(ROWS) * 3, unit="D")
     loan_table(ROWS).assign(lent=lent).to_parquet(tmp_path / "t.parquet")

@@ -79,9 +79,21 @@ def _open_folder(folder: Path, wanted: ColumnSelection) -> RawTable:
         )
         wanted.refuse_doubles(data.schema.names)
         taken = [name for name in data.schema.names if wanted.takes(name)]
+        _refuse_other_columns(files, wanted)
         batches = data.to_batches(columns=taken, batch_size=ROWS_AT_ONCE)
         return RawTable(taken, (batch for batch in batches if len(batch)))
     return _open_all(files, wanted)
+
+
+def _refuse_other_columns(files: list[Path], wanted: ColumnSelection) -> None:
+    """Arrow takes the columns of the first file, and leaves those that another lacks empty."""
+    taken = [{*filter(wanted.takes, pyarrow.parquet.read_schema(path).names)} for path in files]
+    for path, names in zip(files, taken, strict=True):
+        if differing := sorted(names ^ taken[0]):
+            raise DataRefused(
+                f"{wanted.shown}: {path.name} has other columns than {files[0].name}: "
+                f"{', '.join(differing)}"
+            )
 
 
 def _magic(path: Path) -> bytes:

@@ -18,7 +18,7 @@ from modelling.scorer.cells import MISSING_NUMBERS, label_text
 
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"
 ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)"
-YEAR_FIRST = r"^(\d{4})(?:[-/]|[.년] ?)(\d{1,2})(?:[-/]|[.월] ?)(\d{1,2})[.일]?(?=[T ]|$)"
+YEAR_FIRST = r"^(\d{4})(?:[-/]|[.년年] ?)(\d{1,2})(?:[-/]|[.월月] ?)(\d{1,2})[.일日]?(?=[T ]|$)"
 MONTH_OF_YEAR = r"^\d{4}[-/]\d{2}$"
 MONTH = r"(?i:(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)"
 SHORT_YEAR = rf"^(\d{{1,2}}[ ./-]?{MONTH}[ ./-]?)(\d{{2}})(?![\d:])"

@@ -28,6 +28,7 @@ MANY_LABELS = 50
 LONG = 10  # digits
 FRACTION = rf"^\D{{0,8}}\d[\d\s{MARKS}]*[.,](?:\d+|-+)\D{{0,8}}$"
 NESTED = r"(?s)\{.*\}|\[.*\]"
+OTHER_DIGITS = r"[+\-−＋－]?[\d.,．，]*\d"  # noqa: RUF001
 MOST = 0.9
 LEAST_OF_A_DATE = 1000
 
@@ -68,6 +69,8 @@ def _as_unread(column: Profile) -> str | None:
     """Why cells that look like times, or like numbers in K and M, were not read as such."""
     if column.written == "text":
         labels = pd.Series(column.known.unique(), dtype="str")
+        if not labels.str.isascii().all() and labels.str.fullmatch(OTHER_DIGITS).all():
+            return "numbers in other digits than 0 to 9, such as full-width ones: write these"
         if are_weeks(labels):
             return WEEKS
         if len(units := magnitudes_in(labels)) > 1:

@@ -25,8 +25,8 @@ PROTECTED = {
         disability disabled pregnant pregnancy health behinderung schwanger gesundheit handicap
         grossesse sante discapacidad embarazo salud 장애 임신 건강""",
     "place of living": """
-        postcode postal zip zipcode plz postleitzahl wohnort codepostal codigopostal 우편번호
-        주소""",
+        postcode postal zip zipcode pincode cep plz postleitzahl wohnort codepostal codigopostal
+        우편번호 주소""",
 }
 OF_THINGS = {
     "account",

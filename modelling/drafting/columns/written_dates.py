@@ -37,6 +37,7 @@ DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?|(?:1[0-6]\d|0?\d\d){_MONTH}{_DAY}"
 DAYS_OF_EXCEL = "days since 1899-12-30"
 COUNTED = (30_000, 60_000)  # such days, from 1982 to 2064
 MONTHS = 12
+OF_AN_ERA = r"(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:元|\d{1,2})[年./-]\d{1,2}[月./-]\d{1,2}日?"
 WEEK = rf"{_YEAR}[ -]?[Ww]?(?:0[1-9]|[1-4]\d|5[0-3])"
 WEEKS = (
     "weeks of a year: no format reads them, so write the first day of each, as in 2021-02-01 for "
@@ -72,8 +73,8 @@ def are_weeks(different: pd.Series) -> bool:
     """Whether the different cells (k,) are years with weeks, as in 2021-W05, or so many in 202105
     that no other number would be only such."""
     texts = different.map(label_text).astype("str")
-    named = texts.str.contains("w", case=False)
-    return bool(texts.str.fullmatch(WEEK).all()) and (named.all() or len(texts) > MONTHS)
+    enough = len(texts) > MONTHS or bool(texts.str.contains("w", case=False).all())
+    return enough and bool(texts.str.fullmatch(WEEK).all())
 
 
 def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
@@ -96,6 +97,8 @@ def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
 def why_no_times(labels: pd.Series) -> str | None:
     """Why the different cells (k,) of a column were not read as times, where nearly all are dates;
     None where they are something else."""
+    if labels.str.fullmatch(OF_AN_ERA).mean() > ENOUGH:
+        return "dates in years of an era: write them as in 2021-12-31"
     if labels.str.fullmatch("|".join(WITH_YEAR)).mean() <= ENOUGH:
         return None
     try:
