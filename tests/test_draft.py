@@ -492,46 +492,6 @@ def test_a_flag_beside_empty_cells_and_a_guessed_encoding_are_said(tmp_path):
     assert "encoding 'cp1252' was taken; say another with --source encoding=" in str(refused)
 
 
-def test_check_says_what_breaks_and_where_it_stands(in_folder):
-    kept = run("check", "kredite", "--json")
-    assert kept.exit_code == 0, kept.exception
-    assert last_json(kept.stdout)["passed"] is True
-    table = german_loans()
-    table.iloc[:7, table.columns.get_loc("Alter")] = 180
-    write_german(table, in_folder / "worse.csv")
-    broken = run("check", "kredite", "--data", "worse.csv")
-    assert broken.exit_code == 3
-    lines = (in_folder / "use_cases" / "kredite.py").read_text().splitlines()
-    line = next(number for number, text in enumerate(lines, 1) if '"Alter"' in text)
-    assert "Alter: in the allowed range, from 0 to 120: not in 7 rows" in broken.stdout
-    assert f"minimum or maximum in use_cases/kredite.py, line {line}" in broken.stdout
-    assert "180" not in broken.stdout
-
-
-def test_check_warns_of_what_a_training_would_warn_of(tmp_path, monkeypatch):
-    (tmp_path / "use_cases").mkdir()
-    monkeypatch.chdir(tmp_path)
-    numbers = np.random.default_rng(0).normal(size=(400, 2))
-    table = pd.DataFrame(numbers, columns=["income", "spent"]).assign(
-        closed=[1.5] * 5 + [None] * 395
-    )
-    table.to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "use_cases" / "spending.py").write_text(
-        "from modelling.declaration import *\n"
-        'USE_CASE = UseCase(name="spending", title="x", problem="regression", target="spent",\n'
-        '    source=Source(uri="t.csv"),\n'
-        '    columns=(number("income"), number("closed", missing_at_most=1.0)))\n'
-    )
-    warned = run("check", "spending")
-    assert "warning     closed: is known in fewer than 20 training rows" in warned.stdout
-    shown = finflows.check("spending")
-    assert shown.passed
-    assert [rule.column for rule in shown.broken_rules] == ["closed"]
-    huge = table.assign(income=1e300)
-    with pytest.raises(finflows.DataRefused, match="income: its numbers are larger"):
-        finflows.check("spending", huge)
-
-
 @pytest.mark.parametrize(
     ("rows_of", "classes", "merged", "ordered"),
     [

@@ -1,15 +1,11 @@
 """What gives the target away is found before training, and honest tables raise no alarm."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import last_json, trainings
+from conftest import trainings
 from small_models import loan_table, loans, small_model
-from typer.testing import CliRunner
 
-from flows.command_line.commands import app
 from modelling.data.derived_columns import derive_columns
 from modelling.data.loading import read_table
 from modelling.data.splitting import split_table
@@ -193,29 +189,6 @@ def test_rare_positives_are_all_examined():
     at = rows_to_examine(target, "binary")
     assert target[at].sum() == 200
     assert len(at) < 50_000
-
-
-def test_check_refuses_a_leak_and_shows_no_value(tmp_path, monkeypatch):
-    (tmp_path / "use_cases").mkdir()
-    monkeypatch.chdir(tmp_path)
-    table = loan_table(1000).assign(recovered=lambda rows: rows["default"] * 4711.5)
-    table.to_csv(tmp_path / "borrowers.csv", index=False)
-    (tmp_path / "use_cases" / "borrowers.py").write_text(
-        "from modelling.declaration import *\n"
-        'USE_CASE = UseCase(name="borrowers", title="x", problem="binary", target="default",\n'
-        '    source=Source(uri="borrowers.csv"),\n'
-        '    columns=(amount("income"), number("balance"),\n'
-        '        amount("recovered"),))\n'
-    )
-    done = CliRunner().invoke(app, ["check", "borrowers"])
-    assert done.exit_code == 3
-    assert "BROKEN      recovered: tells the target on its own" in done.stdout
-    assert "known_leak_free='why" in done.stdout
-    assert "borrowers.py, line 5" in done.stdout
-    assert "4711" not in done.stdout
-    answer = last_json(CliRunner().invoke(app, ["check", "borrowers", "--json"]).stdout)
-    assert (answer["passed"], answer["broken"][0]["column"]) == (False, "recovered")
-    assert json.dumps(answer).count("4711") == 0
 
 
 def test_a_training_is_refused_before_anything_is_registered(

@@ -1,0 +1,87 @@
+"""What ``finflows check`` says of a table and its declaration, before anything is trained."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import last_json
+from small_models import loan_table
+from typer.testing import CliRunner
+
+import finflows
+from flows.command_line.commands import app
+
+DECLARED = """from modelling.declaration import *
+USE_CASE = UseCase(
+    name="own", title="Own", source=Source(uri="own.csv"), {problem},
+    columns=(
+        {columns},
+    ),
+)
+"""
+
+
+@pytest.fixture
+def declare(tmp_path, monkeypatch):
+    """Writes a table and its use case, called own, into an empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "use_cases").mkdir()
+
+    def write(table, problem, *columns):
+        table.to_csv("own.csv", index=False)
+        declared = DECLARED.format(problem=problem, columns=",\n        ".join(columns))
+        (tmp_path / "use_cases" / "own.py").write_text(declared)
+
+    return write
+
+
+def check(*arguments):
+    return CliRunner().invoke(app, ["check", "own", *arguments])
+
+
+DEFAULTS = 'problem="binary", target="default"'
+
+
+def test_it_says_what_breaks_and_where_that_is_declared(declare):
+    table = loan_table(1000).assign(age=lambda rows: 30 + rows.index % 40)
+    declare(table, DEFAULTS, 'amount("income")', 'count("age", maximum=120)')
+    kept = check("--json")
+    assert kept.exit_code == 0, kept.exception
+    assert last_json(kept.stdout)["passed"] is True
+    table.loc[:6, "age"] = 180
+    table.to_csv("worse.csv", index=False)
+    broken = check("--data", "worse.csv")
+    assert broken.exit_code == 3
+    assert "age: in the allowed range, from 0 to 120: not in 7 rows" in broken.stdout
+    assert "minimum or maximum in use_cases/own.py, line 6" in broken.stdout
+    assert "180" not in broken.stdout
+
+
+def test_it_warns_of_what_a_training_would_warn_of(declare):
+    numbers = np.random.default_rng(0).normal(size=(400, 2))
+    table = pd.DataFrame(numbers, columns=["income", "spent"])
+    table["closed"] = [1.5] * 5 + [None] * 395
+    columns = ('number("income")', 'number("closed", missing_at_most=1.0)')
+    declare(table, 'problem="regression", target="spent"', *columns)
+    assert "warning     closed: is known in fewer than 20 training rows" in check().stdout
+    shown = finflows.check("own")
+    assert shown.passed
+    assert [rule.column for rule in shown.broken_rules] == ["closed"]
+    huge = table.assign(income=1e300)
+    with pytest.raises(finflows.DataRefused, match="income: its numbers are larger"):
+        finflows.check("own", huge)
+
+
+def test_it_refuses_a_leak_and_shows_no_value(declare):
+    table = loan_table(1000).assign(recovered=lambda rows: rows["default"] * 4711.5)
+    declare(table, DEFAULTS, 'amount("income")', 'number("balance")', 'amount("recovered")')
+    refused = check()
+    assert refused.exit_code == 3
+    assert "BROKEN      recovered: tells the target on its own" in refused.stdout
+    assert "known_leak_free='why" in refused.stdout
+    assert "own.py, line 7" in refused.stdout
+    assert "4711" not in refused.stdout
+    answer = last_json(check("--json").stdout)
+    assert (answer["passed"], answer["broken"][0]["column"]) == (False, "recovered")
+    assert "4711" not in json.dumps(answer)
