@@ -184,7 +184,7 @@ def test_what_a_fading_group_lasso_lets_fall_is_not_undertrained():
     cosine = override(USE_CASE, {"training.schedule": "cosine"})
     late = 1.147 + 0.14 * np.maximum(1 - np.arange(40) / 39, 0) ** 2.5
     for fades, verdict in ((False, "undertrained"), (True, "healthy")):
-        history = replace(as_history(late, late, 1.468), lasso_fades=fades)
+        history = replace(as_history(late, late, 1.468), group_lasso=1.5 if fades else None)
         assert read_learning_curve(history, cosine).verdict == verdict
 
 
@@ -320,10 +320,12 @@ def test_where_a_group_lasso_was_at_work_a_stronger_one_comes_after_fewer_epochs
     """The epochs in which it faded let in what is learnt by heart."""
     val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006
     history = as_history(FALL - EPOCHS * 0.002, val_loss, None)
-    lasso = replace(history, lasso_fades=True, group_lasso=1.49)
+    lasso = replace(history, group_lasso=1.49)
     without, with_it = (read_learning_curve(h, USE_CASE).remedies for h in (history, lasso))
     assert (with_it[0], *with_it[2:]) == without
     assert with_it[1].overrides == {"network.group_lasso": 2.0}
+    at_limit = replace(lasso, group_lasso_at_limit=True)
+    assert read_learning_curve(at_limit, USE_CASE).remedies == without
 
 
 def test_learning_by_heart_wants_a_smaller_network_at_once():

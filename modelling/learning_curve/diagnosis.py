@@ -69,7 +69,7 @@ def read_learning_curve(
             running_median(val_loss),
             history.constant_val_loss,
             cosine=use_case.training.schedule == "cosine",
-            lasso_fades=history.lasso_fades,
+            lasso_fades=history.group_lasso is not None,
             began_as_ridge=use_case.network.linear_skip,
         )
     )

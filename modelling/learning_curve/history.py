@@ -27,10 +27,10 @@ class History:
     ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value per
     epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
     ``not_compiled`` says why the network could not be compiled and was trained batch by batch.
-    ``constant_val_loss`` is the val_loss of the best constant prediction; ``lasso_fades`` says
-    whether a group lasso was at work, which falls to none by the last epoch; ``group_lasso`` how
-    strong it was, in standard errors, where it can be stronger. ``best_epoch`` (from 0) has the
-    lowest finite val_loss.
+    ``constant_val_loss`` is the val_loss of the best constant prediction. ``group_lasso`` says how
+    strong a group lasso was in the first step, in standard errors, and is None where there was
+    none; with ``group_lasso_at_limit`` a stronger one would have shrunk no more. ``best_epoch``
+    (from 0) has the lowest finite val_loss.
     """
 
     metrics: dict[str, list[float]]
@@ -39,8 +39,8 @@ class History:
     rows_per_second: float
     not_compiled: str | None = None
     constant_val_loss: float | None = None
-    lasso_fades: bool = False
     group_lasso: float | None = None
+    group_lasso_at_limit: bool = False
     best_epoch: int = field(init=False)
     best_val_loss: float = field(init=False)
 

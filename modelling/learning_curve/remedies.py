@@ -150,7 +150,7 @@ def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, 
 
 
 def _stronger_lasso(history: History) -> tuple[Remedy, ...]:
-    if history.group_lasso is None:
+    if history.group_lasso is None or history.group_lasso_at_limit:
         return ()
     stronger = {"network.group_lasso": float(f"{STRONGER_LASSO * history.group_lasso:.2g}")}
     return (Remedy(stronger, "columns that bring little are left out, and can't be memorised"),)

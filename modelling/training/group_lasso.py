@@ -14,12 +14,13 @@ noise is learnt, and those that were kept are then fitted with less and less shr
 many matter a little each (Meinshausen 2007, "Relaxed lasso").
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from modelling.declaration import UseCase
 from modelling.schema import Problem
 
 # Where a batch is most of the rows, Adam's steps of all weights are almost equally long, and one
@@ -28,6 +29,40 @@ MOST_OF_A_STEP = 0.75
 MOST_STANDARD_ERRORS = 1.5  # what a column must bring where there are next to no rows per feature
 ENOUGH_ROWS_PER_FEATURE = 600  # from which it need not bring anything
 FIRST_KERNEL = 0  # among the trainable variables: that of the first layer comes first
+
+
+class GroupLasso(NamedTuple):
+    """What is shrunk: ``columns`` (f,) is the column of each feature, ``shrinkage`` (columns,) as
+    the function of that name returns it. ``at_limit`` says that more ``standard_errors`` would
+    shrink no more."""
+
+    standard_errors: float
+    columns: np.ndarray
+    shrinkage: np.ndarray
+    at_limit: bool
+
+
+def group_lasso_of(use_case: UseCase, columns: np.ndarray | None, rows: int) -> GroupLasso | None:
+    """The group lasso of a training on ``rows``; None where nothing is to be shrunk.
+
+    Without ``columns`` (f,) nobody knows what belongs together. A linear model has one unit, which
+    is to see all columns; other optimizers than Adam's shrink nothing.
+    """
+    shrinks = use_case.training.optimizer in ("adam", "adamw")
+    if columns is None or not use_case.network.hidden_units or not shrinks:
+        return None
+    standard_errors = use_case.network.group_lasso
+    if standard_errors is None:
+        standard_errors = usual_standard_errors(use_case.problem, rows, len(columns))
+    if not standard_errors:
+        return None
+    batch_size = use_case.training.batch_size
+    return GroupLasso(
+        standard_errors,
+        columns,
+        shrinkage(columns, standard_errors, rows, batch_size),
+        at_limit=standard_errors * np.sqrt(batch_size / rows) >= MOST_OF_A_STEP,
+    )
 
 
 def usual_standard_errors(problem: Problem, rows: int, features: int) -> float:
@@ -43,11 +78,6 @@ def usual_standard_errors(problem: Problem, rows: int, features: int) -> float:
         return 0.0
     missing = max(1 - rows / (ENOUGH_ROWS_PER_FEATURE * features), 0.0)
     return float(MOST_STANDARD_ERRORS * np.sqrt(missing))
-
-
-def can_be_stronger(standard_errors: float, rows: int, batch_size: int) -> bool:
-    """Whether more ``standard_errors`` than these would shrink more: see ``shrinkage``."""
-    return standard_errors * np.sqrt(batch_size / rows) < MOST_OF_A_STEP
 
 
 def shrinkage(columns: np.ndarray, standard_errors: float, rows: int, batch_size: int) -> Any:

@@ -22,12 +22,7 @@ from modelling.training.compiled_training import (
     tensor_of,
 )
 from modelling.training.dropout import CounterDropout
-from modelling.training.group_lasso import (
-    GroupLassoAdamW,
-    can_be_stronger,
-    shrinkage,
-    usual_standard_errors,
-)
+from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, group_lasso_of
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
 
@@ -86,8 +81,7 @@ def train_network(
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
     model = kind(network.inputs, outputs_to_train(network))
     steps = math.ceil(len(train.features) / declared.batch_size)
-    strength = _group_lasso_strength(use_case, columns, len(train.features))
-    lasso = _group_lasso(use_case, columns, len(train.features))
+    lasso = group_lasso_of(use_case, columns, len(train.features))
     optimizer = _optimizer(declared, steps, lasso)
     model.compile(
         optimizer=optimizer,
@@ -103,7 +97,7 @@ def train_network(
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
     epoch_start = _EpochStart(rows, declared.seed)
-    callbacks = _callbacks(declared, lasso_fades=bool(lasso))
+    callbacks = _callbacks(declared, lasso_fades=lasso is not None)
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
     stopped = _replay(checkpointing.metrics, on_epoch)
@@ -117,12 +111,11 @@ def train_network(
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
     constant = loss_of_constant(train.target, validation.target, use_case)
-    stronger = can_be_stronger(strength, len(train.features), declared.batch_size)
     return replace(
         history,
         constant_val_loss=constant,
-        lasso_fades=bool(lasso),
-        group_lasso=strength if lasso and stronger else None,
+        group_lasso=lasso.standard_errors if lasso else None,
+        group_lasso_at_limit=lasso.at_limit if lasso else False,
     )
 
 
@@ -187,28 +180,8 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
     return {"validation_data": repeat_forever(together), "validation_steps": math.ceil(rows / size)}
 
 
-def _group_lasso_strength(use_case: UseCase, columns: np.ndarray | None, rows: int) -> float:
-    """In standard errors; 0 where nothing is to be shrunk. A linear model has one unit, which is to
-    see all columns; other optimizers than Adam's shrink nothing."""
-    shrinks = use_case.training.optimizer in ("adam", "adamw")
-    if columns is None or not use_case.network.hidden_units or not shrinks:
-        return 0.0
-    if use_case.network.group_lasso is None:
-        return usual_standard_errors(use_case.problem, rows, len(columns))
-    return use_case.network.group_lasso
-
-
-def _group_lasso(use_case: UseCase, columns: np.ndarray | None, rows: int) -> dict[str, np.ndarray]:
-    """What GroupLassoAdamW needs; empty where nothing is to be shrunk."""
-    standard_errors = _group_lasso_strength(use_case, columns, rows)
-    if columns is None or not standard_errors:
-        return {}
-    batch_size = use_case.training.batch_size
-    return {"columns": columns, "shrinkage": shrinkage(columns, standard_errors, rows, batch_size)}
-
-
 def _optimizer(
-    declared: Training, steps_per_epoch: int, group_lasso: dict[str, np.ndarray] | None = None
+    declared: Training, steps_per_epoch: int, group_lasso: GroupLasso | None = None
 ) -> keras.optimizers.Optimizer:
     steps = declared.epochs * steps_per_epoch
     rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
@@ -222,7 +195,11 @@ def _optimizer(
         case "adam" | "adamw" if group_lasso:
             decay = declared.weight_decay if declared.optimizer == "adamw" else 0.0
             optimizer = GroupLassoAdamW(
-                **group_lasso, steps=steps, learning_rate=rate, weight_decay=decay
+                group_lasso.columns,
+                group_lasso.shrinkage,
+                steps,
+                learning_rate=rate,
+                weight_decay=decay,
             )
         case "adamw":
             optimizer = keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
