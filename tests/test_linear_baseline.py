@@ -1,5 +1,7 @@
 """The linear model that a network has to beat gets a fair try: it chooses its penalty."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +109,19 @@ def test_classes_have_the_penalty_of_the_lowest_validation_loss(problem):
     loss = log_loss(inputs.validation["target"], found.validation)
     assert loss == pytest.approx(min(losses.values()), rel=1e-3)
     assert found.test.shape == ((80,) if problem == "binary" else (80, 3))
+
+
+@pytest.mark.parametrize("problem", ["regression", "binary", "multiclass"])
+def test_rows_are_transformed_once(problem):
+    """Bins and labels make hundreds of features: that takes as long as a fit."""
+    inputs, transformed = noisy_inputs(problem), []
+
+    def transform(part):
+        transformed.append(len(part))
+        return inputs.transform(part)
+
+    all_baselines()["linear"].fit(replace(inputs, transform=transform))
+    assert transformed == [len(inputs.validation), len(inputs.test)]
 
 
 def test_a_regression_has_the_ridge_that_its_network_begins_with():

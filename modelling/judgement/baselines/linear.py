@@ -19,7 +19,12 @@ def fit_linear(inputs: BaselineInputs) -> BaselineOutputs:
     fixed one would be no fair comparison with a network that stops early."""
     if inputs.problem == "regression":
         return _fit_ridge(inputs)
-    return outputs_of(_fit_logistic(inputs), inputs, inputs.transform)
+    validation = inputs.transform(inputs.validation)  # for the penalty, and for the outputs
+
+    def encode(part: "pd.DataFrame") -> np.ndarray:
+        return validation if part is inputs.validation else inputs.transform(part)
+
+    return outputs_of(_fit_logistic(inputs, validation), inputs, encode)
 
 
 def _fit_ridge(inputs: BaselineInputs) -> BaselineOutputs:
@@ -36,18 +41,19 @@ def _fit_ridge(inputs: BaselineInputs) -> BaselineOutputs:
     )
 
 
-def _fit_logistic(inputs: BaselineInputs) -> Any:
-    """With the penalty of the lowest validation loss. From the highest on, each fit continues from
-    the one before, as long as the loss falls: together they take little longer than the last."""
+def _fit_logistic(inputs: BaselineInputs, validation: np.ndarray) -> Any:
+    """With the penalty of the lowest loss on ``validation``, (rows, features). From the highest on,
+    each fit continues from the one before, as long as the loss falls: together they take little
+    longer than the last."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    features, target = inputs.transform(inputs.validation), inputs.validation[inputs.target]
+    target = inputs.validation[inputs.target]
     model = LogisticRegression(max_iter=300, warm_start=True)
     best, lowest = model, np.inf
     for penalty in PENALTIES:
         model.set_params(C=1 / penalty).fit(inputs.train_features, inputs.train_target)
-        loss = log_loss(target, model.predict_proba(features), labels=model.classes_)
+        loss = log_loss(target, model.predict_proba(validation), labels=model.classes_)
         if loss >= lowest:
             break
         best, lowest = copy(model), loss
