@@ -89,7 +89,7 @@ class FinishedTraining:
     @cached_property
     def figures(self) -> display.Pictures:
         """The pictures of the run, as MLflow has them. Each displays itself."""
-        from tasks.tracking.stored_runs import pictures_of
+        from tasks.tracking.pictures import pictures_of
 
         return display.Pictures(pictures_of(self.run_id))
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from flows.train import train
 from tasks.registry.reproduction import Reproduction, compare_runs, what_changed
-from tasks.tracking.stored_runs import parameters_of
+from tasks.tracking.resuming import parameters_of
 
 log = logging.getLogger("finflows")
 

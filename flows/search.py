@@ -18,8 +18,8 @@ from tasks.search.folds import prepare_folds
 from tasks.search.study import open_study
 from tasks.search.trials import conclude_search, run_trials
 from tasks.stored_parameters import without_secrets
+from tasks.tracking.resuming import parameters_of
 from tasks.tracking.runs import tracked_run
-from tasks.tracking.stored_runs import parameters_of
 from tasks.workers.executors import open_executor
 
 

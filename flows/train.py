@@ -35,8 +35,8 @@ from tasks.reporting import (
 )
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
+from tasks.tracking.resuming import parameters_of
 from tasks.tracking.runs import nested_run, tracked_run
-from tasks.tracking.stored_runs import parameters_of
 from tasks.training import (
     choose_attempt,
     name_suspects,

@@ -21,8 +21,8 @@ from modelling.data.sources.frames import in_memory
 from modelling.declaration import Source
 from modelling.declaration.references import refuse_unreadable
 from modelling.declaration.use_case_files import find_use_case
+from tasks.tracking.pictures import pictures_of
 from tasks.tracking.store import connect, experiment_id
-from tasks.tracking.stored_runs import pictures_of
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,16 @@ from flows.train import train
 from modelling.declaration.overrides import override
 from modelling.refusals import UsageError
 from tasks.registry.reproduction import compare_runs
-from tasks.tracking.reaping import DECLARED_IN, FLOW_PARAMETERS, IN_PYTHON, close_run
+from tasks.tracking.reaping import close_run
+from tasks.tracking.resuming import (
+    DECLARATION,
+    DECLARED_IN,
+    FLOW_PARAMETERS,
+    IN_PYTHON,
+    parameters_of,
+)
 from tasks.tracking.runs import nested_run, tracked_run
 from tasks.tracking.store import experiment_id
-from tasks.tracking.stored_runs import DECLARATION, parameters_of
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 

@@ -61,7 +61,7 @@ def resume(
 ) -> None:
     """Continue a killed training or search in the same MLflow run."""
     terminal.prepare(verbose, as_json)
-    from tasks.tracking.stored_runs import parameters_of, recorded_flow
+    from tasks.tracking.resuming import parameters_of, recorded_flow
 
     overrides = parameters_of(run_id)["overrides"] or {}
     warm_up()
@@ -87,7 +87,7 @@ def reproduce(
     Exit code 1 if something differs.
     """
     terminal.prepare(verbose, as_json)
-    from tasks.tracking.stored_runs import parameters_of
+    from tasks.tracking.resuming import parameters_of
 
     parameters_of(run_id, finished=True)
     warm_up()

@@ -25,7 +25,7 @@ from pydantic import Field
 from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.secrets import without_login
 from tasks.registry.promotion_history import ChampionChange
-from tasks.tracking.descriptions import as_text, dossier_page
+from tasks.tracking.descriptions import dossier_page, escape_markdown
 from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.store import connect, run_path, ui_address
 from tasks.workers.temporary_server import configured_server
@@ -120,10 +120,10 @@ def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:
     client, version = connect(), request.version
     registered = client.get_model_version(name, version)
     instead = f"instead of version {request.previous}" if request.previous else "as the first one"
-    before = f"\n\nThe answer before was refused: {as_text(refused)}." if refused else ""
+    before = f"\n\nThe answer before was refused: {escape_markdown(refused)}." if refused else ""
     description = f"""**{name} version {version}** is to become champion, {instead}.{before}
 
-- asked by {request.by}: {as_text(request.reason)}
+- asked by {request.by}: {escape_markdown(request.reason)}
 - gate {registered.tags.get("gate")}: {registered.tags.get("gate_reason")}
 - {_dossier(client, registered, request.dossier)}
 - its files: SHA-256 {_breakable(request.files)}

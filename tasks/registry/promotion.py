@@ -20,7 +20,7 @@ from modelling.refusals import UsageError
 from tasks.registry.approvals import make_champion
 from tasks.registry.champions import alias_lock, champion_of, history
 from tasks.registry.model_files import load_version
-from tasks.tracking.descriptions import as_text, describe_version
+from tasks.tracking.descriptions import describe_version, escape_markdown
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 
@@ -74,7 +74,7 @@ def _reason_for_champion(client: MlflowClient, name: str, version: str) -> str:
     if not of_version:
         return "it is champion already"
     last = of_version[-1]
-    return last.reason if last.how == "compared" else as_text(last.reason)
+    return last.reason if last.how == "compared" else escape_markdown(last.reason)
 
 
 def _compare_with_champion(

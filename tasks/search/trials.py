@@ -19,6 +19,7 @@ from tasks.search.folds import Fold
 from tasks.search.study import OUTCOME, Outcome, Study, store_outcome
 from tasks.search.trial import run_trial
 from tasks.tracking.record import TrackedRun
+from tasks.tracking.resuming import TRAINED_RUN
 from tasks.workers.executor import Executor, ExecutorLostError
 
 log = logging.getLogger("finflows")
@@ -125,7 +126,7 @@ def conclude_search(
             "best_trial": best,
             "best_trial_run": outcomes[best].run_id,
             "best_settings": json.dumps(settings),
-            "trained_run": trained_run,
+            TRAINED_RUN: trained_run,
         }
     )
     parent.client.set_tag(trained_run, "search_run", parent.run_id)

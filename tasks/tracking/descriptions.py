@@ -80,7 +80,7 @@ def dossier_page(run_address: str) -> str:
     return f"{run_address.partition('?')[0]}/artifacts/{DOSSIER_FILE}"
 
 
-def as_text(typed: str) -> str:
+def escape_markdown(typed: str) -> str:
     """What somebody typed, for Markdown, without links and pictures: who asks must not lead who
     decides to a page of his own."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", typed)

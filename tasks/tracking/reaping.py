@@ -1,23 +1,18 @@
-"""Close runs that are still RUNNING in MLflow although their process was killed, and say how to
-resume them."""
+"""Close runs that are still RUNNING in MLflow although their process was killed."""
 
-import json
 import shutil
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from modelling.data.sources import frames
 from tasks.tracking.pages import all_pages
+from tasks.tracking.resuming import how_to_resume, outermost_run
 from tasks.tracking.store import connect, scratch_folder
 from tasks.workers.processes import has_died
 
 # The tag has host, number and start of the process; only runs of this project have it.
 PROJECT_RUNS = "tags.process LIKE '% % %'"
-# Tags with the flow and its parameters, with which a killed run is resumed.
-FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
-DECLARED_IN, IN_PYTHON = "declared_in", "Python"  # the tag of a run whose declaration no file holds
 
 
 def running_runs(client: MlflowClient, experiments: list[str]) -> list[Run]:
@@ -84,21 +79,3 @@ def close_run(client: MlflowClient, run: Run, reason: str) -> None:
     client.set_tag(run_id, "mlflow.note.content", f"Failed: {reason}")
     client.set_terminated(run_id, "FINISHED" if registered else "KILLED")
     shutil.rmtree(scratch_folder(run_id), ignore_errors=True)
-
-
-def outermost_run(client: MlflowClient, run: Run) -> Run:
-    """The run that can be resumed: of a nested run the one around it."""
-    parent = run.data.tags.get("mlflow.parentRunId")
-    return client.get_run(parent) if parent else run
-
-
-def how_to_resume(run: Run, resume: str) -> str:
-    """``resume``, the command that goes on with a run, with what has to be done before: a process
-    of its own finds neither a declaration nor a frame that was given in Python."""
-    parameters = json.loads(run.data.tags.get(FLOW_PARAMETERS) or "{}")
-    if str((parameters.get("overrides") or {}).get("source.uri", "")).startswith(frames.SCHEME):
-        return "its table was a frame: train it again from Python"
-    if run.data.tags.get(DECLARED_IN) == IN_PYTHON:
-        name = parameters["use_case_name"]
-        return f"save its declaration as use_cases/{name}.py, then {resume}"
-    return resume

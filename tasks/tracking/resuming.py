@@ -1,10 +1,8 @@
-"""Read a stored run again: to resume it, to repeat it, to show its pictures."""
+"""What a run keeps to be resumed or repeated: its flow, the parameters, the declaration."""
 
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow import MlflowClient
@@ -12,15 +10,18 @@ from mlflow.artifacts import load_text
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from modelling.data.sources import frames
 from modelling.declaration import names
 from modelling.declaration.overrides import override
 from modelling.declaration.references import refuse_missing_secrets
 from modelling.declaration.use_case_files import find_use_case, use_case_names
 from modelling.refusals import UsageError
-from tasks.tracking.reaping import DECLARED_IN, FLOW, FLOW_PARAMETERS, IN_PYTHON
-from tasks.tracking.record import LEARNING_CURVE_PNG
 from tasks.tracking.store import connect
 
+# Tags of a run: its flow, the flow's parameters, and whether no file holds its declaration.
+FLOW, FLOW_PARAMETERS = "flow", "flow_parameters"
+DECLARED_IN, IN_PYTHON = "declared_in", "Python"
+TRAINED_RUN = "trained_run"  # a tag of searches: the run of the settings that they found
 DECLARATION = "declaration.json"
 
 
@@ -44,7 +45,7 @@ def parameters_of(run_id: str, finished: bool = False) -> dict[str, Any]:
     if finished and run.info.status != "FINISHED":
         raise UsageError(f"run {run_id} is {run.info.status}: only a finished run can be repeated")
     if finished and run.data.tags.get(FLOW, "train") != "train":
-        trained = run.data.tags.get("trained_run", "none")
+        trained = run.data.tags.get(TRAINED_RUN, "none")
         raise UsageError(f"run {run_id} is a search: repeat what it trained, run {trained}")
     if not finished and run.info.status == "FINISHED":
         raise UsageError(f"run {run_id} is finished: there is nothing to resume")
@@ -96,14 +97,19 @@ def _stored_declaration(run: Run, wanted: str) -> dict[str, Any]:
     )
 
 
-def pictures_of(run_id: str) -> dict[str, bytes]:
-    """The PNG files of a run by name without ending, the learning curve first."""
-    client = connect()
-    get_run(client, run_id)  # in a notebook, the store may be another one by now
-    found = [file.path for file in client.list_artifacts(run_id, "judgement")]
-    paths = [LEARNING_CURVE_PNG, *(path for path in found if path.endswith(".png"))]
-    with TemporaryDirectory(prefix="finflows-pictures-") as folder:
-        return {
-            Path(path).stem: Path(client.download_artifacts(run_id, path, folder)).read_bytes()
-            for path in paths
-        }
+def outermost_run(client: MlflowClient, run: Run) -> Run:
+    """The run that can be resumed: of a nested run the one around it."""
+    parent = run.data.tags.get("mlflow.parentRunId")
+    return client.get_run(parent) if parent else run
+
+
+def how_to_resume(run: Run, resume: str) -> str:
+    """``resume``, the command that goes on with a run, with what has to be done before: a process
+    of its own finds neither a declaration nor a frame that was given in Python."""
+    parameters = json.loads(run.data.tags.get(FLOW_PARAMETERS) or "{}")
+    if str((parameters.get("overrides") or {}).get("source.uri", "")).startswith(frames.SCHEME):
+        return "its table was a frame: train it again from Python"
+    if run.data.tags.get(DECLARED_IN) == IN_PYTHON:
+        name = parameters["use_case_name"]
+        return f"save its declaration as use_cases/{name}.py, then {resume}"
+    return resume

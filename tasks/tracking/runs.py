@@ -18,25 +18,24 @@ from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
-from tasks.tracking.reaping import (
+from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
+from tasks.tracking.record import TrackedRun
+from tasks.tracking.resuming import (
+    DECLARATION,
     DECLARED_IN,
     FLOW,
     FLOW_PARAMETERS,
     IN_PYTHON,
-    close_dead_runs,
-    close_run,
+    get_run,
     how_to_resume,
-    is_registered,
     outermost_run,
 )
-from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import (
     checkpoint_folder,
     connect,
     connect_with_retries,
     experiment_id,
 )
-from tasks.tracking.stored_runs import DECLARATION, get_run
 from tasks.workers.processes import has_died
 
 _open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay in it

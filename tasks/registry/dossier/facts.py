@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from tasks.registry.promotion_history import versions
 from tasks.tracking.record import REMEDY_SETTINGS, REPORT
-from tasks.tracking.stored_runs import DECLARATION
+from tasks.tracking.resuming import DECLARATION
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from modelling.judgement.intervals import Interval
 from modelling.judgement.metrics.catalogue import all_metrics, default_headline, is_lower_better
 from modelling.learning_curve.history import lowest_finite
 from modelling.secrets import hide_secrets
-from tasks.tracking.reaping import FLOW_PARAMETERS
 from tasks.tracking.record import REMEDY_SETTINGS
 from tasks.tracking.results import read_results
+from tasks.tracking.resuming import FLOW_PARAMETERS
 
 
 class LeaderboardEntry(NamedTuple):

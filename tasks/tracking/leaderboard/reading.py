@@ -14,11 +14,10 @@ from modelling.judgement.metrics.catalogue import default_headline, is_lower_bet
 from modelling.refusals import UsageError
 from tasks.tracking.leaderboard.entry import LeaderboardEntry, entry_of, rank
 from tasks.tracking.pages import all_pages, all_versions, first_results
-from tasks.tracking.reaping import FLOW_PARAMETERS
+from tasks.tracking.resuming import FLOW_PARAMETERS, TRAINED_RUN
 from tasks.tracking.store import connect
 
 SHOWN = 30  # trainings of a use case that are compared, unless more are asked for
-TRAINED_RUN = "trained_run"  # a tag of searches only
 TIME_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
