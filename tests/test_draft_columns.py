@@ -52,7 +52,15 @@ def test_names_are_read_in_their_parts():
     assert names_somebody("customer_no")
     assert names_somebody("Kundennummer")
     assert not names_somebody("customer_income")
-    for name in ("customerid", "CLIENTNUM", "card_number", "acct_nbr", "idcode", "kundenid"):
+    for name in (
+        "customerid",
+        "CLIENTNUM",
+        "card_number",
+        "acct_nbr",
+        "idcode",
+        "kundenid",
+        "Kundennr_Vertrag",
+    ):
         assert names_somebody(name), name
     for name in ("amountpaid", "valid", "number_of_loans", "card_type", "visits_no"):
         assert not names_somebody(name), name

@@ -34,24 +34,25 @@ SHARES = (
 BESIDE = ("to", "zu", "sur", "sobre")  # debt_to_income
 TO_BE_DONE = ("pay", "claim")  # amount_to_pay is no comparison
 COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad 건수 횟수"
-IDENTIFIERS = (
-    "id ids identifier key uuid guid nr no row rowname rownames account iban customer client "
-    "borrower applicant "
-    "contract card kunde kunden kundennummer kundennr kontonummer konto vertrag vertragsnummer "
-    "nummer index identifiant compte contrat cliente cuenta contrato numero "
+# Whom or what a row is about. Each of the first names an identifier also by itself; the others do
+# with a number, as in loan_number or userid.
+CUSTOMERS = (
+    "account applicant borrower card client contract customer "
+    "kunde kunden konto vertrag compte contrat cliente cuenta contrato"
+)
+SOMEBODY = (
+    f"{CUSTOMERS} acct case claim company cust device employee firm hh holder household id insured "
+    "invoice loan member merchant order party patient people person policy school shop store "
+    "student subject supplier terminal transaction txn user vendor "
+    "antrag filiale handler karten mitarbeiter police vertrags tarjeta carte"
+)
+NUMBERS = "id ids key uuid guid nr no"
+NUMBERS_OF_SOMEBODY = f"{NUMBERS} nbr num number nummer numero ref reference code"
+NUMBERS_AT_THE_END = f"{NUMBERS} iban uid pid idnr"  # of whatever: of an identifier
+IDENTIFIERS = (  # a name of nothing else
+    f"{CUSTOMERS} {NUMBERS} iban identifier identifiant index nummer numero row rowname rownames "
     "번호 고객번호 계좌번호 아이디"
 )
-# Whom a row may be about: with a number, as in card_number or userid, its name is an identifier.
-SOMEBODY = (
-    "account acct applicant borrower card case claim client company contract cust customer device "
-    "employee firm hh holder household id insured invoice loan member merchant order party patient "
-    "people person policy school shop store student subject supplier terminal transaction txn user "
-    "vendor "
-    "antrag filiale handler karten kunde kunden konto mitarbeiter police vertrag vertrags "
-    "cliente cuenta tarjeta contrato carte client compte contrat"
-)
-NUMBERS_OF_SOMEBODY = "id ids no nr nbr num number nummer numero ref reference key uuid guid code"
-ALWAYS_OF_SOMEBODY = "id ids key uuid guid nr no iban uid pid idnr"
 DATES = "date datetime datum sdatum stichtag fecha dt 날짜 일자 일시"  # and Eröffnungsdatum
 TIMES = (
     f"{DATES} time timestamp epoch day month quarter zeit zeitpunkt tag monat quartal "
@@ -104,13 +105,13 @@ def names_somebody(name: str) -> bool:
     *before, last = parts
     if last in ("no", "nr") and before and re.search("[^s]s$", before[-1]):
         return False  # how many
-    if last in ALWAYS_OF_SOMEBODY.split() or _is_number_of_somebody(last):
+    if last in NUMBERS_AT_THE_END.split() or _is_number_of_somebody(last):
         return True
     if before and last in NUMBERS_OF_SOMEBODY.split() and before[-1] in SOMEBODY.split():
         return True
     known = {_without_accents(word) for word in IDENTIFIERS.split()}
     known = {unicodedata.normalize("NFC", word) for word in known}
-    return all(part in known for part in parts)
+    return all(part in known or _is_number_of_somebody(part) for part in parts)
 
 
 def _is_number_of_somebody(part: str) -> bool:
