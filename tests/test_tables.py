@@ -29,8 +29,6 @@ USE_CASE = UseCase(
 )  # fmt: skip
 NAMES = ["age", "income", "branch", "city", "opened_on", "default"]
 
-CITIES = ["Zürich", "NA", 'say "hi"', "two\nlines", "a;b,c", None]
-
 
 def table(rows=60):
     generator = np.random.default_rng(0)
