@@ -14,7 +14,6 @@ from planted_tables import RARE_LABEL, german_loans, write_german
 from small_models import loan_table, prepared
 from typer.testing import CliRunner
 
-import finflows
 from benchmarks.by_hand import BY_HAND
 from benchmarks.draft_quality import draft as draft_of
 from flows.command_line.commands import app
