@@ -22,8 +22,8 @@ from tasks.registry.promotion_history import ChampionChange, refuse_absent_versi
 from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
+from tasks.tracking.resuming import get_run
 from tasks.tracking.store import connect, ui_address
-from tasks.tracking.stored_runs import get_run
 
 HTML, MARKDOWN, REQUIREMENTS = DOSSIER_FILE, "dossier.md", "requirements.md"
 OF_MARKDOWN = f"<!-- SHA-256 of {MARKDOWN}: "
