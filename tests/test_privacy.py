@@ -17,6 +17,7 @@ from modelling.data.loading import read_table
 from modelling.data.splitting import Parts
 from modelling.declaration import OutOfTime, amount, category, number
 from modelling.features.preprocessing import fit_transformer, preprocess
+from modelling.features.usable_columns import column_findings
 from modelling.figures.judgement import draw_judgement
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.evaluation import RequirementResult
@@ -153,16 +154,18 @@ def test_labels_of_few_are_scored_as_they_were_trained_and_keep_their_file_scora
     assert len(np.unique(rare, axis=0)) == 3, "missing, rare and frequent are told apart"
 
 
-def test_what_few_training_rows_know_is_no_feature(caplog):
+def test_what_few_training_rows_know_is_no_feature():
     rows = {"a": np.arange(200.0), "b": np.nan, "c": None, "y": [0, 1] * 100}
     train = pd.DataFrame(rows).astype({"c": object})
     train.loc[:18, "b"], train.loc[:18, "c"] = 5.0, "x"
     use_case = find_use_case("credit_scoring").model_copy(
         update={"columns": (number("a"), amount("b"), category("c")), "target": "y"}
     )
-    fitted = preprocess(Parts(train, train, train), use_case)
-    for name in ("b", "c"):
-        assert f"{name} is known in fewer than 20 training rows" in caplog.text
+    parts = Parts(train, train, train)
+    found = {finding.column: finding.rule for finding in column_findings(parts, use_case)}
+    assert sorted(found) == ["b", "c"]
+    assert all("is known in fewer than 20 training rows" in rule for rule in found.values())
+    fitted = preprocess(parts, use_case)
     later = train.assign(b=700.0, c="y")
     transformed = fitted.transformer.transform(later)
     np.testing.assert_array_equal(transformed, fitted.train.features)
