@@ -1,7 +1,5 @@
 """Each unit of the first layer keeps the columns that it gains from."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ from modelling.training.group_lasso import (
     ENOUGH_ROWS_PER_FEATURE,
     FIRST_KERNEL,
     GroupLassoAdamW,
-    LassoFollowsLoss,
     group_lasso_of,
     shrinkage,
     usual_standard_errors,
@@ -125,22 +122,6 @@ def test_the_last_step_shrinks_nothing_and_each_one_before_less_than_the_first()
         optimizer.apply([np.zeros((2, 3), dtype=np.float32)], [kernel])
         norms.append(np.linalg.norm(kernel.numpy()[:, 0]))
     np.testing.assert_allclose(-np.diff(norms), 0.1 * np.cos(np.pi / 6 * np.arange(4)), atol=1e-6)
-
-
-def test_the_more_is_explained_the_less_is_shrunk_and_never_more_again():
-    kernel = keras.Variable(np.ones((2, 3), dtype=np.float32))
-    optimizer = GroupLassoAdamW(np.array([0, 0]), np.array([1.0]), steps=10**9, learning_rate=0.1)
-    optimizer.weight_decay = 0.0
-    optimizer.build([kernel])
-    lasso = LassoFollowsLoss(constant_val_loss=0.5)
-    lasso.set_model(SimpleNamespace(optimizer=optimizer))
-    shrunk = []
-    for epoch, val_loss in enumerate([0.49, 0.31, 0.15, np.nan, 0.2, 0.03]):
-        lasso.on_epoch_end(epoch, {"val_loss": val_loss})
-        before = np.linalg.norm(kernel.numpy()[:, 0])
-        optimizer.apply([np.zeros((2, 3), dtype=np.float32)], [kernel])
-        shrunk.append(before - np.linalg.norm(kernel.numpy()[:, 0]))
-    np.testing.assert_allclose(shrunk, 0.1 * np.array([1, 1, 0.25, 0.25, 0.25, 0.01]), atol=1e-6)
 
 
 def test_noise_is_that_of_the_rows_and_grows_with_the_features_of_a_column():

@@ -40,9 +40,8 @@ class Network(Declaration):
 
     ``group_lasso`` lets each unit of the first layer keep the columns that it gains from; the
     weights of all others become zero, those of a column together. It is in standard errors of what
-    a column without any effect seems to bring (0: none), falls to none by the last epoch, sooner
-    where the validation loss falls below 0.6 of the constant answer's, and is for ``adam`` and
-    ``adamw``. Where it is not declared, it falls as there are more training rows
+    a column without any effect seems to bring (0: none), falls to none by the last epoch, and is
+    for ``adam`` and ``adamw``. Where it is not declared, it falls as there are more training rows
     per feature: 1.5 where there are few, 1.1 at 300, none from 600 on. On many rows there is little
     noise to leave out. A regression has none.
     """

@@ -11,8 +11,7 @@ The penalty is a step of its own behind Adam's, as the weight decay of AdamW is,
 proximal step: Parikh and Boyd 2014, "Proximal algorithms"). It falls from its full strength in the
 first step to none in the last one, along a quarter of a cosine: columns are chosen before their
 noise is learnt, and those that were kept are then fitted with less and less shrinkage, also where
-many matter a little each (Meinshausen 2007, "Relaxed lasso"). Where the network explains much of
-the target, it falls sooner: then many columns matter, and what is shrunk is seldom noise.
+many matter a little each (Meinshausen 2007, "Relaxed lasso").
 """
 
 from typing import Any, NamedTuple
@@ -29,7 +28,6 @@ from modelling.schema import Problem
 MOST_OF_A_STEP = 0.75
 MOST_STANDARD_ERRORS = 1.5  # what a column must bring where there are next to no rows per feature
 ENOUGH_ROWS_PER_FEATURE = 600  # from which it need not bring anything
-MUCH_UNEXPLAINED = 0.6  # of the constant answer's loss: so much and more leaves the full strength
 FIRST_KERNEL = 0  # among the trainable variables: that of the first layer comes first
 
 
@@ -112,7 +110,7 @@ def shrinkage(columns: np.ndarray, standard_errors: float, rows: int, batch_size
 class GroupLassoAdamW(keras.optimizers.AdamW):
     """Keras's AdamW; after its step, the norm of each group of the first kernel shrinks by its
     ``shrinkage`` (columns,) times the learning rate, down to zero, and by less as the end of the
-    ``steps`` of the training comes nearer. ``share`` () of that is left where much is explained.
+    ``steps`` of the training comes nearer.
 
     Kernels are (f, units), or (members, f, units); ``columns`` (f,) is the column of each feature.
     """
@@ -124,35 +122,14 @@ class GroupLassoAdamW(keras.optimizers.AdamW):
         self.shrinkage = shrinkage
         self.squared_strength = keras.optimizers.schedules.CosineDecay(1.0, steps)
 
-    def build(self, variables: list[keras.Variable]) -> None:
-        if not self.built:
-            self.share = self.add_variable(shape=(), initializer="ones", name="share")
-        super().build(variables)
-
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any) -> None:
         super().update_step(gradient, variable, learning_rate)
         if self._get_variable_index(variable) == FIRST_KERNEL:
             strength = tf.sqrt(self.squared_strength(self.iterations))
-            by = tf.cast(learning_rate, tf.float32) * strength * tf.convert_to_tensor(self.share)
+            by = tf.cast(learning_rate, tf.float32) * strength
             self.assign(variable, self._shrunk(tf.convert_to_tensor(variable), by))
 
     def _shrunk(self, kernel: tf.Tensor, by: Any) -> tf.Tensor:
         norms = tf.sqrt(tf.matmul(self.members_of_group, kernel * kernel))
         kept = tf.maximum(1 - by * self.shrinkage[:, None] / tf.maximum(norms, 1e-12), 0)
         return kernel * tf.gather(kept, self.group_of_feature, axis=-2)
-
-
-class LassoFollowsLoss(keras.callbacks.Callback):
-    """Leaves less of the group lasso, and never more again, as the validation loss falls below
-    ``MUCH_UNEXPLAINED`` of ``constant_val_loss``: the square of what is left unexplained."""
-
-    def __init__(self, constant_val_loss: float):
-        super().__init__()
-        self.full = MUCH_UNEXPLAINED * constant_val_loss
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        val_loss = (logs or {}).get("val_loss", self.full)
-        if val_loss < self.full:  # NaN is not
-            left = (val_loss / self.full) ** 2
-            optimizer.share.assign(min(left, float(optimizer.share.numpy())))

@@ -22,12 +22,7 @@ from modelling.training.compiled_training import (
     tensor_of,
 )
 from modelling.training.dropout import CounterDropout
-from modelling.training.group_lasso import (
-    GroupLasso,
-    GroupLassoAdamW,
-    LassoFollowsLoss,
-    group_lasso_of,
-)
+from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, group_lasso_of
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
 
@@ -102,9 +97,7 @@ def train_network(
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
     epoch_start = _EpochStart(rows, declared.seed)
-    constant = loss_of_constant(train.target, validation.target, use_case)
     callbacks = _callbacks(declared, lasso_fades=lasso is not None)
-    callbacks += [LassoFollowsLoss(constant)] if lasso else []
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
     stopped = _replay(checkpointing.metrics, on_epoch)
@@ -117,6 +110,7 @@ def train_network(
         callbacks=[epoch_start, *callbacks, checkpointing, _OnEpoch(on_epoch)],
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
+    constant = loss_of_constant(train.target, validation.target, use_case)
     return replace(
         history,
         constant_val_loss=constant,
