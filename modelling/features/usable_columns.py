@@ -47,7 +47,7 @@ def _finding(column: Column, parts: Parts, use_case: UseCase) -> BrokenRule | No
 
 def _of_labels(column: Column, parts: Parts) -> BrokenRule | None:
     """A label that no training row had is the same to a model as no label at all."""
-    shares = {name: _unknown_share(part, parts.train, column) for name, part in _later(parts)}
+    shares = {name: unknown_share(part, parts.train, column) for name, part in _later(parts)}
     many = [f"{s:.1%} of the {name}" for name, s in shares.items() if s > column.unknown_at_most]
     if not many:
         return None
@@ -55,7 +55,7 @@ def _of_labels(column: Column, parts: Parts) -> BrokenRule | None:
     return _warning(column, said, "unknown_at_most")
 
 
-def _unknown_share(part: pd.DataFrame, train: pd.DataFrame, column: Column) -> float:
+def unknown_share(part: pd.DataFrame, train: pd.DataFrame, column: Column) -> float:
     """The share of the rows of ``part`` with a label that no row of ``train`` had."""
     labels = part[column.name]
     return float((~labels.isin(train[column.name].unique()) & labels.notna()).mean())

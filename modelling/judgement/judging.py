@@ -10,6 +10,7 @@ import pandas as pd
 from modelling.data.independence import groups_of
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
+from modelling.features.usable_columns import unknown_share
 from modelling.judgement.evaluation import RequirementResult, evaluate, judge_gate, scored_rows
 from modelling.judgement.group_results import GroupTable, Slice
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
@@ -182,9 +183,8 @@ def _skill(resampled: Resampled, use_case: UseCase) -> Interval | None:
 
 def _unknown(parts: Parts, use_case: UseCase) -> dict[str, float]:
     shares = {
-        column.name: float((~labels.isin(parts.train[column.name]) & labels.notna()).mean())
+        column.name: unknown_share(parts.test, parts.train, column)
         for column in use_case.features
         if column.kind == "category"
-        for labels in [parts.test[column.name]]
     }
     return {name: share for name, share in shares.items() if share}
