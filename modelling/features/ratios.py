@@ -147,16 +147,18 @@ def _quotients(values: np.ndarray, pairs: list[ColumnPair]) -> Iterator[np.ndarr
 def _codes(values: np.ndarray) -> np.ndarray:
     """The tenth of its column in which each value lies, (c, n): 0 to 9, 10 where it is missing.
 
-    Equal values have the same code.
+    Equal values have the same code: ten times the share of known values below it, rounded down.
+    Sorting values is several times as fast as ranking them.
     """
-    from scipy.stats import rankdata
-
     columns = np.ascontiguousarray(values.T)
     missing = np.isnan(columns)
-    below = rankdata(np.where(missing, np.inf, columns), method="min", axis=1) - 1
     known = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
-    codes = np.minimum(below * BINS // known, BINS - 1)
-    return np.where(missing, BINS, codes).astype(np.int8)
+    last_of_tenth = -(-np.arange(1, BINS) * known // BINS) - 1
+    ordered = np.sort(np.where(missing, np.inf, columns), axis=1)
+    codes = np.zeros(columns.shape, dtype=np.int8)
+    for edge in np.take_along_axis(ordered, last_of_tenth, axis=1).T:
+        codes += columns > edge[:, None]
+    return np.where(missing, np.int8(BINS), codes)
 
 
 def _left_by_columns(codes: np.ndarray, outcome: np.ndarray, fold: np.ndarray) -> np.ndarray:
