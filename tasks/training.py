@@ -149,6 +149,8 @@ def _say(history: History, diagnosis: Diagnosis) -> None:
         history.best_epoch + 1,
         format_loss(history.best_val_loss),
     )
+    if history.group_lasso:
+        log.info("%-11s group lasso of %.2g standard errors", "", history.group_lasso)
     if history.not_compiled:
         log.warning("%-11s not compiled, batch by batch: %s", "", history.not_compiled)
     log.info("%-11s %s: %s", "curve", diagnosis.verdict, diagnosis.evidence)

@@ -14,14 +14,16 @@ from modelling.training.group_lasso import (
     ENOUGH_ROWS_PER_FEATURE,
     FIRST_KERNEL,
     GroupLassoAdamW,
-    group_lasso_of,
+    group_lassos_of,
     shrinkage,
+    strengths_to_try,
     usual_standard_errors,
 )
 from modelling.training.network import build_network
 from modelling.training.training_loop import _optimizer, train_network
 
-LASSO = Network(hidden_units=(16,), dropout=0.0)
+UNDECLARED = Network(hidden_units=(16,), dropout=0.0)
+LASSO = Network(hidden_units=(16,), dropout=0.0, group_lasso=1.4)
 NONE = Network(hidden_units=(16,), dropout=0.0, group_lasso=0)
 COLUMNS = np.repeat(np.arange(8), 4)  # eight columns of four labels
 
@@ -53,7 +55,7 @@ def test_only_the_columns_that_interact_keep_weights():
     use_case = declared(LASSO)
     network = build_network(use_case, 32, train.target)
     history = train_network(network, train, validation, use_case, columns=COLUMNS)
-    assert history.group_lasso == pytest.approx(usual_standard_errors("binary", 2000, 32))
+    assert history.group_lasso == 1.4
     assert not history.group_lasso_at_limit
     kernel = network.get_layer("hidden_1").kernel.numpy()  # (members, f, units)
     norms = np.sqrt((kernel**2).reshape(2, 8, 4, 16).sum(axis=2))
@@ -142,10 +144,10 @@ def test_noise_is_that_of_the_rows_and_grows_with_the_features_of_a_column():
 )
 def test_linear_models_and_other_optimizers_are_trained_as_declared(network, settings, shrinks):
     use_case = declared(network, **settings)
-    lasso = group_lasso_of(use_case, COLUMNS, rows=2000)
+    lasso = next(iter(group_lassos_of(use_case, COLUMNS, rows=2000)), None)
     optimizer = _optimizer(use_case.training, 10, lasso)
     assert isinstance(optimizer, GroupLassoAdamW) == shrinks
-    assert group_lasso_of(use_case, None, rows=2000) is None  # columns that nobody knows
+    assert group_lassos_of(use_case, None, rows=2000) == []  # columns that nobody knows
 
 
 def test_where_it_is_not_declared_it_falls_to_none_as_rows_grow_without_a_jump():
@@ -158,15 +160,17 @@ def test_where_it_is_not_declared_it_falls_to_none_as_rows_grow_without_a_jump()
     assert usual_standard_errors("regression", 10, 10) == 0
 
 
-def test_an_undeclared_lasso_is_the_usual_one_and_enough_rows_have_none():
+def test_an_undeclared_lasso_is_a_choice_among_few_and_enough_rows_have_none():
     rows, enough = 100 * len(COLUMNS), ENOUGH_ROWS_PER_FEATURE * len(COLUMNS)
-    strength = usual_standard_errors("binary", rows, len(COLUMNS))
-    usual = LASSO.model_copy(update={"group_lasso": strength})
-    undeclared = group_lasso_of(declared(LASSO), COLUMNS, rows)
-    same = group_lasso_of(declared(usual), COLUMNS, rows)
-    np.testing.assert_array_equal(undeclared.shrinkage, same.shrinkage)
-    assert group_lasso_of(declared(LASSO), COLUMNS, enough) is None
-    assert group_lasso_of(declared(usual), COLUMNS, enough)
+    usual = usual_standard_errors("binary", rows, len(COLUMNS))
+    assert strengths_to_try("binary", rows, len(COLUMNS)) == [usual, 0.5]
+    assert strengths_to_try("regression", rows, len(COLUMNS)) == [0.0, 0.5, usual]
+    tried = group_lassos_of(declared(UNDECLARED), COLUMNS, rows)
+    alone = LASSO.model_copy(update={"group_lasso": 0.5})
+    [same] = group_lassos_of(declared(alone), COLUMNS, rows)
+    np.testing.assert_array_equal(tried[1].shrinkage, same.shrinkage)
+    assert group_lassos_of(declared(UNDECLARED), COLUMNS, enough) == []
+    assert group_lassos_of(declared(alone), COLUMNS, enough)
 
 
 def test_features_know_the_column_that_they_are_made_of():

@@ -100,7 +100,7 @@ def plain_fit(use_case, train, validation):
         verbose=0,
         validation_data=(validation.features, validation.target),
         validation_batch_size=100_000,
-        callbacks=[DropoutStream(training.seed), *_callbacks(training, lasso_fades=False)],
+        callbacks=[DropoutStream(training.seed), *_callbacks(training, lasso=None)],
     ).history
     return network, history
 

@@ -43,7 +43,8 @@ class Network(Declaration):
     a column without any effect seems to bring (0: none), falls to none by the last epoch, and is
     for ``adam`` and ``adamw``. Where it is not declared, it falls as there are more training rows
     per feature: 1.5 where there are few, 1.1 at 300, none from 600 on. On many rows there is little
-    noise to leave out. A regression has none.
+    noise to leave out. Where the validation rows prefer another strength after half of the epochs,
+    that is taken: 0.5, and for a regression, which usually has none, also that of classes.
     """
 
     hidden_units: tuple[PositiveInt, ...] = (64, 32)

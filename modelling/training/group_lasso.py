@@ -28,6 +28,7 @@ from modelling.schema import Problem
 MOST_OF_A_STEP = 0.75
 MOST_STANDARD_ERRORS = 1.5  # what a column must bring where there are next to no rows per feature
 ENOUGH_ROWS_PER_FEATURE = 600  # from which it need not bring anything
+OTHER_STANDARD_ERRORS = 0.5  # what the validation rows may prefer
 FIRST_KERNEL = 0  # among the trainable variables: that of the first layer comes first
 
 
@@ -42,27 +43,44 @@ class GroupLasso(NamedTuple):
     at_limit: bool
 
 
-def group_lasso_of(use_case: UseCase, columns: np.ndarray | None, rows: int) -> GroupLasso | None:
-    """The group lasso of a training on ``rows``; None where nothing is to be shrunk.
+def group_lassos_of(use_case: UseCase, columns: np.ndarray | None, rows: int) -> list[GroupLasso]:
+    """The group lassos among which a training on ``rows`` has the choice, the usual one first; none
+    where nothing is to be shrunk, and one where it is declared.
 
     Without ``columns`` (f,) nobody knows what belongs together. A linear model has one unit, which
     is to see all columns; other optimizers than Adam's shrink nothing.
     """
     shrinks = use_case.training.optimizer in ("adam", "adamw")
     if columns is None or not use_case.network.hidden_units or not shrinks:
-        return None
-    standard_errors = use_case.network.group_lasso
-    if standard_errors is None:
-        standard_errors = usual_standard_errors(use_case.problem, rows, len(columns))
-    if not standard_errors:
-        return None
-    batch_size = use_case.training.batch_size
-    return GroupLasso(
-        standard_errors,
-        columns,
-        shrinkage(columns, standard_errors, rows, batch_size),
-        at_limit=standard_errors * np.sqrt(batch_size / rows) >= MOST_OF_A_STEP,
-    )
+        return []
+    declared, batch_size = use_case.network.group_lasso, use_case.training.batch_size
+    strengths = [declared]
+    if declared is None:
+        strengths = strengths_to_try(use_case.problem, rows, len(columns))
+    if not any(strengths):
+        return []
+    return [
+        GroupLasso(
+            standard_errors,
+            columns,
+            shrinkage(columns, standard_errors, rows, batch_size),
+            at_limit=standard_errors * np.sqrt(batch_size / rows) >= MOST_OF_A_STEP,
+        )
+        for standard_errors in strengths
+    ]
+
+
+def strengths_to_try(problem: Problem, rows: int, features: int) -> list[float]:
+    """What ``network.group_lasso`` may be where it is not declared, the usual strength first.
+
+    A lasso chooses among columns that may all be noise. Where most are not, it shrinks what
+    matters; and a regression, which usually has none, may have columns to leave out.
+    """
+    usual = usual_standard_errors(problem, rows, features)
+    by_rows = usual_standard_errors("binary", rows, features)
+    if by_rows <= OTHER_STANDARD_ERRORS:
+        return [usual]
+    return list(dict.fromkeys([usual, OTHER_STANDARD_ERRORS, by_rows]))
 
 
 def usual_standard_errors(problem: Problem, rows: int, features: int) -> float:
@@ -107,19 +125,28 @@ def shrinkage(columns: np.ndarray, standard_errors: float, rows: int, batch_size
     return (of_a_step * np.sqrt(features)).astype(np.float32)
 
 
+def begin_with(optimizer: keras.optimizers.Optimizer, lasso: GroupLasso, steps: int) -> None:
+    """Let ``optimizer``, which has a lasso, train with this one, in a training of ``steps``."""
+    adam = getattr(optimizer, "inner_optimizer", optimizer)  # behind the scaling of losses
+    adam.shrinkage.assign(lasso.shrinkage)
+    adam.steps.assign(steps)
+
+
 class GroupLassoAdamW(keras.optimizers.AdamW):
     """Keras's AdamW; after its step, the norm of each group of the first kernel shrinks by its
     ``shrinkage`` (columns,) times the learning rate, down to zero, and by less as the end of the
-    ``steps`` of the training comes nearer.
+    ``steps`` of the training comes nearer. Both are variables of the compiled program: trainings
+    that differ in nothing else share one.
 
     Kernels are (f, units), or (members, f, units); ``columns`` (f,) is the column of each feature.
     """
 
-    def __init__(self, columns: np.ndarray, shrinkage: np.ndarray, steps: int, **arguments: Any):
+    def __init__(self, columns: np.ndarray, shrinkage: np.ndarray, steps: Any, **arguments: Any):
         super().__init__(**arguments)
         self.group_of_feature = np.unique(columns, return_inverse=True)[1]
         self.members_of_group = np.eye(len(shrinkage), dtype=np.float32)[self.group_of_feature].T
-        self.shrinkage = shrinkage
+        self.shrinkage = tf.Variable(shrinkage, trainable=False, dtype=tf.float32)
+        self.steps = steps
         self.squared_strength = keras.optimizers.schedules.CosineDecay(1.0, steps)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: Any) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from modelling.declaration import Training, UseCase
 from modelling.features.preprocessing import Examples
+from modelling.judgement.losses import losses_of_rows
 from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.checkpoints import Checkpointing, Checkpoints
 from modelling.training.compiled_training import (
@@ -22,9 +23,10 @@ from modelling.training.compiled_training import (
     tensor_of,
 )
 from modelling.training.dropout import CounterDropout
-from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, group_lasso_of
+from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, begin_with, group_lassos_of
+from modelling.training.lasso_choice import SHARE_OF_EPOCHS, as_before, preferred_lasso
 from modelling.training.mirrored_training import MirroredModel
-from modelling.training.network import outputs_to_train
+from modelling.training.network import network_outputs, outputs_to_train
 
 LARGE_BATCH = 65_536  # rows of one validation step
 LOSSES = {
@@ -44,6 +46,9 @@ def train_network(
     columns: np.ndarray | None = None,
 ) -> History:
     """Train ``network`` in place; continue from the newest of ``checkpoints``, where there is one.
+
+    Where there is a choice of group lassos, short trainings of each come first, of which nothing is
+    left but the choice: with it declared, the weights would be the same.
 
     With early stopping the weights of the epoch with the lowest validation loss are kept; without
     it, those of the last epoch. With a group lasso it never ends before the last epoch, in which
@@ -80,9 +85,9 @@ def train_network(
     declared = use_case.training
     kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
     model = kind(network.inputs, outputs_to_train(network))
-    steps = math.ceil(len(train.features) / declared.batch_size)
-    lasso = group_lasso_of(use_case, columns, len(train.features))
-    optimizer = _optimizer(declared, steps, lasso)
+    lassos = group_lassos_of(use_case, columns, len(train.features))
+    steps_per_epoch = math.ceil(len(train.features) / declared.batch_size)
+    optimizer = _optimizer(declared, steps_per_epoch, next(iter(lassos), None))
     model.compile(
         optimizer=optimizer,
         loss=LOSSES[use_case.problem],
@@ -96,17 +101,27 @@ def train_network(
         declared.batch_size,
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
+    fit = functools.partial(model.fit_rows, rows, **validation_batches(validation), verbose=0)
+
+    def losses_after(lasso: GroupLasso) -> np.ndarray:
+        epochs = math.ceil(SHARE_OF_EPOCHS * declared.epochs)
+        begin_with(optimizer, lasso, epochs * steps_per_epoch)
+        with as_before(model):
+            callbacks = [_EpochStart(rows, declared.seed), *_callbacks(declared, lasso)]
+            fit(epochs=epochs, callbacks=callbacks)
+            outputs = network_outputs(network, validation.features)
+        return losses_of_rows(outputs, validation.target, use_case.problem)
+
+    if lasso := preferred_lasso(lassos, losses_after):
+        begin_with(optimizer, lasso, declared.epochs * steps_per_epoch)
     epoch_start = _EpochStart(rows, declared.seed)
-    callbacks = _callbacks(declared, lasso_fades=lasso is not None)
+    callbacks = _callbacks(declared, lasso)
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
     stopped = _replay(checkpointing.metrics, on_epoch)
-    model.fit_rows(
-        rows,
+    fit(
         epochs=declared.epochs,
         initial_epoch=declared.epochs if stopped else checkpointing.first_epoch(declared.epochs),
-        **validation_batches(validation),
-        verbose=0,
         callbacks=[epoch_start, *callbacks, checkpointing, _OnEpoch(on_epoch)],
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
@@ -114,7 +129,7 @@ def train_network(
     return replace(
         history,
         constant_val_loss=constant,
-        group_lasso=lasso.standard_errors if lasso else None,
+        group_lasso=lasso.standard_errors or None if lasso else None,
         group_lasso_at_limit=lasso.at_limit if lasso else False,
     )
 
@@ -183,7 +198,9 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
 def _optimizer(
     declared: Training, steps_per_epoch: int, group_lasso: GroupLasso | None = None
 ) -> keras.optimizers.Optimizer:
-    steps = declared.epochs * steps_per_epoch
+    steps: Any = declared.epochs * steps_per_epoch
+    if group_lasso:  # trainings of several lengths share a program
+        steps = tf.Variable(steps, trainable=False, dtype=tf.float32)
     rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
     if declared.schedule == "cosine":
         # Loshchilov and Hutter (2017), SGDR, without restarts.
@@ -230,13 +247,14 @@ def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
     return (len(codes) / (np.count_nonzero(counts) * counts[codes])).astype(np.float32)
 
 
-def _callbacks(declared: Training, lasso_fades: bool) -> list[keras.callbacks.Callback]:
+def _callbacks(declared: Training, lasso: GroupLasso | None) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [_StopWhenNotANumber()]
     if declared.schedule == "reduce_on_plateau":
         patience = max(declared.early_stopping_patience // 2, 2)
         callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=patience))
     if declared.early_stopping_patience:
         # While a group lasso holds columns back, a loss that stays says nothing of what follows.
+        lasso_fades = lasso is not None and lasso.standard_errors > 0
         patience = declared.epochs if lasso_fades else declared.early_stopping_patience
         callbacks.append(
             keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)

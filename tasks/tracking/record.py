@@ -131,6 +131,7 @@ class TrackedRun:
             "best_epoch": history.best_epoch + 1,  # from 1, as everywhere for people
             "best_val_loss": history.best_val_loss,
             "constant_val_loss": history.constant_val_loss,
+            "group_lasso": history.group_lasso,
             "rows_per_second": history.rows_per_second,
             "training_seconds": history.seconds,
         }
