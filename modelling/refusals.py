@@ -74,8 +74,21 @@ def refuse_taken_names(names: Iterable[str], columns: Container[str]) -> None:
     refuse_broken([BrokenRule(name, rule, None) for name in names if name in columns])
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """The text ``; did you mean 'x'?`` with the nearest valid name, or the list of all."""
+def nearest(name: str, valid: Iterable[str], deeper: Iterable[str] = ()) -> str:
+    """The text ``; did you mean 'x'?`` with the nearest valid name, or the list of all.
+
+    Capitals do not count, and of a dotted name only its last part: ``seed`` is near to
+    ``training.seed``. ``deeper`` names may be meant, too, and are not listed.
+    """
     valid = sorted(valid)
-    close = get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else f"; valid: {', '.join(valid)}"
+    meant: dict[str, list[str]] = {}
+    for one in sorted({*valid, *deeper}):
+        meant.setdefault(_last_part(one), []).append(one)
+    close = get_close_matches(_last_part(name), meant, n=1, cutoff=0.5)
+    if not close:
+        return f"; valid: {', '.join(valid)}"
+    return f"; did you mean {' or '.join(repr(one) for one in meant[close[0]])}?"
+
+
+def _last_part(dotted: str) -> str:
+    return dotted.casefold().rpartition(".")[2]

@@ -123,6 +123,18 @@ def test_missing_and_doubled_columns_are_one_error_that_names_them(model, rows):
         model.answer(pd.concat([rows, rows[["age"]]], axis="columns"))
     with pytest.raises(InputRefused, match="missing columns: age"):
         model.answer_row({})
+    with pytest.raises(InputRefused, match="there are no rows"):
+        model.answer(pd.DataFrame([]))
+
+
+def test_a_missing_column_is_told_beside_the_one_that_is_spelled_otherwise(folder, rows, tmp_path):
+    spelled = rows.head(3).rename(columns={"age": " Age", "balance": "BALANCE_", "income": "wages"})
+    said = r"missing columns: age \(not ' Age'\), income, balance \(not 'BALANCE_'\)$"
+    for model in (Model(folder, "3"), tolerant(folder, tmp_path)):
+        with pytest.raises(InputRefused, match=said):
+            model.answer(spelled)
+        with pytest.raises(InputRefused, match=said):
+            model.answer_row(spelled.iloc[0].to_dict())
 
 
 def test_missing_columns_are_missing_cells_where_that_is_declared(folder, rows, tmp_path):

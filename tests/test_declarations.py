@@ -49,6 +49,10 @@ def test_unknown_use_case_names_the_nearest():
     [
         ("training.epoch=5", "unknown setting 'training.epoch'; did you mean 'training.epochs'"),
         ("trainin.epochs=5", "did you mean 'training'"),
+        ("seed=7", "did you mean 'split.seed' or 'training.seed'?"),
+        ("Learning_Rat=7", "did you mean 'training.learning_rate'?"),
+        ("training.dropout=0.1", "did you mean 'network.dropout'?"),
+        ("xyzzy=1", "valid: approval, approval_days, baselines,"),
         ("training.epochs=many", "training.epochs: Input should be a valid integer"),
         ("training.epochs=0", "training.epochs: Input should be greater than 0"),
         ("network.activation=rely", "network.activation: Input should be 'relu'"),

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_source
 from modelling.data.reading import delimited, json_records
+from modelling.data.sources.frames import in_memory
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import Source, UseCase, amount, category, number, time
 from modelling.drafting.columns.table_source import read_undeclared
@@ -207,6 +208,29 @@ def test_a_database_with_numerics_and_nulls(tmp_path):
     same(typed(uri, query=query)[0])
     with pytest.raises(DataRefused, match="columns named twice: age"):
         typed(uri, query="SELECT *, age FROM loans")
+
+
+def test_a_column_under_a_name_that_looks_alike_is_told_whatever_the_table_came_in(tmp_path):
+    spelled = table().rename(columns={"age": "Age", "opened_on": "Opened-On"})
+    spelled.to_csv(tmp_path / "a.csv", index=False)
+    spelled.to_excel(tmp_path / "a.xlsx", index=False)
+    spelled.to_parquet(tmp_path / "a.parquet")
+    spelled.to_json(tmp_path / "a.jsonl", orient="records", lines=True, date_format="iso")
+    (tmp_path / "parts").mkdir()
+    spelled.to_parquet(tmp_path / "parts" / "a.parquet")
+    uri = f"sqlite:///{tmp_path}/loans.db"
+    spelled.to_sql("loans", create_engine(uri), index=False)
+    said = r"called as they are declared: 'age' \(not 'Age'\), 'opened_on' \(not 'Opened-On'\)$"
+    for name in ("a.csv", "a.xlsx", "a.parquet", "a.jsonl", "parts"):
+        with pytest.raises(DataRefused, match=f"{name}: columns must be {said}"):
+            typed(tmp_path / name)
+    with pytest.raises(DataRefused, match=said):
+        typed(uri, query="SELECT * FROM loans")
+    with in_memory(spelled, "loans") as address, pytest.raises(DataRefused, match=said):
+        typed(address)
+    both = table().assign(Age=1)
+    both.to_csv(tmp_path / "a.csv", index=False)
+    same(typed(tmp_path / "a.csv")[0])
 
 
 def test_lines_may_end_in_a_delimiter_that_the_header_lacks_but_hold_no_more(tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -41,7 +41,7 @@ def override(use_case: UseCase, overrides: Mapping[str, Any]) -> UseCase:
     be registered as that of another use case."""
     changes: dict[str, Any] = {}
     for dotted, value in overrides.items():
-        _refuse_unknown_name(use_case, dotted)
+        _refuse_unknown_name(use_case, dotted, use_case)
         *parents, last = dotted.split(".")
         level = changes
         for parent in parents:
@@ -87,7 +87,17 @@ def declare_source(uri: str, fields: Mapping[str, Any]) -> Source:
         raise UsageError(f"source.{describe_error(error)}") from None
 
 
-def _refuse_unknown_name(declared: Declaration, dotted: str, prefix: str = "") -> None:
+def _settings(declared: Declaration, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all settings of a declaration and of those within it."""
+    for name in type(declared).model_fields:
+        yield prefix + name
+        if isinstance(inner := getattr(declared, name), Declaration):
+            yield from _settings(inner, f"{prefix}{name}.")
+
+
+def _refuse_unknown_name(
+    declared: Declaration, dotted: str, use_case: UseCase, prefix: str = ""
+) -> None:
     first, _, rest = dotted.partition(".")
     first = declared.renamed_fields.get(first, first)
     fields = type(declared).model_fields
@@ -102,10 +112,11 @@ def _refuse_unknown_name(declared: Declaration, dotted: str, prefix: str = "") -
         if "method" in fields:
             return  # another method has other settings, which the schema checks
         valid = [prefix + name for name in fields]
-        raise UsageError(f"unknown setting '{prefix}{first}'{nearest(prefix + first, valid)}")
+        others = nearest(prefix + first, valid, _settings(use_case))
+        raise UsageError(f"unknown setting '{prefix}{first}'{others}")
     inner = getattr(declared, first)
     if rest and isinstance(inner, Declaration):
-        _refuse_unknown_name(inner, rest, f"{prefix}{first}.")
+        _refuse_unknown_name(inner, rest, use_case, f"{prefix}{first}.")
     elif rest and not (first == "source" and rest in Source.model_fields):
         raise UsageError(f"'{prefix}{first}' has no setting '{rest}': set {prefix}{first} itself")
 

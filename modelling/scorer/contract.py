@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .cells import Labels, label_text, number_of, truth_of
+from .column_names import spelled_otherwise
 from .transformer import Columns
 
 NOT_A_NUMBER, IS_MISSING, UNKNOWN = "is a number", "is not missing", "is a declared category"
@@ -75,9 +76,11 @@ class Contract:
         Raises
         ------
         InputRefused
-            Where all columns are missing; where one is, unless the contract treats it as missing
-            cells; where one is there twice.
+            Where there are neither rows nor columns; where all columns are missing; where one is,
+            unless the contract treats it as missing cells; where one is there twice.
         """
+        if not len(frame) and not len(frame.columns):
+            raise InputRefused("there are no rows")
         if not frame.columns.is_unique:
             twice = {*frame.columns[frame.columns.duplicated()]} & {*self.names}
             if twice:
@@ -128,10 +131,15 @@ class Contract:
         return Columns(arrays, 1), "; ".join(broken), "; ".join(unknown)
 
     def _missing_columns(self, present: Any) -> list[str]:
-        """The columns that are not ``present``. Raises InputRefused where they must be."""
+        """The columns that are not ``present``. Raises InputRefused where they must be, or are
+        there under a name that looks alike."""
         missing_columns = [name for name in self.names if name not in present]
-        if missing_columns and (self.refuses or len(missing_columns) == len(self.columns)):
-            raise InputRefused(f"missing columns: {', '.join(missing_columns)}")
+        if not missing_columns:
+            return []
+        others = spelled_otherwise(self.names, present)
+        if self.refuses or others or len(missing_columns) == len(self.columns):
+            told = [f"{n} (not {others[n]!r})" if n in others else n for n in missing_columns]
+            raise InputRefused(f"missing columns: {', '.join(told)}")
         return missing_columns
 
     def _checked_cell(self, cell: Any, column: dict[str, Any]) -> tuple[Any, str | None]:

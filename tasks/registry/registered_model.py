@@ -26,6 +26,7 @@ MODULES = (
     "transformer",
     "decisions",
     "scoring",
+    "column_names",
     "contract",
     "coalitions",
     "contributions",

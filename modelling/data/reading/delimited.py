@@ -78,10 +78,10 @@ def _header(text: str, delimiter: str, wanted: ColumnSelection) -> _Header:
     if any("\ufffd" in name for name in cells):
         raise UnicodeError
     names = [wanted.name(name) for name in cells]
+    wanted.refuse_names(names)
     wanted.refuse_foreign(names)
     lines = reader.line_num
     _, first = next(rows, (0, []))
-    wanted.refuse_doubles(names)
     return _Header(names, lines, max(len(first) - len(names), 0))
 
 

@@ -29,7 +29,7 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         refuse_title(rows, wanted.shown)
     refuse_units(rows, wanted.source.missing, wanted.shown)
     names = [wanted.name(c if isinstance(c, str) else _text(c)) for c in cells.iloc[0]]
-    wanted.refuse_doubles(names)
+    wanted.refuse_names(names)
     doubled = wanted.doubled(names)
     columns = {
         name: cells.iloc[1:, position].tolist()

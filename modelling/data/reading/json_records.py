@@ -27,8 +27,8 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     records = _records(stream, wanted)
     first = list(islice(records, ROWS_AT_ONCE))
     names = {key: wanted.name(key) for row in first for key in row}
+    wanted.refuse_names(list(names.values()))
     wanted.refuse_foreign(list(names.values()))
-    wanted.refuse_doubles(list(names.values()))
     if len({*names.values()}) < len(names):  # " note" beside "note": neither gives way
         names = {key: name if name in wanted.declared else key for key, name in names.items()}
     taken = [name for name in names.values() if wanted.takes(name)]

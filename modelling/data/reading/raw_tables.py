@@ -14,6 +14,7 @@ import pyarrow as pa
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
+from modelling.scorer.column_names import spelled_otherwise
 
 DAMAGED = (
     pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,
@@ -73,10 +74,13 @@ class ColumnSelection:
                 "(else add header_line to the source), and is it CSV, Parquet, Excel or JSON lines?"
             )
 
-    def refuse_doubles(self, names: list[str]) -> None:
-        """What is declared must be one column."""
+    def refuse_names(self, names: list[str]) -> None:
+        """What is declared must be one column, and be called as it is declared."""
         if twice := sorted(n for n in self.declared if names.count(n) > 1):
             raise DataRefused(f"{self.shown}: columns named twice: {', '.join(twice)}")
+        if others := spelled_otherwise(self.declared, names):
+            told = ", ".join(f"{name!r} (not {others[name]!r})" for name in sorted(others))
+            raise DataRefused(f"{self.shown}: columns must be called as they are declared: {told}")
 
     def refuse_header_line(self, kind: str) -> None:
         """Only text and sheets have lines, one of which names the columns."""

@@ -77,7 +77,7 @@ def _open_folder(folder: Path, wanted: ColumnSelection) -> RawTable:
         data: Any = pyarrow.dataset.dataset(
             names, format="parquet", partitioning=parts, partition_base_dir=str(folder)
         )
-        wanted.refuse_doubles(data.schema.names)
+        wanted.refuse_names(data.schema.names)
         taken = [name for name in data.schema.names if wanted.takes(name)]
         _refuse_other_columns(files, wanted)
         batches = data.to_batches(columns=taken, batch_size=ROWS_AT_ONCE)
@@ -173,7 +173,7 @@ def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         stream = io.BytesIO(stream.read())
     file = pyarrow.parquet.ParquetFile(stream)
     names = file.schema_arrow.names
-    wanted.refuse_doubles(names)
+    wanted.refuse_names(names)
     taken = [name for name in dict.fromkeys(names) if wanted.takes(name)]
     batches = file.iter_batches(ROWS_AT_ONCE, columns=taken)
     return RawTable(taken, (batch.select(taken) for batch in batches if len(batch)))

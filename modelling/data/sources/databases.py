@@ -58,7 +58,7 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
         engine.dispose()
     if not rows:
         raise DataRefused(f"{shown}: the query returned no rows")
-    wanted.refuse_doubles(names)
+    wanted.refuse_names(names)
     taken = {name: at for at, name in enumerate(names) if wanted.takes(name)}
     columns = {name: [row[at] for row in rows] for name, at in taken.items()}
     return RawTable(list(columns), iter([batch_of(columns, wanted)]))

@@ -43,7 +43,7 @@ def open_frame(uri: str, wanted: ColumnSelection) -> pd.DataFrame:
     if frame.empty:
         raise DataRefused(f"{wanted.shown} holds no rows")
     names = [wanted.name(str(name)) for name in frame.columns]
-    wanted.refuse_doubles(names)
+    wanted.refuse_names(names)
     taken = [at for at, name in enumerate(names) if wanted.takes(name)]
     return pd.DataFrame(frame.set_axis(names, axis="columns").iloc[:, taken].apply(_plain))
 

@@ -1,0 +1,17 @@
+"""Columns that are missing under their name, and there under one that looks alike."""
+
+import re
+from collections.abc import Collection, Iterable
+
+
+def spelled_otherwise(wanted: Collection[str], present: Iterable[object]) -> dict[str, str]:
+    """The ``wanted`` names that are not ``present``, with a present one that is not wanted itself
+    and differs in capitals, blanks or punctuation alone: 'Loan ID' beside 'loan_id'."""
+    there = [*map(str, present)]
+    alike = {_letters(name): name for name in there if name not in wanted}
+    missing = (name for name in wanted if name not in there)
+    return {name: alike[_letters(name)] for name in missing if alike.get(_letters(name))}
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold() or name
