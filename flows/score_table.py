@@ -73,6 +73,8 @@ def score_table(
     if scored.quarantined:
         message = f"{_rows(scored.quarantined)} in {quarantine_of(output).name}"
         log.info("%-11s %s, with the rules broken", "quarantine", message)
+    elif scored.broken:
+        log.info("%-11s cells that break a rule, which count as missing", "broken")
     for rule, rows in sorted(scored.broken.items(), key=lambda item: -item[1])[:SHOWN]:
         log.info("%-11s %s: not in %s", "", rule, _rows(rows))
     return ScoringResult(

@@ -170,6 +170,18 @@ def test_rows_that_break_the_contract_are_set_aside_with_the_reasons(
     assert len(answered) + len(aside) == 2000
 
 
+def test_cells_that_count_as_missing_since_they_break_a_rule_are_counted(
+    model, loans, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(model.contract, "refuses", False)
+    loans.loc[[3, 7], "age"] = 130
+    loans["income"] = loans["income"].astype(object)
+    loans.loc[11, "income"] = "7.9%"
+    result = scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")
+    assert (result.rows, result.quarantined) == (2000, 0)
+    assert result.broken == {"age: is at most 120": 2, "income: is a number": 1}
+
+
 def test_a_quarantine_that_is_scored_again_keeps_the_rows_of_the_first_file(model, loans, tmp_path):
     loans.loc[[3, 7, 11], "age"] = 130
     first = scored(model, write(loans, tmp_path / "in.csv"), tmp_path / "out.csv")

@@ -77,7 +77,7 @@ def score_file(
                 aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
             _count(answers, UNKNOWN, unknown)
-            _count(answers[refused], BROKEN, broken)
+            _count(answers, BROKEN, broken)
             if not _path(source).is_file():
                 content.update(batch.serialize())
             on_rows(rows)
