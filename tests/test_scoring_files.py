@@ -170,6 +170,24 @@ def test_rows_that_break_the_contract_are_set_aside_with_the_reasons(
     assert len(answered) + len(aside) == 2000
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "written"),
+    [(7, "007", None), (7, 1.5, None), (True, 5, None), (1.5, 2, [1.5, 2.0]), ("x", 7, ["x", "7"])],
+)
+def test_what_is_passed_on_keeps_its_value_in_later_files_or_is_refused(
+    model, loans, tmp_path, first, then, written
+):
+    (folder := tmp_path / "in").mkdir()
+    write(loans.head(2).assign(note=first), folder / "a.parquet")
+    write(loans.head(2).assign(note=then), folder / "b.parquet")
+    if written is None:
+        with pytest.raises(DataRefused, match="note: later rows hold another type"):
+            scored(model, folder, tmp_path / "out.parquet")
+    else:
+        scored(model, folder, tmp_path / "out.parquet")
+        assert read(tmp_path / "out.parquet")["note"].tolist()[1:3] == written
+
+
 def test_cells_that_count_as_missing_since_they_break_a_rule_are_counted(
     model, loans, tmp_path, monkeypatch
 ):

@@ -5,6 +5,8 @@ import gzip
 import json
 import lzma
 import zipfile
+from datetime import date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -15,8 +17,10 @@ import zstandard
 from sqlalchemy import create_engine
 
 from modelling.data.fingerprint import fingerprint
-from modelling.data.loading import read_source
+from modelling.data.loading import read_source, read_table
 from modelling.data.reading import delimited, json_records
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import TextFormat
 from modelling.data.sources.frames import in_memory
 from modelling.data.typed_columns import kinds_of, type_columns
 from modelling.declaration import Source, UseCase, amount, category, number, time
@@ -152,6 +156,51 @@ def test_a_parquet_file_that_lacks_a_wanted_column_of_the_first_is_refused(tmp_p
     (tmp_path / "b.parquet").unlink()
     table().iloc[20:].assign(note="x").to_parquet(tmp_path / "b.parquet")
     same(typed(tmp_path)[0])  # what is not declared may differ
+
+
+MIXED = {
+    "whole, then broken numbers": ([1, 2], [1.5, None], "number", [1, 2, 1.5, None]),
+    "numbers, then codes": ([1, 2], ["007", "8"], "category", ["1", "2", "007", "8"]),
+    "truths, then numbers": ([True, False], [0, 1], "number", [1, 0, 0, 1]),
+    "two places, then three": (
+        [Decimal("1.25"), Decimal("2.50")], [Decimal("1.256"), None], "number",
+        [1.25, 2.5, 1.256, None],
+    ),
+    "nothing, then words": ([None, None], ["a", "b"], "category", [None, None, "a", "b"]),
+    "days, then times": (
+        [date(2020, 1, 1)] * 2, [datetime(2020, 1, 1, 23, 30)] * 2, "time",
+        [pd.Timestamp("2020-01-01")] * 2 + [pd.Timestamp("2020-01-01 23:30")] * 2,
+    ),
+    "beyond a float": ([2**53 + 1, 5], [1.0, 2.0], "identifier", [2**53 + 1, 5, 1, 2]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", [True, False], ids=["folder", "glob"])
+@pytest.mark.parametrize(("first", "then", "kind", "read"), MIXED.values(), ids=MIXED)
+def test_each_parquet_file_of_a_folder_is_read_with_its_own_types(
+    tmp_path, first, then, kind, read, folder
+):
+    """Arrow would read all as the types of the first file: 007 as 7, True as 1, 23:30 as 00:00."""
+    for name, cells in (("a", first), ("b", then)):
+        pq.write_table(pa.table({"x": pa.array(cells)}), tmp_path / f"{name}.parquet")
+    raw = read_table(Source(uri=str(tmp_path if folder else tmp_path / "*.parquet")), {"x": kind})
+    cells, unread = read_cells(raw["x"], kind, TextFormat())
+    assert (unread, [None if pd.isna(cell) else cell for cell in cells]) == (0, read)
+
+
+def test_true_among_other_numbers_of_a_folder_is_no_number(tmp_path):
+    for name, cells in (("a", [True, False]), ("b", [1, 5])):
+        pq.write_table(pa.table({"x": pa.array(cells)}), tmp_path / f"{name}.parquet")
+    raw = read_table(Source(uri=str(tmp_path)), {"x": "number"})
+    assert read_cells(raw["x"], "number", TextFormat())[1] == 2
+
+
+def test_folders_that_name_a_column_keep_its_zeros_whatever_is_in_them(tmp_path):
+    for code in ("007", "7", "a%20b", "__HIVE_DEFAULT_PARTITION__"):
+        (tmp_path / f"branch={code}").mkdir()
+        table(3).drop(columns="branch").to_csv(tmp_path / f"branch={code}" / "a.csv", index=False)
+    read = typed(tmp_path)[0]["branch"]
+    assert [None if pd.isna(c) else c for c in read[::3]] == ["007", "7", None, "a b"]
 
 
 def test_folders_and_globs_of_csv_files_in_the_order_of_their_names(tmp_path):

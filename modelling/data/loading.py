@@ -85,26 +85,31 @@ def _frame(raw: RawTable, wanted: ColumnSelection) -> pd.DataFrame:
 
 
 def _of_one_schema(batches: list[pa.RecordBatch], wanted: ColumnSelection) -> list[pa.RecordBatch]:
-    """Files of one folder may hold a column as other types: then as text."""
+    """Files of one folder may hold a column as other types: then as text, unless it is empty in all
+    but those of one type."""
     first = batches[0].schema
     if all(batch.schema.equals(first) for batch in batches):
         return batches
-    names = first.names
-    same = [n for n in names if len({str(batch.schema.field(n).type) for batch in batches}) == 1]
+    kinds = {
+        name: {str(kind): kind for batch in batches if (kind := batch[name].type) != pa.null()}
+        for name in first.names
+    }
     return [
         pa.RecordBatch.from_arrays(
-            [
-                batch.column(n)
-                if n in same
-                else pa.array(
-                    [wanted.text_of(n, c) for c in batch.column(n).to_pylist()], pa.string()
-                )
-                for n in names
-            ],
-            names,
+            [_of_kind(batch[n], n, [*found.values()], wanted) for n, found in kinds.items()],
+            first.names,
         )
         for batch in batches
     ]
+
+
+def _of_kind(
+    cells: pa.Array, name: str, kinds: list[pa.DataType], wanted: ColumnSelection
+) -> pa.Array:
+    """Cells (n,) of a column that has these ``kinds`` in the batches of its table."""
+    if len(kinds) <= 1:
+        return cells.cast(kinds[0]) if kinds else cells
+    return pa.array([wanted.text_of(name, cell) for cell in cells.to_pylist()], pa.string())
 
 
 def frame_of(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -69,9 +70,18 @@ def _typed(field: pa.Field) -> pa.Field:
 
 
 def _as_first(field: pa.Field, cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    try:
+    """Cells of later rows as the type of the first ones. Raises DataRefused where that would change
+    one: of 007 a number is 7."""
+    if cells.type == field.type or cells.null_count == len(cells):
         return cells.cast(field.type)
+    try:
+        cast = cells.cast(field.type)
+        back = cast.cast(cells.type)
+        same = pc.or_(pc.equal(back, cells), pc.not_equal(cells, cells))  # NaN equals nothing
+        if pc.all(same).as_py() is not False:
+            return cast
     except pa.ArrowException:
-        raise DataRefused(
-            f"{field.name}: later rows hold another type than the first ones: write all alike"
-        ) from None
+        pass
+    raise DataRefused(
+        f"{field.name}: later rows hold another type than the first ones: write all alike"
+    )

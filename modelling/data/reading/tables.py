@@ -11,12 +11,13 @@ import gzip
 import io
 import lzma
 import zipfile
+from collections.abc import Iterator
 from glob import glob, has_magic
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import urlsplit
+from typing import IO
+from urllib.parse import unquote, urlsplit
 
-import pyarrow.dataset
+import pyarrow as pa
 import pyarrow.parquet
 
 from modelling.data.reading.delimited import open_delimited
@@ -26,6 +27,7 @@ from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plai
 from modelling.refusals import DataRefused, UsageError
 
 ROWS_AT_ONCE = 131_072
+HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"  # a folder's word for a missing cell
 MARKUP = (b"<html", b"<table", b"<?xml", b"<!doc", b"<head", b"<meta", b"<style")
 
 
@@ -70,47 +72,49 @@ def _open_folder(folder: Path, wanted: ColumnSelection) -> RawTable:
         if path.is_file()
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     )
-    if files and all(_magic(path) == b"PAR1" for path in files):
-        wanted.refuse_header_line("Parquet")
-        names = [str(path) for path in files]
-        parts = pyarrow.dataset.partitioning(flavor="hive")
-        data: Any = pyarrow.dataset.dataset(
-            names, format="parquet", partitioning=parts, partition_base_dir=str(folder)
-        )
-        wanted.refuse_names(data.schema.names)
-        taken = [name for name in data.schema.names if wanted.takes(name)]
-        _refuse_other_columns(files, wanted)
-        batches = data.to_batches(columns=taken, batch_size=ROWS_AT_ONCE)
-        return RawTable(taken, (batch for batch in batches if len(batch)))
-    return _open_all(files, wanted)
+    return _open_all(files, wanted, folder)
 
 
-def _refuse_other_columns(files: list[Path], wanted: ColumnSelection) -> None:
-    """Arrow takes the columns of the first file, and leaves those that another lacks empty."""
-    taken = [{*filter(wanted.takes, pyarrow.parquet.read_schema(path).names)} for path in files]
-    for path, names in zip(files, taken, strict=True):
-        if differing := sorted(names ^ taken[0]):
-            raise DataRefused(
-                f"{wanted.shown}: {path.name} has other columns than {files[0].name}: "
-                f"{', '.join(differing)}"
-            )
-
-
-def _magic(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(4)
-
-
-def _open_all(files: list[Path], wanted: ColumnSelection) -> RawTable:
+def _open_all(files: list[Path], wanted: ColumnSelection, folder: Path | None = None) -> RawTable:
+    """Files of the same columns below each other, each with the types that it has itself. Only one
+    is open at a time: there may be thousands."""
     if not files:
         raise UsageError(f"{wanted.shown}: there is no file")
-    tables = [_open_stream(path.open("rb"), wanted) for path in files]
-    first = tables[0]
-    for path, table in zip(files, tables, strict=True):
-        if sorted(table.names) != sorted(first.names):
-            raise DataRefused(f"{wanted.shown}: {path.name} has other columns than {files[0].name}")
-    batches = (batch.select(first.names) for table in tables for batch in table.batches)
-    return RawTable(first.names, batches, first.found, first.is_text)
+
+    def opened(path: Path) -> RawTable:
+        table = _open_stream(path.open("rb"), wanted)
+        return table if folder is None else _with_folders(table, path.relative_to(folder), wanted)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from first.batches
+        for path in files[1:]:
+            table = opened(path)
+            if differing := sorted({*table.names} ^ {*first.names}):
+                raise DataRefused(
+                    f"{wanted.shown}: {path.name} has other columns than {files[0].name}: "
+                    f"{', '.join(differing)}"
+                )
+            yield from (batch.select(first.names) for batch in table.batches)
+
+    first = opened(files[0])
+    return first._replace(batches=batches())
+
+
+def _with_folders(table: RawTable, path: Path, wanted: ColumnSelection) -> RawTable:
+    """A table with the columns that the folders of its file name, as text: 007 stays 007."""
+    pairs = [part.partition("=") for part in path.parts[:-1] if "=" in part]
+    named = {name: None if value == HIVE_MISSING else unquote(value) for name, _, value in pairs}
+    added = {n: cell for n, cell in named.items() if wanted.takes(n) and n not in table.names}
+    if not added:
+        return table
+    names = [*table.names, *added]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in table.batches:
+            cells = [pa.array([cell] * len(batch), pa.string()) for cell in added.values()]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *cells], names)
+
+    return table._replace(names=names, batches=batches())
 
 
 def _open_stream(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
