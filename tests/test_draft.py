@@ -488,7 +488,9 @@ def test_a_flag_beside_empty_cells_and_a_guessed_encoding_are_said(tmp_path):
     refused = run("draft", tmp_path / "t.csv", "--target", "late", *file).exception
     assert "where an empty cell is the other label, write it there" in str(refused)
     refused = run("draft", tmp_path / "t.csv", "--target", "지역", *file).exception
-    assert "encoding 'cp1252' was taken; say another with --source encoding=" in str(refused)
+    assert "encoding 'cp1252' was taken; say another with --source encoding=..., as cp932" in str(
+        refused
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ from modelling.drafting.python_text import Call, expression, literal, width
         ("국적", "nationality or origin"),
         ("zip_code", "place of living"),
         ("Pincode", "place of living"),
+        ("età", "age"),
+        ("geslacht", "gender"),
+        ("nazionalità", "nationality or origin"),
+        ("stato_civile", "marital status"),
         ("single", "marital status"),
         ("single_premium", None),
         ("health_insurance", None),
@@ -75,6 +79,11 @@ def test_names_are_read_in_their_parts():
     assert not is_money("current_installment_accounts")
     assert is_money("total_credit_utilized")
     assert is_money("accounts_balance")
+    for name in ("valor_emprestimo", "Montante", "importoPrestito", "Leenbedrag", "renda_mensal",
+                 "reddito_annuo", "Maandinkomen", "salario", "cuota", "preço"):  # fmt: skip
+        assert is_money(name), name
+    for name in ("numero_parcelas", "taxa_valor", "anzahl_raten", "prazo_meses", "aantal_leningen"):
+        assert not is_money(name), name
 
 
 def test_amounts_in_two_currencies_are_not_compared():

@@ -109,7 +109,9 @@ def _why_none(findings: TableFindings) -> str:
 
 def _refuse_absent(table: pd.DataFrame, wanted: Wanted, said: tuple[str, ...]) -> None:
     taken = [
-        f" ({line}; say another with --source encoding=...)" for line in said if NOT_UTF_8 in line
+        f" ({line}; say another with --source encoding=..., as cp932 for Japanese)"
+        for line in said
+        if NOT_UTF_8 in line
     ]
     names = {"--target": wanted.target, "--time": wanted.time, "--id": wanted.identifier}
     for flag, name in names.items():

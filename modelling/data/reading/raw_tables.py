@@ -124,8 +124,8 @@ def plain_error(error: Exception, shown: str) -> Exception:
     if isinstance(error, UnicodeError) or "UTF8" in said or "utf-8" in said.lower():
         return DataRefused(
             f"{shown} holds bytes that are not UTF-8: add encoding='cp1252' (Western Windows), "
-            "'latin-1' or what it was written in to the source (finflows score: --source "
-            "encoding=cp1252)",
+            "'latin-1', 'cp932' (Japanese) or what it was written in to the source (finflows "
+            "score: --source encoding=cp1252)",
             settings={"encoding": "cp1252"},
         )
     if "Expected" in said and "columns, got" in said:

@@ -1,4 +1,4 @@
-"""What the name of a column suggests: words of five languages, found in its parts.
+"""What the name of a column suggests: words of eight languages, found in its parts.
 
 A name is a hint and never a proof: what a column is declared as follows from its cells too.
 """
@@ -14,31 +14,38 @@ MONEY = (
     "money fare usd eur gbp chf jpy krw "
     "betrag saldo einkommen gehalt lohn umsatz preis kosten schulden rate sparen vermogen "
     "pramie beitrag miete "
-    "montant solde revenu salaire prix cout dette epargne loyer "
-    "importe saldo ingreso ingresos sueldo precio coste deuda ahorro "
+    "montant solde revenu revenus salaire prix cout dette epargne loyer mensualite encours "
+    "importe monto ingreso ingresos sueldo salario precio coste costo deuda ahorro cuota renta "
+    "valor montante renda rendimento receita preco custo divida poupanca prestacao parcela "
+    "importo reddito stipendio prezzo debito risparmio fatturato affitto canone "
+    "bedrag inkomen loon salaris omzet prijs schuld spaargeld premie huur "
     "금액 소득 급여 잔액 대출 한도 매출 가격"
 )
 MONEY_AT_THE_END = (  # of what
-    "loan credit paid claim equity value cash utilized utilised owed borrowed kredit pret prestamo"
+    "loan credit paid claim equity value cash utilized utilised owed borrowed kredit pret prestamo "
+    "valeur valore waarde wert emprestimo prestito lening"
 )
 NOT_MONEY = (
     "rate ratio share percent pct utilization utilisation number num count months days rating "
-    "score term accounts lines inquiries contracts konten comptes cuentas"
+    "score term accounts lines inquiries contracts konten comptes cuentas contas conti rekeningen "
+    "anzahl nombre cantidad quantidade numero aantal taux tasa taxa tasso monate mois meses "
+    "mesi maanden tage jours dias giorni dagen"
 )
 SHARES = (
     "share ratio percent percentage pct probability prob utilization utilisation fraction "
     "ltv lti dti "
     "anteil quote prozent wahrscheinlichkeit part taux proportion pourcentage porcentaje tasa "
+    "taxa tasso percentuale aandeel "
     "비율 이율"
 )
 BESIDE = ("to", "zu", "sur", "sobre")  # debt_to_income
 TO_BE_DONE = ("pay", "claim")  # amount_to_pay is no comparison
-COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad 건수 횟수"
+COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad quantidade aantal 건수 횟수"
 # Whom or what a row is about. Each of the first names an identifier also by itself; the others do
 # with a number, as in loan_number or userid.
 CUSTOMERS = (
     "account applicant borrower card client contract customer "
-    "kunde kunden konto vertrag compte contrat cliente cuenta contrato"
+    "kunde kunden konto vertrag compte contrat cliente cuenta contrato conta contratto klant"
 )
 SOMEBODY = (
     f"{CUSTOMERS} acct case claim company cust device employee firm hh holder household id insured "
@@ -58,7 +65,7 @@ TIMES = (
     f"{DATES} time timestamp epoch day month quarter zeit zeitpunkt tag monat quartal "
     "jour mois trimestre heure hora dia mes at 시간"
 )
-YEARS = "year jahr annee ano 연도 년도"
+YEARS = "year jahr annee ano anno jaar 연도 년도"
 CODES = (
     "code type class kind branch region sector industry status category group purpose product "
     "channel art typ klasse filiale branche zweck produkt kanal secteur sucursal sector producto "
