@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -435,6 +436,21 @@ def test_a_column_with_a_few_cells_of_something_else_says_how_many():
     table.loc[:9, "price"] = "on request"
     (price,) = [c for c in drafted(table, "default").columns if c.name == "price"]
     assert "10 cells are something else" in price.left_out
+
+
+def test_codes_that_no_float_can_tell_apart_are_labels_and_empty_columns_are_called_so():
+    table, some = loan_table(), np.random.default_rng(1).integers(0, 100, 2000)
+    table["teller"] = [str(2**53 + code) for code in some]
+    table["desk"] = 2**60 + some
+    table["contract_id"] = [Decimal(10**25 + row) for row in range(2000)]
+    table["wealth"] = 2.0**60 * (1 + some)
+    table["nothing"], table["blank"] = np.nan, ""
+    found = {column.name: column for column in drafted(table, "default").columns}
+    assert {found[name].kind for name in ("teller", "desk")} == {"category"}
+    assert found["teller"].notes[0].startswith("100 labels"), "not the 51 of their floats"
+    assert found["contract_id"].left_out.startswith("2,000 different cells in 2,000 rows")
+    assert found["wealth"].kind in ("count", "number")
+    assert {found[name].left_out for name in ("nothing", "blank")} == {"empty in all rows"}
 
 
 def test_names_that_a_file_could_stumble_over_are_declared_as_they_are():

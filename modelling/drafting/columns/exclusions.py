@@ -38,6 +38,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
     known = column.rows - column.missing
     if column.refused:
         found.left_out = column.refused
+    elif not known:
+        found.left_out = "empty in all rows"
     elif reason := _as_unread(column):
         found.left_out = reason
     elif column.unreadable and column.distinct > MANY_LABELS:
@@ -45,8 +47,6 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
             f"numbers or dates, but {column.unreadable:,} cells are something else: correct them, "
             "or say in the source how they are written"
         )
-    elif not known:
-        found.left_out = "empty in all rows"
     elif column.written == "text" and column.known.astype("str").str.fullmatch(NESTED).all():
         found.left_out = (
             "lists or objects in its cells: give what stands in them columns of its own"

@@ -137,11 +137,20 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
         return "time"
     if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
         return "text"
+    if _are_too_long(some):
+        return "text"
     if is_number(some, text_format):
         return "time" if _are_dates(some, name, text_format.date_format) else "number"
     if len(some) and some.map(lambda cell: not isinstance(cell, int | float | bool)).all():
         return "time" if is_dated(few_wrong=FEW_WRONG) else "text"
     return "text"
+
+
+def _are_too_long(some: pd.Series) -> bool:
+    """Whether whole numbers have so many digits that as floats different ones would be the same."""
+    texts = some.map(label_text).astype("str")
+    digits = texts[texts.str.fullmatch(r"-?\d{16,}")].unique()
+    return len({*map(float, digits)}) < len(digits)
 
 
 def _are_dates(some: pd.Series, name: str, date_format: str | None) -> bool:
