@@ -2,13 +2,15 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from modelling.declaration import names
+from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
+from modelling.refusals import DataRefused
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
 from tasks.registry.scoring_runs import load_registered, scoring_run
@@ -56,7 +58,11 @@ def score_table(
         scoring_run(model, table) as record,
         progress_line("scoring", "rows", rows_per_step=1) as on_rows,
     ):
-        scored = score_file(interface, table, output, on_rows)
+        try:
+            scored = score_file(interface, table, output, on_rows)
+        except DataRefused as refused:
+            again = _as_trained(table, interface.layout, refused)
+            scored = score_file(interface, again, output, on_rows)
         record(
             {
                 "rows": scored.rows,
@@ -85,6 +91,17 @@ def score_table(
         quarantine=str(quarantine_of(output)) if scored.quarantined else None,
         peak_memory_mb=peak_memory_mb(),
     )
+
+
+def _as_trained(table: Source, layout: Mapping[str, Any], refused: DataRefused) -> Source:
+    """``table`` with the ``layout`` of the training table, as far as nothing else is said. Raises
+    ``refused`` again where none of the settings that it asks for is known."""
+    known = {name: value for name, value in layout.items() if name not in table.model_fields_set}
+    if not known.keys() & refused.settings.keys():
+        raise refused
+    said = ", ".join(f"{name} {value!r}" for name, value in known.items())
+    log.info("%-11s as the training table was: %s", "read", said)
+    return table.model_copy(update=known)
 
 
 def _rows(count: int) -> str:

@@ -45,7 +45,7 @@ class BrokenRule:
 
 class DataRefused(_Explained, ValueError):
     """The data can't be used (exit code 3); ``broken`` has the broken rules, with counts, and
-    ``settings`` those of the source, by name, with which the table may be read."""
+    ``settings`` those of the source, by name, with which the table may be read; None is unknown."""
 
     def __init__(
         self,

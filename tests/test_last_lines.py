@@ -1,12 +1,14 @@
 """The end of a training tells how good, what the curve says and what to do next; for people."""
 
 import json
+import logging
+import os
 
 import pytest
 from conftest import REPOSITORY
 
 from flows.command_line.results import show_result
-from flows.command_line.stages import end_stage, seconds_by_stage
+from flows.command_line.stages import StageLines, end_stage, seconds_by_stage
 from flows.train import TrainingResult
 from modelling.checkout import command
 from modelling.judgement.metrics.metric import format_value
@@ -29,6 +31,18 @@ def result(remedy=None, **metrics):
         paths={"ui": "/#/experiments/1/runs/0"},
         compared="roc_auc 0.8661, better than boosting (0.8641) by 0.0021 [0.0000, 0.0037]",
     )
+
+
+def test_a_reader_that_is_gone_gets_no_traceback_and_the_work_goes_on(capsys):
+    """As behind ``| head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    lines, log = StageLines(to_stderr=False), logging.getLogger("nobody reads")
+    lines.stream = os.fdopen(writing, "w", closefd=False)
+    log.addHandler(lines)
+    log.warning("%-11s %s", "data", "3,000 rows")
+    log.warning("%-11s %s", "validated", "24 rules kept")
+    assert capsys.readouterr().err == ""
 
 
 def test_the_three_things_come_first(capsys):

@@ -424,7 +424,8 @@ def test_nobody_waits_for_other_batches_when_one_fails(loans, tmp_path):
 
 @pytest.mark.services
 def test_the_command_scores_with_the_champion_and_records_a_run(finflows, client, loans, tmp_path):
-    register_and_judge(name="scored")
+    layout = {"encoding": "cp1252", "header_line": 3}
+    register_and_judge(name="scored", source=Source(uri="loans.csv", **layout))
     source = write(loans.assign(age=loans["age"].where(loans.index != 5, 200)), tmp_path / "in.csv")
     asked = ("--json", "--reasons", 2)
     done = finflows("score", "scored", source, tmp_path / "out.parquet", *asked)
@@ -450,6 +451,16 @@ def test_the_command_scores_with_the_champion_and_records_a_run(finflows, client
     assert done.returncode == 0, done.stderr
     assert last_json(done.stdout)["input_hash"] == result["input_hash"]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "again.parquet"), answers)
+    # A file like the training table's needs no flags; another is read as it is, as above.
+    titled = tmp_path / "titled.csv"
+    lines = loans.assign(town="Köln").to_csv(index=False)
+    titled.write_bytes(f"Kredite im März\n\n{lines}".encode("cp1252"))
+    done = finflows("score", "scored", titled, tmp_path / "titled_out.csv")
+    assert (done.returncode, "encoding 'cp1252', header_line 3" in done.stdout) == (0, True)
+    towns = pd.read_csv(tmp_path / "titled_out.csv")["town"]
+    assert towns.tolist() == ["Köln"] * 2000
+    done = finflows("score", "scored", titled, tmp_path / "none.csv", "--source", "encoding=utf-8")
+    assert (done.returncode, "not UTF-8" in done.stderr) == (3, True)
     refused = finflows("score", "scored", tmp_path / "none.csv", tmp_path / "out.csv")
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
     assert "no such file" in refused.stderr

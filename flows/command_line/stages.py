@@ -21,6 +21,11 @@ class StageLines(logging.StreamHandler):  # type: ignore[type-arg]
         if isinstance(record.args, tuple) and record.args and str(record.msg).startswith(STAGE):
             _clock.end(str(record.args[0]))
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Where nobody reads any more, as behind ``| head``, the work goes on without a word."""
+        if not isinstance(sys.exception(), BrokenPipeError):
+            super().handleError(record)
+
 
 class _Clock:
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from modelling import scorer
 from modelling.data.reading.cells import zero_or_one
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.splitting import Parts
-from modelling.declaration import Column, UseCase
+from modelling.declaration import Column, Source, UseCase
 from modelling.explanation.coalition_network import write_coalition_network
 from modelling.explanation.reference import reasons_state
 from modelling.features.preprocessing import Preprocessed
@@ -25,6 +25,7 @@ from modelling.scorer.model import Model
 from modelling.scorer.scoring import Scorer, calibrated
 from modelling.scorer.transformer import Transformer
 
+LAYOUT = {"delimiter", "encoding", "header_line", "sheet"}  # of a file
 CONTRACT = ("name", "kind", "minimum", "maximum", "special_codes", "categories", "unknown_at_most")
 REQUIRED = ("mlflow-skinny", "numpy", "onnxruntime", "pandas")
 
@@ -150,8 +151,14 @@ def contract_of(
         }
         for column in use_case.features
     ]
-    written = asdict(TextFormat.of(use_case.source))
-    return {"off_contract": use_case.off_contract, "columns": columns, "written": written}
+    source = use_case.source
+    layout = source.model_dump(include=LAYOUT) if isinstance(source, Source) else {}
+    return {
+        "off_contract": use_case.off_contract,
+        "columns": columns,
+        "written": asdict(TextFormat.of(source)),
+        "layout": {name: setting for name, setting in layout.items() if setting is not None},
+    }
 
 
 def synthetic_example(use_case: UseCase, transformer: Transformer) -> pd.DataFrame:

@@ -32,6 +32,7 @@ class Model:
         trained_labels = {category["name"]: category["positions"] for category in categories}
         self.contract = Contract(state["contract"], trained_labels)
         self.written: dict[str, Any] = state["contract"]["written"]
+        self.layout: dict[str, Any] = state["contract"].get("layout", {})
         self.reasons: Any = Reasons(folder, self.scorer) if "reasons" in state else None
         self.version = version
 

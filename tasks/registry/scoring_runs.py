@@ -27,8 +27,9 @@ Answer = Callable[[pd.DataFrame], pd.DataFrame]
 class ModelInterface(NamedTuple):
     """What scoring uses of a model: its ``answer`` function, the ``kinds`` of its input columns,
     the types of its ``outputs``, the share of rows that may have unknown labels (by column), the
-    format of numbers in text, of a binary model the cut-off of its decision, and the sign that was
-    beside the numbers of a column in training ("": none), where that is known."""
+    format of numbers in text, of a binary model the cut-off of its decision, the sign that was
+    beside the numbers of a column in training ("": none), where that is known, and what the source
+    of the training table declared of its file (encoding, header line and so on)."""
 
     answer: Answer
     kinds: Mapping[str, str]
@@ -37,6 +38,7 @@ class ModelInterface(NamedTuple):
     text_format: TextFormat = TextFormat()
     cut_off: float | None = None
     units: Mapping[str, str] = {}
+    layout: Mapping[str, Any] = {}
 
 
 class LoadedModel(NamedTuple):
@@ -93,6 +95,7 @@ def load_registered(name: str, version: str | None = None, reasons: int = 0) -> 
         text_format=TextFormat(**getattr(unwrapped, "written", {})),  # not in older models
         cut_off=unwrapped.scorer.cut_off if unwrapped.scorer.problem == "binary" else None,
         units={column["name"]: column.get("written_in") for column in columns},
+        layout=getattr(unwrapped, "layout", {}),
     )
     return LoadedModel(name, requested, str(model.model_id), interface)
 

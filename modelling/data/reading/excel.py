@@ -55,7 +55,8 @@ def _chosen(sheets: dict[str, pd.DataFrame], wanted: ColumnSelection) -> str:
     if len(chosen) != 1:
         raise DataRefused(
             f"{wanted.shown} has {len(full)} sheets with cells: add sheet='...' to the source "
-            "(finflows score: --source sheet=...)"
+            "(finflows score: --source sheet=...)",
+            settings={"sheet": None},
         )
     return chosen[0]
 

@@ -68,10 +68,12 @@ class ColumnSelection:
 
     def refuse_foreign(self, names: list[str]) -> None:
         """A table with none of the declared columns is another one, or read from a wrong line."""
-        if self.declared and not self.rest and not self.declared & set(names):
+        if self.declared and not self.declared & set(names):
             raise DataRefused(
                 f"{self.shown} names none of the declared columns: is its first line the header "
-                "(else add header_line to the source), and is it CSV, Parquet, Excel or JSON lines?"
+                "(else add header_line to the source), and is it CSV, Parquet, Excel or JSON "
+                "lines?",
+                settings={"header_line": None, "delimiter": None},
             )
 
     def refuse_names(self, names: list[str]) -> None:
