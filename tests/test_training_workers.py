@@ -11,11 +11,12 @@ import numpy as np
 import psutil
 import pytest
 from conftest import REPOSITORY
+from mlflow.exceptions import MlflowException
 from servers import running, wait_for
 from small_models import loan_table, loans, prepared
 from test_search_kills import training_processes
 
-from flows.command_line.terminal import exit_code
+from flows.command_line.terminal import exit_code, show_error
 from flows.train import train
 from modelling.declaration import Training
 from modelling.features.preprocessing import Examples, preprocess
@@ -150,8 +151,18 @@ def test_a_training_process_that_is_killed_each_time_is_one_line_and_a_run_to_re
     assert run.info.status == "FAILED"
 
 
-def test_a_full_disk_is_one_line():
-    assert exit_code(OSError(errno.ENOSPC, "No space left on device")) == 1
+def test_a_full_disk_is_one_line(capsys):
+    """MLflow lists what it could not copy, of each file several lines."""
+    listed = "The following failures occurred:\n##### File a.md #####\n[Errno 28] {}: 'a' -> 'b'"
+    for error in (
+        OSError(errno.ENOSPC, "No space left on device"),
+        MlflowException(listed.format(os.strerror(errno.ENOSPC))),
+    ):
+        assert exit_code(error) == 1
+        show_error(error)
+        assert capsys.readouterr().err.splitlines() == [
+            "finflows: the disk is full: free some space"
+        ]
     assert exit_code(OSError(errno.EACCES, "no")) is None
 
 

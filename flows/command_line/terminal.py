@@ -163,7 +163,10 @@ def _said_of_prefect(error: Exception) -> str | None:
 
 
 def _is_disk_full(error: Exception) -> bool:
-    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
+    """By its number, or as SQLite, or what a library that lists several errors, says it."""
+    said = str(error)
+    full = ("disk is full", os.strerror(errno.ENOSPC))
+    return getattr(error, "errno", None) == errno.ENOSPC or any(words in said for words in full)
 
 
 def show_error(error: Exception) -> None:

@@ -1,6 +1,7 @@
 """Columns that are missing under their name, and there under one that looks alike."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 
 
@@ -14,4 +15,4 @@ def spelled_otherwise(wanted: Collection[str], present: Iterable[object]) -> dic
 
 
 def _letters(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name).casefold() or name
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name)).casefold() or name
