@@ -61,7 +61,7 @@ def score_table(
         try:
             scored = score_file(interface, table, output, on_rows)
         except DataRefused as refused:
-            again = _as_trained(table, interface.layout, refused)
+            again = as_trained(table, interface.layout, refused)
             scored = score_file(interface, again, output, on_rows)
         record(
             {
@@ -93,7 +93,7 @@ def score_table(
     )
 
 
-def _as_trained(table: Source, layout: Mapping[str, Any], refused: DataRefused) -> Source:
+def as_trained(table: Source, layout: Mapping[str, Any], refused: DataRefused) -> Source:
     """``table`` with the ``layout`` of the training table, as far as nothing else is said. Raises
     ``refused`` again where none of the settings that it asks for is known."""
     known = {name: value for name, value in layout.items() if name not in table.model_fields_set}

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 from sqlalchemy import create_engine
 
+from flows.score_table import as_trained
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_source, read_table
 from modelling.data.reading import delimited, json_records
@@ -246,6 +247,21 @@ def test_excel_files_the_sheet_that_names_the_columns(tmp_path):
     with pytest.raises(UsageError, match="no sheet 'x'; it has notes, loans"):
         typed(path, sheet="x")
     same(typed(path, sheet="loans")[0])
+    with pd.ExcelWriter(path) as file:
+        for sheet in ("May", "June"):
+            table().to_excel(file, sheet_name=sheet, index=False)
+    with pytest.raises(DataRefused, match="has 2 sheets with cells") as refused:
+        typed(path)
+    same(typed(path, sheet="June")[0])
+    layout = {"sheet": "June", "encoding": "cp1252"}
+    told = [
+        as_trained(Source(uri="x", encoding="utf-8"), layout, refused.value),
+        as_trained(Source(uri="x"), layout, DataRefused("", settings={"encoding": "latin-1"})),
+    ]
+    assert [(one.sheet, one.encoding) for one in told] == [("June", "utf-8"), ("June", "cp1252")]
+    for given in (Source(uri="x", sheet="May"), Source(uri="x", encoding="utf-8", sheet="May")):
+        with pytest.raises(DataRefused, match="has 2 sheets"):
+            as_trained(given, layout, refused.value)
 
 
 def test_a_database_with_numerics_and_nulls(tmp_path):
