@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,7 +15,11 @@ import psutil
 import pytest
 from conftest import REPOSITORY, trainings
 from servers import PATIENCE, answers, free_port, lives, store_client, wait_for
+from small_models import run_of, small_model
 from test_closed_servers import assert_closed
+
+from tasks.tracking import runs
+from tasks.workers.fresh_process import start_fresh_process
 
 BUSY = """
 import sys, time
@@ -144,6 +148,23 @@ def test_an_interrupted_training(number, moment, group, tmp_path):
     assert ended.info.status == "KILLED"
     assert ended.data.tags["failure"].startswith(f"interrupted by {number.name}")
     assert client.search_model_versions("name = 'wine'") == []
+
+
+@pytest.mark.services
+@pytest.mark.usefixtures("store")
+def test_who_is_interrupted_after_the_registration_is_told_of_the_version(tmp_path, monkeypatch):
+    """There is nothing to resume: the run is complete, but nobody compared its model."""
+    monkeypatch.setattr(runs, "_open_runs", {})
+    start_fresh_process()
+    small = small_model(tmp_path / "model", name="registered")
+    with suppress(KeyboardInterrupt), run_of(small.trained.use_case) as run:
+        small.register(run)
+        raise KeyboardInterrupt
+    said = runs.close_interrupted("interrupted by SIGINT")
+    assert said.startswith("version 1 of registered is registered, but not compared: ")
+    assert said.endswith("promote registered --version 1 --reason ...")
+    run.client.set_model_version_tag("registered", "1", "promotion", "kept")
+    assert "is registered: " in runs.close_interrupted("interrupted by SIGINT")
 
 
 @pytest.mark.services

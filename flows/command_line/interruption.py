@@ -86,13 +86,15 @@ def _exit() -> NoReturn:
     # A process that has not imported this module has no run.
     runs = sys.modules.get("tasks.tracking.runs")
     run_id = runs.interrupted_run() if runs else None
+    kept = [_last_line[0]]
     if runs and run_id:
-        _run_with_timeout(1.5, lambda: runs.close_interrupted(f"interrupted by {number.name}"))
+        kept.append(f"run {run_id} is kept: {command('resume', run_id)}")
+        reason = f"interrupted by {number.name}"
+        _run_with_timeout(1.5, lambda: kept.append(runs.close_interrupted(reason) or kept[-1]))
     _run_with_timeout(3, _end_processes)
-    kept = f"run {run_id} is kept: {command('resume', run_id)}" if run_id else _last_line[0]
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-        print(f"finflows: {SIGNALS[number]}; {kept}", file=sys.stderr, flush=True)
+        print(f"finflows: {SIGNALS[number]}; {kept[-1]}", file=sys.stderr, flush=True)
     os._exit(128 + number)
 
 

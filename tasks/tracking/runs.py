@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run
+from mlflow.entities.model_registry import ModelVersion
 from prefect.runtime import deployment, flow_run
 
 from modelling.checkout import command
@@ -165,12 +166,25 @@ def interrupted_run() -> str | None:
     return next(iter(_open_runs), None)
 
 
-def close_interrupted(reason: str) -> None:
-    """Close the runs of this process that the interruption left open, as KILLED."""
+def close_interrupted(reason: str) -> str | None:
+    """Close the runs of this process that the interruption left open, as KILLED. What to do where
+    the outermost one has registered its model, after which there is nothing to resume; else None.
+    """
     for tracked in reversed(list(_open_runs.values())):
         run = tracked.client.get_run(tracked.run_id)
         if run.info.status == "RUNNING":
             close_run(tracked.client, run, reason)
+    outermost = next(iter(_open_runs.values()))
+    versions = outermost.client.search_model_versions(f"run_id = '{outermost.run_id}'")
+    return next(map(_said_of_registered, versions), None)
+
+
+def _said_of_registered(version: ModelVersion) -> str:
+    name, number = version.name, str(version.version)
+    if "promotion" in version.tags:
+        return f"version {number} of {name} is registered: {command('champion', name)}"
+    promote = command("promote", name, "--version", number)
+    return f"version {number} of {name} is registered, but not compared: {promote} --reason ..."
 
 
 def _close(tracked: TrackedRun, error: BaseException) -> None:
