@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 from conftest import REPOSITORY, last_json
 from mlflow.entities.model_registry import ModelVersion
 from servers import standing_in
-from small_models import loan_table, loans, register_and_judge, run_of, small_model
+from small_models import COLUMNS, loan_table, loans, register_and_judge, run_of, small_model
 
+from modelling.declaration import OutOfTime, time
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.intervals import Interval
 from modelling.judgement.promotion import Comparison, comparison_tags, decide, promotion_metric
@@ -49,6 +51,7 @@ def test_no_gain_makes_up_for_a_failed_gate_or_an_unfit_model():
     assert "calibration error" in decide(GATE, unfit, "1", compared(0.1, 0.3), None).reason
     assert not decide(RequirementResult(False, "roc_auc 0.6"), FIT, None, None, None).promoted
     assert decide(GATE, FIT, None, None, None).promoted
+    assert ", worse than" in decide(GATE, FIT, "1", compared(-0.3, -0.1), None).reason
     assert "calibration error" in decide(GATE, unfit, None, None, None).reason
 
 
@@ -109,6 +112,12 @@ def test_the_first_that_passes_its_gate_rises_then_only_the_better(client):
     assert better.reason in report.read_text()
     assert str(client.get_model_version_by_alias(name, "challenger").version) == "4"
 
+    promote_manually(name, "1", "no other may be used")  # a person may, and what failed is kept
+    *_, last = history(client, name)
+    assert last.unmet.startswith("the gate failed: roc_auc 0.")
+    assert f"although {last.unmet}" in registry_status(name).text()
+    assert not any(change.unmet for change in history(client, name)[:-1])
+
 
 def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_path):
     register_and_judge(noise=0.5, name="moving")
@@ -117,6 +126,17 @@ def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_
         decision = later.judge(run, later.register(run))
     assert decision.promoted
     assert "the test rows changed, so it was scored again" in decision.reason
+    assert decision.reason.endswith("of which it may have learnt some, which favours it")
+
+
+def test_rows_that_come_later_are_new_to_the_champion_too(client):
+    opened = pd.date_range("2024-01-01", periods=2400, freq="6h")
+    table = loan_table(2400).assign(opened=opened)
+    declared = {"name": "monthly", "split": OutOfTime(column="opened")}
+    declared["columns"] = (*COLUMNS, time("opened", role="context"))
+    register_and_judge(noise=0.5, table=table.head(2000), **declared)
+    _, decision = register_and_judge(table=table, **declared)
+    assert decision.reason.endswith("so it was scored again on the new ones")
 
 
 def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):
@@ -145,7 +165,8 @@ def test_a_doubtful_version_stays_challenger_until_a_person_promotes_it(client):
 
     assert promote_manually("doubted", version, "a person looked at it").outcome == "champion"
     assert promote_manually("doubted", version, "once more").outcome == "champion already"
-    assert [one.reason for one in history(client, "doubted")] == ["a person looked at it"]
+    (entry,) = history(client, "doubted")
+    assert (entry.reason, entry.unmet) == ("a person looked at it", "no gate is declared")
 
 
 def test_a_run_that_goes_on_after_it_had_promoted_says_why_it_had(client, tmp_path):

@@ -144,7 +144,8 @@ def decide(
         reason = f"not compared with champion version {champion}: {changed}"
         return Promotion(False, f"{reason}. To promote it: {by_hand}", {})
     promoted = gain.low > 0
-    words = "better than" if promoted else "not better beyond noise than"
+    unlike = "worse than" if gain.high < 0 else "not better beyond noise than"
+    words = "better than" if promoted else unlike
     than = f"{words} champion version {champion}'s {format_value(of_champion)}"
     reason = f"{name} {format_value(value)}, {than}: gain {gain}"
     return Promotion(promoted, f"{reason}; {changed}" if changed else reason, numbers)

@@ -20,6 +20,7 @@ from tasks.registry.approval_form import ask_in_prefect
 from tasks.registry.champions import (
     alias_lock,
     champion_of,
+    facts_of_entry,
     refuse_unloadable,
     set_champion,
     warn_of_gaps,
@@ -88,11 +89,9 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     if waiting is not None and waiting.seconds_left > 0:
         return Promoted("requested already", waiting.until)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
-    subject = subject_of(client, client.get_model_version(name, version))
+    facts = facts_of_entry(client, name, version) | {"until": until}
     by = current_user()
-    if not append_entry(
-        client, name, version, reason[:2000], "requested", by, until=until, **subject
-    ):
+    if not append_entry(client, name, version, reason[:2000], "requested", by, **facts):
         raise UsageError(f"{name}: another machine promoted at the same time: promote again")
     return Promoted("requested", until)
 

@@ -4,7 +4,7 @@ The alias says which version is champion now; each change of champion adds an en
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,7 +85,7 @@ def set_champion(
     if holder is not None and str(holder.version) == version:
         return False
     warn_of_gaps(client, name)
-    facts = subject_of(client, client.get_model_version(name, version)) | facts
+    facts = facts_of_entry(client, name, version) | facts
     if not facts["dossier"]:
         log.warning("%s version %s has no dossier, or its run is gone", name, version)
     wrote = append_entry(client, name, version, reason[:2000], how, by or current_user(), **facts)
@@ -95,6 +95,24 @@ def set_champion(
     if not wrote or now is None or str(now.version) != version:
         raise UsageError(f"{name}: another machine promoted at the same time: promote again")
     return True
+
+
+def facts_of_entry(client: MlflowClient, name: str, version: str) -> dict[str, str]:
+    """What an entry in the history says of its version: its files, its dossier, and what it does
+    not meet, of which is also warned: a person may promote it all the same."""
+    found = client.get_model_version(name, version)
+    unmet = _unmet(found.tags)
+    if unmet:
+        log.warning("%s version %s: %s", name, version, unmet)
+    return {**subject_of(client, found), "unmet": unmet[:2000]}
+
+
+def _unmet(tags: Mapping[str, str]) -> str:
+    """The failed gate and the doubts of a version, in words; empty where there are none."""
+    failed = tags.get("gate") == "failed"
+    doubts = tags.get("doubts", "none")
+    found = [f"the gate failed: {tags.get('gate_reason', '')}"] if failed else []
+    return "; ".join(found + ([doubts] if doubts != "none" else []))
 
 
 def warn_of_gaps(client: MlflowClient, name: str) -> None:
@@ -178,6 +196,7 @@ class RegistryStatus:
             lines += [
                 f"  {change.at[:19]} UTC  version {change.version}{instead} ({who})",
                 f"      {change.reason}",
+                *([f"      although {change.unmet}"] if change.unmet else []),
                 *(f"      the history was already broken: {gap}" for gap in change.gaps),
             ]
         last = self.history[-1] if self.history else None

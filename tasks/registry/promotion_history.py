@@ -39,8 +39,8 @@ class ChampionChange:
     hashes. ``gaps`` are those that the history had before. A request and whatever changes the
     champion name exactly what they are about: ``files`` is the SHA-256 of the list of the version's
     files and their hashes, ``dossier`` that of its dossier (empty where it has none, and in older
-    entries). ``until`` is when a request lapses (UTC), ``requested_by`` who asked for what is
-    approved.
+    entries). ``unmet`` is what the version was then found not to meet, in words. ``until`` is when
+    a request lapses (UTC), ``requested_by`` who asked for what is approved.
     """
 
     version: str
@@ -53,6 +53,7 @@ class ChampionChange:
     gaps: tuple[str, ...] = ()
     files: str = ""
     dossier: str = ""
+    unmet: str = ""
     until: str = ""
     requested_by: str = ""
 

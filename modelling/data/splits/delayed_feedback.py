@@ -30,6 +30,7 @@ class DelayedFeedback(RowSplit):
     """
 
     method: Literal["delayed_feedback"] = "delayed_feedback"
+    tests_on_later_rows = True
     kinds_of_named_columns = {"column": ("time",), "customer": ("identifier",)}
     column: str
     customer: str

@@ -22,6 +22,7 @@ class OutOfTime(RowSplit):
     """
 
     method: Literal["out_of_time"] = "out_of_time"
+    tests_on_later_rows = True
     kinds_of_named_columns = {"column": ("time",)}
     column: str
     test: Part = 0.2

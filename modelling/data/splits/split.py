@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,11 @@ class RowSplit(Declaration):
 
     Its ``method`` is the name by which files and flags call it. ``known_leak_free`` is the reason
     why equal rows on both sides are no leak: without one, a table with many of them is refused.
+    ``tests_on_later_rows``: no test row is older than a training row, so rows that come later are
+    new to every model that was trained before.
     """
+
+    tests_on_later_rows: ClassVar[bool] = False
 
     method: str
     validation: Part = 0.2
