@@ -10,16 +10,24 @@ import threading
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 from conftest import REPOSITORY
+from filelock import FileLock
 
 from flows.command_line.terminal import configure_environment, refuse_unusable_prefect
 from flows.command_line.warm_up import may_have_prefect_server
 from modelling.refusals import UsageError
+from tasks.registry.champions import alias_lock
 from tasks.registry.identity import current_user
-from tasks.tracking.store import experiment_id, how_to_open, refuse_unusable_store
+from tasks.tracking.store import (
+    DATABASE_LOCK,
+    experiment_id,
+    how_to_open,
+    refuse_unusable_store,
+)
 
 
 @pytest.mark.parametrize("given", [{}, {"NO_PROXY": "bank"}, {"no_proxy": "bank,localhost"}])
@@ -104,15 +112,26 @@ def test_a_folder_that_cant_be_written_is_named_at_once(tmp_path):
     assert f"{no_folder}/prefect can't be written (PREFECT_HOME)" in line
 
 
-def test_a_database_that_another_user_made_is_named_at_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["mlflow.db", DATABASE_LOCK])
+def test_a_file_of_the_store_that_another_user_made_is_named_at_once(name, tmp_path, monkeypatch):
     """Else MLflow quotes the statement that failed, and its values."""
-    database = tmp_path / "mlflow.db"
-    database.touch(mode=0o400)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-    if os.access(database, os.W_OK):  # root may, whatever the mode is
-        monkeypatch.setattr(os, "access", lambda path, _: Path(path) != database)
-    with pytest.raises(UsageError, match=r"mlflow\.db can't be written by this user"):
+    file = tmp_path / name
+    file.touch(mode=0o400)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    if os.access(file, os.W_OK):  # root may, whatever the mode is
+        monkeypatch.setattr(os, "access", lambda path, _: Path(path) != file)
+    with pytest.raises(UsageError, match=f"{name} can't be written by this user.*chmod g.w"):
         refuse_unusable_store()
+
+
+def test_a_lock_that_another_user_made_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    file = tmp_path / "loans.aliases.lock"
+    file.touch(mode=0o400)
+    if os.access(file, os.W_OK):  # root may, whatever the mode is
+        monkeypatch.setattr(FileLock, "acquire", Mock(side_effect=PermissionError))
+    with pytest.raises(UsageError, match=r"aliases\.lock can't be written"), alias_lock("loans"):
+        raise AssertionError("nobody has the lock")
 
 
 class Guarded(BaseHTTPRequestHandler):

@@ -231,6 +231,8 @@ def test_the_registered_model_scores_raw_rows_as_the_training_process_did(
     expected = calibrated(network.predict(features, verbose=0)[:, 0], state["calibration"])
     assert np.abs(answers["probability"] - expected).max() <= 1e-6
     assert set(answers["decision"]) <= {0, 1}
+    modes = {file.stat().st_mode & 0o777 for file in scorer.iterdir() if file.is_file()}
+    assert len(modes) == 1, "whoever may read one file may read all, the weights too"
 
 
 def test_the_model_names_its_raw_columns_and_the_example_is_nobody(credit_run, credit_table):

@@ -66,7 +66,9 @@ def package_model(
 
     Calibration and cut-off are fitted here, on the outputs for the raw validation rows.
     """
-    shutil.copytree(network_folder, folder)
+    # With the usual permissions: whoever may read the registry may load the model, and the process
+    # that trained it wrote files for its own account alone.
+    shutil.copytree(network_folder, folder, copy_function=shutil.copyfile)
     for module in Path(str(scorer.__file__)).parent.glob("[!_]*.py"):
         shutil.copy(module, folder)
     write_coalition_network(folder / "network.onnx", folder)

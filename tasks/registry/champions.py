@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -25,7 +24,7 @@ from tasks.registry.model_files import (
 )
 from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
 from tasks.tracking.pages import all_pages
-from tasks.tracking.store import connect, local_folder
+from tasks.tracking.store import connect, store_lock
 
 log = logging.getLogger("finflows")
 # MLflow's error codes where the model or the alias does not exist.
@@ -53,9 +52,7 @@ def alias_lock(name: str) -> Iterator[None]:
     The lock is released when its process is killed. It does not hold for other machines with the
     same server: their changes are detected afterwards.
     """
-    folder = local_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name}.aliases.lock", timeout=600):
+    with store_lock(f"{name}.aliases.lock", 600):
         yield
 
 

@@ -6,7 +6,8 @@ import socket
 import sqlite3
 import sys
 import time
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import getproxies, proxy_bypass
 
-from filelock import BaseFileLock, FileLock
+from filelock import FileLock
 
 from modelling.checkout import command, home_folder, make
 from modelling.declaration import names
@@ -81,11 +82,16 @@ def refuse_unusable_store() -> None:
             "MLFLOW_TRACKING_URI to another store"
         )
     database = Path(uri.removeprefix(SQLITE))
-    if scheme == "sqlite" and database.exists() and not os.access(database, os.W_OK):
-        raise UsageError(
-            f"{database} can't be written by this user, the tracking database that another made: "
-            "set MLFLOW_TRACKING_URI to another store"
-        )
+    for file in (database, database.with_name(DATABASE_LOCK)) if scheme == "sqlite" else ():
+        if file.exists() and not os.access(file, os.W_OK):
+            raise UsageError(_of_another_user(file))
+
+
+def _of_another_user(file: Path) -> str:
+    return (
+        f"{file} can't be written by this user, a file of the tracking store that another made: "
+        "have its owner allow it (chmod g+w), or set MLFLOW_TRACKING_URI to another store"
+    )
 
 
 def is_file_store(uri: str) -> bool:
@@ -124,7 +130,8 @@ def _client(uri: str, registry: str) -> "MlflowClient":
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         _refuse_unreachable_server(uri)
-        with nullcontext() if uri.startswith("http") else _database_lock():
+        # Two processes that create the tables together both fail.
+        with nullcontext() if uri.startswith("http") else store_lock(DATABASE_LOCK, 300):
             if uri.startswith(SQLITE):
                 _gather_statistics(Path(uri.removeprefix(SQLITE)))
             # Creating the client creates the tables of a new database.
@@ -199,11 +206,22 @@ def _refuse_unreachable_server(uri: str) -> None:
         socket.create_connection((address.hostname, port), timeout=5).close()
 
 
-def _database_lock() -> BaseFileLock:
-    """One process of this machine at a time: two that create the tables together both fail."""
-    folder = local_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / DATABASE_LOCK, timeout=300)
+@contextmanager
+def store_lock(file: str, seconds: float) -> Iterator[None]:
+    """Only one process of this machine at a time has the lock ``file`` of the store; it is released
+    when its process is killed. Raises UsageError where another user made a file that this one can't
+    write, ``filelock.Timeout`` after ``seconds``."""
+    path = local_folder() / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=seconds)
+    try:
+        lock.acquire()
+    except PermissionError:
+        raise UsageError(_of_another_user(path)) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def local_folder() -> Path:
