@@ -201,6 +201,8 @@ class TrackedRun:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder of this machine for the duration of the run; only its owner can read it."""
+        # The process that trains would make it for its own account alone.
+        self.checkpoint_folder.parent.mkdir(parents=True, exist_ok=True)
         with unfinished_folder(scratch_folder(self.run_id)) as folder:
             yield folder
 

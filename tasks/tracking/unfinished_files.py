@@ -51,7 +51,7 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
     """The new, empty ``folder`` for the duration of the block; what a killed process left in it is
     removed first."""
     remove_leftovers()
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)  # where other users may have theirs
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     descriptor = os.open(folder, os.O_RDONLY)
