@@ -194,3 +194,19 @@ def test_names_with_commas_and_declared_zeros_are_kept(tmp_path):
     column = {"name": "income, net", "kind": "number", "minimum": 0.0, "usual": None, "note": ""}
     (tmp_path / "declaration.json").write_text(json.dumps({"columns": [column]}))
     assert "| income, net | number | feature | minimum 0.0 |" in sections.columns(facts(tmp_path))
+
+
+def test_a_cut_off_is_said_only_of_what_is_decided_by_one(tmp_path):
+    rule = {"method": "cut_off", "cut_off": 0.5}
+
+    def said(problem, **declared):
+        declared = {"problem": problem, "decision": rule, "approval_days": 14, **declared}
+        (tmp_path / "declaration.json").write_text(json.dumps(declared))
+        return sections.decision(facts(tmp_path))
+
+    assert "| decision.cut_off | 0.5 |" in said("binary")
+    assert "| decision | the class with the largest probability |" in said("multiclass")
+    assert "| decision | none: the answer is a forecast |" in said("regression")
+    assert "cut_off" not in said("multiclass") + said("regression")
+    assert "approval_days" not in said("binary", approval="automatic")
+    assert "| approval_days | 14 |" in said("binary", approval="second_person")

@@ -36,6 +36,12 @@ def test_a_sound_model_is_not_doubted(small):
     assert doubts(small) == ""
 
 
+def test_a_forecast_has_no_calibration_error_to_meet(small):
+    metrics = {"roc_auc": 0.8}  # as of a regression: none of probabilities
+    met = promotion_requirements(replace(small.judgement, metrics=metrics), small.trained.diagnosis)
+    assert not [result.reason for result in met if "calibration" in result.reason]
+
+
 def test_a_leak_and_labels_that_training_did_not_know_are_doubts(small):
     assert doubts(small, leak_suspected=LEAK) == f"a leak is suspected: {LEAK}"
     said = (

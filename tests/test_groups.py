@@ -287,6 +287,16 @@ def test_noise_is_not_called_weak(problem, tables, most):
     assert sum(alarms) <= most
 
 
+def test_no_interval_of_a_segment_has_an_error_below_zero():
+    judgement = synthetic("regression", 0)
+    outputs = judgement.predictions.outputs.copy()
+    outputs[0] += 500  # one row makes the whole error of its segments
+    predictions = judgement.predictions._replace(outputs=outputs)
+    found = worst_slices(replace(judgement, predictions=predictions))
+    assert min(segment.value.low for segment in found) == 0
+    assert all(segment.value.low <= segment.value.value for segment in found)
+
+
 def test_a_regression_and_classes_have_rates_of_their_own():
     generator = np.random.default_rng(0)
     for problem, expected in {

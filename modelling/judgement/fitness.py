@@ -52,7 +52,9 @@ def _as_declared(otherwise: Sequence[str]) -> RequirementResult:
 
 
 def _calibration(judgement: Judgement) -> list[RequirementResult]:
-    error = judgement.metrics.get("expected_calibration_error", 0.0)
+    """Of probabilities; a forecast is none."""
+    if (error := judgement.metrics.get("expected_calibration_error")) is None:
+        return []
     # In each of ten bins a perfect model misses its rate by 0.8 standard errors, of at most
     # 0.5 / sqrt(rows of the bin): on few test rows that is more than a bad model's error on many.
     allowed = CALIBRATION_ERROR_AT_MOST + 0.4 * math.sqrt(10 / len(judgement.rows))

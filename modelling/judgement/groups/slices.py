@@ -73,21 +73,27 @@ def worst_slices(judgement: Judgement) -> tuple[Slice, ...]:
     """The weak segments, and then those in which the metric is worst: ten at most."""
     metric = slice_metric(judgement.use_case)
     measured = [*_measured(judgement)]
-    slices = [_slice(one, len(measured)) for one in measured]
+    slices = [_slice(one, len(measured), metric) for one in measured]
     sign = 1 if metric.higher_is_better else -1
     slices.sort(key=lambda found: (not found.is_weak, sign * found.value.value))
     return tuple(slices[:SHOWN])
 
 
-def _slice(measured: Measured, looked_at: int) -> Slice:
-    """With intervals that hold for all segments together (Bonferroni)."""
+def _slice(measured: Measured, looked_at: int, metric: Metric) -> Slice:
+    """With intervals that hold for all segments together (Bonferroni). No error is below 0, and no
+    score above 1: symmetric intervals of few blocks are cut off there."""
     from scipy.stats import t as student
 
     column, name, rows, value, expected, gain = measured
     chance = FAMILY_WISE_ERROR / looked_at
     wide = float(student.ppf(1 - chance / 2, len(value) - 2))
     reach = wide * standard_error(value)
-    interval = Interval(float(value[0]), float(value[0] - reach), float(value[0] + reach))
+    low, high = float(value[0] - reach), float(value[0] + reach)
+    if metric.higher_is_better:
+        high = min(high, 1.0)
+    else:
+        low = max(low, 0.0)
+    interval = Interval(float(value[0]), low, high)
     is_weak = bool(gain[0] + wide * standard_error(gain) < 0)
     return Slice(column, name, rows, interval, float(expected[0]), is_weak)
 

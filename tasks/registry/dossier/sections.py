@@ -13,6 +13,11 @@ from typing import Any, NamedTuple
 from tasks.registry.dossier.facts import Facts
 
 MOST_CHANGES = 40  # settings that a table lists
+# Of what has no cut-off.
+UNDECLARED_DECISIONS = {
+    "multiclass": "the class with the largest probability",
+    "regression": "none: the answer is a forecast",
+}
 NOTHING: tuple[object, ...] = (None, "", [], {})
 MODEL = ("importance", "partial_dependence")
 ELSEWHERE = ("importance", "partial dependence", "groups ")  # pictures of other sections
@@ -96,7 +101,12 @@ def decision(facts: Facts) -> str:
     """How an answer becomes a decision, and by what it is judged."""
     declared = facts.declaration
     parts = ("decision", "costs", "headline", "baselines", "gate", "approval", "approval_days")
-    return _settings({name: declared[name] for name in parts if declared.get(name)})
+    said = {name: declared[name] for name in parts if declared.get(name)}
+    if (problem := declared.get("problem")) in UNDECLARED_DECISIONS:
+        said["decision"] = UNDECLARED_DECISIONS[problem]
+    if said.get("approval") == "automatic":
+        said.pop("approval_days", None)
+    return _settings(said)
 
 
 def data(facts: Facts) -> str:
