@@ -1,6 +1,7 @@
 """The scoring server speaks MLflow's protocol, but for the values that MLflow quotes."""
 
 import asyncio
+import gzip
 import json
 import os
 import shlex
@@ -124,6 +125,16 @@ def test_errors_have_mlflows_status_code_and_message_without_the_rows(ours, mlfl
     assert message in given.json()["message"]
     unsupported = post(mlflows, body, "text/xml"), post(ours, body, "text/xml")
     assert [response.status_code for response in unsupported] == [415, 415]
+
+
+def test_a_compressed_body_is_refused_as_such_and_not_as_broken_json(ours):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    body = gzip.compress(json.dumps(GOOD["records"]).encode())
+    refused = ask(ours, "POST", "/invocations", content=body, headers=headers)
+    assert refused.status_code == 415
+    assert "uncompressed" in refused.json()["message"]
+    plain = {**headers, "Content-Encoding": "identity"}
+    assert ask(ours, "POST", "/invocations", json=GOOD["records"], headers=plain).is_success
 
 
 def test_of_two_cells_of_one_column_none_is_chosen_in_silence(ours):

@@ -94,6 +94,7 @@ class Application:
         try:
             async with asyncio.timeout(self.limits.read_seconds):
                 body = await self._body(receive)
+            _refuse_encoding(headers.get(b"content-encoding", b""))
             return await self._answer(body, headers.get(b"content-type", b"").decode("latin-1"))
         except RequestRefused as error:
             return _error(error.status, error.code, str(error))
@@ -185,6 +186,12 @@ def _refused_type(content_type: str, takes_csv: bool) -> Response | None:
     return PlainTextResponse(
         f"This predictor only supports the following content types: Types: {types}.", 415
     )
+
+
+def _refuse_encoding(encoding: bytes) -> None:
+    """Of what is compressed the size is known only afterwards."""
+    if encoding.strip().lower() not in (b"", b"identity"):
+        raise RequestRefused(415, "no Content-Encoding is read: send the body uncompressed")
 
 
 def _error(status: int, code: str, message: str) -> JSONResponse:
