@@ -137,6 +137,9 @@ def test_rows_that_come_later_are_new_to_the_champion_too(client):
     register_and_judge(noise=0.5, table=table.head(2000), **declared)
     _, decision = register_and_judge(table=table, **declared)
     assert decision.reason.endswith("so it was scored again on the new ones")
+    declared["split"] = OutOfTime(column="opened", test=0.5)  # from within its training rows on
+    _, decision = register_and_judge(table=table, **declared)
+    assert decision.reason.endswith("which favours it")
 
 
 def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):

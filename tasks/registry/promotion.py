@@ -52,7 +52,7 @@ def judge_challenger(
         if champion is not None:
             holder = str(champion.version)
             own_tags = run.client.get_model_version(name, version).tags
-            comparison, changed = _compare_with_champion(run.client, champion, own_tags, judgement)
+            comparison, changed = _compare_with_champion(run, champion, own_tags, judgement)
         decision = decide(judgement.gate, fitness, holder, comparison, changed, promote_command)
         if holder == version:  # a resumed run, which was killed after it had promoted
             decision = Promotion(True, _reason_for_champion(run.client, name, version), {})
@@ -80,7 +80,7 @@ def _reason_for_champion(client: MlflowClient, name: str, version: str) -> str:
 
 
 def _compare_with_champion(
-    client: MlflowClient,
+    run: TrackedRun,
     champion: ModelVersion,
     own_tags: dict[str, str],
     judgement: Judgement,
@@ -98,22 +98,28 @@ def _compare_with_champion(
     if refused := int(answers.iloc[:, 0].isna().sum()):
         return None, f"its input contract refuses {refused} of the new test rows"
     same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]
-    changed = None if same_rows else _scored_again(client, champion, use_case.split)
+    changed = None if same_rows else _scored_again(run, champion, use_case.split)
     own, of_champion = judgement.predictions.outputs, outputs_in(answers)
     return compare(own, of_champion, test, use_case, judgement.resampled), changed
 
 
-def _scored_again(client: MlflowClient, champion: ModelVersion, split: RowSplit) -> str:
+def _scored_again(run: TrackedRun, champion: ModelVersion, split: RowSplit) -> str:
     """That the champion was scored on new test rows, and whether they are new to it: those of a
-    random split may have been among its training rows."""
+    random split, or of one that was cut elsewhere, may have been among its training rows."""
     said = "the test rows changed, so it was scored again on the new ones"
-    try:
-        cut_by = client.get_run(str(champion.run_id)).data.params.get("split.method")
-    except MlflowException:  # its run was removed for good
-        cut_by = None
-    if split.tests_on_later_rows and cut_by == split.method:
+    own, of_champion = (_split_of(run.client, each) for each in (run.run_id, str(champion.run_id)))
+    if split.tests_on_later_rows and own == of_champion:
         return said
     return f"{said}, of which it may have learnt some, which favours it"
+
+
+def _split_of(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """The settings of the split that a run recorded; none where it was removed for good."""
+    try:
+        settings = client.get_run(run_id).data.params
+    except MlflowException:
+        return {}
+    return {name: value for name, value in settings.items() if name.startswith("split.")}
 
 
 def outputs_in(answers: pd.DataFrame) -> np.ndarray:
