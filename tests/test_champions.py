@@ -61,6 +61,10 @@ def test_what_cannot_be_compared_is_said_and_not_promoted():
     assert not decision.promoted
     assert "not compared with champion version 3: columns, target" in decision.reason
     assert command in decision.reason
+    unfit = [RequirementResult(False, "a leak")]
+    doubtful = decide(GATE, unfit, "3", None, "columns, target or classes changed", command)
+    assert "a leak; not compared with champion version 3: columns, target" in doubtful.reason
+    assert "not compared" not in decide(GATE, unfit, None, None, None, command).reason
 
 
 def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns():
@@ -145,9 +149,12 @@ def test_rows_that_come_later_are_new_to_the_champion_too(client):
 def test_a_changed_schema_is_said_and_not_compared(client, tmp_path):
     register_and_judge(name="reshaped")
     table = loan_table().drop(columns="region")
-    _, decision = register_and_judge(name="reshaped", columns=loans().columns[:-1])
+    version, decision = register_and_judge(name="reshaped", columns=loans().columns[:-1])
     assert not decision.promoted
     assert "columns, target or classes changed" in decision.reason
+    promote_manually("reshaped", version, "without regions")
+    *_, last = history(client, "reshaped")
+    assert last.unmet == "its columns, target or classes are not those of champion version 1"
     assert "region" in loan_table().columns.difference(table.columns)
 
 

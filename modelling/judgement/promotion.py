@@ -136,16 +136,17 @@ def decide(
         name, value, of_champion, gain = comparison
         numbers = {f"challenger_{name}": value, f"champion_{name}": of_champion}
         numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+    unlike = f"not compared with champion version {champion}: {changed}"
     if doubts := unmet_requirements(fitness):
-        return Promotion(False, f"doubtful: {doubts}. To promote it: {by_hand}", numbers)
+        said = f"{doubts}; {unlike}" if champion is not None and comparison is None else doubts
+        return Promotion(False, f"doubtful: {said}. To promote it: {by_hand}", numbers)
     if champion is None:
         return Promotion(True, f"the first version that is fit to serve: {gate.reason}", {})
     if comparison is None:
-        reason = f"not compared with champion version {champion}: {changed}"
-        return Promotion(False, f"{reason}. To promote it: {by_hand}", {})
+        return Promotion(False, f"{unlike}. To promote it: {by_hand}", {})
     promoted = gain.low > 0
-    unlike = "worse than" if gain.high < 0 else "not better beyond noise than"
-    words = "better than" if promoted else unlike
+    no_better = "worse than" if gain.high < 0 else "not better beyond noise than"
+    words = "better than" if promoted else no_better
     than = f"{words} champion version {champion}'s {format_value(of_champion)}"
     reason = f"{name} {format_value(value)}, {than}: gain {gain}"
     return Promotion(promoted, f"{reason}; {changed}" if changed else reason, numbers)

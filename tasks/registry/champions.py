@@ -95,21 +95,30 @@ def set_champion(
 
 
 def facts_of_entry(client: MlflowClient, name: str, version: str) -> dict[str, str]:
-    """What an entry in the history says of its version: its files, its dossier, and what it does
-    not meet, of which is also warned: a person may promote it all the same."""
+    """What an entry in the history says of its version: its files, its dossier, and what speaks
+    against it, of which is also warned: a person may promote it all the same."""
     found = client.get_model_version(name, version)
-    unmet = _unmet(found.tags)
+    unmet = "; ".join([*_unmet(found.tags), *_unlike(found, champion_of(client, name))])
     if unmet:
         log.warning("%s version %s: %s", name, version, unmet)
     return {**subject_of(client, found), "unmet": unmet[:2000]}
 
 
-def _unmet(tags: Mapping[str, str]) -> str:
-    """The failed gate and the doubts of a version, in words; empty where there are none."""
-    failed = tags.get("gate") == "failed"
-    doubts = tags.get("doubts", "none")
-    found = [f"the gate failed: {tags.get('gate_reason', '')}"] if failed else []
-    return "; ".join(found + ([doubts] if doubts != "none" else []))
+def _unmet(tags: Mapping[str, str]) -> Iterator[str]:
+    """The failed gate and the doubts of a version, in words."""
+    if tags.get("gate") == "failed":
+        yield f"the gate failed: {tags.get('gate_reason', '')}"
+    if (doubts := tags.get("doubts", "none")) != "none":
+        yield doubts
+
+
+def _unlike(version: ModelVersion, champion: ModelVersion | None) -> Iterator[str]:
+    """Whether whoever calls the champion gets answers to another question from ``version``."""
+    if champion is None or "schema" not in champion.tags:  # of an earlier release
+        return
+    if version.tags.get("schema") != champion.tags["schema"]:
+        number = champion.version
+        yield f"its columns, target or classes are not those of champion version {number}"
 
 
 def warn_of_gaps(client: MlflowClient, name: str) -> None:

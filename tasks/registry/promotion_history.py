@@ -39,8 +39,9 @@ class ChampionChange:
     hashes. ``gaps`` are those that the history had before. A request and whatever changes the
     champion name exactly what they are about: ``files`` is the SHA-256 of the list of the version's
     files and their hashes, ``dossier`` that of its dossier (empty where it has none, and in older
-    entries). ``unmet`` is what the version was then found not to meet, in words. ``until`` is when
-    a request lapses (UTC), ``requested_by`` who asked for what is approved.
+    entries). ``unmet`` is what spoke against the version, in words: a failed gate, doubts, other
+    columns than the champion's. ``until`` is when a request lapses (UTC), ``requested_by`` who
+    asked for what is approved.
     """
 
     version: str
