@@ -91,6 +91,9 @@ def test_the_form_does_what_the_commands_do(client):
     assert "[its dossier](" in with_dossier
     typed = replace(request, reason="see [its dossier](https://evil.example) <img src=x>")
     assert not re.search(r"(?<!\\)[\[<](its|img)", form_of(name, typed, "")._description)
+    assert "- against it: nothing" in description
+    doubted = replace(request, unmet="the learning curve is overfitting")
+    assert f"- against it: {doubted.unmet}" in form_of(name, doubted, "")._description
     assert schema["required"] == ["decision", "name", "reason"]
     assert schema["properties"]["decision"]["enum"] == ["approve", "decline"]
     with pytest.raises(RuntimeError, match="Cannot resume this run"):

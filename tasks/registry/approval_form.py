@@ -125,7 +125,7 @@ def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:
 
 - asked by {request.by}: {escape_markdown(request.reason)}
 - gate {registered.tags.get("gate")}: {registered.tags.get("gate_reason")}
-- not met: {escape_markdown(request.unmet or "nothing")}
+- against it: {escape_markdown(request.unmet or "nothing")}
 - {_dossier(client, registered, request.dossier)}
 - its files: SHA-256 {_breakable(request.files)}
 - the request lapses at {request.until[:16]} UTC
