@@ -206,9 +206,13 @@ def test_refused_logins_are_counted():
     application = Application(ServedModel(MODEL), Limits(), TOKEN)
     for method, page in (("POST", "/invocations"), ("GET", "/metrics")):
         assert ask(application, method, page).status_code == 401
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    text = ask(application, "GET", "/metrics", headers=headers).text
-    assert 'finflows_requests_total{status="401"} 2.0' in text
+    for sent in (f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN[:-1]}"):
+        refused = ask(application, "GET", "/metrics", headers={"Authorization": sent})
+        assert refused.status_code == 401
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        headers = {"Authorization": f"{scheme} {TOKEN}"}
+        text = ask(application, "GET", "/metrics", headers=headers).text
+    assert 'finflows_requests_total{status="401"} 6.0' in text
     assert 'finflows_model_processes{model_version="1"} 1.0' in text
     assert "finflows_answers_in_progress 0.0" in text
 

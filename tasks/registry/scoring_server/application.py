@@ -54,7 +54,7 @@ class Application:
         self.files_sha256 = files_sha256
         self.model, self.limits, self.metrics = model, limits, Metrics()
         self.metrics.answers_with(model.version)
-        self.authorization = f"Bearer {token}".encode() if token else None
+        self.token = token.encode() if token else None
         paths: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/ping": _ping,
             "/health": _ping,
@@ -86,9 +86,10 @@ class Application:
             await response(scope, receive, send)
 
     def _may_enter(self, path: str, authorization: bytes) -> bool:
-        if self.authorization is None or path in OPEN_PATHS:
+        if self.token is None or path in OPEN_PATHS:
             return True
-        return hmac.compare_digest(authorization, self.authorization)
+        scheme, _, sent = authorization.partition(b" ")  # RFC 9110: capitals make no difference
+        return scheme.lower() == b"bearer" and hmac.compare_digest(sent.strip(), self.token)
 
     async def _invocations(self, headers: dict[bytes, bytes], receive: Receive) -> Response:
         try:
