@@ -270,7 +270,7 @@ def reproduction(facts: Facts) -> str:
 
 SECTIONS = (
     Section("Model details", "1", model_details),
-    Section("Intended use", "1(a), 1(b)", intended_use),
+    Section("Intended use", "1(a), 2(b)", intended_use),
     Section("Metrics and decision", "2(b), 4", decision),
     Section("Training and evaluation data", "2(d)", data),
     Section("Columns", "2(d), 3", columns),
