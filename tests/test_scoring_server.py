@@ -197,9 +197,11 @@ def test_a_fault_of_the_model_is_not_the_clients_and_quotes_nothing(capsys):
         response = post(application, {"dataframe_records": rows})
         assert response.status_code == 500
         assert response.json()["error_code"] == "INTERNAL_ERROR"
-    assert set(capsys.readouterr().err.splitlines()) <= {
+    said = capsys.readouterr().err.splitlines()  # MLflow may warn of another Python before
+    assert {line for line in said if "/invocations" in line} <= {
         f"/invocations: AttributeError at contract.py:{line}" for line in range(999)
     }
+    assert str(ROWS[0]["income"]) not in "".join(said)
 
 
 def test_refused_logins_are_counted():
@@ -252,7 +254,7 @@ def test_a_model_must_show_that_it_can_take_the_place_of_another(change, said, t
     with pytest.raises(SystemExit) as ended:
         try_successor(str(MODEL), str(tmp_path / "model"))
     assert ended.value.code == 3
-    (line,) = capsys.readouterr().err.splitlines()
+    *_, line = capsys.readouterr().err.splitlines()  # MLflow may warn of another Python before
     assert line.startswith(said)
 
 
@@ -266,7 +268,8 @@ def test_what_prevents_a_new_champion_is_said_once_and_the_present_one_answers(t
         prevented = look(application, file, prevented)
     assert application.model.folder == good
     assert post(application, {"dataframe_records": ROWS}).status_code == 200
-    assert len(capsys.readouterr().err.splitlines()) == 2, "before the good one, and after it"
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("finflows: ")]
+    assert len(said) == 2, "before the good one, and after it"
 
 
 def test_who_follows_goes_on_where_nothing_can_be_written_and_says_so_once(store, tmp_path, capsys):
