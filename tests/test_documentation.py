@@ -190,8 +190,11 @@ def test_the_version_stands_in_one_place():
     assert (said.exit_code, said.stdout) == (0, f"finflows {project['version']}\n")
 
 
-def test_each_command_is_listed_with_one_sentence_and_what_it_is_for():
+def test_each_command_is_listed_with_one_sentence_an_example_and_what_it_is_for():
     for name, command in COMMANDS.commands.items():
+        example = words(command.epilog.removeprefix("Example: finflows "))
+        assert example[0] == name
+        check_settings(parse(tuple(example)))
         first, *_ = inspect.cleandoc(command.help).split("\n\n")
         assert "\n" not in first, f"{name}: the list of commands would break this line"
         assert command.rich_help_panel, name

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.command_line.commands import app
 from modelling.refusals import UsageError
 from tasks.registry.champions import registry_status, roll_back, warn_of_gaps
 from tasks.registry.file_hashes import HASHES_TAG, files_sha256
@@ -184,6 +186,17 @@ def test_whoever_tampers_with_the_history_is_found_out(told, attack, caplog):
     newest = read_history(told.client, told.name).entries[-1]
     assert list(newest.gaps) == shown.gaps, "who promotes all the same leaves it on record"
     assert f"the history was already broken: {shown.gaps[0]}" in registry_status(told.name).text()
+
+
+def test_the_command_that_shows_a_broken_history_fails(client):
+    """A schedule, or a script of auditors, reads the exit code and not the text."""
+    told = Told(client, "told_by_a_command")
+    remove_the_alias(told)  # or it would fail for the champion, which has no files here
+    for how in ([], ["--json"]):
+        shown = CliRunner().invoke(app, ["champion", told.name, *how])
+        assert shown.exit_code == 1
+        assert "but no entry says so" in shown.stdout
+    client.delete_registered_model(told.name)
 
 
 def test_an_entry_that_is_gone_is_missed_after_the_next_one_too(told):

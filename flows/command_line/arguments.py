@@ -44,10 +44,8 @@ Data = Annotated[
         "package:PATH or openml:NAME."
     ),
 ]
-Port = Annotated[
-    int, typer.Option(min=1, max=LAST_PORT, help="The port of its pages on 127.0.0.1.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+Port = Annotated[int, typer.Option(min=1, max=LAST_PORT, help="The port on 127.0.0.1.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON as the last line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of the libraries.")]
 
 

@@ -69,32 +69,48 @@ def show(use_case: UseCaseName, set_: Set = None) -> None:
     typer.echo(declared.model_dump_json(indent=2))
 
 
-COMMANDS = {  # by what somebody wants, in the order of a first day
-    "Declare": (list_use_cases, show, draft_commands.draft, draft_commands.check),
-    "Train and compare": (
-        training_commands.train,
-        training_commands.train_all,
-        search_commands.search,
-        search_commands.resume,
-        search_commands.reproduce,
-        training_commands.compare,
-        server_commands.ui,
-    ),
-    "Use a model": (model_commands.score, server_commands.serve, server_commands.image),
-    "Decide which model is used": (
-        model_commands.champion,
-        model_commands.dossier,
-        model_commands.promote,
-        model_commands.approve,
-        model_commands.decline,
-        model_commands.rollback,
-    ),
-    "Keep it running": (server_commands.schedule, server_commands.doctor),
+# Each command by its name, with an example of it, in the order of a first day.
+COMMANDS = {
+    "Declare": {
+        "list": list_use_cases,
+        "show credit_scoring": show,
+        "draft loans.csv --target defaulted": draft_commands.draft,
+        "check loans --data newer.csv": draft_commands.check,
+    },
+    "Train and compare": {
+        "train credit_scoring --set training.epochs=5": training_commands.train,
+        "train-all --workers 2": training_commands.train_all,
+        "compare --use-case credit_scoring --since 7d": training_commands.compare,
+        "ui": server_commands.ui,
+        "search credit_scoring --trials 20 --workers 2": search_commands.search,
+        "resume RUN_ID": search_commands.resume,
+        "reproduce RUN_ID": search_commands.reproduce,
+    },
+    "Use a model": {
+        "score credit_scoring in.csv out.csv --reasons 4": model_commands.score,
+        "serve credit_scoring --follow": server_commands.serve,
+        "image credit_scoring --to credit_scoring-image": server_commands.image,
+    },
+    "Decide which model is used": {
+        "champion credit_scoring": model_commands.champion,
+        "dossier credit_scoring --output dossier.html": model_commands.dossier,
+        'promote credit_scoring --version 2 --reason "better"': model_commands.promote,
+        'approve credit_scoring --version 2 --reason "read it"': model_commands.approve,
+        'decline credit_scoring --version 2 --reason "too few rows"': model_commands.decline,
+        'rollback credit_scoring --reason "complaints"': model_commands.rollback,
+    },
+    "Keep it running": {
+        "schedule --workers 2": server_commands.schedule,
+        "doctor": server_commands.doctor,
+    },
 }
 for panel, commands in COMMANDS.items():
-    for command in commands:
-        name = "list" if command is list_use_cases else None
-        app.command(name, rich_help_panel=panel)(command)
+    for example, command in commands.items():
+        app.command(
+            example.partition(" ")[0],
+            rich_help_panel=panel,
+            epilog=f"Example: finflows {example}",
+        )(command)
 
 
 def main() -> None:

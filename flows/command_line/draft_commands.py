@@ -49,7 +49,9 @@ def draft(
     to: Annotated[
         Path | None, typer.Option(help="Write this file instead of use_cases/NAME.py.")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a file that is there.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the use case of a table that is not declared yet, with a reason beside each line."""

@@ -25,7 +25,9 @@ def score(
     input_: Annotated[
         str, typer.Argument(metavar="INPUT", help="A table from any source, of any size.")
     ],
-    output: Annotated[str, typer.Argument(help="CSV or Parquet file for the answers.")],
+    output: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="CSV or Parquet file for the answers.")
+    ],
     version: Version = None,
     source: Annotated[
         list[str] | None,
@@ -73,7 +75,7 @@ def _scoring() -> Callable[..., Any]:
 def champion(use_case: ModelName, as_json: Json = False) -> None:
     """Show the champion, since when and why, and earlier champions.
 
-    Exit code 2 if the champion can't be loaded.
+    Exit code 1 if the history is broken, 2 if the champion can't be loaded.
     """
     terminal.configure_environment(verbose=False)
     from tasks.registry.champions import registry_status
@@ -83,6 +85,8 @@ def champion(use_case: ModelName, as_json: Json = False) -> None:
     typer.echo(json.dumps(now.as_dict()) if as_json else now.text())
     if now.champion is not None:
         load_version(use_case, now.champion)
+    if now.gaps:
+        raise typer.Exit(1)
 
 
 def dossier(

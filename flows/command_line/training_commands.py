@@ -87,7 +87,10 @@ def compare(
         Path | None, typer.Option(help="Write the comparison to this HTML file.")
     ] = None,
     publish: Annotated[
-        bool, typer.Option(help="Publish it as a page in MLflow and a table in Prefect, too.")
+        bool,
+        typer.Option(
+            "--publish", help="Publish it as a page in MLflow and a table in Prefect, too."
+        ),
     ] = False,
     limit: Annotated[
         int | None,
