@@ -1,13 +1,16 @@
 """What a model rests on: columns that matter stand out from those that do not; no row is shown."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from small_models import loan_table, small_model
+from small_models import loan_table, loans, small_model
 
 from modelling.declaration import amount, category, number
 from modelling.figures.importance import draw_importance, draw_partial_dependence
 from modelling.judgement import importance as importance_module
-from modelling.judgement.importance import partial_dependence, permutation_importance
+from modelling.judgement.importance import Course, partial_dependence, permutation_importance
+from modelling.judgement.intervals import Interval
 from modelling.scorer.scoring import Scorer
 
 COLUMNS = (amount("income"), number("balance"), number("noise"), category("region"))
@@ -66,6 +69,46 @@ def test_a_course_is_the_mean_answer_over_many_rows(small):
                    draw_partial_dependence(courses, use_case)):  # fmt: skip
         assert figure.axes
         figure.canvas.draw()
+
+
+def test_long_names_are_written_in_full_and_apart_from_each_other():
+    """Two columns, or two labels, may differ in their last characters only."""
+    names = [f"number_of_enquiries_of_other_lenders_in_the_{nth}_year_before" for nth in range(8)]
+    names += [f"WieVieleAnfragenAndererBankenImJahr{nth}VorDemAntrag" for nth in range(4)]
+    labels = [f"Berufsunfähigkeitsversicherung {nth}" for nth in range(12)]
+    rest = {name: Interval(0.1, 0.05, 0.15) for name in names}
+    of_labels = Course(np.array(labels, dtype=object), np.linspace(0, 1, 12)[:, None], np.empty(0))
+    of_numbers = Course(np.arange(12.0), np.linspace(0, 1, 12)[:, None], np.arange(9.0))
+    courses = dict(zip(names, [of_labels, of_numbers] * 3, strict=False))
+    bars, panels = draw_importance(rest, loans()), draw_partial_dependence(courses, loans())
+    ticks = bars.axes[0].get_yticklabels()
+    assert [words(tick) for tick in ticks] == names
+    assert_whole(bars, ticks)
+    assert [words(axes.xaxis.label) for axes in panels.axes] == names[:6]
+    for axes in panels.axes[::2]:
+        assert [words(tick).replace(" ", "") for tick in axes.get_xticklabels()] == [
+            label.replace(" ", "") for label in labels
+        ]
+        assert_whole(panels, [*axes.get_xticklabels(), axes.xaxis.label])
+
+
+def words(text):
+    return text.get_text().replace("\n", "")
+
+
+def assert_whole(figure, texts):
+    """All of each text is inside of the picture, and no two are written over each other."""
+    figure.draw_without_rendering()
+    extents = [text.get_window_extent() for text in texts]
+    for extent in extents:
+        assert extent.x0 >= 0
+        assert extent.y0 >= 0
+        assert extent.x1 <= figure.bbox.width
+        assert extent.y1 <= figure.bbox.height
+    for one, other in pairwise(extents):
+        across = min(one.x1, other.x1) - max(one.x0, other.x0)
+        along = min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert min(across, along) <= 1, "half a line is shared at most by their margins"
 
 
 def test_of_few_rows_there_is_no_course(small):

@@ -1,6 +1,5 @@
 """A picture of each column's groups: how alike they are selected, and how right the model is."""
 
-import textwrap
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -8,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from modelling.figures.palette import BLACK, GREY, NETWORK, WORSE
-from modelling.figures.style import legend_above, new_figure, write
+from modelling.figures.style import legend_above, new_figure, wrapped, write
 from modelling.judgement.group_results import FOUR_FIFTHS, Group, GroupTable
 from modelling.judgement.groups.description import selected_unlike
 from modelling.judgement.judging import Judgement
@@ -33,7 +32,7 @@ def _figure(judgement: Judgement, table: GroupTable) -> Figure:
     figure, shared = new_figure(1, len(panels), sharey=True)
     for axes, draw in zip(shared, panels, strict=True):
         draw(table, axes)
-    names = [f"{textwrap.fill(g.name, 18)}\n({g.rows:,} rows)" for g in table.groups]
+    names = [f"{wrapped(g.name, 18)}\n({g.rows:,} rows)" for g in table.groups]
     shared[0].set_yticks(range(len(names)), names)
     shared[0].set_ylim(len(names) - 0.5, -0.5)
     title = f"How right the model is in each group of {table.column}"

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from modelling.declaration import UseCase
 from modelling.figures.palette import BLACK, GREY, NETWORK, OTHERS, UNDECIDED
-from modelling.figures.style import legend_above, new_figure, write
+from modelling.figures.style import legend_above, new_figure, size_of, wrapped, write
 from modelling.judgement.importance import Course
 from modelling.judgement.intervals import Interval
 from modelling.judgement.metrics.metric import format_together
@@ -22,16 +22,17 @@ def draw_importance(importance: dict[str, Interval], use_case: UseCase) -> Figur
         colour = NETWORK if interval.low > 0 else UNDECIDED
         axes.barh(place, interval.value, color=colour, alpha=0.5)
         axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2.5)
-    axes.set_yticks(range(len(shown)), [_short(name) for name, _ in shown])
+    names = [wrapped(name, 38) for name, _ in shown]
+    axes.set_yticks(range(len(shown)), names, fontsize=size_of(names, 20, 10))
     axes.invert_yaxis()
     axes.axvline(0, color=GREY, linestyle="--", linewidth=1.2)
     loss = "squared error" if use_case.problem == "regression" else "log loss"
     axes.set_xlabel(f"rise of the {loss} where the column is shuffled")
     name, most = shown[0]
     value, low, high = format_together(most, significant=2)
-    finding = f"The model rests most on {_short(name, 56)}: without it the {loss} rises by {value}"
+    finding = f"The model rests most on {name}: without it the {loss} rises by {value}"
     if most.low <= 0:
-        finding = f"No column matters beyond chance; the first is {_short(name, 56)}"
+        finding = f"No column matters beyond chance; the first is {name}"
     note = (
         f"{use_case.title}, validation rows. The first column's 95 % interval is {low} to {high}."
     )
@@ -42,9 +43,11 @@ def draw_partial_dependence(courses: dict[str, Course], use_case: UseCase) -> Fi
     """The mean answer along each column, with a mark at each decile of its values."""
     figure, panels = new_figure(2, 3, sharey=True)
     for axes, (name, course) in zip(panels, courses.items(), strict=False):
-        _draw_course(axes, course)
-        axes.set_xlabel(_short(name, 26), fontsize=9)
         axes.tick_params(labelsize=8)
+        _draw_course(axes, course)
+        axes.set_xlabel(wrapped(name, 26), fontsize=9)
+    below = max(_inches_below(axes) for axes in panels[: len(courses)])
+    figure.set_figheight(figure.get_figheight() + 2 * max(below - 0.5, 0))
     for axes in panels[len(courses) :]:
         axes.set_visible(False)
     what = "forecast" if use_case.problem == "regression" else "probability"
@@ -55,9 +58,16 @@ def draw_partial_dependence(courses: dict[str, Course], use_case: UseCase) -> Fi
         legend_above(panels[0], len(use_case.classes))
     spread = {name: float(np.ptp(course.answers, axis=0).max()) for name, course in courses.items()}
     widest = max(spread, key=lambda name: spread[name])
-    finding = f"The mean {what} moves most along {_short(widest, 56)}: by {spread[widest]:.3g}"
+    finding = f"The mean {what} moves most along {widest}: by {spread[widest]:.3g}"
     note = f"{use_case.title}: if all validation rows had this value; marks are deciles."
     return write(figure, finding, note)
+
+
+def _inches_below(axes: Axes) -> float:
+    """How much room the name of a column and the labels of its values need below their panel."""
+    labels = [label.get_text() for label in axes.get_xticklabels() if label.get_rotation()]
+    longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
+    return 0.07 * longest + 0.15 * (axes.get_xlabel().count("\n") + 1)
 
 
 def _draw_course(axes: Axes, course: Course) -> None:
@@ -65,14 +75,11 @@ def _draw_course(axes: Axes, course: Course) -> None:
     if not len(course.rug):
         places = range(len(course.values))
         axes.plot(places, course.answers, "o")
-        axes.set_xticks(places, [_short(str(label), 12) for label in course.values], rotation=40)
+        labels = [wrapped(str(label), 20) for label in course.values]
+        axes.set_xticks(places, labels, rotation=90, fontsize=size_of(labels, 14, 8))
         return
     if course.values.min() >= 0 and course.values.max() > 100 * max(course.values.mean() / 10, 1):
         axes.set_xscale("symlog")
     axes.plot(course.values, course.answers, linewidth=2)
     ends = axes.get_xaxis_transform()
     axes.plot(course.rug, [0.02] * len(course.rug), "|", color=BLACK, transform=ends)
-
-
-def _short(name: str, most: int = 32) -> str:
-    return name if len(name) <= most else name[: most - 3] + "..."

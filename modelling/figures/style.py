@@ -3,7 +3,8 @@
 Pictures are matplotlib's ``Figure`` objects without ``pyplot``, which would keep each of them.
 """
 
-import textwrap
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -39,12 +40,24 @@ def new_figure(rows: int = 1, columns: int = 1, **of_grid: Any) -> tuple[Figure,
 def write(figure: Figure, finding: str, note: str) -> Figure:
     """The finding above the picture, and below it what is shown."""
     at_left: dict[str, Any] = {"x": 0.012, "ha": "left"}
-    title = textwrap.fill(finding, 58, break_on_hyphens=False)
-    figure.suptitle(title, fontsize=13, fontweight="bold", **at_left)
-    figure.supxlabel(
-        textwrap.fill(note, 88, break_on_hyphens=False), fontsize=10, color=GREY, **at_left
-    )
+    figure.suptitle(wrapped(finding, 58), fontsize=13, fontweight="bold", **at_left)
+    figure.supxlabel(wrapped(note, 88), fontsize=10, color=GREY, **at_left)
     return figure
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text on lines of at most ``width`` characters. A line ends at a blank; in the name of a
+    column, which has none, behind an underscore or before a capital letter, if it can."""
+    part = rf".{{1,{width}}}"
+    line = rf" *({part}(?= |$)|{part}(?:(?<=[_-])|(?<=[a-z])(?=[A-Z]))|{part})"
+    return "\n".join(re.findall(line, text))
+
+
+def size_of(labels: Iterable[str], room: int, size: float) -> float:
+    """The size of letters at which the lines of the ``labels`` along one axis do not overlap, where
+    ``room`` of them fit at the usual ``size``."""
+    lines = sum(label.count("\n") + 1 for label in labels)
+    return size * min(room / lines, 1)
 
 
 def legend_above(axes: Axes, columns: int = 2) -> None:
