@@ -13,6 +13,7 @@ from modelling.features.shared_memory import shared_empty
 from modelling.training import compiled_training
 from modelling.training.compiled_training import CompiledModel, Rows, tensor_of
 from modelling.training.dropout import CounterDropout
+from modelling.training.epoch_callbacks import declared_callbacks
 from modelling.training.network import (
     build_network,
     dead_unit_share,
@@ -21,7 +22,6 @@ from modelling.training.network import (
 )
 from modelling.training.training_loop import (
     LOSSES,
-    _callbacks,
     _optimizer,
     _row_weights,
     loss_of_constant,
@@ -100,7 +100,7 @@ def plain_fit(use_case, train, validation):
         verbose=0,
         validation_data=(validation.features, validation.target),
         validation_batch_size=100_000,
-        callbacks=[DropoutStream(training.seed), *_callbacks(training, lasso=None)],
+        callbacks=[DropoutStream(training.seed), *declared_callbacks(training, lasso_fades=False)],
     ).history
     return network, history
 

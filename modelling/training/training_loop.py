@@ -1,8 +1,7 @@
-"""Train a network as declared: optimizer, schedule, early stopping, class weights."""
+"""Train a network as declared: loss, optimizer, class weights, validation in large batches."""
 
 import functools
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +21,12 @@ from modelling.training.compiled_training import (
     repeat_forever,
     tensor_of,
 )
-from modelling.training.dropout import CounterDropout
+from modelling.training.epoch_callbacks import (
+    EpochListeners,
+    EpochStart,
+    declared_callbacks,
+    replay,
+)
 from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, begin_with, group_lassos_of
 from modelling.training.lasso_choice import SHARE_OF_EPOCHS, as_before, preferred_lasso
 from modelling.training.mirrored_training import MirroredModel
@@ -107,22 +111,22 @@ def train_network(
         epochs = math.ceil(SHARE_OF_EPOCHS * declared.epochs)
         begin_with(optimizer, lasso, epochs * steps_per_epoch)
         with as_before(model):
-            callbacks = [_EpochStart(rows, declared.seed), *_callbacks(declared, lasso)]
-            fit(epochs=epochs, callbacks=callbacks)
+            callbacks = declared_callbacks(declared, lasso_fades=lasso.standard_errors > 0)
+            fit(epochs=epochs, callbacks=[EpochStart(rows, declared.seed), *callbacks])
             outputs = network_outputs(network, validation.features)
         return losses_of_rows(outputs, validation.target, use_case.problem)
 
     if lasso := preferred_lasso(lassos, losses_after):
         begin_with(optimizer, lasso, declared.epochs * steps_per_epoch)
-    epoch_start = _EpochStart(rows, declared.seed)
-    callbacks = _callbacks(declared, lasso)
+    epoch_start = EpochStart(rows, declared.seed)
+    callbacks = declared_callbacks(declared, bool(lasso and lasso.standard_errors))
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
-    stopped = _replay(checkpointing.metrics, on_epoch)
+    stopped = replay(checkpointing.metrics, on_epoch)
     fit(
         epochs=declared.epochs,
         initial_epoch=declared.epochs if stopped else checkpointing.first_epoch(declared.epochs),
-        callbacks=[epoch_start, *callbacks, checkpointing, _OnEpoch(on_epoch)],
+        callbacks=[epoch_start, *callbacks, checkpointing, EpochListeners(on_epoch)],
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
     constant = loss_of_constant(train.target, validation.target, use_case)
@@ -156,23 +160,6 @@ def loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCas
     shares = np.bincount(codes, weights, minlength=len(use_case.classes))
     shares = shares / shares.sum()
     return float(-np.log(shares[validation.astype(np.intp)].clip(1e-7)).mean())
-
-
-def _replay(metrics: dict[str, list[float]], on_epoch: Sequence[OnEpoch]) -> bool:
-    """Call ``on_epoch`` for the epochs before the checkpoint: the listeners may not have seen them.
-
-    Returns whether one of them ends the training.
-    """
-    stopped = False
-    for epoch in range(len(next(iter(metrics.values()), []))):
-        logs = {name: values[epoch] for name, values in metrics.items()}
-        stopped = _notify(on_epoch, epoch, logs) or stopped
-    return stopped
-
-
-def _notify(listeners: Sequence[OnEpoch], epoch: int, logs: dict[str, float]) -> bool:
-    answers = [listener(epoch, logs) for listener in listeners]  # all are called, also after a True
-    return any(answers)
 
 
 def validation_batches(examples: Examples) -> dict[str, Any]:
@@ -245,65 +232,3 @@ def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
     codes = target.astype(np.int64)
     counts = np.bincount(codes)
     return (len(codes) / (np.count_nonzero(counts) * counts[codes])).astype(np.float32)
-
-
-def _callbacks(declared: Training, lasso: GroupLasso | None) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [_StopWhenNotANumber()]
-    if declared.schedule == "reduce_on_plateau":
-        patience = max(declared.early_stopping_patience // 2, 2)
-        callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=patience))
-    if declared.early_stopping_patience:
-        # While a group lasso holds columns back, a loss that stays says nothing of what follows.
-        lasso_fades = lasso is not None and lasso.standard_errors > 0
-        patience = declared.epochs if lasso_fades else declared.early_stopping_patience
-        callbacks.append(
-            keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
-        )
-    return callbacks
-
-
-class _StopWhenNotANumber(keras.callbacks.Callback):
-    """Keras's TerminateOnNaN, without its line on stdout."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        if not np.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True
-
-
-class _OnEpoch(keras.callbacks.Callback):
-    def __init__(self, listeners: Sequence[OnEpoch]):
-        super().__init__()
-        self.listeners = listeners
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        numbers = {name: float(value) for name, value in (logs or {}).items()}
-        if _notify(self.listeners, epoch, numbers):
-            self.model.stop_training = True
-
-
-class _EpochStart(keras.callbacks.Callback):
-    """Makes shuffling and dropout of an epoch depend on (seed, epoch) alone, and times epochs."""
-
-    def __init__(self, rows: Rows, seed: int):
-        super().__init__()
-        self.rows, self.seed = rows, seed
-        self.started: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, _logs: dict[str, float] | None = None) -> None:
-        self.started.append(time.perf_counter())
-        self.rows.start_epoch(epoch)
-        dropouts = [layer for layer in self.model.layers if isinstance(layer, CounterDropout)]
-        for number, layer in enumerate(dropouts):
-            layer.set_stream(self.seed, epoch, number)
-
-    def history(
-        self, metrics: dict[str, list[float]], row_count: int, not_compiled: str | None
-    ) -> History:
-        """The speed leaves out the first epoch, which compiles."""
-        if not self.started:  # resumed after the last epoch: there was nothing left to train
-            return History(metrics, 0.0, 0.0, 0.0, not_compiled)
-        ends = [*self.started[1:], time.perf_counter()]
-        seconds, first = ends[-1] - self.started[0], ends[0] - self.started[0]
-        later = len(ends) - 1
-        speed = row_count * later / (seconds - first) if later else row_count / seconds
-        return History(metrics, seconds, first, speed, not_compiled)
