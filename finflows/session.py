@@ -23,7 +23,7 @@ def start() -> None:
     """
     from flows.command_line.terminal import refuse_unusable_prefect
     from flows.command_line.warm_up import refuse_other_prefect
-    from tasks.tracking.store import refuse_unusable_store
+    from tasks.tracking.addresses import refuse_unusable_store
 
     configure()
     refuse_unusable_prefect()

@@ -31,7 +31,7 @@ class FinishedTraining:
     @property
     def url(self) -> str:
         """The page of the run; for the local store, after ``make ui`` or ``finflows ui``."""
-        from tasks.tracking.store import ui_address
+        from tasks.tracking.addresses import ui_address
 
         return ui_address() + self.result.paths["ui"]
 

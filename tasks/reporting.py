@@ -14,8 +14,9 @@ from modelling.judgement.metrics.metric import format_value
 from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
 from modelling.scorer.scoring import Scorer
+from tasks.prefect_pages import show_in_prefect, show_picture_in_prefect
 from tasks.report import compared_with_baseline, report_in_markdown, with_pictures
-from tasks.tracking.prefect_pages import show_in_prefect, show_picture_in_prefect
+from tasks.tracking.addresses import ui_address
 from tasks.tracking.record import (
     LEARNING_CURVE_PNG,
     REPORT,
@@ -23,7 +24,6 @@ from tasks.tracking.record import (
     TrackedRun,
 )
 from tasks.tracking.runs import nested_run
-from tasks.tracking.store import ui_address
 from tasks.validation import ValidationReport
 
 log = logging.getLogger("finflows")

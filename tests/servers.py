@@ -20,7 +20,7 @@ import psutil
 from filelock import FileLock
 from mlflow import MlflowClient
 
-from tasks.tracking.store import DATABASE_LOCK
+from tasks.tracking.addresses import DATABASE_LOCK
 from tasks.tracking.ui import UI_APP, ui_command
 
 REPOSITORY = Path(__file__).resolve().parents[1]

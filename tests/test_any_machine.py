@@ -22,12 +22,8 @@ from flows.command_line.warm_up import may_have_prefect_server
 from modelling.refusals import UsageError
 from tasks.registry.champions import alias_lock
 from tasks.registry.identity import current_user
-from tasks.tracking.store import (
-    DATABASE_LOCK,
-    experiment_id,
-    how_to_open,
-    refuse_unusable_store,
-)
+from tasks.tracking.addresses import DATABASE_LOCK, how_to_open, refuse_unusable_store
+from tasks.tracking.store import experiment_id
 
 
 @pytest.mark.parametrize("given", [{}, {"NO_PROXY": "bank"}, {"no_proxy": "bank,localhost"}])

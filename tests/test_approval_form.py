@@ -25,7 +25,7 @@ from tasks.registry.approval_form import DEPLOYMENT, ask_in_prefect, form_of
 from tasks.registry.approvals import decline, promote_manually, waiting_request
 from tasks.registry.champions import champion_of, history
 from tasks.registry.promotion_history import TIME_FORMAT, append_entry
-from tasks.tracking.store import local_folder
+from tasks.tracking.addresses import local_folder
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("store", "prefect_server")]
 FAR = "2999-01-01 00:00:00.000000"

@@ -32,8 +32,9 @@ from modelling.scorer.model import Model
 from modelling.scorer.scoring import Scorer
 from tasks.comparison.page import as_html
 from tasks.preparation import prepare_data
+from tasks.tracking.addresses import MACHINE_LEARNING
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.store import EXPERIMENT_TAGS, MACHINE_LEARNING
+from tasks.tracking.store import EXPERIMENT_TAGS
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.services

@@ -22,12 +22,12 @@ from modelling.judgement.intervals import Interval
 from modelling.judgement.promotion import Comparison, comparison_tags, decide, promotion_metric
 from modelling.refusals import UsageError
 from tasks.comparison.cells import warnings
+from tasks.prefect_pages import show_in_prefect
 from tasks.registry import champions
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import history, registry_status, roll_back
 from tasks.registry.promotion_history import append_entry, refuse_absent_version
 from tasks.tracking.leaderboard.reading import read_leaderboard
-from tasks.tracking.prefect_pages import show_in_prefect
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 GATE = RequirementResult(True, "roc_auc 0.80, wanted at least 0.7")

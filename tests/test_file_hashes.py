@@ -22,7 +22,7 @@ from tasks.registry.reproduction import compare_runs
 from tasks.registry.scoring_runs import load_registered
 from tasks.registry.serving.environments import READY, prepare_environment, server_requirements
 from tasks.registry.serving.prepared_server import prepare_serving
-from tasks.tracking.store import local_folder
+from tasks.tracking.addresses import local_folder
 from tasks.upkeep.health import check_history, check_models
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

@@ -12,7 +12,7 @@ from flows.command_line.stages import StageLines, end_stage, seconds_by_stage
 from flows.train import TrainingResult
 from modelling.checkout import command
 from modelling.judgement.metrics.metric import format_value
-from tasks.tracking.store import how_to_open
+from tasks.tracking.addresses import how_to_open
 
 
 def result(remedy=None, **metrics):

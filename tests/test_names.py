@@ -19,7 +19,7 @@ from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.search_space import refuse_search
 from modelling.refusals import UsageError
 from tasks.separate_training import arguments
-from tasks.tracking.store import checkpoint_folder, refuse_unusable_store, scratch_folder
+from tasks.tracking.addresses import checkpoint_folder, refuse_unusable_store, scratch_folder
 from tasks.workers.work_pool import train_job_in
 from use_cases import find_use_case
 

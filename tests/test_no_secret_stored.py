@@ -21,8 +21,8 @@ from modelling.declaration import Source
 from modelling.declaration.overrides import override
 from modelling.refusals import DataRefused, UsageError
 from tasks.separate_training import TrainingFailedError, train_in_own_process
+from tasks.tracking.addresses import ui_address
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.store import ui_address
 from use_cases import find_use_case
 
 MARK = "MARKED4bQz81"

@@ -56,8 +56,9 @@ TABLES_OF_AN_EARLIER_MLFLOW = """
 from alembic import command
 from mlflow.store.db import utils
 from tasks.tracking import store
+from tasks.tracking.addresses import tracking_uri
 
-address = store.tracking_uri()
+address = tracking_uri()
 engine = utils.create_sqlalchemy_engine(address)
 utils._initialize_tables(engine)
 with engine.begin() as connection:

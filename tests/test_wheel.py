@@ -34,7 +34,7 @@ assert "from finflows.declaration import" in file.read_text()
 assert finflows.check("tiny").passed
 import tasks
 print(tasks.OWNER, finflows.__file__)
-from finflows.tasks.tracking.store import how_to_open
+from finflows.tasks.tracking.addresses import how_to_open
 print(how_to_open("/"))
 """
 

@@ -18,7 +18,7 @@ from modelling.declaration.use_case_files import (
     use_case_names,
 )
 from modelling.refusals import UsageError
-from tasks.tracking.store import is_writable
+from tasks.tracking.addresses import is_writable
 
 LAST_PORT = 65535
 LAST_SEED = 2**32 - 1

@@ -3,6 +3,7 @@
 import gc
 import json
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -70,7 +71,7 @@ def show(use_case: UseCaseName, set_: Set = None) -> None:
 
 
 # Each command by its name, with an example of it, in the order of a first day.
-COMMANDS = {
+COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Declare": {
         "list": list_use_cases,
         "show credit_scoring": show,

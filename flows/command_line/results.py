@@ -9,7 +9,7 @@ from flows.command_line.stages import seconds_by_stage
 from modelling.checkout import command
 from modelling.declaration.overrides import override
 from modelling.declaration.use_case_files import find_use_case
-from tasks.tracking.store import how_to_open
+from tasks.tracking.addresses import how_to_open
 
 if TYPE_CHECKING:
     from flows.search import SearchResult

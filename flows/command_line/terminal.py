@@ -20,7 +20,7 @@ from flows.command_line.stages import StageLines
 from modelling.declaration import names
 from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
-from tasks.tracking.store import is_writable, refuse_unusable_store
+from tasks.tracking.addresses import is_writable, refuse_unusable_store
 
 QUIET_SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",

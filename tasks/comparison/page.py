@@ -15,8 +15,8 @@ from modelling.refusals import UsageError
 from tasks.comparison.cells import Cell, cells
 from tasks.comparison.charts import advantage_chart, colours, described, loss_chart
 from tasks.comparison.sections import Section, arrow, sections_of
+from tasks.tracking.addresses import run_path, ui_address
 from tasks.tracking.leaderboard.entry import LeaderboardEntry
-from tasks.tracking.store import run_path, ui_address
 
 FOLDER = Path(__file__).parent
 ENVIRONMENT = jinja2.Environment(

@@ -8,10 +8,10 @@ from tasks.comparison.cells import Cell, cells
 from tasks.comparison.exports import as_csv
 from tasks.comparison.page import as_html
 from tasks.comparison.sections import sections_of
+from tasks.prefect_pages import show_in_prefect
 from tasks.tracking.leaderboard.entry import LeaderboardEntry
 from tasks.tracking.leaderboard.publication import log_comparison
 from tasks.tracking.leaderboard.reading import Leaderboard
-from tasks.tracking.prefect_pages import show_in_prefect
 
 
 def publish_comparison(entries: Leaderboard) -> str:

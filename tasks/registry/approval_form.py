@@ -24,10 +24,11 @@ from pydantic import Field
 
 from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.secrets import without_login
+from tasks.prefect_pages import UNANSWERED, why_unanswered
 from tasks.registry.promotion_history import ChampionChange
+from tasks.tracking.addresses import run_path, ui_address
 from tasks.tracking.descriptions import dossier_page, escape_markdown
-from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
-from tasks.tracking.store import connect, run_path, ui_address
+from tasks.tracking.store import connect
 from tasks.workers.temporary_server import configured_server
 
 log = logging.getLogger("finflows")

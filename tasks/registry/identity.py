@@ -13,7 +13,7 @@ from mlflow.utils.credentials import read_mlflow_creds
 
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
-from tasks.tracking.store import tracking_uri
+from tasks.tracking.addresses import tracking_uri
 
 TYPED = ", typed into Prefect's form"  # behind the name of a person whom nothing else proves
 

@@ -19,11 +19,11 @@ from modelling.judgement.packaging import Package
 from modelling.judgement.promotion import Comparison, Promotion, compare, decide, unmet_requirements
 from modelling.learning_curve.attempt import Attempt
 from modelling.refusals import UsageError
+from tasks.prefect_pages import show_in_prefect
 from tasks.registry.approvals import make_champion
 from tasks.registry.champions import alias_lock, champion_of, history
 from tasks.registry.model_files import load_version
 from tasks.tracking.descriptions import describe_version, escape_markdown
-from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 
 log = logging.getLogger("finflows")

@@ -12,8 +12,9 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
 from tasks.registry.model_files import experiment_of_project_run, folder_of, is_gone
+from tasks.tracking.addresses import tracking_uri
 from tasks.tracking.pages import all_pages, all_versions
-from tasks.tracking.store import connect, tracking_uri
+from tasks.tracking.store import connect
 
 DEFAULT_EXPERIMENT = "0"  # the id of the experiment Default in every store
 SERVERS = ("http:", "https:", "databricks")

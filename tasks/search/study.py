@@ -24,8 +24,8 @@ from modelling.training.pruning import PruningThresholds, median_thresholds
 from tasks.search.resumed import refuse_another_declaration
 from tasks.search.samplers import sampler_of
 from tasks.search.space import declared_settings, distributions, size_of
+from tasks.tracking.addresses import local_folder
 from tasks.tracking.record import TrackedRun
-from tasks.tracking.store import local_folder
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 LAG = 4  # at least; enough that two workers never wait for each other

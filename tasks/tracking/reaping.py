@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tasks.tracking.addresses import scratch_folder
 from tasks.tracking.pages import all_pages
 from tasks.tracking.resuming import how_to_resume, outermost_run
-from tasks.tracking.store import connect, scratch_folder
+from tasks.tracking.store import connect
 from tasks.workers.processes import has_died
 
 # The tag has host, number and start of the process; only runs of this project have it.

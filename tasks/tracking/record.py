@@ -22,8 +22,8 @@ from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
+from tasks.tracking.addresses import checkpoint_folder, run_path, scratch_folder, tracking_uri
 from tasks.tracking.results import JUDGEMENT, all_results, as_json, shown_results
-from tasks.tracking.store import checkpoint_folder, run_path, scratch_folder, tracking_uri
 from tasks.tracking.unfinished_files import unfinished_folder
 
 if TYPE_CHECKING:  # drawing comes last

@@ -16,6 +16,7 @@ from modelling.checkout import command
 from modelling.declaration import UseCase
 from modelling.declaration.references import reference_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
+from tasks.tracking.addresses import checkpoint_folder
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import flat_parameters, provenance
@@ -31,12 +32,7 @@ from tasks.tracking.resuming import (
     how_to_resume,
     outermost_run,
 )
-from tasks.tracking.store import (
-    checkpoint_folder,
-    connect,
-    connect_with_retries,
-    experiment_id,
-)
+from tasks.tracking.store import connect, connect_with_retries, experiment_id
 from tasks.workers.processes import has_died
 
 _open_runs: dict[str, TrackedRun] = {}  # outermost first; interrupted runs stay in it

@@ -18,7 +18,8 @@ from fastapi import FastAPI
 from mlflow.telemetry.utils import is_telemetry_disabled
 
 from modelling.refusals import UsageError
-from tasks.tracking.store import connect, how_to_open, tracking_uri
+from tasks.tracking.addresses import how_to_open, tracking_uri
+from tasks.tracking.store import connect
 from tasks.workers.processes import end_processes, process_tree
 
 UI_APP = "finance-flows"  # what pyproject.toml calls ``app`` for MLflow

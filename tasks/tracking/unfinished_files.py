@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from tasks.tracking.store import local_folder
+from tasks.tracking.addresses import local_folder
 
 PARTIAL_SUFFIX = ".part"
 

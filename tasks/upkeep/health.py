@@ -24,12 +24,13 @@ from prefect.client.schemas.responses import DeploymentResponse
 from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.refusals import UsageError
 from modelling.secrets import hide_secrets, without_login
+from tasks.prefect_pages import UNANSWERED, why_unanswered
 from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
+from tasks.tracking.addresses import is_file_store, local_folder, tracking_uri
 from tasks.tracking.pages import all_pages
-from tasks.tracking.prefect_pages import UNANSWERED, why_unanswered
 from tasks.tracking.reaping import newest_start
-from tasks.tracking.store import connect, is_file_store, local_folder, tracking_uri
+from tasks.tracking.store import connect
 from tasks.workers.temporary_server import configured_server
 
 MAXIMUM_CLOCK_DIFFERENCE_SECONDS = 30

@@ -14,16 +14,17 @@ from modelling.checkout import command
 from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.evaluation import RequirementResult
 from modelling.refusals import UsageError
+from tasks.prefect_pages import show_in_prefect
 from tasks.registry.champions import champion_of, history
 from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.sections import SECTIONS, table
 from tasks.registry.file_hashes import sha256_of
 from tasks.registry.promotion_history import ChampionChange, refuse_absent_version, versions
+from tasks.tracking.addresses import ui_address
 from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
-from tasks.tracking.prefect_pages import show_in_prefect
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.resuming import get_run
-from tasks.tracking.store import connect, ui_address
+from tasks.tracking.store import connect
 
 HTML, MARKDOWN, REQUIREMENTS = DOSSIER_FILE, "dossier.md", "requirements.md"
 OF_MARKDOWN = f"<!-- SHA-256 of {MARKDOWN}: "

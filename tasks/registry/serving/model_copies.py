@@ -14,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from tasks.registry.file_hashes import refuse_difference
 from tasks.registry.model_files import remove_compiled_code, verified_files
-from tasks.tracking.store import local_folder, tracking_uri
+from tasks.tracking.addresses import local_folder, tracking_uri
 from tasks.workers.processes import has_died, process_tag
 
 
