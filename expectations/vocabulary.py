@@ -69,7 +69,9 @@ def column_rules(column: Column, needed_by: str | None = None) -> Iterator[Expec
     name = column.name
     allowed = 0.0 if needed_by else column.missing_at_most
     rule = (
-        f"is in every row, as {needed_by} needs" if needed_by else f"at most {allowed:.0%} missing"
+        f"is in every row, as {needed_by} needs"
+        if needed_by
+        else f"at most {100 * allowed:g}% missing"
     )
     meta = {"rule": rule, "setting": needed_by or "missing_at_most"}
     yield gxe.ExpectColumnValuesToNotBeNull(column=name, mostly=1 - allowed, meta=meta)

@@ -52,9 +52,7 @@ class TableCheck:
         for part, rows in (self.rows or {}).items():
             yield part, f"{rows:,} rows"
         for rule in self.broken_rules:
-            rows_said = "" if rule.rows is None else f": not in {rule.rows:,} rows"
-            word = "BROKEN" if rule.severity == "critical" else "warning"
-            yield word, f"{rule.column}: {rule.rule}{rows_said}"
+            yield rule.word, str(rule)
 
     def _title(self) -> str:
         ready = "ready to train" if self.passed else "this table can't be trained on"

@@ -1,6 +1,5 @@
 """A use case that is drafted in a notebook, and saved where the command line finds it."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,13 +125,13 @@ class Draft:
             self.frame.to_parquet(part)
 
     def _file(self) -> Path:
-        from modelling.declaration.use_case_files import folder_for_new_declarations
+        from modelling.drafting.new_declarations import folder_for_new_declarations
 
         return folder_for_new_declarations() / f"{self.name}.py"
 
     def _text(self, file: Path, table: str | Path | None = None) -> str:
         """The text as it stands in ``file``, from where its source is found."""
-        from flows.command_line.arguments import seen_from
+        from modelling.drafting.new_declarations import seen_from
         from modelling.drafting.writer import draft_text
 
         findings = self.findings
@@ -148,22 +147,18 @@ class Draft:
         return draft_text(findings)
 
     def _facts(self) -> Iterator[tuple[str, object]]:
-        found = self.findings
-        kinds = Counter(column.kind for column in found.kept)
-        yield "rows", f"{found.rows:,}"
-        shown = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        yield "columns", f"{len(found.columns)}: {shown}; {len(found.left_out)} left out"
-        for said in (found.target.reason, *found.source.said, found.split.reason):
-            if said:
-                yield "taken", said
-        for column in found.left_out:
+        from flows.command_line.drafted import found_in
+
+        yield from found_in(self.findings)
+        for column in self.findings.left_out:
             yield "left out", f"{column.name!r}: {column.left_out}"
-        for said in found.worth_a_look:
+        for said in self.findings.worth_a_look:
             yield "worth a look", said
 
     def _title(self) -> str:
-        target = self.findings.target
-        return f"{self.name}: {target.problem}, target {target.name}"
+        from flows.command_line.drafted import title_of
+
+        return title_of(self.findings)
 
     def __repr__(self) -> str:
         return display.lines(self._title(), self._facts())
@@ -211,15 +206,15 @@ def draft(
     DataRefused
         Where it is no table, or nothing can be learnt from it.
     """
-    from flows.command_line import arguments
     from modelling.declaration import names
     from modelling.declaration.overrides import declare_source
     from modelling.drafting.columns.findings import Wanted
+    from modelling.drafting.new_declarations import name_of
 
     session.configure()
     fields = {**(source or {}), **({"query": query} if query else {})}
     address = str(table) if isinstance(table, str | Path) else ""
-    name = names.check_use_case_name(name or arguments.name_of(None, address, target))
+    name = names.check_use_case_name(name or name_of(None, address, target))
     label = None if positive is None else str(positive)
     wanted = Wanted(name, target, time, identifier, label)
     if isinstance(table, str | Path):
@@ -233,11 +228,11 @@ def draft(
 
 
 def _findings(source: "Source", wanted: Any) -> "TableFindings":
-    from flows.command_line.arguments import refuse_secrets
     from modelling.data.sources.frames import SCHEME
     from modelling.declaration.references import refuse_unreadable
     from modelling.drafting.columns.table_source import read_undeclared
     from modelling.drafting.drafting import draft_table
+    from modelling.drafting.new_declarations import refuse_secrets
 
     refuse_secrets(source)
     refuse_unreadable(source)

@@ -42,6 +42,17 @@ class BrokenRule:
     setting: str = ""
     remedy: str = ""
 
+    def __str__(self) -> str:
+        """``age: is at most 120: not in 12 rows``."""
+        if self.rows is None:  # it is not about rows
+            return f"{self.column}: {self.rule}"
+        return f"{self.column}: {self.rule}: not in {self.rows:,} row{'s' * (self.rows != 1)}"
+
+    @property
+    def word(self) -> str:
+        """What a person sees before it."""
+        return "BROKEN" if self.severity == "critical" else "warning"
+
 
 class DataRefused(_Explained, ValueError):
     """The data can't be used (exit code 3); ``broken`` has the broken rules, with counts, and

@@ -59,9 +59,9 @@ def record_importance(
     table = pd.DataFrame.from_dict(importance, orient="index", columns=["rise", "low", "high"])
     run.log_text(table.to_csv(index_label="column"), "judgement/importance.csv")
     run.log_picture(draw_importance(importance, use_case), "judgement/importance.png")
-    courses = partial_dependence(scorer, validation, [*importance][:PANELS], use_case)
-    if courses:
-        figure = draw_partial_dependence(courses, use_case)
+    curves = partial_dependence(scorer, validation, [*importance][:PANELS], use_case)
+    if curves:
+        figure = draw_partial_dependence(curves, use_case)
         run.log_picture(figure, "judgement/partial_dependence.png")
 
 

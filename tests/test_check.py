@@ -58,6 +58,18 @@ def test_it_says_what_breaks_and_where_that_is_declared(declare):
     assert "180" not in broken.stdout
 
 
+def test_it_says_how_much_may_be_missing_and_how_many_rows_are_more(declare):
+    table = loan_table(1000).assign(age=30.0)
+    table.loc[:6, "age"] = None
+    declare(table, DEFAULTS, 'amount("income")', 'count("age", missing_at_most=0.005)')
+    assert "BROKEN      age: at most 0.5% missing: not in 7 rows" in check().stdout
+    assert "BROKEN        age: at most 0.5% missing: not in 7 rows" in repr(finflows.check("own"))
+    declare(table, DEFAULTS, 'amount("income")', 'count("age", usual=(31, 40))')
+    table.assign(age=[30.0] + [35.0] * 999).to_csv("own.csv", index=False)
+    said = "age: in the usual range, from 31 to 40: not in 1 row"
+    assert [str(rule) for rule in finflows.check("own").broken_rules] == [said]
+
+
 def test_it_warns_of_what_a_training_would_warn_of(declare):
     numbers = np.random.default_rng(0).normal(size=(400, 2))
     table = pd.DataFrame(numbers, columns=["income", "spent"])

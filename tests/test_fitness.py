@@ -53,6 +53,43 @@ def test_a_leak_and_labels_that_training_did_not_know_are_doubts(small):
     assert several == f"the learning curve is overfit; {said}"
 
 
+def with_error(small, error, rows):
+    """The calibration requirement of a model with this expected calibration error on test rows."""
+    judgement = small.judgement
+    few = np.arange(rows) % len(judgement.rows)
+    predictions = Predictions(*(values[few] for values in judgement.predictions))
+    known = {name: value for name, value in judgement.metrics.items() if "calibration" not in name}
+    metrics = known if error is None else {**known, "expected_calibration_error": error}
+    judgement = replace(
+        judgement, rows=judgement.rows.iloc[few], predictions=predictions, metrics=metrics
+    )
+    return unmet_requirements(promotion_requirements(judgement, small.trained.diagnosis))
+
+
+def test_the_calibration_error_that_few_rows_have_by_chance_is_no_doubt(small):
+    """In each of ten bins a perfect model misses its rate by 0.8 standard errors."""
+    assert with_error(small, 0.07, rows=1000) == ""
+    assert with_error(small, 0.07, rows=10_000) == "expected calibration error 0.0700"
+    assert with_error(small, 0.16, rows=100) == ""
+    assert with_error(small, 0.12, rows=1000) == "expected calibration error 0.1200"
+    assert with_error(small, None, rows=1000) == "", "several classes and forecasts have none"
+
+
+def test_the_reasons_of_what_is_met_say_so(small):
+    """The dossier lists all requirements, with those that are met."""
+    declared = {
+        one.reason: one.passed
+        for one in promotion_requirements(small.judgement, small.trained.diagnosis)
+    }
+    assert declared["a gate is declared"]
+    assert declared["no leak is suspected"]
+    ungated = replace(
+        small.judgement, use_case=small.judgement.use_case.model_copy(update={"gate": None})
+    )
+    found = promotion_requirements(ungated, small.trained.diagnosis)
+    assert unmet_requirements(found) == "no gate is declared"
+
+
 def test_who_starts_a_run_does_not_choose_by_what_it_is_judged(small):
     declared = find_use_case("credit_scoring")
     free = {"training.epochs": 5, "network.dropout": 0.3, "source.uri": "mine.csv", "title": "Mine"}

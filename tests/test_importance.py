@@ -9,7 +9,11 @@ from small_models import loan_table, loans, small_model
 from modelling.declaration import amount, category, number
 from modelling.figures.importance import draw_importance, draw_partial_dependence
 from modelling.judgement import importance as importance_module
-from modelling.judgement.importance import Course, partial_dependence, permutation_importance
+from modelling.judgement.importance import (
+    PartialDependence,
+    partial_dependence,
+    permutation_importance,
+)
 from modelling.judgement.intervals import Interval
 from modelling.scorer.scoring import Scorer
 
@@ -53,20 +57,20 @@ def test_the_importance_in_a_sample_with_more_of_a_rare_class_is_that_in_all_row
     assert 0.6 < sample / whole < 1.6
 
 
-def test_a_course_is_the_mean_answer_over_many_rows(small):
+def test_partial_dependence_is_the_mean_answer_over_many_rows(small):
     scorer, rows, use_case = of(small)
-    courses = partial_dependence(scorer, rows, ["balance", "region"], use_case)
-    balance = courses["balance"]
+    curves = partial_dependence(scorer, rows, ["balance", "region"], use_case)
+    balance = curves["balance"]
     assert (np.diff(balance.answers[:, 0]) <= 1e-9).all(), "the deeper in the red, the likelier"
     assert len(balance.rug) == 9
     train = small.parts.train["balance"].tolist() + rows["balance"].tolist()
     assert not set(balance.values) & set(train), "no value is a customer's"
-    assert set(courses["region"].values) == {"1", "2", "3"}
+    assert set(curves["region"].values) == {"1", "2", "3"}
     for value, answer in zip(balance.values, balance.answers[:, 0], strict=True):
         expected = scorer.outputs(rows.assign(balance=value)).mean()
         assert answer == pytest.approx(expected, abs=1e-6)
     for figure in (draw_importance(permutation_importance(*of(small)), use_case),
-                   draw_partial_dependence(courses, use_case)):  # fmt: skip
+                   draw_partial_dependence(curves, use_case)):  # fmt: skip
         assert figure.axes
         figure.canvas.draw()
 
@@ -77,10 +81,12 @@ def test_long_names_are_written_in_full_and_apart_from_each_other():
     names += [f"WieVieleAnfragenAndererBankenImJahr{nth}VorDemAntrag" for nth in range(4)]
     labels = [f"Berufsunfähigkeitsversicherung {nth}" for nth in range(12)]
     rest = {name: Interval(0.1, 0.05, 0.15) for name in names}
-    of_labels = Course(np.array(labels, dtype=object), np.linspace(0, 1, 12)[:, None], np.empty(0))
-    of_numbers = Course(np.arange(12.0), np.linspace(0, 1, 12)[:, None], np.arange(9.0))
-    courses = dict(zip(names, [of_labels, of_numbers] * 3, strict=False))
-    bars, panels = draw_importance(rest, loans()), draw_partial_dependence(courses, loans())
+    of_labels = PartialDependence(
+        np.array(labels, dtype=object), np.linspace(0, 1, 12)[:, None], np.empty(0)
+    )
+    of_numbers = PartialDependence(np.arange(12.0), np.linspace(0, 1, 12)[:, None], np.arange(9.0))
+    curves = dict(zip(names, [of_labels, of_numbers] * 3, strict=False))
+    bars, panels = draw_importance(rest, loans()), draw_partial_dependence(curves, loans())
     ticks = bars.axes[0].get_yticklabels()
     assert [words(tick) for tick in ticks] == names
     assert_whole(bars, ticks)
@@ -111,6 +117,6 @@ def assert_whole(figure, texts):
         assert min(across, along) <= 1, "half a line is shared at most by their margins"
 
 
-def test_of_few_rows_there_is_no_course(small):
+def test_of_few_rows_there_is_no_partial_dependence(small):
     scorer, rows, use_case = of(small)
     assert partial_dependence(scorer, rows.head(19), ["balance"], use_case) == {}

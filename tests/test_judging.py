@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 from small_models import COLUMNS, loan_table, loans, prepared
 
@@ -20,10 +21,11 @@ from modelling.judgement.decisions.costs import amounts_of, cost_of, costs_at
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import RequirementResult, evaluate
 from modelling.judgement.judging import Judgement, Predictions
+from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.probabilities import expected_calibration_error
 from modelling.refusals import UsageError
 from modelling.scorer.decisions import expected_cost_share
-from modelling.scorer.scoring import calibrated
+from modelling.scorer.scoring import calibrated, log_odds
 from use_cases import find_use_case
 
 CREDIT = find_use_case("credit_scoring")
@@ -166,26 +168,82 @@ def test_several_classes_are_calibrated_where_the_most_probable_one_is():
     assert drawn[:, 1] == pytest.approx(drawn[:, 0], abs=0.03)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["credit_scoring", "fraud_detection", "credit_grade", "market_volatility", "wine", "diabetes"],
+SEVERAL = (
+    "credit_scoring",
+    "fraud_detection",
+    "credit_grade",
+    "market_volatility",
+    "wine",
+    "diabetes",
 )
-def test_a_gate_can_ask_for_what_is_computed_and_for_nothing_else(name):
-    use_case = find_use_case(name)
-    generator = np.random.default_rng(0)
+
+
+def judged_rows(use_case):
+    """90 rows with what the metrics of the use case read."""
     rows = pd.DataFrame({use_case.target: np.arange(90) % max(len(use_case.classes), 2)})
     for setting in (use_case.costs, use_case.decision):
         for column in map(vars(setting).get, ("amount", "card")) if setting else ():
             rows = rows.assign(**{column: np.arange(90.0)}) if column else rows
     if isinstance(use_case.decision, AlertBudget):
         rows[use_case.decision.time] = pd.date_range("2026-01-01", periods=90, freq="h")
+    return rows
+
+
+def outputs_by_chance(use_case):
+    """Outputs (90,) or (90, classes) that know nothing, and what they decide."""
+    generator = np.random.default_rng(0)
     outputs = generator.random(90)
     if use_case.problem == "multiclass":
         outputs = generator.dirichlet(np.ones(len(use_case.classes)), 90)
-    computed = evaluate(rows, outputs, (outputs > 0.5).astype(int).reshape(90, -1)[:, 0], use_case)
+        return outputs, outputs.argmax(axis=1)
+    return outputs, (outputs > 0.5).astype(int)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_gate_can_ask_for_what_is_computed_and_for_nothing_else(name):
+    use_case = find_use_case(name)
+    computed = evaluate(judged_rows(use_case), *outputs_by_chance(use_case), use_case)
     assert {*computed} == {*use_case.metrics} - {"r2_against_naive"}
     with pytest.raises(UsageError, match=f"gate.metric: '{use_case.metrics[0]}s' .* did you mean"):
         override(use_case, {"gate": {"metric": f"{use_case.metrics[0]}s", "at_least": 0}})
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_each_metric_is_better_of_a_model_that_knows_than_of_chance(name):
+    use_case = find_use_case(name)
+    if isinstance(use_case.decision, AlertBudget):  # fewer alerts than there are cards a day
+        use_case = override(use_case, {"decision.alerts_a_day": 5})
+    rows, (outputs, decided) = judged_rows(use_case), outputs_by_chance(use_case)
+    target = rows[use_case.target].to_numpy()
+    knows = target.astype(float)
+    if use_case.problem == "multiclass":
+        knows = np.eye(len(use_case.classes))[target]
+    naive = np.full_like(outputs, outputs.mean())
+    by_chance = evaluate(rows, outputs, decided, use_case, naive)
+    known = evaluate(rows, knows, target, use_case, naive)
+    worse = [
+        metric
+        for metric, value in known.items()
+        if not find_metric(metric, use_case.problem).gain(value, by_chance[metric]) > 0
+    ]
+    assert worse == []
+
+
+def test_metrics_of_a_ranking_are_what_the_field_calls_so(outcomes):
+    truth, happened = (values[:500] for values in outcomes)
+    rows = pd.DataFrame({CREDIT.target: happened}).assign(MonthlyIncome=100.0)
+    metrics = evaluate(rows, truth, (truth > 0.5).astype(int), CREDIT)
+    assert metrics["gini"] == pytest.approx(2 * roc_auc_score(happened, truth) - 1)
+    apart = ks_2samp(truth[happened == 1], truth[happened == 0])
+    assert metrics["ks"] == pytest.approx(apart.statistic)
+
+
+def test_what_is_certain_has_finite_log_odds():
+    """A network in single precision says exactly 1, and calibration multiplies its log-odds."""
+    certain = log_odds(np.array([0.0, 1.0]))
+    assert certain == pytest.approx([-16.118, 16.118], abs=1e-3)
+    for method in ({"method": "temperature", "slope": 2.0}, {"method": "platt", "slope": 2.0}):
+        assert np.isfinite(calibrated(np.array([0.0, 1.0]), method)).all()
 
 
 def chosen_cut_off(parts, probabilities, use_case):

@@ -1,15 +1,13 @@
 """Arguments and options that several commands have, and checks of them before anything heavy
-starts; each function raises UsageError."""
+starts, which raise UsageError."""
 
-import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from modelling.declaration import Source, UseCase, names
+from modelling.declaration import UseCase, names
 from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import (
@@ -94,30 +92,3 @@ def parse_tags(assignments: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--tag {assignment}: write it as NAME=VALUE, as in gate=passed")
     pairs = [assignment.partition("=") for assignment in assignments]
     return {name: value for name, _, value in pairs}
-
-
-def name_of(file: Path | None, table: str, target: str) -> str:
-    """What a use case is called where nobody says it: as its file, its table or its target."""
-    is_file = "?" not in table and Path(table).suffix
-    chosen = file.stem if file else Path(table).name.partition(".")[0] if is_file else target
-    words = re.findall(r"[a-z0-9]+", chosen.lower())
-    return "_".join(words if words and words[0][0].isalpha() else ["drafted", *words])[:100]
-
-
-def refuse_secrets(source: Source) -> None:
-    """A declaration is read by many: a password does not get into it."""
-    for text in (source.uri, source.query or ""):
-        if reference_secrets(text) != text:
-            raise UsageError(
-                "a draft keeps no password: export it as a variable and write its name in the "
-                "address, as in 'postgresql://user:$DB_PASSWORD@host/database'"
-            )
-
-
-def seen_from(file: Path, table: str, is_there: bool = True) -> str:
-    """The address of a table as a declaration in ``file`` finds it, from any folder. What is not
-    there is no path, unless it ``is_there`` only later."""
-    path = Path(table).absolute()
-    if (is_there and not path.exists()) or Path(table).is_absolute():
-        return table
-    return os.path.relpath(path, file.absolute().parent)

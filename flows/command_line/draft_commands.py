@@ -16,8 +16,13 @@ from flows.command_line.arguments import Data, Json, Set, UseCaseName
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
-from modelling.declaration.use_case_files import folder_for_new_declarations
 from modelling.drafting.columns.findings import TableFindings, TargetFinding, Wanted
+from modelling.drafting.new_declarations import (
+    folder_for_new_declarations,
+    name_of,
+    refuse_secrets,
+    seen_from,
+)
 from modelling.refusals import DataRefused, UsageError
 from modelling.secrets import hide_secrets
 
@@ -57,8 +62,8 @@ def draft(
     """Write the use case of a table that is not declared yet, with a reason beside each line."""
     fields = {**parse_fields(source or [], "--source"), **({"query": query} if query else {})}
     declared = declare_source(table, fields)
-    arguments.refuse_secrets(declared)
-    name = names.check_use_case_name(name or arguments.name_of(to, table, target))
+    refuse_secrets(declared)
+    name = names.check_use_case_name(name or name_of(to, table, target))
     file = to or folder_for_new_declarations() / f"{name}.py"
     arguments.refuse_output(file, "--to")
     if file.exists() and not force:
@@ -96,7 +101,7 @@ def _look_at(source: Source, file: Path, wanted: Wanted, as_json: bool) -> Table
             return answer
 
         table, read, said = read_undeclared(source)
-        beside = read.model_copy(update={"uri": arguments.seen_from(file, source.uri)})
+        beside = read.model_copy(update={"uri": seen_from(file, source.uri)})
         return draft_table(table, beside, said, wanted, ask, tell)
 
 

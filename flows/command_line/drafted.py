@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,27 @@ from modelling.refusals import BrokenRule
 SHOWN = 10
 
 
-def show_draft(findings: TableFindings, file: Path) -> None:
-    """Rows, columns, what was left out and why, what is worth a look, and how to go on."""
-    print(f"{findings.name}: {findings.target.problem}, target {findings.target.name}")
-    print(f"  {'rows':12}{findings.rows:,}")
+def title_of(findings: TableFindings) -> str:
+    """What is predicted, in one line."""
+    return f"{findings.name}: {findings.target.problem}, target {findings.target.name}"
+
+
+def found_in(findings: TableFindings) -> Iterator[tuple[str, str]]:
+    """How many rows and columns there are, and what was taken for granted."""
+    yield "rows", f"{findings.rows:,}"
     kinds = Counter(column.kind for column in findings.kept)
     shown = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    print(f"  {'columns':12}{len(findings.columns)}: {shown}; {len(findings.left_out)} left out")
+    yield "columns", f"{len(findings.columns)}: {shown}; {len(findings.left_out)} left out"
     for said in (findings.target.reason, *findings.source.said, findings.split.reason):
         if said:
-            print(f"  {'taken':12}{said}")
+            yield "taken", said
+
+
+def show_draft(findings: TableFindings, file: Path) -> None:
+    """What was found, what was left out and why, what is worth a look, and how to go on."""
+    print(title_of(findings))
+    for name, said in found_in(findings):
+        print(f"  {name:12}{said}")
     for column in findings.left_out[:SHOWN]:
         print(f"  {'left out':12}{column.name!r}: {column.left_out}")
     if more := findings.left_out[SHOWN:]:
@@ -51,19 +62,13 @@ def show_check(
 ) -> None:
     """Each broken rule with its rows and the place where it stands; ``facts`` of a table that can
     be trained on, None of one that can't."""
-    said = [{**asdict(rule), "file": _place(use_case, rule)} for rule in broken]
+    said = [{**asdict(rule), "file": place_of(use_case, rule.column)} for rule in broken]
     if as_json:
         answer: dict[str, Any] = {"use_case": use_case, "passed": facts is not None, "broken": said}
         print(json.dumps({**answer, **(facts or {})}, ensure_ascii=False))
         return
     for rule, one in zip(broken, said, strict=True):
-        rows = (
-            ""
-            if rule.rows is None
-            else f": not in {rule.rows:,} row{'' if rule.rows == 1 else 's'}"
-        )
-        word = "BROKEN" if rule.severity == "critical" else "warning"
-        print(f"  {word:12}{rule.column}: {rule.rule}{rows}")
+        print(f"  {rule.word:12}{rule}")
         change = f"{rule.setting} in {one['file']}" if rule.setting else str(one["file"])
         todo = f"{rule.remedy}, in {one['file']}" if rule.remedy else ""
         print(f"  {'':12}{todo or f'correct the data, or change {change}'}")
@@ -77,7 +82,3 @@ def show_check(
 
 def _train(use_case: str) -> str:
     return make(f"train USE_CASE={use_case}", command("train", use_case))
-
-
-def _place(use_case: str, rule: BrokenRule) -> str:
-    return place_of(use_case, rule.column)

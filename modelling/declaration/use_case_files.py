@@ -18,7 +18,7 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from modelling.checkout import CODE, IS_CHECKOUT
+from modelling.checkout import CODE
 from modelling.declaration.declared_data import Source
 from modelling.declaration.overrides import describe_error
 from modelling.declaration.references import refuse_unreadable
@@ -101,13 +101,6 @@ def refuse_unreadable_table(use_case: UseCase, overrides: Collection[str]) -> No
     settings: a table that is named by its file was looked for beside it."""
     in_file = "source.uri" not in overrides
     refuse_unreadable(use_case.source, _module_files()[use_case.name].parent if in_file else None)
-
-
-def folder_for_new_declarations() -> Path:
-    """Where a new declaration belongs: the folder ``use_cases/`` here, or in this checkout. In an
-    installed package nobody would find it again."""
-    here = Path.cwd() / FOLDER
-    return here if here.is_dir() or not IS_CHECKOUT else PROJECT_FOLDER
 
 
 def seen_from_here(file: Path) -> str:

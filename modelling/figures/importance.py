@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from modelling.declaration import UseCase
 from modelling.figures.palette import BLACK, GREY, NETWORK, OTHERS, UNDECIDED
 from modelling.figures.style import legend_above, new_figure, size_of, wrapped, write
-from modelling.judgement.importance import Course
+from modelling.judgement.importance import PartialDependence
 from modelling.judgement.intervals import Interval
 from modelling.judgement.metrics.metric import format_together
 
@@ -39,16 +39,16 @@ def draw_importance(importance: dict[str, Interval], use_case: UseCase) -> Figur
     return write(figure, finding, note)
 
 
-def draw_partial_dependence(courses: dict[str, Course], use_case: UseCase) -> Figure:
+def draw_partial_dependence(curves: dict[str, PartialDependence], use_case: UseCase) -> Figure:
     """The mean answer along each column, with a mark at each decile of its values."""
     figure, panels = new_figure(2, 3, sharey=True)
-    for axes, (name, course) in zip(panels, courses.items(), strict=False):
+    for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         axes.tick_params(labelsize=8)
-        _draw_course(axes, course)
+        _draw_curve(axes, curve)
         axes.set_xlabel(wrapped(name, 26), fontsize=9)
-    below = max(_inches_below(axes) for axes in panels[: len(courses)])
+    below = max(_inches_below(axes) for axes in panels[: len(curves)])
     figure.set_figheight(figure.get_figheight() + 2 * max(below - 0.5, 0))
-    for axes in panels[len(courses) :]:
+    for axes in panels[len(curves) :]:
         axes.set_visible(False)
     what = "forecast" if use_case.problem == "regression" else "probability"
     figure.supylabel(f"mean {what}", fontsize=10)
@@ -56,7 +56,7 @@ def draw_partial_dependence(courses: dict[str, Course], use_case: UseCase) -> Fi
         for line, label in zip(panels[0].lines, use_case.classes, strict=False):
             line.set_label(str(label))
         legend_above(panels[0], len(use_case.classes))
-    spread = {name: float(np.ptp(course.answers, axis=0).max()) for name, course in courses.items()}
+    spread = {name: float(np.ptp(curve.answers, axis=0).max()) for name, curve in curves.items()}
     widest = max(spread, key=lambda name: spread[name])
     finding = f"The mean {what} moves most along {widest}: by {spread[widest]:.3g}"
     note = f"{use_case.title}: if all validation rows had this value; marks are deciles."
@@ -70,16 +70,16 @@ def _inches_below(axes: Axes) -> float:
     return 0.07 * longest + 0.15 * (axes.get_xlabel().count("\n") + 1)
 
 
-def _draw_course(axes: Axes, course: Course) -> None:
+def _draw_curve(axes: Axes, curve: PartialDependence) -> None:
     axes.set_prop_cycle(color=[NETWORK, *OTHERS])
-    if not len(course.rug):
-        places = range(len(course.values))
-        axes.plot(places, course.answers, "o")
-        labels = [wrapped(str(label), 20) for label in course.values]
+    if not len(curve.rug):
+        places = range(len(curve.values))
+        axes.plot(places, curve.answers, "o")
+        labels = [wrapped(str(label), 20) for label in curve.values]
         axes.set_xticks(places, labels, rotation=90, fontsize=size_of(labels, 14, 8))
         return
-    if course.values.min() >= 0 and course.values.max() > 100 * max(course.values.mean() / 10, 1):
+    if curve.values.min() >= 0 and curve.values.max() > 100 * max(curve.values.mean() / 10, 1):
         axes.set_xscale("symlog")
-    axes.plot(course.values, course.answers, linewidth=2)
+    axes.plot(curve.values, curve.answers, linewidth=2)
     ends = axes.get_xaxis_transform()
-    axes.plot(course.rug, [0.02] * len(course.rug), "|", color=BLACK, transform=ends)
+    axes.plot(curve.rug, [0.02] * len(curve.rug), "|", color=BLACK, transform=ends)

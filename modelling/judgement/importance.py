@@ -29,7 +29,7 @@ RESAMPLES = 300
 POINTS = 12
 
 
-class Course(NamedTuple):
+class PartialDependence(NamedTuple):
     """The mean answer over the validation rows if all had the same value in one column.
 
     ``values`` are numbers or labels, (points,); ``answers`` is (points, outputs); ``rug`` are the
@@ -78,8 +78,8 @@ def permutation_importance(
 
 def partial_dependence(
     scorer: Scorer, rows: pd.DataFrame, names: list[str], use_case: UseCase
-) -> dict[str, Course]:
-    """The course of the mean answer along each of the columns ``names``.
+) -> dict[str, PartialDependence]:
+    """The curve of the mean answer along each of the columns ``names``.
 
     Parameters
     ----------
@@ -102,13 +102,13 @@ def partial_dependence(
     most = EVALUATIONS // max(sum(len(values) for values, _ in grids.values()), 1)
     step = max(-(-len(rows) // max(most, use_case.minimum_rows_per_value)), 1)
     sample = rows.iloc[::step]
-    courses = {}
+    curves = {}
     for name, (values, rug) in grids.items():
         if len(values) > 1 and len(sample) >= use_case.minimum_rows_per_value:
             frames = (sample.assign(**{name: value}) for value in values.tolist())
             means = [np.atleast_1d(scorer.outputs(frame).mean(axis=0)) for frame in frames]
-            courses[name] = Course(values, np.stack(means), rug)
-    return courses
+            curves[name] = PartialDependence(values, np.stack(means), rug)
+    return curves
 
 
 def _sample(rows: pd.DataFrame, most: int, use_case: UseCase) -> tuple[pd.DataFrame, np.ndarray]:

@@ -25,7 +25,7 @@ def what_it_rests_on(package: Package, validation: pd.DataFrame, use_case: UseCa
     Returns
     -------
     str
-        ``it rests on 'x' (log_loss 0.0021, shuffled 0.61)``; at most three columns.
+        ``it rests on 'x' (0.61 when shuffled): log_loss is 0.0021``; at most three columns.
     """
     rows = validation.sample(min(ROWS, len(validation)), random_state=SEED)
     scorer = Scorer(package.folder)
