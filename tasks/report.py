@@ -33,7 +33,9 @@ def report_in_markdown(trained: Attempt, report: ValidationReport, judgement: Ju
   {history.best_val_loss:.5g}
 - Learning curve: {diagnosis.verdict}. {diagnosis.evidence}
 
-{_decision(judgement)}{_metrics_table(judgement)}
+{_decision(judgement)}## Metrics
+
+{_metrics_table(judgement)}
 
 ## Columns
 
@@ -105,7 +107,7 @@ def _decision(judgement: Judgement) -> str:
         decided = format_value(judgement.metrics["cost"], unit)
         text += f"- Cost of the wrong decisions: {decided}; to accept everybody {accept}, to "
         text += f"refuse everybody {refuse}\n"
-    return text + "\n## Metrics\n\n"
+    return text + "\n"
 
 
 def _columns_table(judgement: Judgement) -> str:

@@ -27,6 +27,7 @@ from test_quality import boosted
 from test_reasons import contributions_of, from_reference, moved_by_deletion
 
 from flows.deployments import PLAN, deployment_of, planned_deployments
+from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.evaluation import evaluate
 from modelling.scorer.model import Model
 from modelling.scorer.scoring import Scorer
@@ -270,6 +271,19 @@ def opened_alone(page, file):
     page.goto(file.as_uri())
     expect(page.locator(".chart:not(:has(svg))")).to_have_count(0)
     return asked
+
+
+def test_a_report_is_readable_on_a_phone(page, tmp_path):
+    """Its tables scroll by themselves; the page would else be as wide as the widest of them."""
+    cells = " | ".join(f"a_long_name_of_a_metric_{number}" for number in range(12))
+    table = f"| {cells} |\n|{'---|' * 12}\n| {cells} |"
+    long = "x" * 400
+    file = tmp_path / "report.html"
+    file.write_text(self_contained_page(f"# {long}\n\n{table}\n\n    {long}\n", "Report", {}))
+    page.goto(file.as_uri())
+    for width in (360, 900, 1500):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_our_page_is_readable_on_a_phone_and_sorted_by_a_click(page, tmp_path):

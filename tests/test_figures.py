@@ -1,12 +1,13 @@
 """What pictures say: the finding, the labels, the cut-off. They can always be drawn."""
 
+import re
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import loan_table, loans, small_model
+from small_models import Trained, loan_table, loans, small_model
 
 from modelling.declaration import Costs, CutOff, LeastCost, OutOfTime
 from modelling.figures.advantages import finding_of
@@ -24,8 +25,9 @@ from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_together
 from modelling.learning_curve.diagnosis import read_learning_curve
 from modelling.learning_curve.history import History
-from tasks.report import with_pictures
+from tasks.report import report_in_markdown, with_pictures
 from tasks.tracking.record import Picture
+from tasks.validation import ValidationReport
 from use_cases import find_use_case
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -253,6 +255,21 @@ def test_groups_hold_rows_enough_and_never_part_equal_values():
 def test_a_declared_probability_is_the_cut_off_of_all_rows(judgement):
     declared = judgement.use_case.model_copy(update={"decision": CutOff(cut_off=0.3)})
     assert probability_cut_offs(replace(judgement, use_case=declared, cut_off=0.3)) == (0.3, 0.3)
+
+
+def test_a_report_has_its_headings_whatever_is_decided(judgement):
+    """A table of metrics right below the learning curve stood before the pictures."""
+    forecasts = find_use_case("diabetes").model_copy(update={"baselines": ()})
+    rows = forecasts.source()
+    predictions = Predictions(rows[forecasts.target].to_numpy(), np.zeros(len(rows)))
+    forecast = Judgement(forecasts, rows, predictions, {}, {}, {}, {}, {}, None, NO_GATE, {})
+    history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)
+    for judged, decided in ((judgement, ["Decision"]), (forecast, [])):
+        diagnosis = read_learning_curve(history, judged.use_case)
+        trained = Trained(judged.use_case, judged.predictions.outputs, history, diagnosis)
+        text = report_in_markdown(trained, ValidationReport(3, len(judged.rows), ()), judged)
+        headings = re.findall("^## (.*)", text, re.M)
+        assert headings == [*decided, "Metrics", "Columns", "Validation of the data"]
 
 
 def test_the_report_carries_the_pictures_and_lets_no_html_through():

@@ -238,6 +238,16 @@ def test_metrics_of_a_ranking_are_what_the_field_calls_so(outcomes):
     assert metrics["ks"] == pytest.approx(apart.statistic)
 
 
+def test_the_expected_calibration_error_by_hand():
+    """Ten bins of equal width (Naeini and others 2015); each row weighs the same."""
+    probabilities = np.array([0.11, 0.19, 0.85, 1.0, 1.0])
+    occurred = np.array([0, 1, 1, 1, 0])
+    error = expected_calibration_error(occurred, probabilities)
+    assert error == pytest.approx((2 * 0.35 + 0.15 + 2 * 0.5) / 5)
+    with pytest.raises(ValueError, match="NaN"):
+        expected_calibration_error(occurred, np.where(occurred, probabilities, np.nan))
+
+
 def test_what_is_certain_has_finite_log_odds():
     """A network in single precision says exactly 1, and calibration multiplies its log-odds."""
     certain = log_odds(np.array([0.0, 1.0]))
@@ -252,6 +262,10 @@ def chosen_cut_off(parts, probabilities, use_case):
 
 def one_amount(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"MonthlyIncome": np.full(rows, 100.0)})
+
+
+AMOUNT = "MonthlyIncome"
+NO_COST = ("false_negative", "false_negative_share", "false_positive")
 
 
 def test_cost_by_hand():
@@ -272,6 +286,19 @@ def test_cost_by_hand():
     assert metrics["saved_against_accept_all"] == 120 - 63
     assert metrics["saved_against_refuse_all"] == 6 - 63
     assert metrics["savings"] == pytest.approx(1 - 63 / 6)
+
+
+def test_the_probability_of_equal_cost_by_hand():
+    """At a cut-off of a half (a share of the expected cost) both errors are expected to cost the
+    same: p * 60 = (1 - p) * 3."""
+    amounts = one_amount(2)
+    rule = decision_rule(CREDIT.model_copy(update={"decision": LeastCost()}))
+    costs = Costs(false_negative=10, false_negative_share=0.5, false_positive=3, amount=AMOUNT)
+    priced = CREDIT.model_copy(update={"costs": costs})
+    assert rule.refused_from(0.5, amounts, priced) == pytest.approx([3 / 63] * 2)
+    assert rule.refused_from(0.2, amounts, priced) == pytest.approx([0.6 / (0.6 + 48)] * 2)
+    free = CREDIT.model_copy(update={"costs": costs.model_copy(update=dict.fromkeys(NO_COST, 0))})
+    assert rule.refused_from(0.5, amounts, free).tolist() == [1, 1], "nobody need be refused"
 
 
 def test_the_costs_at_many_cut_offs_are_those_of_each(outcomes):

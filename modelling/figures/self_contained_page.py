@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 STYLE = """
 @page { size: A4; margin: 18mm }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 860px; margin: 2em auto;
-  padding: 0 1em }
+  padding: 0 1em; overflow-wrap: anywhere }
 h1, h2, h3 { line-height: 1.25; break-after: avoid }
 h2 { margin-top: 2.2em; border-bottom: 1px solid #bbb }
 table { border-collapse: collapse; width: 100%; font-size: 13px; break-inside: auto }
@@ -22,6 +22,7 @@ td code { overflow-wrap: anywhere }
 tr, img, pre { break-inside: avoid }
 img { max-width: 100%; height: auto; display: block; margin: 1em auto }
 pre, code { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere }
+@media screen { table { display: block; width: max-content; max-width: 100%; overflow-x: auto } }
 @media print { body { font-size: 10.5pt; margin: 0; max-width: none } a { color: inherit } }
 """
 IMAGE = re.compile(r'<img src="([^"]+)"')
