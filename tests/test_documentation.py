@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from flows.command_line.commands import app
 from flows.train import run_training
+from modelling.declaration import Source
 from modelling.declaration.overrides import override, parse_overrides
 from use_cases import find_use_case
 
@@ -205,6 +206,12 @@ def test_lines_are_no_longer_than_a_window_is_wide():
         text = re.sub(r"^ *```.*?^ *```$", "", PAGES[name], flags=re.M | re.S)
         prose = [line for line in text.splitlines() if not line.lstrip().startswith(("|", "<!--"))]
         assert [line for line in prose if len(line) > 120] == [], name
+
+
+def test_the_help_names_all_that_can_be_said_of_how_a_table_is_written():
+    for name in ("draft", "score"):
+        (option,) = (one for one in COMMANDS.commands[name].params if one.name == "source")
+        assert {*Source.model_fields} - {"uri"} <= {*re.findall(r"\w+", option.help)}, name
 
 
 def test_every_page_is_in_the_index():

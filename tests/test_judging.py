@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from small_models import COLUMNS, loan_table, loans, prepared
 
 from modelling.data.splitting import Parts
-from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, category, number
+from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, amount, category, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.figures.judgement import draw_judgement
@@ -340,6 +340,15 @@ def test_a_missing_amount_is_the_median_of_training_whatever_else_is_judged():
     for other in (10.0, 10_000.0):
         rows = pd.DataFrame({"MonthlyIncome": [np.nan, other]})
         assert amounts_of(rows, use_case, known=train).tolist() == [2.0, other]
+
+
+def test_an_amount_is_capped_and_what_is_no_amount_is_the_median():
+    costs = Costs(false_negative_share=0.5, amount="income", amount_at_most=1000)
+    columns = (amount("income", special_codes=(9999,)), number("balance"))
+    use_case = loans(columns=columns, costs=costs)
+    rows = pd.DataFrame({"income": [100.0, 300.0, 5000.0, np.inf, 9999.0, np.nan]})
+    assert amounts_of(rows, use_case).tolist() == [100, 300, 1000, 300, 300, 300]
+    assert amounts_of(rows[3:], use_case).tolist() == [0, 0, 0], "of no amount nothing is known"
 
 
 def test_to_accept_everybody_may_cost_least():

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from modelling.declaration import UseCase, names
+from modelling.declaration import Source, UseCase, names
 from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import (
@@ -40,6 +40,16 @@ Data = Annotated[
     typer.Option(
         help="Another table than the declared one: a file, folder, URL, database, "
         "package:PATH or openml:NAME."
+    ),
+]
+FORMAT = ", ".join(name for name in Source.model_fields if name not in ("uri", "query"))
+Written = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="NAME=VALUE",
+        help="How the table is written, where that can't be found out: "
+        f"{FORMAT}; or the query of a database. Repeatable.",
     ),
 ]
 Port = Annotated[int, typer.Option(min=1, max=LAST_PORT, help="The port on 127.0.0.1.")]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from flows.command_line import arguments, drafted, terminal
-from flows.command_line.arguments import Data, Json, Set, UseCaseName
+from flows.command_line.arguments import Data, Json, Set, UseCaseName, Written
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
@@ -43,14 +43,7 @@ def draft(
         str | None, typer.Option(help="The label that is to be found: 'yes', 'default', 1.")
     ] = None,
     query: Annotated[str | None, typer.Option(help="Of a database: SELECT ... FROM ...")] = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="How the table is written (delimiter, decimal, thousands, around_numbers, "
-            "missing, encoding, header_line, sheet) where that can't be found out. Repeatable.",
-        ),
-    ] = None,
+    source: Written = None,
     to: Annotated[
         Path | None, typer.Option(help="Write this file instead of use_cases/NAME.py.")
     ] = None,

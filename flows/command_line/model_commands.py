@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.command_line import arguments, interruption, terminal
-from flows.command_line.arguments import Json, ModelName, Verbose, Version
+from flows.command_line.arguments import Json, ModelName, Verbose, Version, Written
 from flows.command_line.warm_up import may_have_prefect_server, warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
@@ -29,14 +29,7 @@ def score(
         str, typer.Argument(metavar="OUTPUT", help="CSV or Parquet file for the answers.")
     ],
     version: Version = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="The format of INPUT (delimiter, decimal, thousands, around_numbers, missing, "
-            "encoding, header_line, sheet), or the query of a database. Repeatable.",
-        ),
-    ] = None,
+    source: Written = None,
     reasons: Annotated[
         int, typer.Option(min=0, metavar="N", help="Say why: up to N reasons for each answer.")
     ] = 0,
