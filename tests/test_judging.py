@@ -308,10 +308,11 @@ def test_the_costs_at_many_cut_offs_are_those_of_each(outcomes):
     )
     use_case = CREDIT.model_copy(update={"costs": costs})
     rows = pd.DataFrame({"MonthlyIncome": np.arange(len(truth)), "SeriousDlqin2yrs": happened})
-    compared = truth.round(1)  # with ties, some of them at a cut-off
     cut_offs = np.array([0.5, 0.0, 0.25, 2.0])
-    one_by_one = [cost_of(rows, compared >= cut_off, use_case) for cut_off in cut_offs]
-    assert costs_at(cut_offs, rows, compared, use_case) == pytest.approx(one_by_one)
+    for model in (truth, 1 - truth):  # the highest score is a default's, or it is not
+        compared = model.round(1)  # with ties, some of them at a cut-off
+        one_by_one = [cost_of(rows, compared >= cut_off, use_case) for cut_off in cut_offs]
+        assert costs_at(cut_offs, rows, compared, use_case) == pytest.approx(one_by_one, rel=1e-12)
 
 
 def test_for_true_probabilities_the_cheapest_cut_off_is_elkans(outcomes):
