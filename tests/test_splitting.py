@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from small_models import loans, prepared
 
+from modelling.data.independence import groups_of
 from modelling.data.splitting import split_table
 from modelling.declaration import (
     Grouped,
@@ -134,6 +135,26 @@ def test_one_in_five_thousand_is_split_where_each_part_gets_one(table):
     assert [part["y"].sum() for part in split_table(rare, declared(Stratified()))] == [6, 2, 2]
     with pytest.raises(DataRefused, match="class '1' has 1 rows"):
         split_table(rare.head(5000), declared(Stratified()))
+
+
+def test_rows_of_one_customer_are_not_independent(table):
+    """Intervals are drawn by these codes, from 0 on, one for each customer."""
+    codes = groups_of(table.assign(who=table.index % 3 + 70), declared(Grouped(column="who")))
+    assert codes.tolist() == (table.index % 3).tolist()
+
+
+@pytest.mark.parametrize(("rows", "is_refused"), [(50, False), (40, True)])
+def test_a_part_of_less_than_a_quarter_of_its_share_is_refused(table, rows, is_refused):
+    """A fifth of the rows is declared for validation, and for test."""
+    parts = (table.head(700), table.head(160), table.head(rows))
+    split = Grouped(column="who")
+    if not is_refused:
+        split.check(*parts)
+        return
+    with pytest.raises(DataRefused, match=r"the test part has 4\.4% of the rows instead of 20%"):
+        split.check(*parts)
+    with pytest.raises(DataRefused, match=r"the train part has 4\.4% of the rows instead of 60%"):
+        split.check(*parts[::-1])
 
 
 def test_a_group_that_is_nearly_everything_is_refused(table):
