@@ -3,6 +3,7 @@
 import re
 import warnings
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from modelling.declaration import Costs, CutOff, LeastCost, OutOfTime
 from modelling.figures.advantages import finding_of
 from modelling.figures.decisions import cost_finding
 from modelling.figures.densities import groups_in_order
+from modelling.figures.importance import draw_importance
 from modelling.figures.judged_rows import probability_cut_offs
 from modelling.figures.judgement import draw_judgement
 from modelling.figures.learning_curve import draw_learning_curve
@@ -90,6 +92,21 @@ def test_the_title_says_who_is_better():
 def test_the_title_says_where_no_model_would_be_cheaper():
     assert cost_finding(900, 1000, 5000, "EUR").endswith("100.00 EUR less than accepting everybody")
     assert cost_finding(1200, 5000, 1000, "EUR").endswith("200.00 EUR MORE than refusing everybody")
+
+
+def test_dollars_are_dollars_and_powers_of_ten_stay(judgement):
+    """Matplotlib reads what stands between two of them as a formula, and fails where it is none."""
+    use_case = judgement.use_case.model_copy(
+        update={"title": "Loans of $\\frac to $9,000", "classes": ("$no$", "$x^{2$")}
+    )
+    for figure in draw_judgement(replace(judgement, use_case=use_case)).values():
+        figure.savefig(BytesIO())  # fails while a text is measured
+        assert "$9,000" in written(figure)
+    names = {"$x^{2$": Interval(0.2, 0.1, 0.3)}
+    (tick,) = draw_importance(names, use_case).axes[0].get_yticklabels()
+    assert not tick.get_parse_math()
+    exploded = curve([1e9, 1e5, 1e4, 1e4], [1e9, 1e5, 1e4, 1e4], 1.0)
+    assert all(label.get_parse_math() for label in exploded.axes[0].get_yticklabels())
 
 
 def test_values_beside_each_other_have_the_digits_that_tell_them_apart():

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from modelling.figures.palette import GREY, LIGHT_GREY
@@ -42,7 +43,19 @@ def write(figure: Figure, finding: str, note: str) -> Figure:
     at_left: dict[str, Any] = {"x": 0.012, "ha": "left"}
     figure.suptitle(wrapped(finding, 58), fontsize=13, fontweight="bold", **at_left)
     figure.supxlabel(wrapped(note, 88), fontsize=10, color=GREY, **at_left)
+    _take_dollars_for_dollars(figure)
     return figure
+
+
+def _take_dollars_for_dollars(figure: Figure) -> None:
+    """Between two of them matplotlib reads formulas, and fails where it can't: 'Loans of $1,000 to
+    $9,000'. Only numbers along an axis may be formulas, such as powers of ten."""
+    axis_of = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    numbered = [one for one in axis_of if not isinstance(one.get_major_formatter(), FuncFormatter)]
+    numbers = {label for axis in numbered for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        if text not in numbers:
+            text.set_parse_math(False)
 
 
 def wrapped(text: str, width: int) -> str:
