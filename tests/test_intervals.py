@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 
 from modelling.data.independence import groups_of
 from modelling.declaration import OutOfTime
-from modelling.judgement.intervals import bootstrap, interval_of
+from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.losses import gain_of, losses_of_rows
 from modelling.judgement.metrics.catalogue import all_metrics, find_metric
 from modelling.judgement.metrics.metric import Scored
@@ -140,11 +140,28 @@ def test_a_card_drawn_twice_takes_two_alerts():
     assert caught(drawn).tolist() == [30 / 40, 60 / 60, 10 / 20]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "excludes"),
+    [(0.1, 0.3, True), (-0.3, -0.1, True), (-0.1, 0.1, False), (0, 0.1, False), (-0.1, 0, False)],
+)
+def test_a_difference_is_beyond_chance_where_its_interval_lies_on_one_side(low, high, excludes):
+    assert Interval((low + high) / 2, low, high).excludes_zero == excludes
+
+
+def test_the_ends_of_an_interval_have_the_digits_of_its_value():
+    assert str(Interval(0.0021, 0, 0.00374)) == "0.0021 [0.0000, 0.0037]"
+    assert str(Interval(12_000.4, -5, 30_000)) == "12,000 [-5, 30,000]"
+    assert str(Interval(2.1e-6, 1e-6, 3e-6)) == "2.1e-06 [1e-06, 3e-06]"
+
+
 def test_a_split_in_time_is_resampled_in_blocks():
     use_case = find_use_case("credit_scoring").model_copy(update={"split": OutOfTime(column="day")})
     days = pd.DataFrame({"day": pd.date_range("2010-01-01", periods=900)})
     assert groups_of(days, use_case).max() + 1 == 30  # months
     assert groups_of(days.head(200), use_case).max() + 1 in (29, 30)  # weeks
+    two_years = days[days["day"] < "2012-01-01"]
+    assert groups_of(two_years, use_case).max() + 1 == 24  # months are enough
+    assert groups_of(two_years[two_years["day"] < "2011-12-01"], use_case).max() + 1 > 90  # weeks
 
 
 def test_rows_of_a_single_group_have_no_interval():

@@ -86,6 +86,29 @@ def test_out_of_time_leaves_the_gap_out(table):
     assert validation["opened_on"].max() < test["opened_on"].min() - gap
 
 
+def test_earlier_cut_dates_lose_no_row_and_look_at_the_later_half():
+    days = pd.date_range("2020-01-01", periods=100).repeat(30)
+    rows = pd.DataFrame({"opened_on": days})
+    train, validation = rows.iloc[:2400], rows.iloc[2400:]
+    folds = OutOfTime(column="opened_on").folds(train, validation, None, 4)
+    held_out, middle = 0, train["opened_on"].quantile(0.5, "lower")
+    for learnt, block in folds:
+        held_out += len(block)
+        assert len(learnt) + held_out == len(train), "days at a cut are in the block, whole"
+        assert train.loc[learnt, "opened_on"].max() < train.loc[block, "opened_on"].min()
+        assert train.loc[block, "opened_on"].min() >= middle
+    assert held_out == pytest.approx(len(train) / 2, rel=0.1)
+
+
+def test_nobody_learns_from_a_day_that_is_judged():
+    days = pd.DataFrame({"opened_on": pd.date_range("2020-01-01", periods=9)})
+    split = OutOfTime(column="opened_on")
+    split.check(days[:3], days[3:6], days[6:])
+    for train, validation, test in ((4, 3, 6), (3, 3, 5)):
+        with pytest.raises(AssertionError, match="row is later than a"):
+            split.check(days[:train], days[validation:6], days[test:])
+
+
 def test_the_seed_decides_the_split(table):
     one, same, other = (split_table(table, declared(Stratified(seed=s))).test for s in (1, 1, 2))
     assert one.index.equals(same.index)
