@@ -240,10 +240,10 @@ def test_metrics_of_a_ranking_are_what_the_field_calls_so(outcomes):
 
 def test_the_expected_calibration_error_by_hand():
     """Ten bins of equal width (Naeini and others 2015); each row weighs the same."""
-    probabilities = np.array([0.11, 0.19, 0.85, 1.0, 1.0])
-    occurred = np.array([0, 1, 1, 1, 0])
+    probabilities = np.array([0.11, 0.31, 0.39, 0.85, 1.0, 1.0])
+    occurred = np.array([0, 1, 0, 1, 1, 0])
     error = expected_calibration_error(occurred, probabilities)
-    assert error == pytest.approx((2 * 0.35 + 0.15 + 2 * 0.5) / 5)
+    assert error == pytest.approx((0.11 + 2 * 0.15 + 0.15 + 2 * 0.5) / 6)
     with pytest.raises(ValueError, match="NaN"):
         expected_calibration_error(occurred, np.where(occurred, probabilities, np.nan))
 
