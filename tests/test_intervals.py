@@ -148,6 +148,13 @@ def test_a_difference_is_beyond_chance_where_its_interval_lies_on_one_side(low, 
     assert Interval((low + high) / 2, low, high).excludes_zero == excludes
 
 
+def test_an_interval_leaves_out_a_fortieth_of_the_resamples_at_each_end():
+    resamples = np.random.default_rng(0).permutation(1001).astype(float)
+    undefined = np.full(50, np.nan)
+    assert interval_of(np.concatenate([[7], undefined, resamples])) == (7, 25, 975)
+    assert np.isnan(interval_of(np.concatenate([[7], undefined])).low)
+
+
 def test_the_ends_of_an_interval_have_the_digits_of_its_value():
     assert str(Interval(0.0021, 0, 0.00374)) == "0.0021 [0.0000, 0.0037]"
     assert str(Interval(12_000.4, -5, 30_000)) == "12,000 [-5, 30,000]"
