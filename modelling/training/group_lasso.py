@@ -54,9 +54,8 @@ def group_lassos_of(use_case: UseCase, columns: np.ndarray | None, rows: int) ->
     if columns is None or not use_case.network.hidden_units or not shrinks:
         return []
     declared, batch_size = use_case.network.group_lasso, use_case.training.batch_size
-    strengths = [declared]
-    if declared is None:
-        strengths = strengths_to_try(use_case.problem, rows, len(columns))
+    usual = strengths_to_try(use_case.problem, rows, len(columns))
+    strengths = usual if declared is None else [declared]
     if not any(strengths):
         return []
     return [
