@@ -18,7 +18,7 @@ from modelling.declaration.references import reference_secrets
 from modelling.refusals import DataRefused, MachineError, UsageError
 from tasks.tracking.addresses import checkpoint_folder
 from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
-from tasks.tracking.pages import all_pages
+from tasks.tracking.pages import all_pages, all_versions
 from tasks.tracking.provenance import flat_parameters, provenance
 from tasks.tracking.reaping import close_dead_runs, close_run, is_registered
 from tasks.tracking.record import TrackedRun
@@ -171,7 +171,7 @@ def close_interrupted(reason: str) -> str | None:
         if run.info.status == "RUNNING":
             close_run(tracked.client, run, reason)
     outermost = next(iter(_open_runs.values()))
-    versions = outermost.client.search_model_versions(f"run_id = '{outermost.run_id}'")
+    versions = all_versions(outermost.client, f"run_id = '{outermost.run_id}'")
     return next(map(_said_of_registered, versions), None)
 
 
