@@ -14,7 +14,7 @@ import numpy as np
 from modelling.training.group_lasso import GroupLasso
 
 SHARE_OF_EPOCHS = 0.5
-BEYOND_NOISE = 1.5  # standard errors of the differences, as where the penalty of a ridge is chosen
+BEYOND_NOISE = 2  # standard errors of the differences
 
 
 def preferred_lasso(
