@@ -6,7 +6,7 @@ import pytest
 from modelling.declaration import Network, Source, Training, UseCase, number
 from modelling.features.preprocessing import Examples
 from modelling.training.group_lasso import GroupLasso
-from modelling.training.lasso_choice import preferred_lasso
+from modelling.training.lasso_choice import preferred_lasso, short_training
 from modelling.training.network import build_network, weights_hash
 from modelling.training.training_loop import train_network
 
@@ -91,3 +91,7 @@ def test_a_lasso_with_which_training_diverges_is_not_chosen():
 def test_one_lasso_or_none_is_no_choice():
     assert preferred_lasso([], losses_after=lambda _: pytest.fail("trained")) is None
     assert preferred_lasso(LASSOS[:1], lambda _: pytest.fail("trained")) is LASSOS[0]
+
+
+def test_short_trainings_are_short_also_before_very_long_ones():
+    assert [short_training(epochs) for epochs in (1, 40, 120, 100_000)] == [1, 20, 60, 60]

@@ -5,6 +5,7 @@ Trainings of half the epochs tell it: they share the compiled program of the tra
 so that they take less time than compiling does.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ import numpy as np
 from modelling.training.group_lasso import GroupLasso
 
 SHARE_OF_EPOCHS = 0.5
+MOST_EPOCHS = 60  # whoever trains for very long is not to wait unseen
 BEYOND_NOISE = 2  # standard errors of the differences
 
 
@@ -43,6 +45,11 @@ def preferred_lasso(
     best = int(np.argmax(sums))
     beyond_noise = sums[best] > BEYOND_NOISE * np.sqrt((gains[best] ** 2).sum())
     return lassos[1 + best] if beyond_noise else lassos[0]
+
+
+def short_training(epochs: int) -> int:
+    """How many epochs come before a training of ``epochs``, with each lasso."""
+    return min(math.ceil(SHARE_OF_EPOCHS * epochs), MOST_EPOCHS)
 
 
 @contextmanager

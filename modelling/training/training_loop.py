@@ -28,7 +28,7 @@ from modelling.training.epoch_callbacks import (
     replay,
 )
 from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, begin_with, group_lassos_of
-from modelling.training.lasso_choice import SHARE_OF_EPOCHS, as_before, preferred_lasso
+from modelling.training.lasso_choice import as_before, preferred_lasso, short_training
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import network_outputs, outputs_to_train
 
@@ -108,7 +108,7 @@ def train_network(
     fit = functools.partial(model.fit_rows, rows, **validation_batches(validation), verbose=0)
 
     def losses_after(lasso: GroupLasso) -> np.ndarray:
-        epochs = math.ceil(SHARE_OF_EPOCHS * declared.epochs)
+        epochs = short_training(declared.epochs)
         begin_with(optimizer, lasso, epochs * steps_per_epoch)
         with as_before(model):
             callbacks = declared_callbacks(declared, lasso_fades=lasso.standard_errors > 0)
