@@ -13,7 +13,7 @@ from modelling.declaration.overrides import declare_source
 from modelling.refusals import DataRefused
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
-from tasks.registry.scoring_runs import load_registered, scoring_run
+from tasks.registry.scoring_runs import load_registered, recorded_use
 from tasks.scoring.file_scoring import quarantine_of, score_file
 
 log = logging.getLogger("finflows")
@@ -55,7 +55,7 @@ def score_table(
     text_format = model.interface.text_format.overridden_by(table)
     interface = model.interface._replace(text_format=text_format)
     with (
-        scoring_run(model, table) as record,
+        recorded_use(model, table) as use,
         progress_line("scoring", "rows", rows_per_step=1) as on_rows,
     ):
         try:
@@ -63,7 +63,7 @@ def score_table(
         except DataRefused as refused:
             again = as_trained(table, interface.layout, refused)
             scored = score_file(interface, again, output, on_rows)
-        record(
+        use.record(
             {
                 "rows": scored.rows,
                 "reasons": reasons,

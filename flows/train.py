@@ -21,6 +21,7 @@ from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.attempt import Attempt, next_remedy
+from modelling.watching.profile import keep_profile
 from tasks.baselines import fit_baselines
 from tasks.directions import prove_directions
 from tasks.preparation import PreparedData, prepare_data
@@ -138,6 +139,7 @@ def run_training(
         trained = name_suspects(run, trained, package, data.parts)
         judgement = judge(package, data.parts, use_case, fitting.result())
         judgement = judge_groups(judgement, data.parts)
+        keep_profile(package, judgement)  # what rows of later days are compared with
         record_judgement(run, judgement)
         record_importance(run, package, data.parts.validation, use_case)
         publish(run, trained, data.report, judgement)  # registered is only what is whole

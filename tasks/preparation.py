@@ -18,7 +18,7 @@ from modelling.data.loading import read_source
 from modelling.data.sources.frames import SCHEME
 from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
-from modelling.data.typed_columns import kinds_of, read_again, type_columns
+from modelling.data.typed_columns import TypedTable, kinds_of, read_again, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.features.usable_columns import column_findings
 from modelling.leaks.sentinel import find_leaks
@@ -49,12 +49,7 @@ def prepare_data(use_case: UseCase) -> PreparedData:
     breaks a critical rule, gives the target away or can't be split as declared. Both name columns
     and count rows.
     """
-    with elapsed_line("reading"):
-        raw, found = read_source(use_case.source, kinds_of(use_case))
-        typed = type_columns(raw, use_case)
-        data_hash, origin = fingerprint(typed.table), source_name(use_case, found.in_words())
-    log.info("%-11s %s rows from %s", "data", f"{len(raw):,}", origin)
-
+    typed, data_hash, origin = read_typed(use_case)
     with elapsed_line("validating"):
         validator = Validator(use_case, typed.unreadable)
         validator.check_source(typed.table)
@@ -75,6 +70,17 @@ def prepare_data(use_case: UseCase) -> PreparedData:
     for finding in found_in_parts:
         log.warning("%-11s %s: %s", "", finding.column, finding.rule)
     return PreparedData(table, parts, report, data_hash, origin, typed.units)
+
+
+def read_typed(use_case: UseCase) -> tuple[TypedTable, str, str]:
+    """The table at the source of ``use_case`` with its columns as their kinds, its fingerprint, and
+    where it came from. Raises as ``prepare_data`` does."""
+    with elapsed_line("reading"):
+        raw, found = read_source(use_case.source, kinds_of(use_case))
+        typed = type_columns(raw, use_case)
+        data_hash, origin = fingerprint(typed.table), source_name(use_case, found.in_words())
+    log.info("%-11s %s rows from %s", "data", f"{len(raw):,}", origin)
+    return typed, data_hash, origin
 
 
 def source_name(use_case: UseCase, found: tuple[str, ...] = ()) -> str:

@@ -23,6 +23,7 @@ from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
+from modelling.watching.profile import keep_profile
 
 COLUMNS = (
     count("age", maximum=120, missing_at_most=0),
@@ -158,6 +159,7 @@ def small_model(
     package = package_model(network, features, parts, use_case, folder / "scorer")
     baselines = predict_baselines(table, parts, features, use_case)
     judgement = judge(package, parts, use_case, baselines)
+    keep_profile(package, judgement)
     session = onnxruntime.InferenceSession(str(network / "network.onnx"))
     outputs = session.run(None, {"features": features.validation.features})[0]
     history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)

@@ -89,6 +89,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Use a model": {
         "score credit_scoring in.csv out.csv --reasons 4": model_commands.score,
+        "watch credit_scoring last_month.csv": model_commands.watch,
         "serve credit_scoring --follow": server_commands.serve,
         "image credit_scoring --to credit_scoring-image": server_commands.image,
     },

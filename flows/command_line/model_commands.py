@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from flows.command_line import arguments, interruption, terminal
-from flows.command_line.arguments import Json, ModelName, Verbose, Version, Written
+from flows.command_line.arguments import (
+    Json,
+    ModelName,
+    UseCaseName,
+    Verbose,
+    Version,
+    Written,
+)
+from flows.command_line.results import show_watch
 from flows.command_line.warm_up import may_have_prefect_server, warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
@@ -63,6 +71,32 @@ def _scoring() -> Callable[..., Any]:
     from flows.score_table import score_table
 
     return score_table
+
+
+def watch(
+    use_case: UseCaseName,
+    input_: Annotated[
+        str, typer.Argument(metavar="INPUT", help="Rows that came after the training.")
+    ],
+    version: Version = None,
+    source: Written = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare rows of today with those that the champion was judged on: drift, and outcomes.
+
+    Outcomes are judged where the table has the target. Exit code 1 if there is an alarm.
+    """
+    written = parse_fields(source or [], "--source")
+    refuse_unreadable(declare_source(input_, written))
+    terminal.prepare(verbose, as_json)
+    interruption.set_last_line("the watch was not finished")
+    from flows.watch import watch_table
+
+    result = watch_table(use_case, input_, version, written)
+    show_watch(result, as_json)
+    if result.alarms:
+        raise typer.Exit(1)
 
 
 def champion(use_case: ModelName, as_json: Json = False) -> None:

@@ -14,6 +14,7 @@ from tasks.tracking.addresses import how_to_open
 if TYPE_CHECKING:
     from flows.search import SearchResult
     from flows.train import TrainingResult
+    from flows.watch import WatchResult
     from tasks.upkeep.health import Check
 
 
@@ -93,3 +94,15 @@ def show_search(result: "SearchResult", overrides: Mapping[str, Any], as_json: b
     for name, value in result.settings.items():
         print(f"  {name}={json.dumps(value)}")
     print(f"All trials:   {how_to_open(result.paths['ui'])}")
+
+
+def show_watch(result: "WatchResult", as_json: bool) -> None:
+    """Print the last lines of a watch: what somebody should look at, and where the page is."""
+    if as_json:
+        print(json.dumps(result.model_dump()))
+        return
+    print()
+    alarms = result.alarms or ["none"]
+    for place, alarm in enumerate(alarms):
+        print(f"{'' if place else 'Alarms:':13} {alarm}")
+    print(f"{'Page:':13} {how_to_open(result.address)}")

@@ -1,7 +1,7 @@
 """Judge the packaged model as an expert would: against baselines, with uncertainty, in money."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,13 @@ from modelling.data.independence import groups_of
 from modelling.data.splitting import Parts
 from modelling.declaration import UseCase
 from modelling.features.usable_columns import unknown_share
-from modelling.judgement.evaluation import RequirementResult, evaluate, judge_gate, scored_rows
+from modelling.judgement.evaluation import (
+    NO_GATE,
+    RequirementResult,
+    evaluate,
+    judge_gate,
+    scored_rows,
+)
 from modelling.judgement.group_results import GroupTable, Slice
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import find_metric
@@ -75,8 +81,8 @@ class Judgement:
     intervals: dict[str, Interval]
     advantages: dict[tuple[str, str], Interval]
     skill: Interval | None
-    gate: RequirementResult
-    unknown: dict[str, float]
+    gate: RequirementResult = NO_GATE
+    unknown: dict[str, float] = field(default_factory=dict)
     cut_off: float | None = None
     resampled: dict[str, np.ndarray] = field(default_factory=dict)
     groups: tuple[GroupTable, ...] = ()
@@ -113,28 +119,41 @@ def judge(
     DataRefused
         Where all test rows are of one group.
     """
-    test = parts.test
     scorer = Scorer(package.folder)
-    outputs = scorer.outputs(test)
-    predictions = Predictions(outputs, scorer.decide(test, outputs))
+    outputs = scorer.outputs(parts.test)
+    predictions = Predictions(outputs, scorer.decide(parts.test, outputs))
+    judgement = judge_predictions(parts.test, predictions, baselines, use_case)
+    return replace(
+        judgement,
+        gate=judge_gate(judgement.metrics, use_case),
+        unknown=_unknown(parts, use_case),
+        cut_off=scorer.cut_off if use_case.problem == "binary" else None,
+    )
+
+
+def judge_predictions(
+    rows: pd.DataFrame,
+    predictions: Predictions,
+    baselines: dict[str, Predictions],
+    use_case: UseCase,
+) -> Judgement:
+    """``judge`` for n ``rows`` with their target and what a model said of them. It leaves out the
+    gate, and what only the model knows: labels that no training row had, and the cut-off."""
     naive = next((baseline.outputs for baseline in baselines.values()), None)
-    metrics = evaluate(test, *predictions, use_case, naive)
-    resampled = _resampled({NETWORK: predictions, **baselines}, test, use_case)
+    metrics = evaluate(rows, *predictions, use_case, naive)
+    resampled = _resampled({NETWORK: predictions, **baselines}, rows, use_case)
     return Judgement(
         use_case=use_case,
-        rows=test,
+        rows=rows,
         predictions=predictions,
         baseline_predictions=baselines,
         metrics=metrics,
         baseline_metrics={
-            name: evaluate(test, *baseline, use_case) for name, baseline in baselines.items()
+            name: evaluate(rows, *baseline, use_case) for name, baseline in baselines.items()
         },
         intervals={name: interval_of(resampled[NETWORK, name]) for name in use_case.headline},
         advantages=_advantages(resampled, [*baselines], use_case),
-        skill=_skill(resampled, use_case),
-        gate=judge_gate(metrics, use_case),
-        unknown=_unknown(parts, use_case),
-        cut_off=scorer.cut_off if use_case.problem == "binary" else None,
+        skill=_skill(resampled, use_case) if baselines else None,
         resampled={name: resampled[NETWORK, name] for name in use_case.headline},
     )
 

@@ -33,6 +33,7 @@ class Model:
         self.contract = Contract(state["contract"], trained_labels)
         self.written: dict[str, Any] = state["contract"]["written"]
         self.layout: dict[str, Any] = state["contract"].get("layout", {})
+        self.profile: dict[str, Any] | None = state.get("profile")  # not in older models
         self.reasons: Any = Reasons(folder, self.scorer) if "reasons" in state else None
         self.version = version
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pandas as pd
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
@@ -43,12 +43,14 @@ class ModelInterface(NamedTuple):
 
 class LoadedModel(NamedTuple):
     """A registered version, ready to score raw rows. A version that is deleted and registered again
-    has the same number, but another ``model_id``."""
+    has the same number, but another ``model_id``. ``packaged`` is its ``scorer.model.Model``, of
+    the code that it was registered with."""
 
     name: str
     version: str
     model_id: str
     interface: ModelInterface
+    packaged: Any = None
 
 
 def version_of(name: str, version: str | None = None) -> str:
@@ -97,15 +99,32 @@ def load_registered(name: str, version: str | None = None, reasons: int = 0) -> 
         units={column["name"]: column.get("written_in") for column in columns},
         layout=getattr(unwrapped, "layout", {}),
     )
-    return LoadedModel(name, requested, str(model.model_id), interface)
+    return LoadedModel(name, requested, str(model.model_id), interface, unwrapped)
+
+
+def data_hash_of(name: str, version: str) -> str | None:
+    """The fingerprint of the table that a version was trained on; None where its run is gone."""
+    client = connect()
+    try:
+        run = client.get_run(str(client.get_model_version(name, version).run_id))
+    except MlflowException:
+        return None
+    return run.data.tags.get("data_hash")
+
+
+class RecordedUse(NamedTuple):
+    """The MLflow run of a use of a model; ``record`` takes counts, which become metrics, and texts,
+    which become tags."""
+
+    run: Run
+    record: Callable[[dict[str, Any]], None]
 
 
 @contextmanager
-def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """An MLflow run for a scoring, in an experiment of its own; call the yielded function with
-    counts, which become metrics, and texts, which become tags."""
+def recorded_use(model: LoadedModel, source: Source, use: str = "scoring") -> Iterator[RecordedUse]:
+    """An MLflow run for a use of a model, in an experiment for uses of its kind."""
     client = connect()
-    experiment = experiment_id(client, f"{model.name}-scoring")
+    experiment = experiment_id(client, f"{model.name}-{use}")
     shown = shown_name(source).rpartition("/")[2]
     tags = {"model_version": model.version, "model_id": model.model_id, "input": shown}
     tags["process"] = process_tag(os.getpid())
@@ -121,7 +140,7 @@ def scoring_run(model: LoadedModel, source: Source) -> Iterator[Callable[[dict[s
         client.log_batch(run.info.run_id, metrics=metrics, tags=texts)
 
     try:
-        yield record
+        yield RecordedUse(run, record)
     except BaseException as error:
         known = isinstance(error, UsageError | DataRefused)  # others may quote cells
         message = str(error) if known else type(error).__name__

@@ -1,0 +1,1 @@
+"""What changed since a version was judged: drift of columns and answers, and outcomes."""

@@ -1,0 +1,74 @@
+"""Whether rows are still distributed as those were that a version was judged on."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from modelling.watching.profile import Counts
+
+MODERATE, LARGE = 0.1, 0.25  # as is usual in credit scoring: Siddiqi (2006)
+CHANCE = 0.001  # one column of a thousand without drift would be above ``by_chance``
+
+
+class Drift(NamedTuple):
+    """How far a column or an answer has moved: the population stability index ``psi``, up to where
+    it would be ``by_chance``, and the share of rows of the ``bin`` that contributes most."""
+
+    name: str
+    psi: float
+    by_chance: float
+    bin: str
+    share_judged: float
+    share_now: float
+
+    @property
+    def level(self) -> str:
+        """``none``, ``moderate`` or ``large``; none where it could be chance."""
+        if self.psi < MODERATE or self.psi <= self.by_chance:
+            return "none"
+        return "large" if self.psi >= LARGE else "moderate"
+
+    def __str__(self) -> str:
+        moved = f"{self.share_now:.1%} of rows, {self.share_judged:.1%} when judged"
+        return f"{self.name}: PSI {self.psi:.2f}, {self.bin}: {moved}"
+
+
+def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
+    """Compare ``cells`` (n,) of today, numbers with NaN or labels with None, with those that were
+    ``judged``. Without cells there is no drift."""
+    then, now = np.array(judged.counts), judged.of(cells)
+    contributions = _contributions(then, now)
+    most = int(contributions.argmax())
+    bins = int(((then > 0) | (now > 0)).sum())
+    return Drift(
+        name,
+        float(contributions.sum()),
+        by_chance(int(then.sum()), len(cells), bins),
+        judged.names[most],
+        float(then[most] / max(then.sum(), 1)),
+        float(now[most] / max(now.sum(), 1)),
+    )
+
+
+def _contributions(then: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """What each bin adds to the population stability index: (p - q) log(p / q), with half a row
+    more in each bin that has any, so that an empty one is not infinitely unlikely.
+
+    Siddiqi (2006), "Credit risk scorecards", chapter 9.
+    """
+    used = (then > 0) | (now > 0)
+    shares = [np.where(used, rows + 0.5, 1.0) / (rows[used] + 0.5).sum() for rows in (then, now)]
+    return np.where(used, (shares[1] - shares[0]) * np.log(shares[1] / shares[0]), 0.0)
+
+
+def by_chance(judged_rows: int, rows: int, bins: int) -> float:
+    """Up to where the index of two samples of one distribution lies but once in a thousand times:
+    it is about chi-square with ``bins`` - 1 degrees of freedom, times (1 / n + 1 / m).
+
+    Yurdakul and Naranjo (2020), "Statistical properties of the population stability index".
+    """
+    from scipy.stats import chi2
+
+    if bins < 2 or not rows:
+        return 0.0
+    return float(chi2.ppf(1 - CHANCE, bins - 1) * (1 / judged_rows + 1 / rows))

@@ -1,0 +1,145 @@
+"""How a version did, once outcomes are known, beside what was known when it was judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from modelling.data.independence import groups_of
+from modelling.declaration import UseCase
+from modelling.judgement.evaluation import NO_GATE, RequirementResult, judge_gate
+from modelling.judgement.groups.group_rates import group_tables
+from modelling.judgement.intervals import Interval, bootstrap, interval_of
+from modelling.judgement.judging import Judgement, Predictions, judge_predictions
+from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.metric import format_value
+
+MATERIAL = 0.1  # a smaller gap, as a share, is no alarm, however sure it is
+
+
+class Change(NamedTuple):
+    """A headline metric when the version was ``judged`` and ``now``, and the ``gain``, which is
+    negative where it is worse now."""
+
+    metric: str
+    judged: Interval
+    now: Interval
+    gain: Interval
+
+    @property
+    def is_worse(self) -> bool:
+        """Beyond chance."""
+        return self.gain.high < 0
+
+    def __str__(self) -> str:
+        worse = ", worse beyond chance" if self.is_worse else ""
+        return f"{self.metric} {self.now}, {self.judged} when judged{worse}"
+
+
+class Level(NamedTuple):
+    """The mean of what was ``predicted`` and ``observed``: shares of positives, or values in the
+    target's unit. ``gap`` is observed minus predicted, ``unit_of_gap`` what a gap is a share of."""
+
+    predicted: float
+    observed: float
+    gap: Interval
+    unit_of_gap: float
+
+    @property
+    def is_off(self) -> bool:
+        """Beyond chance, and by enough to matter."""
+        return self.gap.excludes_zero and abs(self.gap.value) >= MATERIAL * self.unit_of_gap
+
+    def __str__(self) -> str:
+        predicted, observed = format_value(self.predicted), format_value(self.observed)
+        return f"predicted on average {predicted}, observed {observed}"
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What is known of ``rows`` with an outcome: all metrics, the changes of the headline, whether
+    the gate would be passed at best, and the level (None of several classes)."""
+
+    rows: int
+    metrics: dict[str, float]
+    changes: tuple[Change, ...]
+    gate: RequirementResult
+    level: Level | None
+
+    @property
+    def alarms(self) -> list[str]:
+        """What somebody should look at, in words."""
+        found = [str(change) for change in self.changes if change.is_worse]
+        if not self.gate.passed and self.gate != NO_GATE:
+            found.append(f"the gate is not passed any more: {self.gate.reason}")
+        if self.level is not None and self.level.is_off:
+            found.append(f"the level is off: {self.level}")
+        return found
+
+
+def judge_outcomes(
+    rows: pd.DataFrame, predictions: Predictions, use_case: UseCase, profile: Mapping[str, Any]
+) -> Outcomes:
+    """Judge n rows whose outcomes are known as the test rows were judged, without baselines.
+
+    Raises DataRefused where the rows are all of one day, group or customer.
+    """
+    judgement = judge_predictions(rows, predictions, {}, use_case)
+    known = {name: Interval(*stored) for name, stored in profile["headline"].items()}
+    changes = tuple(
+        Change(name, known[name], now, gain_of(name, known[name], now, use_case))
+        for name, now in judgement.intervals.items()
+        if name in known
+    )
+    return Outcomes(
+        rows=len(rows),
+        metrics=judgement.metrics,
+        changes=changes,
+        gate=_gate_at_best(judgement),
+        level=_level(rows, predictions.outputs, use_case),
+    )
+
+
+def gain_of(name: str, judged: Interval, now: Interval, use_case: UseCase) -> Interval:
+    """By how much a metric is better now, with its 95 % interval; the two are independent.
+
+    Zou and Donner (2008), "Construction of confidence limits about effect measures: a general
+    approach" (MOVER): the interval of a difference from those of its parts.
+    """
+    up = float(now.value - judged.value)
+    low = up - float(np.hypot(now.value - now.low, judged.high - judged.value))
+    high = up + float(np.hypot(now.high - now.value, judged.value - judged.low))
+    if find_metric(name, use_case.problem).higher_is_better:
+        return Interval(up, low, high)
+    return Interval(-up, -high, -low)
+
+
+def _gate_at_best(judgement: Judgement) -> RequirementResult:
+    """Whether the gate is passed, by the better end of its metric's interval where it has one: a
+    gate that could be missed by chance is no alarm."""
+    use_case, metrics = judgement.use_case, dict(judgement.metrics)
+    if use_case.gate is None or use_case.gate.metric not in metrics:  # it needs the baselines
+        return NO_GATE
+    metric = find_metric(use_case.gate.metric, use_case.problem)
+    interval = judgement.intervals.get(metric.name)
+    if interval is not None:
+        metrics[metric.name] = interval.high if metric.higher_is_better else interval.low
+    bounded = group_tables(judgement) if use_case.gate.selection_ratio_at_least else ()
+    gate = judge_gate(metrics, use_case, bounded)
+    return gate._replace(reason=f"at best {gate.reason}") if interval is not None else gate
+
+
+def _level(rows: pd.DataFrame, outputs: np.ndarray, use_case: UseCase) -> Level | None:
+    if use_case.problem == "multiclass":
+        return None
+    target = rows[use_case.target].to_numpy(dtype=np.float64)
+    gaps = target - outputs
+    draws = bootstrap(
+        {"gap": lambda weights: gaps @ weights / weights.sum(axis=0)}, groups_of(rows, use_case)
+    )
+    predicted = float(outputs.mean())
+    rarer = min(predicted, 1 - predicted)
+    unit = rarer if use_case.problem == "binary" else float(target.std())
+    return Level(predicted, float(target.mean()), interval_of(draws["gap"]), unit)

@@ -1,0 +1,123 @@
+"""What the rows were that a version was judged on, which later rows are compared with.
+
+A profile travels in ``scorer.json``. It holds counts over bins and labels of ``minimum_rows``
+customers at least, and edges that are microaggregated: no value of one customer.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modelling.features.microaggregation import microaggregate
+from modelling.judgement.judging import Judgement, Predictions
+from modelling.judgement.packaging import Package
+from modelling.scorer.cells import label_text
+from modelling.scorer.model import Model
+from modelling.scorer.scoring import Scorer
+
+BINS = 10  # deciles, as is usual in credit scoring
+MOST_LABELS = 20  # of a column; the rest are counted together
+OTHERS, MISSING = "other labels", "missing"
+
+
+class Counts(NamedTuple):
+    """How many rows of a column lie in each bin: between ``edges``, of which each belongs to the
+    bin below, or with each of ``labels`` and then with any other one. The last is what is missing.
+    """
+
+    edges: list[float]
+    labels: list[str]
+    counts: list[int]
+
+    @property
+    def names(self) -> list[str]:
+        """The bins as people read them."""
+        if not self.edges:
+            return [*self.labels, OTHERS if self.labels else "any", MISSING]
+        ends = [f"{edge:,.6g}" for edge in self.edges]
+        between = [f"{low} to {high}" for low, high in pairwise(ends)]
+        return [f"up to {ends[0]}", *between, f"above {ends[-1]}", MISSING]
+
+    def of(self, cells: np.ndarray) -> np.ndarray:
+        """How many of other ``cells`` (n,) lie in each of these bins, (bins,): numbers with NaN, or
+        labels as text with None."""
+        size = len(self.counts)
+        if cells.dtype.kind == "f":
+            bins = np.searchsorted(self.edges, cells, side="left")
+            bins = np.where(np.isnan(cells), size - 1, bins)
+            return np.bincount(bins, minlength=size)
+        found = Counter(cells.tolist())
+        named = [found.pop(label, 0) for label in self.labels]
+        missing = found.pop(None, 0)
+        return np.array([*named, sum(found.values()), missing])
+
+
+def keep_profile(package: Package, judgement: Judgement) -> None:
+    """Write the profile of the rows that ``package`` was judged on into it."""
+    file = package.folder / "scorer.json"
+    profile = profile_of(Model(package.folder, version=""), judgement)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "profile": profile}))
+
+
+def profile_of(model: Model, judgement: Judgement) -> dict[str, Any]:
+    """The profile as plain data: how many ``rows``, the counts of ``columns`` and ``answers`` by
+    their names, and the ``headline`` metrics as value, low and high."""
+    use_case = judgement.use_case
+    columns, *_ = model.contract.check(judgement.rows[model.contract.names])
+    cells = {
+        "columns": columns.arrays,
+        "answers": answers_of(model.scorer, judgement.predictions),
+    }
+    counted: dict[str, Any] = {
+        kind: {name: counts_of(c, use_case.minimum_rows_per_value) for name, c in named.items()}
+        for kind, named in cells.items()
+    }
+    headline = {name: [*interval] for name, interval in judgement.intervals.items()}
+    return {"rows": len(judgement.rows), **counted, "headline": headline}
+
+
+def answers_of(scorer: Scorer, predictions: Predictions) -> dict[str, np.ndarray]:
+    """Each answer as cells (n,) by its name: probabilities and decision, or the forecast."""
+    answers = scorer.by_name(predictions.outputs)
+    if scorer.problem == "regression":
+        return answers
+    labels = np.array([label_text(label) for label in scorer.classes], dtype=object)
+    return {**answers, "decision": labels[predictions.decided]}
+
+
+def counts_of(cells: np.ndarray, minimum_rows: int) -> Counts:
+    """Cells (n,), numbers with NaN or labels with None, by the bins that they are cut into. A count
+    that is smaller than ``minimum_rows``, but not 0, is given as that many."""
+    edges, labels = [], []
+    if cells.dtype.kind == "f":
+        edges = _edges(cells, minimum_rows)
+    else:
+        found = Counter(cell for cell in cells.tolist() if cell is not None).most_common(
+            MOST_LABELS
+        )
+        labels = [label for label, rows in found if rows >= minimum_rows]
+    empty = Counts(edges, labels, [0] * (len(edges or labels) + 2))
+    counts = empty.of(cells)
+    floor = np.minimum(minimum_rows, counts * minimum_rows)
+    return empty._replace(counts=np.maximum(counts, floor).tolist())
+
+
+def _edges(values: np.ndarray, minimum_rows: int) -> list[float]:
+    """Microaggregated quantiles of the values (n,), deciles where there are enough; none is the
+    largest value, which nothing would lie above."""
+    known = values[np.isfinite(values)]
+    if len(known) < 2 * minimum_rows:
+        return []
+    grouped = microaggregate(known[:, None], minimum_rows)[:, 0]
+    shares = np.linspace(0, 1, min(BINS, len(known) // minimum_rows) + 1)[1:-1]
+    edges = np.unique(np.quantile(grouped, shares, method="inverted_cdf"))
+    return [float(edge) for edge in edges if edge < grouped[-1]]
+
+
+def counts_in(profile: Mapping[str, Any], kind: str) -> dict[str, Counts]:
+    """The counts of the ``columns`` or ``answers`` of a profile, by name."""
+    return {name: Counts(*stored) for name, stored in profile[kind].items()}

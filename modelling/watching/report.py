@@ -1,0 +1,109 @@
+"""What a watch found, in words, in numbers for MLflow, and as a page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelling.watching.drift import LARGE, MODERATE, Drift
+from modelling.watching.outcomes import Outcomes
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was found in ``rows`` rows of today, beside the ``judged_rows`` of a version.
+
+    ``refused`` rows have no answer; ``broken`` counts the rows that break each rule of the
+    contract, ``unknown`` those with a label that the model does not name, by column. ``columns``
+    and ``answers`` have the largest drift first. Without ``outcomes``, ``no_outcomes`` says why.
+    """
+
+    name: str
+    version: str
+    rows: int
+    judged_rows: int
+    refused: int
+    broken: Mapping[str, int]
+    unknown: Mapping[str, int]
+    columns: tuple[Drift, ...]
+    answers: tuple[Drift, ...]
+    outcomes: Outcomes | None
+    no_outcomes: str = ""
+
+    @property
+    def alarms(self) -> list[str]:
+        """What somebody should look at."""
+        drifted = [str(drift) for drift in self.drifts if drift.level == "large"]
+        return drifted + (self.outcomes.alarms if self.outcomes else [])
+
+    @property
+    def drifts(self) -> tuple[Drift, ...]:
+        """Of the answers, then of the columns."""
+        return self.answers + self.columns
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """By the names of MLflow's metrics, the same at each watch, so that MLflow draws them."""
+        found: dict[str, float] = {"rows": self.rows, "refused": self.refused}
+        found |= {"alarms": len(self.alarms)}
+        found |= {f"psi/{safe_name(drift.name)}": drift.psi for drift in self.drifts}
+        if self.outcomes is not None:
+            found |= {"rows_with_outcome": self.outcomes.rows, **self.outcomes.metrics}
+            if level := self.outcomes.level:
+                found |= {"predicted": level.predicted, "observed": level.observed}
+        return {name: value for name, value in found.items() if value == value}
+
+    def drift_in_words(self, drifts: tuple[Drift, ...], noun: str) -> str:
+        """One line: how many have moved, and which one most."""
+        moved = [drift for drift in drifts if drift.level != "none"]
+        if not moved:
+            return f"none of {len(drifts)} {noun} has drifted"
+        return f"{len(moved)} of {len(drifts)} {noun} drifted, most {moved[0]}"
+
+    def outcomes_in_words(self) -> list[str]:
+        """One line for each headline metric, and one for the level."""
+        if self.outcomes is None:
+            return [self.no_outcomes]
+        level = [str(self.outcomes.level)] if self.outcomes.level else []
+        lines = [str(change) for change in self.outcomes.changes] + level
+        return [f"{self.outcomes.rows:,} rows: {lines[0]}", *lines[1:]] if lines else []
+
+    def markdown(self) -> str:
+        """The page: alarms, drift, outcomes, and what was wrong with the rows."""
+        alarms = [f"- **{alarm}**" for alarm in self.alarms] or ["No alarm."]
+        lines = [f"# {self.name} version {self.version}, watched", ""]
+        lines += [f"{self.rows:,} rows, beside {self.judged_rows:,} on which it was judged.", ""]
+        lines += [*alarms, "", *self._drift_table(), "", "## Outcomes", ""]
+        lines += [f"- {line}" for line in self.outcomes_in_words()]
+        lines += ["", *self._metric_table()] if self.outcomes else []
+        counted = {**{f"{name}: unknown label": n for name, n in self.unknown.items()}}
+        counted |= self.broken
+        if counted:
+            lines += ["", "## Rows that break a rule", "", "| rule | rows |", "|---|---:|"]
+            lines += [f"| {rule} | {rows:,} |" for rule, rows in counted.items()]
+        return "\n".join(lines) + "\n"
+
+    def _drift_table(self) -> list[str]:
+        rows = [
+            f"| {d.name} | {d.psi:.3f} | {d.by_chance:.3f} | {d.level} | {d.bin} "
+            f"| {d.share_judged:.1%} | {d.share_now:.1%} |"
+            for d in self.drifts
+        ]
+        note = f"Drift is moderate from a PSI of {MODERATE} on, large from {LARGE}; "
+        return [
+            "## Drift",
+            "",
+            note + "none where it could be chance. The bin is the one that moved most.",
+            "",
+            "| answer or column | PSI | by chance up to | drift | bin | when judged | now |",
+            "|---|---:|---:|---|---|---:|---:|",
+            *rows,
+        ]
+
+    def _metric_table(self) -> list[str]:
+        assert self.outcomes is not None
+        rows = [f"| {name} | {value:.4f} |" for name, value in self.outcomes.metrics.items()]
+        return ["| metric | now |", "|---|---:|", *rows]
+
+
+def safe_name(name: str) -> str:
+    """A column's name as it can be part of the name of a metric."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)

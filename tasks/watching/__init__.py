@@ -1,0 +1,1 @@
+"""A registered version and rows of today: compared, and recorded."""
