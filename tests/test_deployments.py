@@ -63,7 +63,7 @@ def test_an_entry_calls_its_flow_with_parameters_that_it_takes(entry, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "train_all", "search", "score", "upkeep", "compare", "approve"]
+    "name", ["train", "train_all", "search", "score", "watch", "upkeep", "compare", "approve"]
 )
 def test_the_form_of_a_flow_explains_each_parameter_and_offers_choices(name, monkeypatch):
     monkeypatch.chdir(REPOSITORY)

@@ -23,6 +23,7 @@ from prefect.client.orchestration import get_client
 from servers import PATIENCE, wait_for
 
 from flows.train import train
+from flows.watch import watch
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.groups.group_judging import judge_groups
 from modelling.refusals import DataRefused, UsageError
@@ -97,6 +98,31 @@ def test_the_run_tells_what_it_is_and_where_it_comes_from(credit_run, client):
     files = {artifact.path for artifact in client.list_artifacts(credit_run.run_id)}
     wanted = {"learning_curve.png", "learning_curve.csv", "model_summary.txt", "report.md"}
     assert wanted | {"validation_report.md", "declaration.json"} <= files
+
+
+def test_a_version_is_watched_over_rows_that_came_later(credit_run, credit_file, client, tmp_path):
+    version = credit_run.model["version"]
+    with pytest.raises(DataRefused, match="was trained on this very table: give rows that came"):
+        watch("credit_scoring", str(credit_file), version)
+    later = pd.read_csv(credit_file).head(2000)
+    later.to_csv(tmp_path / "later.csv", index=False)
+    result = watch("credit_scoring", str(tmp_path / "later.csv"), version)
+    assert result.alarms == []
+    run = client.get_run(result.run_id)
+    assert {**run.data.metrics, **result.numbers} == pytest.approx(run.data.metrics)
+    assert (run.data.metrics["rows"], run.data.tags["alarm"]) == (2000, "none")
+    assert 0.7 < run.data.metrics["roc_auc"] < 1
+    assert run.data.metrics["psi/age"] < 0.1
+    assert client.get_experiment(run.info.experiment_id).name == "credit_scoring-watch"
+    files = {artifact.path for artifact in client.list_artifacts(result.run_id)}
+    assert files == {"watch.html", "watch.md", "watch.png"}
+    # Whoever schedules it is told: the flow run fails with the alarms, and the MLflow run is whole.
+    later.assign(age=later["age"] + 30).query("age < 120").to_csv(tmp_path / "older.csv")
+    with pytest.raises(UsageError, match="age: PSI "):
+        watch("credit_scoring", str(tmp_path / "older.csv"), version)
+    newest = client.search_runs([run.info.experiment_id], max_results=1)[0]
+    assert newest.info.status == "FINISHED"
+    assert "age: PSI" in newest.data.tags["alarm"]
 
 
 def test_the_judgement_stands_in_the_run_and_its_baselines_below(credit_run, client):

@@ -11,17 +11,19 @@ from modelling.data.independence import groups_of
 from modelling.declaration import UseCase
 from modelling.judgement.evaluation import NO_GATE, RequirementResult, judge_gate
 from modelling.judgement.groups.group_rates import group_tables
-from modelling.judgement.intervals import Interval, bootstrap, interval_of
+from modelling.judgement.intervals import Interval, bootstrap
 from modelling.judgement.judging import Judgement, Predictions, judge_predictions
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
 
 MATERIAL = 0.1  # a smaller gap, as a share, is no alarm, however sure it is
+SURE = 3.29  # standard errors, which chance alone exceeds once in a thousand times
+WIDER = SURE / 1.96  # than a 95 % interval: who looks each month at several metrics sees chance
 
 
 class Change(NamedTuple):
-    """A headline metric when the version was ``judged`` and ``now``, and the ``gain``, which is
-    negative where it is worse now."""
+    """A headline metric when the version was ``judged`` and ``now``; the ``gain``, with its 99.9 %
+    interval, is negative where it is worse now."""
 
     metric: str
     judged: Interval
@@ -40,7 +42,8 @@ class Change(NamedTuple):
 
 class Level(NamedTuple):
     """The mean of what was ``predicted`` and ``observed``: shares of positives, or values in the
-    target's unit. ``gap`` is observed minus predicted, ``unit_of_gap`` what a gap is a share of."""
+    target's unit. ``gap`` is observed minus predicted, with its 99.9 % interval; it is seen beside
+    ``unit_of_gap``: what is predicted of the rarer class, or the target's standard deviation."""
 
     predicted: float
     observed: float
@@ -103,14 +106,15 @@ def judge_outcomes(
 
 
 def gain_of(name: str, judged: Interval, now: Interval, use_case: UseCase) -> Interval:
-    """By how much a metric is better now, with its 95 % interval; the two are independent.
+    """By how much a metric is better now, with its 99.9 % interval, from two 95 % intervals of
+    independent rows.
 
     Zou and Donner (2008), "Construction of confidence limits about effect measures: a general
     approach" (MOVER): the interval of a difference from those of its parts.
     """
     up = float(now.value - judged.value)
-    low = up - float(np.hypot(now.value - now.low, judged.high - judged.value))
-    high = up + float(np.hypot(now.high - now.value, judged.value - judged.low))
+    low = up - WIDER * float(np.hypot(now.value - now.low, judged.high - judged.value))
+    high = up + WIDER * float(np.hypot(now.high - now.value, judged.value - judged.low))
     if find_metric(name, use_case.problem).higher_is_better:
         return Interval(up, low, high)
     return Interval(-up, -high, -low)
@@ -139,7 +143,9 @@ def _level(rows: pd.DataFrame, outputs: np.ndarray, use_case: UseCase) -> Level 
     draws = bootstrap(
         {"gap": lambda weights: gaps @ weights / weights.sum(axis=0)}, groups_of(rows, use_case)
     )
+    value, error = float(draws["gap"][0]), float(draws["gap"][1:].std())
     predicted = float(outputs.mean())
     rarer = min(predicted, 1 - predicted)
     unit = rarer if use_case.problem == "binary" else float(target.std())
-    return Level(predicted, float(target.mean()), interval_of(draws["gap"]), unit)
+    gap = Interval(value, value - SURE * error, value + SURE * error)
+    return Level(predicted, float(target.mean()), gap, unit)

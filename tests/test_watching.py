@@ -1,0 +1,215 @@
+"""A model in use is compared with what it was judged on: drift by hand, by chance and by cause;
+outcomes by the metrics of its judgement."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from small_models import loan_table, loans, register_and_judge, small_model
+
+from modelling.declaration import Gate, Groups, Source
+from modelling.judgement.intervals import Interval
+from modelling.refusals import DataRefused, UsageError
+from modelling.scorer.model import Model
+from modelling.watching.drift import by_chance, drift_of
+from modelling.watching.outcomes import gain_of
+from modelling.watching.profile import Counts, counts_in, counts_of, profile_of
+from tasks.registry.scoring_runs import load_registered
+from tasks.watching.comparison import watch_version
+
+RNG = np.random.default_rng(5)
+
+
+def test_the_stability_index_is_that_of_the_textbook():
+    judged = Counts([], ["yes", "no"], [50_000, 50_000, 0, 0])
+    now = np.array(["yes"] * 20_000 + ["no"] * 80_000, dtype=object)
+    drift = drift_of("owns", judged, now)
+    by_hand = (0.2 - 0.5) * np.log(0.2 / 0.5) + (0.8 - 0.5) * np.log(0.8 / 0.5)
+    assert drift.psi == pytest.approx(by_hand, rel=1e-4)
+    assert (drift.level, drift.bin) == ("large", "yes")
+    assert (drift.share_judged, drift.share_now) == (0.5, 0.2)
+
+
+def test_a_label_that_nobody_had_is_no_infinite_drift():
+    judged = Counts([], ["yes"], [1000, 0, 0])
+    drift = drift_of("owns", judged, np.array(["yes"] * 900 + ["maybe"] * 100, dtype=object))
+    assert (drift.bin, drift.share_now) == ("other labels", 0.1)
+    assert 0.25 < drift.psi < 2
+
+
+def test_rows_of_one_distribution_cross_the_bound_of_chance_once_in_a_thousand_times():
+    levels, crossed = [], 0
+    for _ in range(1000):
+        drift = drift_of("x", counts_of(RNG.normal(size=300), 20), RNG.normal(size=100))
+        crossed += drift.psi > drift.by_chance
+        levels.append(drift.level)
+    assert crossed <= 8  # binomial: more than 8 of 1,000 have a probability of 1e-6
+    assert np.mean([level == "none" for level in levels]) >= 0.99
+    # Deciles of so few rows are above the usual bound of 0.1 most of the time.
+    assert by_chance(300, 100, 10) > 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "where"),
+    [
+        (lambda x: x, "none", None),
+        (lambda x: x + 1.0, "large", "above"),
+        (lambda x: np.where(RNG.random(len(x)) < 0.3, np.nan, x), "large", "missing"),
+        (lambda x: np.where(RNG.random(len(x)) < 0.04, 99.0, x), "none", None),
+    ],
+)
+def test_drift_is_named_by_where_it_is(change, level, where):
+    drift = drift_of("x", counts_of(RNG.normal(size=20_000), 20), change(RNG.normal(size=5000)))
+    assert drift.level == level
+    assert where is None or drift.bin.startswith(where)
+
+
+def test_a_column_of_two_values_has_two_bins():
+    counts = counts_of(np.repeat([0.0, 1.0], [950, 50]), 20)
+    assert (counts.names, counts.counts) == (["up to 0", "above 0", "missing"], [950, 50, 0])
+    assert drift_of("flag", counts, np.ones(1000)).level == "large"
+
+
+def test_the_interval_of_a_difference_follows_from_those_of_its_parts():
+    judged, now = Interval(0.8, 0.76, 0.83), Interval(0.7, 0.66, 0.75)
+    gain = gain_of("roc_auc", judged, now, loans())
+    assert gain.value == pytest.approx(-0.1)
+    wider = norm.ppf(0.9995) / norm.ppf(0.975)  # 99.9 %, from two of 95 %
+    assert gain.low == pytest.approx(-0.1 - wider * np.hypot(0.04, 0.03), abs=1e-4)
+    assert gain.high == pytest.approx(-0.1 + wider * np.hypot(0.05, 0.04), abs=1e-4)
+    loss = gain_of("log_loss", judged, now, loans())  # lower is better
+    assert loss.value == pytest.approx(0.1)
+    assert loss.low == pytest.approx(0.1 - wider * np.hypot(0.05, 0.04), abs=1e-4)
+
+
+def test_no_number_of_a_profile_is_that_of_fewer_customers_than_declared(tmp_path):
+    small = small_model(tmp_path / "model")
+    profile = profile_of(Model(small.package.folder, version=""), small.judgement)
+    assert profile["rows"] == len(small.parts.test)
+    for kind in ("columns", "answers"):
+        for name, counts in counts_in(profile, kind).items():
+            assert all(rows == 0 or rows >= 20 for rows in counts.counts), name
+    amounts = set(small.parts.test[["income", "balance"]].to_numpy().ravel())
+    columns = counts_in(profile, "columns")
+    assert not amounts & {*columns["income"].edges, *columns["balance"].edges}
+
+
+@pytest.fixture(scope="module")
+def watched(store, prefect_server):
+    """The champion of ``watched``, and its declaration."""
+    register_and_judge(name="watched")
+    return load_registered("watched"), loans(name="watched")
+
+
+@pytest.fixture
+def watch(watched, tmp_path):
+    """What a watch finds in a table."""
+    model, use_case = watched
+
+    def watch(table, **changed):
+        table.to_csv(tmp_path / "now.csv", index=False)
+        source = Source(uri=str(tmp_path / "now.csv"))
+        return watch_version(model, use_case.model_copy(update={"source": source, **changed}))
+
+    return watch
+
+
+def test_later_rows_of_the_same_kind_raise_no_alarm(watch):
+    found = watch(loan_table(seed=8))
+    assert found.alarms == []
+    assert (found.rows, found.refused, found.judged_rows) == (2000, 0, 400)
+    assert found.numbers["psi/income"] < 0.1
+    change = found.outcomes.changes[0]
+    assert change.metric == "roc_auc"
+    assert not change.is_worse
+    assert found.outcomes.gate.passed
+    assert "No alarm." in found.markdown()
+
+
+def test_the_metrics_of_outcomes_are_those_of_scikit_learn(watched, watch):
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    later = loan_table(seed=9)
+    found = watch(later)
+    outputs = watched[0].interface.answer(later)["probability"]
+    assert found.outcomes.metrics["roc_auc"] == pytest.approx(
+        roc_auc_score(later["default"], outputs)
+    )
+    assert found.outcomes.metrics["log_loss"] == pytest.approx(
+        log_loss(later["default"], outputs), rel=1e-6
+    )
+    assert found.outcomes.level.observed == later["default"].mean()
+    assert found.outcomes.level.predicted == pytest.approx(outputs.mean())
+
+
+def test_inflation_is_an_alarm_before_any_outcome_is_known(watch):
+    later = loan_table(seed=8).drop(columns="default")
+    found = watch(later.assign(income=later["income"] * 3))
+    (alarm, *_) = [text for text in found.alarms if text.startswith("income")]
+    assert "PSI" in alarm
+    assert "above" in alarm
+    assert found.outcomes is None
+    assert found.no_outcomes == "not known yet: no row has a default"
+
+
+def test_more_defaults_than_predicted_are_an_alarm_though_the_ranking_holds(watch):
+    later = loan_table(seed=8)
+    paid = np.flatnonzero(later["default"] == 0)
+    later.loc[RNG.choice(paid, 200, replace=False), "default"] = 1
+    alarms = watch(later).alarms
+    assert any(alarm.startswith("the level is off: predicted on average 0.") for alarm in alarms)
+
+
+def test_outcomes_that_have_nothing_to_do_with_the_answers_are_an_alarm(watch):
+    later = loan_table(seed=8)
+    found = watch(later.assign(default=RNG.permutation(later["default"])))
+    worse = [alarm for alarm in found.alarms if alarm.endswith("worse beyond chance")]
+    assert [alarm.split()[0] for alarm in worse] == ["roc_auc", "average_precision"]
+    assert "the gate is not passed any more: at best roc_auc 0.5" in "; ".join(found.alarms)
+
+
+def test_rows_whose_outcome_is_not_known_yet_count_for_drift_alone(watch):
+    later = loan_table(seed=8).astype({"default": object})
+    later.loc[500:, "default"] = None
+    found = watch(later)
+    assert (found.rows, found.outcomes.rows) == (2000, 500)
+
+
+def test_outcomes_of_one_class_are_not_judged(watch):
+    found = watch(loan_table(seed=8).assign(default=0))
+    assert found.no_outcomes == "known of 2,000 rows, all alike: too few to judge by"
+
+
+def test_refused_rows_are_counted_by_rule_and_judged_nowhere(watch):
+    later = loan_table(seed=8)
+    later.loc[:9, "age"] = 300
+    found = watch(later)
+    assert (found.refused, found.outcomes.rows) == (10, 1990)
+    assert found.broken == {"age: is at most 120": 10}
+
+
+def test_a_watch_names_what_is_missing(watch):
+    with pytest.raises(DataRefused, match="missing columns: income"):
+        watch(loan_table(seed=8).drop(columns="income"))
+
+
+def test_a_gate_of_selection_is_watched_too(watched, watch):
+    later = loan_table(seed=8)
+    later.loc[later["housing"] == "own", "balance"] -= 2000  # who is deep in the red is refused
+    gate = Gate(metric="roc_auc", at_least=0.55, selection_ratio_at_least={"housing": 0.8})
+    alarms = "; ".join(watch(later, gate=gate, groups=Groups(columns=("housing",))).alarms)
+    assert "of housing rent and own, wanted at least 0.8" in alarms
+
+
+def test_a_version_without_a_profile_says_so(watched):
+    model, use_case = watched
+    older = SimpleNamespace(profile=None, scorer=model.packaged.scorer)
+    with pytest.raises(UsageError, match="before models kept what they were judged on"):
+        watch_version(model._replace(packaged=older), use_case)
+
+
+def test_a_declaration_that_asks_something_else_is_refused(watched):
+    model, use_case = watched
+    with pytest.raises(UsageError, match="answers another question than watched declares now"):
+        watch_version(model, use_case.model_copy(update={"classes": (0, 1, 2)}))
