@@ -42,6 +42,11 @@ class GroupLasso(NamedTuple):
     shrinkage: np.ndarray
     at_limit: bool
 
+    @property
+    def fades(self) -> bool:
+        """Whether it shrinks anything, and less so as training goes on."""
+        return self.standard_errors > 0
+
 
 def group_lassos_of(use_case: UseCase, columns: np.ndarray | None, rows: int) -> list[GroupLasso]:
     """The group lassos among which a training on ``rows`` has the choice, the usual one first; none

@@ -111,7 +111,7 @@ def train_network(
         epochs = short_training(declared.epochs)
         begin_with(optimizer, lasso, epochs * steps_per_epoch)
         with as_before(model):
-            callbacks = declared_callbacks(declared, lasso_fades=lasso.standard_errors > 0)
+            callbacks = declared_callbacks(declared, lasso.fades)
             fit(epochs=epochs, callbacks=[EpochStart(rows, declared.seed), *callbacks])
             outputs = network_outputs(network, validation.features)
         return losses_of_rows(outputs, validation.target, use_case.problem)
@@ -119,7 +119,7 @@ def train_network(
     if lasso := preferred_lasso(lassos, losses_after):
         begin_with(optimizer, lasso, declared.epochs * steps_per_epoch)
     epoch_start = EpochStart(rows, declared.seed)
-    callbacks = declared_callbacks(declared, bool(lasso and lasso.standard_errors))
+    callbacks = declared_callbacks(declared, lasso is not None and lasso.fades)
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
     stopped = replay(checkpointing.metrics, on_epoch)
@@ -133,7 +133,7 @@ def train_network(
     return replace(
         history,
         constant_val_loss=constant,
-        group_lasso=lasso.standard_errors or None if lasso else None,
+        group_lasso=lasso.standard_errors if lasso and lasso.fades else None,
         group_lasso_at_limit=lasso.at_limit if lasso else False,
     )
 
