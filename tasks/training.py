@@ -162,7 +162,7 @@ def _say(history: History, diagnosis: Diagnosis) -> None:
 def _epoch_progress(use_case: UseCase, rows: int) -> Iterator[OnEpoch]:
     """A progress line with the losses of each epoch."""
     epochs = use_case.training.epochs
-    with progress_line("training", "epoch", epochs, rows, text="compiling") as show:
+    with progress_line("training", "epoch", epochs, rows, text="starting") as show:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             val_loss = metrics.get("val_loss", 0)

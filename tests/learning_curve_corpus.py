@@ -73,7 +73,7 @@ def as_history(
     loss: list[float], val_loss: list[float], constant_val_loss: float | None = None
 ) -> History:
     metrics = {"loss": list(loss), "val_loss": list(val_loss)}
-    return History(metrics, 1.0, 0.5, 1.0, constant_val_loss=constant_val_loss)
+    return History(metrics, 1.0, 1.0, constant_val_loss=constant_val_loss)
 
 
 def all_curves() -> list[Curve]:

@@ -162,7 +162,7 @@ def small_model(
     keep_profile(package, judgement)
     session = onnxruntime.InferenceSession(str(network / "network.onnx"))
     outputs = session.run(None, {"features": features.validation.features})[0]
-    history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)
+    history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0)
     diagnosis = Diagnosis("healthy", "fell and stayed down", (), None, None)
     trained = Trained(use_case, outputs, history, diagnosis)
     return Small(package, parts, judgement, trained, fingerprint(table))

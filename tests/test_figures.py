@@ -222,7 +222,7 @@ def test_a_constant_forecast_can_be_drawn():
 
 def curve(loss, val_loss, constant=None):
     metrics = {"loss": list(loss), "val_loss": list(val_loss)}
-    history = History(metrics, 1.0, 1.0, 1.0, constant_val_loss=constant)
+    history = History(metrics, 1.0, 1.0, constant_val_loss=constant)
     return draw_learning_curve(history, "Loans", read_learning_curve(history, loans()), "binary")
 
 
@@ -280,7 +280,7 @@ def test_a_report_has_its_headings_whatever_is_decided(judgement):
     rows = forecasts.source()
     predictions = Predictions(rows[forecasts.target].to_numpy(), np.zeros(len(rows)))
     forecast = Judgement(forecasts, rows, predictions, {}, {}, {}, {}, {}, None, NO_GATE, {})
-    history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0, 1.0)
+    history = History({"loss": [0.5], "val_loss": [0.5]}, 1.0, 1.0)
     for judged, decided in ((judgement, ["Decision"]), (forecast, [])):
         diagnosis = read_learning_curve(history, judged.use_case)
         trained = Trained(judged.use_case, judged.predictions.outputs, history, diagnosis)

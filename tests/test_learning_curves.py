@@ -432,6 +432,6 @@ def test_the_figure_shows_verdict_and_evidence(judged, verdict, tmp_path):
 
 
 def test_the_figure_bears_a_training_that_was_never_a_number(tmp_path):
-    history = History({"loss": [np.nan], "val_loss": [np.nan]}, 1.0, 1.0, 1.0)
+    history = History({"loss": [np.nan], "val_loss": [np.nan]}, 1.0, 1.0)
     diagnosis = read_learning_curve(history, USE_CASE)
     draw_learning_curve(history, "Loans", diagnosis).savefig(tmp_path / "curve.png")

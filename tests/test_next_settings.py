@@ -16,7 +16,7 @@ SCALED = Remedy({"preprocessing.scaling": "standard"}, "scaled")
 
 
 def attempt(*remedies, applied=None):
-    history = History({"loss": [1.0], "val_loss": [1.0]}, 1.0, 1.0, 1.0)
+    history = History({"loss": [1.0], "val_loss": [1.0]}, 1.0, 1.0)
     diagnosis = Diagnosis("stuck", "flat", remedies, (0, 0), None)
     use_case = find_use_case("iris")
     fitted = TrainedNetwork(history, None, "", "", np.zeros((1, 3)))

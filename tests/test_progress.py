@@ -13,7 +13,7 @@ from tasks.progress import elapsed_line, progress_line
 
 with elapsed_line("reading"):
     pass
-with progress_line("training", "epoch", 2, rows_per_step=1000, text="compiling") as show:
+with progress_line("training", "epoch", 2, rows_per_step=1000, text="starting") as show:
     show(1, "loss 0.5")
     show(2, "loss 0.25")
 with progress_line("scoring", "rows", rows_per_step=1) as show:

@@ -25,7 +25,8 @@ class History:
     """Each metric after every epoch, and how fast the training was.
 
     ``metrics`` maps ``loss``, ``val_loss`` and the problem's metrics to a list with one value per
-    epoch; a diverged training may end in NaN. ``seconds_first_epoch`` includes compiling.
+    epoch; a diverged training may end in NaN. ``seconds`` are all, compiling and the short
+    trainings that choose a group lasso included; ``rows_per_second`` leaves out the first epoch.
     ``not_compiled`` says why the network could not be compiled and was trained batch by batch.
     ``constant_val_loss`` is the val_loss of the best constant prediction. ``group_lasso`` says how
     strong a group lasso was in the first step, in standard errors, and is None where there was
@@ -35,7 +36,6 @@ class History:
 
     metrics: dict[str, list[float]]
     seconds: float
-    seconds_first_epoch: float
     rows_per_second: float
     not_compiled: str | None = None
     constant_val_loss: float | None = None

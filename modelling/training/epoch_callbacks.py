@@ -68,10 +68,12 @@ class EpochListeners(keras.callbacks.Callback):
 
 
 class EpochStart(keras.callbacks.Callback):
-    """Makes shuffling and dropout of an epoch depend on (seed, epoch) alone, and times epochs."""
+    """Makes shuffling and dropout of an epoch depend on (seed, epoch) alone, and times epochs, and
+    all since it was made."""
 
     def __init__(self, rows: Rows, seed: int):
         super().__init__()
+        self.made = time.perf_counter()
         self.rows, self.seed = rows, seed
         self.started: list[float] = []
 
@@ -87,9 +89,8 @@ class EpochStart(keras.callbacks.Callback):
     ) -> History:
         """The speed leaves out the first epoch, which compiles."""
         if not self.started:  # resumed after the last epoch: there was nothing left to train
-            return History(metrics, 0.0, 0.0, 0.0, not_compiled)
+            return History(metrics, 0.0, 0.0, not_compiled)
         ends = [*self.started[1:], time.perf_counter()]
-        seconds, first = ends[-1] - self.started[0], ends[0] - self.started[0]
-        later = len(ends) - 1
-        speed = row_count * later / (seconds - first) if later else row_count / seconds
-        return History(metrics, seconds, first, speed, not_compiled)
+        first, rest, later = ends[0] - self.started[0], ends[-1] - ends[0], len(ends) - 1
+        speed = row_count * later / rest if later else row_count / first
+        return History(metrics, ends[-1] - self.made, speed, not_compiled)

@@ -107,6 +107,8 @@ def train_network(
     )
     fit = functools.partial(model.fit_rows, rows, **validation_batches(validation), verbose=0)
 
+    epoch_start = EpochStart(rows, declared.seed)
+
     def losses_after(lasso: GroupLasso) -> np.ndarray:
         epochs = short_training(declared.epochs)
         begin_with(optimizer, lasso, epochs * steps_per_epoch)
@@ -118,7 +120,6 @@ def train_network(
 
     if lasso := preferred_lasso(lassos, losses_after):
         begin_with(optimizer, lasso, declared.epochs * steps_per_epoch)
-    epoch_start = EpochStart(rows, declared.seed)
     callbacks = declared_callbacks(declared, lasso is not None and lasso.fades)
     found = checkpoints or Checkpoints.disabled()
     checkpointing = Checkpointing(found, callbacks, train, use_case)
