@@ -40,6 +40,7 @@ LABELS = [
     (0.1, "0.1"),
     (np.float32(0.1), "0.1"),
     (-0.0, "0"),
+    ("-0.0", "0"),
     (1e20, "100000000000000000000"),
     ("007.0", "007.0"),
     ("1.10", "1.10"),
@@ -102,8 +103,11 @@ NUMBERS = [
     ("4_5", None), ("٣", None), ("0x1F", None), ("1,5", None), ("12 EUR", None), ([1], None),
     ({}, None), (10**400, None), ("1" + "0" * 400, None), ("1e400", None), ("--1", None),
     (Decimal("1e400"), None), ("+-inf", None), ("\u0131nf", None), ("True", None), (True, None),
+    ("\u22125", -5.0), ("\u2212inf", -np.inf), ("5e\u22123", 0.005), ("\u2212\u22125", None),
+    ("\u20135", None), ("\u200b5", None), ("\u00a05", 5.0), ("nane", None), ("nan(", None),
 ]  # fmt: skip
-MISSING = ["", "  ", "NA", "n/a", "NaN", "None", "<NA>", None, np.nan, pd.NA]
+MISSING = ["", "  ", "NA", "n/a", "NaN", "None", "<NA>", None, np.nan, pd.NA, "Nan", "+NAN"]
+MISSING += ["-nan(ind)", "\u2212nan"]
 
 
 @pytest.mark.parametrize(("cell", "number"), NUMBERS, ids=lambda one: repr(one)[:20])

@@ -1,12 +1,15 @@
 """A registered model keeps its contract: columns and rules are named, values never."""
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
 import pytest
 from small_models import loan_table, loans, small_model
 
+from modelling.data.reading.cells import read_cells
+from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import category
 from modelling.judgement.packaging import contract_of
 from modelling.scorer.contract import Contract, InputRefused
@@ -198,3 +201,37 @@ def test_a_category_keeps_its_rule_whatever_type_it_was_read_as():
         cells, broken, _ = contract.check(pd.DataFrame({"grade": labels}))
         assert broken.tolist() == ["", ""]
         assert cells["grade"].tolist() == ["1", "2"]
+
+
+ODD = [True, 1, "True", False, 0, -0.0, [1], {"a": 1}, 2**63, 1.1, "1.10", 1e-7, "Nan", "\u22125"]
+
+
+@pytest.mark.parametrize("kind", ["category", "number"])
+@pytest.mark.parametrize("known", [["0", "1", "1.10"], ["True", "False"]], ids=["numbers", "words"])
+def test_what_a_cell_means_depends_on_no_other_cell(kind, known):
+    """True is equal to 1 in Python, and a list among numbers makes libraries read all as text."""
+    column = category("x").model_dump() | {"kind": kind, "required": False}
+    state = {"columns": [column], "off_contract": "refuse_row"}
+    contract = Contract(state, {"x": known})
+    alone = {id(cell): contract.check_row({"x": cell}) for cell in ODD}
+    for cells in permutations(ODD, 2):
+        columns, broken, unknown = contract.check(
+            pd.DataFrame({"x": pd.Series(cells, dtype=object)})
+        )
+        trained, _ = read_cells(pd.Series(cells, dtype=object), kind, TextFormat(), known)
+        for row, cell in enumerate(cells):
+            value, rules, unknown_columns = alone[id(cell)]
+            assert (broken[row], unknown[row]) == (rules, unknown_columns), cells
+            assert columns["x"][row] == value["x"][0] or kind == "number", cells
+            if kind == "category":
+                assert trained[row] == value["x"][0], cells
+
+
+def test_text_with_a_point_is_no_number_where_the_training_table_had_decimal_commas():
+    """In its files 1.234 is 1234, or no number at all."""
+    column = category("x").model_dump() | {"kind": "number", "required": False}
+    state = {"columns": [column], "off_contract": "refuse_row", "written": {"decimal": ","}}
+    contract = Contract(state, {})
+    for cell, rule in [("1.234", "x: is a number"), (1.234, ""), ("1234", ""), ("1.#IND", "")]:
+        assert contract.check_row({"x": cell})[1] == rule
+        assert contract.check(pd.DataFrame({"x": [cell]}))[1].tolist() == [rule]

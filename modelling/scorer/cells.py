@@ -6,7 +6,7 @@ there is one implementation.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 
 import numpy as np
@@ -23,7 +23,7 @@ def label_text(value: object) -> str | None:
     """
     if isinstance(value, str):
         text = value.strip()
-        return text[:-2] if _WHOLE.fullmatch(text) else text or None
+        return text[:-2].replace("-0", "0") if _WHOLE.fullmatch(text) else text or None
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if isinstance(value, bool | np.bool_):
@@ -39,6 +39,23 @@ def label_text(value: object) -> str | None:
 
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0")
+
+
+def different_cells(cells: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Which of the different cells of a column each cell (n,) is, -1 where missing; and these (k,).
+
+    True is another cell than 1, though they are equal, and lists and objects are told apart by
+    their text: what a cell means never depends on the others.
+    """
+    if cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) != "string":
+        cells = pd.Series([*map(_told_apart, cells)], dtype=object)  # whole numbers stay whole
+    return pd.factorize(cells)
+
+
+def _told_apart(cell: object) -> object:
+    return (
+        str(cell) if isinstance(cell, bool | np.bool_) or not isinstance(cell, Hashable) else cell
+    )
 
 
 class Labels:
@@ -70,6 +87,8 @@ class Labels:
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
+_NAN = re.compile(r"[+-]?nan(\([a-z0-9_]*\))?", re.IGNORECASE | re.ASCII)  # nan(ind) is that of C
+MINUS_SIGN = "\u2212"  # that of typesetters and of some locales
 _TRUTH = {"True": "1", "False": "0"}
 MISSING_NUMBERS = frozenset(
     ("", "NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "<NA>", "#N/A", "#NA", "-nan",
@@ -80,15 +99,16 @@ MISSING_NUMBERS = frozenset(
 def number_of(cell: object) -> float | None:
     """A cell as a float; NaN where it is missing; None where it is not a number.
 
-    Text is read as files have it: with blanks around it, and with what programs write for a missing
-    number (``MISSING_NUMBERS``). Only digits 0 to 9 count. A number too large for a float is not a
-    number; nor are True and False: see ``truth_of``.
+    Text is read as files have it: with blanks around it, with either minus sign, and with what
+    programs write for a missing number (``MISSING_NUMBERS``, and NaN in any capitals). Only digits
+    0 to 9 count. A number too large for a float is not a number; nor are True and False: see
+    ``truth_of``.
     """
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return math.nan
     if isinstance(cell, str):
-        text = cell.strip()
-        if text in MISSING_NUMBERS:
+        text = cell.strip().replace(MINUS_SIGN, "-")
+        if text in MISSING_NUMBERS or _NAN.fullmatch(text):
             return math.nan
         if _INFINITE.fullmatch(text):
             return float(text)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import Labels, label_text, number_of, truth_of
+from .cells import Labels, different_cells, label_text, number_of, truth_of
 from .column_names import spelled_otherwise
 from .transformer import Columns
 
@@ -35,7 +35,8 @@ class Contract:
         which no range applies), ``categories``, ``required``, ``unknown_at_most`` and
         ``zero_or_one`` (training rows had no other numbers there, so True and False are read as
         numbers, as in training). ``off_contract``: whether a row with a broken rule is refused, or
-        the cell is treated as missing (for a missing column, all its cells).
+        the cell is treated as missing (for a missing column, all its cells). ``written``: how text
+        wrote numbers in training (``decimal`` mark).
     trained_labels : mapping
         By column, the labels that the model names: those of enough training rows.
     """
@@ -43,6 +44,8 @@ class Contract:
     def __init__(self, state: dict[str, Any], trained_labels: Mapping[str, Iterable[str]]):
         self.columns: list[dict[str, Any]] = state["columns"]
         self.refuses: bool = state["off_contract"] == "refuse_row"
+        # Where the training table had decimal commas, 1.234 in text may be 1234.
+        self.decimal_point: bool = state.get("written", {}).get("decimal", ".") == "."
         self.trained_labels = {name: frozenset(labels) for name, labels in trained_labels.items()}
         self.labels: dict[str, Labels] = {}
         self.names = [column["name"] for column in self.columns]
@@ -158,7 +161,10 @@ class Contract:
 
     def _number(self, cell: Any, column: dict[str, Any]) -> float | None:
         number = number_of(cell)
-        return truth_of(cell) if number is None and column.get("zero_or_one") else number
+        if number is None:
+            return truth_of(cell) if column.get("zero_or_one") else None
+        foreign = not self.decimal_point and isinstance(cell, str) and "." in cell
+        return None if foreign and number == number else number
 
     def _numbers(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _BrokenRows]:
         values = _numbers_or_none(cells)
@@ -176,10 +182,7 @@ class Contract:
         return values, broken_rows
 
     def _labels(self, cells: pd.Series, column: dict[str, Any]) -> tuple[np.ndarray, _BrokenRows]:
-        try:
-            codes, labels = pd.factorize(cells)
-        except TypeError:  # a list or a dictionary
-            codes, labels = pd.factorize(cells.map(str, na_action="ignore"))
+        codes, labels = different_cells(cells)
         found = map(self.labels[column["name"]].find, labels)
         texts = np.array([*found, None], dtype=object)
         broken_rows: _BrokenRows = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import Labels
+from .cells import Labels, different_cells
 from .transforms import transformed_blocks
 
 ROWS_PER_BATCH = 2_048  # intermediate float64 arrays then fit into the processor's cache
@@ -197,7 +197,7 @@ def _label_columns(
     rare or unknown, share the column ``other`` (-1: none), so that a model does not reveal its rare
     labels. -1 where the label is missing."""
     if not isinstance(labels, np.ndarray):  # not read by the contract
-        codes, cells = pd.factorize(labels)
+        codes, cells = different_cells(labels)
         known = Labels(positions)
         labels = np.array([*map(known.find, cells), None], dtype=object)[codes]
     found = [-1 if text is None else positions.get(text, other) for text in labels]

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelling.data.loading import frame_of
-from modelling.data.reading.number_text import MINUS_SIGN, numbers_in_text, plain_numbers
+from modelling.data.reading.number_text import numbers_in_text, plain_numbers
 from modelling.data.reading.other_writing import (
     refuse_other_unit,
     refuse_other_writing,
@@ -17,6 +18,7 @@ from modelling.data.reading.other_writing import (
 )
 from modelling.data.reading.raw_tables import RawTable
 from modelling.data.reading.spreadsheets import as_it_was
+from modelling.scorer.cells import MINUS_SIGN, number_of
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring.layout import is_quarantine
 
@@ -62,12 +64,14 @@ def input_frame(
                 frame[name] = numbers_in_text(cells, model.text_format)
             except pa.ArrowInvalid:  # the contract names the cells
                 ascii_minus = pc.replace_substring(cells, MINUS_SIGN, "-")
-                plain = plain_numbers(ascii_minus, model.text_format).to_pandas()
-                unread = pd.to_numeric(plain, errors="coerce").isna() & plain.notna()
+                plain = plain_numbers(ascii_minus, model.text_format).to_pylist()
+                numbers = [number_of(text) for text in plain]
+                unread = np.array([number is None for number in numbers])
                 if unread.sum() > len(plain) / 2:
-                    wrong = frame[name][unread.to_numpy()]
-                    refuse_other_writing(wrong, int(plain.notna().sum()), model.text_format)
-                frame[name] = plain
+                    known = len(plain) - cells.null_count
+                    refuse_other_writing(frame[name][unread], known, model.text_format)
+                read = zip(numbers, plain, strict=True)
+                frame[name] = [text if number is None else number for number, text in read]
     return frame
 
 

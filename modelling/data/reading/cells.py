@@ -14,9 +14,9 @@ from modelling.data.reading.other_writing import (
     refuse_several_units,
     units_in,
 )
-from modelling.data.reading.times import factorize, read_times
+from modelling.data.reading.times import read_times
 from modelling.refusals import DataRefused
-from modelling.scorer.cells import Labels, label_text, number_of, truth_of
+from modelling.scorer.cells import Labels, different_cells, label_text, number_of, truth_of
 
 
 def read_cells(
@@ -68,7 +68,7 @@ def is_text(cells: pd.Series) -> bool:
 
 def texts_of(cells: pd.Series, find: Callable[[object], str | None]) -> pd.Series:
     """The column (n,) as text, ``find`` asked once for each different cell; missing stays so."""
-    codes, unique = factorize(cells)
+    codes, unique = different_cells(cells)
     texts = pd.Series([*map(find, unique), None], dtype="str")
     return pd.Series(texts.array.take(codes), index=cells.index, name=cells.name)
 

@@ -18,9 +18,7 @@ from modelling.data.reading.number_signs import (
 )
 from modelling.declaration import Source
 from modelling.refusals import UsageError
-from modelling.scorer.cells import MISSING_NUMBERS
-
-MINUS_SIGN = "\u2212"  # that of typesetters and of some locales: rare, so looked for late
+from modelling.scorer.cells import MINUS_SIGN, MISSING_NUMBERS
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def numbers_in_text(cells: pa.Array, text_format: TextFormat) -> np.ndarray:
     texts = plain_numbers(cells, text_format)
     try:
         values = pc.cast(texts, pa.float64())
-    except pa.ArrowInvalid:
+    except pa.ArrowInvalid:  # rare signs and words are looked for late
         texts = pc.replace_substring(texts, MINUS_SIGN, "-")
         missing = pc.is_in(texts, pa.array(sorted(MISSING_NUMBERS)))
         texts = pc.if_else(missing, pa.scalar(None, pa.string()), texts)

@@ -14,7 +14,7 @@ from modelling.data.reading.numeric_times import (
 )
 from modelling.declaration.declared_data import DAYS_SINCE
 from modelling.refusals import DataRefused
-from modelling.scorer.cells import MISSING_NUMBERS, label_text
+from modelling.scorer.cells import MISSING_NUMBERS, different_cells, label_text
 
 DAY_MONTH_YEAR = r"^(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?!\d)"
 ISO = r"^\d{4}-\d{2}(-\d{2})?([T ]|$)"
@@ -61,7 +61,9 @@ def read_times(
         return cells.dt.tz_convert("UTC").dt.tz_localize(None), 0
     if pd.api.types.is_datetime64_dtype(cells.dtype):
         return cells, 0
-    codes, unique = factorize(cells.mask(_are_among(cells, {*MISSING_NUMBERS, "NaT", *missing})))
+    codes, unique = different_cells(
+        cells.mask(_are_among(cells, {*MISSING_NUMBERS, "NaT", *missing}))
+    )
     read = _read(pd.Series(unique, dtype=object), str(cells.name), date_format)
     wrong = np.append(read.isna().to_numpy(), False)[codes]
     if wrong.any():
@@ -87,17 +89,9 @@ def is_time(
 
 def _are_among(cells: pd.Series, words: Collection[str]) -> np.ndarray:
     """Which cells (n,) are one of the words, blanks around them aside."""
-    codes, unique = factorize(cells)
+    codes, unique = different_cells(cells)
     found = [isinstance(cell, str) and cell.strip() in words for cell in unique]
     return np.array([*found, False])[codes]
-
-
-def factorize(cells: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """The codes (n,) of cells and the different ones; lists and objects are told apart as text."""
-    try:
-        return pd.factorize(cells)
-    except TypeError:
-        return pd.factorize(cells.map(str, na_action="ignore"))
 
 
 def _read(unique: pd.Series, name: str, date_format: str | None) -> pd.Series:
