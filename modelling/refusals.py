@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from modelling.secrets import hide_secrets
+from modelling.shown_text import one_line
 
 
 class _Explained(Exception):
@@ -23,7 +24,7 @@ class UsageError(_Explained, ValueError):
     """A command, flag, declaration or server is wrong (exit code 2)."""
 
     def __init__(self, message: str):
-        super().__init__(hide_secrets(message))
+        super().__init__(one_line(hide_secrets(message)))
 
 
 class MachineError(_Explained, RuntimeError):
@@ -45,8 +46,9 @@ class BrokenRule:
     def __str__(self) -> str:
         """``age: is at most 120: not in 12 rows``."""
         if self.rows is None:  # it is not about rows
-            return f"{self.column}: {self.rule}"
-        return f"{self.column}: {self.rule}: not in {self.rows:,} row{'s' * (self.rows != 1)}"
+            return one_line(f"{self.column}: {self.rule}")
+        rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
+        return one_line(f"{self.column}: {self.rule}: not in {rows}")
 
     @property
     def word(self) -> str:
@@ -64,7 +66,7 @@ class DataRefused(_Explained, ValueError):
         broken: tuple[BrokenRule, ...] = (),
         settings: Mapping[str, Any] | None = None,
     ):
-        super().__init__(hide_secrets(message))
+        super().__init__(one_line(hide_secrets(message)))
         self.broken, self.settings = broken, dict(settings or {})
 
 

@@ -13,6 +13,7 @@ from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.attempt import Attempt
+from modelling.shown_text import table_cell
 from tasks.tracking.record import Picture
 from tasks.validation import ValidationReport
 
@@ -114,8 +115,7 @@ def _columns_table(judgement: Judgement) -> str:
     lines = ["| column | kind | role | unit | missing in the test rows |", "|---|---|---|---|---:|"]
     for column in judgement.use_case.columns:
         missing = f"{judgement.rows[column.name].isna().mean():.1%}"
-        name = column.name.replace("|", "\\|")
-        cells = (name, column.kind, column.role, column.unit or "", missing)
+        cells = (table_cell(column.name), column.kind, column.role, column.unit or "", missing)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

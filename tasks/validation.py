@@ -12,6 +12,7 @@ import pandas as pd
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import UseCase
 from modelling.refusals import BrokenRule, refuse_broken
+from modelling.shown_text import table_cell
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -69,7 +70,8 @@ class ValidationReport:
         lines = ["", "| column | rule | rows | severity |", "|---|---|---:|---|"]
         for rule in self.broken:
             rows = "-" if rule.rows is None else f"{rule.rows:,}"
-            lines.append(f"| {rule.column} | {rule.rule} | {rows} | {rule.severity} |")
+            cells = map(table_cell, (rule.column, rule.rule, rows, rule.severity))
+            lines.append(f"| {' | '.join(cells)} |")
         return head + "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 import finflows
 from flows.command_line.commands import app
+from modelling.refusals import BrokenRule, DataRefused
+from tasks.validation import ValidationReport
 
 DECLARED = """from modelling.declaration import *
 USE_CASE = UseCase(
@@ -97,3 +99,18 @@ def test_it_refuses_a_leak_and_shows_no_value(declare):
     answer = last_json(check("--json").stdout)
     assert (answer["passed"], answer["broken"][0]["column"]) == (False, "recovered")
     assert "4711" not in json.dumps(answer)
+
+
+def test_a_name_of_two_lines_is_shown_on_one(declare):
+    """A header in a spreadsheet may have line breaks; a terminal would obey an escape."""
+    table = loan_table(300).rename(columns={"income": "income\n\x1b[31m(EUR)|net"})
+    column = r'amount("income\n\x1b[31m(EUR)|net", maximum=1)'
+    declare(table, 'target="default", problem="binary"', column, 'count("age", maximum=120)')
+    said = check().output
+    shown = r"income\n\x1b[31m(EUR)|net"
+    assert f"BROKEN      {shown}: in the allowed range, from 0 to 1: not in" in said
+    assert "\x1b" not in said
+    assert str(DataRefused("a\nb: it is \u202e\u00a0empty")) == r"a\nb: it is \u202e\xa0empty"
+    rule = BrokenRule("income\n(EUR)|net", "is at most 1", 3)
+    report = ValidationReport(1, 300, (rule,))
+    assert r"| income\n(EUR)\|net | is at most 1 | 3 | critical |" in report.markdown()

@@ -21,6 +21,7 @@ from flows.command_line.arguments import Json, Set, UseCaseName
 from modelling.declaration.overrides import override, parse_overrides
 from modelling.declaration.use_case_files import find_use_case, use_case_names
 from modelling.refusals import UsageError
+from modelling.shown_text import one_line
 from tasks.tracking.provenance import installed_version
 
 app = typer.Typer(
@@ -61,7 +62,7 @@ def list_use_cases(as_json: Json = False) -> None:
         typer.echo(json.dumps(rows))
         return
     for use_case in declared:
-        typer.echo(f"{use_case.name:20} {use_case.problem:12} {use_case.title}")
+        typer.echo(f"{use_case.name:20} {use_case.problem:12} {one_line(use_case.title)}")
 
 
 def show(use_case: UseCaseName, set_: Set = None) -> None:

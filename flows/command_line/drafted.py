@@ -11,13 +11,14 @@ from modelling.checkout import command, make
 from modelling.declaration.use_case_files import is_found, place_of, seen_from_here
 from modelling.drafting.columns.findings import TableFindings
 from modelling.refusals import BrokenRule
+from modelling.shown_text import one_line
 
 SHOWN = 10
 
 
 def title_of(findings: TableFindings) -> str:
     """What is predicted, in one line."""
-    return f"{findings.name}: {findings.target.problem}, target {findings.target.name}"
+    return one_line(f"{findings.name}: {findings.target.problem}, target {findings.target.name}")
 
 
 def found_in(findings: TableFindings) -> Iterator[tuple[str, str]]:
@@ -28,7 +29,7 @@ def found_in(findings: TableFindings) -> Iterator[tuple[str, str]]:
     yield "columns", f"{len(findings.columns)}: {shown}; {len(findings.left_out)} left out"
     for said in (findings.target.reason, *findings.source.said, findings.split.reason):
         if said:
-            yield "taken", said
+            yield "taken", one_line(said)
 
 
 def show_draft(findings: TableFindings, file: Path) -> None:
@@ -37,12 +38,12 @@ def show_draft(findings: TableFindings, file: Path) -> None:
     for name, said in found_in(findings):
         print(f"  {name:12}{said}")
     for column in findings.left_out[:SHOWN]:
-        print(f"  {'left out':12}{column.name!r}: {column.left_out}")
+        print(f"  {'left out':12}{column.name!r}: {one_line(str(column.left_out))}")
     if more := findings.left_out[SHOWN:]:
         print(f"  {'':12}and {len(more)} more, in the file")
     print("Worth a look:")
     for number, said in enumerate(findings.worth_a_look, 1):
-        print(f"  {number}. {said}")
+        print(f"  {number}. {one_line(said)}")
     print(f"Wrote {seen_from_here(file)}. {_placed(findings.name, file)}Correct it, then:")
     print(f"  {command('check', findings.name)}")
     print(f"  {_train(findings.name)}")
@@ -70,7 +71,7 @@ def show_check(
     for rule, one in zip(broken, said, strict=True):
         print(f"  {rule.word:12}{rule}")
         change = f"{rule.setting} in {one['file']}" if rule.setting else str(one["file"])
-        todo = f"{rule.remedy}, in {one['file']}" if rule.remedy else ""
+        todo = one_line(f"{rule.remedy}, in {one['file']}") if rule.remedy else ""
         print(f"  {'':12}{todo or f'correct the data, or change {change}'}")
     if facts is None:
         print(f"{use_case}: this table can't be trained on")

@@ -10,6 +10,7 @@ from flows.command_line.arguments import Data, Json, Set, UseCaseName, Verbose
 from flows.command_line.warm_up import start_flow, warm_up
 from modelling.declaration import names
 from modelling.declaration.search_space import refuse_search
+from modelling.shown_text import one_line
 
 
 def search(
@@ -40,7 +41,7 @@ def search(
     settings |= {"dask": dask, "pool": pool, "seed": seed}
     refuse_search(trials, workers, sampler, dask, pool)
     declared, overrides = arguments.declared_use_case(use_case, set_, data)
-    typer.echo(f"{declared.name}: {declared.title}", err=as_json)
+    typer.echo(one_line(f"{declared.name}: {declared.title}"), err=as_json)
     terminal.prepare(verbose, as_json)
     start_flow("flows.train", as_json)
     from flows.search import search as search_flow

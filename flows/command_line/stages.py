@@ -5,6 +5,8 @@ import sys
 import time
 from collections import defaultdict
 
+from modelling.shown_text import one_line
+
 STARTED = time.perf_counter()
 STAGE = "%-11s"  # how the message of a stage begins: its name, aligned
 
@@ -14,7 +16,9 @@ class StageLines(logging.StreamHandler):  # type: ignore[type-arg]
 
     def __init__(self, to_stderr: bool) -> None:
         super().__init__(sys.stderr if to_stderr else sys.stdout)
-        self.setFormatter(logging.Formatter("  %(message)s"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"  {one_line(record.getMessage())}"
 
     def emit(self, record: logging.LogRecord) -> None:
         super().emit(record)

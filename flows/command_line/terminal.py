@@ -20,6 +20,7 @@ from flows.command_line.stages import StageLines
 from modelling.declaration import names
 from modelling.refusals import DataRefused, MachineError, UsageError
 from modelling.secrets import hide_secrets
+from modelling.shown_text import one_line
 from tasks.tracking.addresses import is_writable, refuse_unusable_store
 
 QUIET_SETTINGS = {
@@ -180,7 +181,7 @@ def show_error(error: Exception) -> None:
         table = Table("column", "rule", "rows", "severity", box=None, padding=(0, 2))
         for broken in error.broken:
             rows = "-" if broken.rows is None else f"{broken.rows:,}"
-            table.add_row(broken.column, broken.rule, rows, broken.severity)
+            table.add_row(*map(one_line, (broken.column, broken.rule, rows, broken.severity)))
         console.print(table, markup=False)
 
 

@@ -11,6 +11,7 @@ from flows.command_line.leaderboard_table import show_leaderboard
 from flows.command_line.warm_up import start_flow, warm_up
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
+from modelling.shown_text import one_line
 
 
 def train(
@@ -30,7 +31,7 @@ def train(
 ) -> None:
     """Train, judge and register one use case."""
     declared, overrides = arguments.declared_use_case(use_case, set_, data)
-    typer.echo(f"{declared.name}: {declared.title}", err=as_json)
+    typer.echo(one_line(f"{declared.name}: {declared.title}"), err=as_json)
     terminal.prepare(verbose, as_json)
     start_flow("flows.train", as_json)
     from flows.train import train as train_flow

@@ -74,7 +74,7 @@ def _use_case(findings: TableFindings) -> Call:
     target = findings.target
     settings: list[Any] = [
         ("name", findings.name),
-        ("title", f"{target.name} ({findings.name.replace('_', ' ')})"),
+        ("title", f"{' '.join(target.name.split())} ({findings.name.replace('_', ' ')})"),
         ("problem", target.problem),
         *_source(findings),
         ("target", target.name),

@@ -206,8 +206,6 @@ def _close(tracked: TrackedRun, error: BaseException) -> None:
         description += f"\n\n{said}"
     tracked.log_tags({"failure": reason, "mlflow.note.content": description})
     if isinstance(error, DataRefused) and error.broken:
-        lines = [
-            f"- {broken.column}: {broken.rule} ({broken.rows} rows)" for broken in error.broken
-        ]
+        lines = [f"- {broken}" for broken in error.broken]
         tracked.log_text("\n".join([reason, "", *lines, ""]), "validation_report.md")
     tracked.client.set_terminated(tracked.run_id, "FINISHED" if registered else "FAILED")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from modelling.shown_text import table_cell
 from tasks.registry.dossier.facts import Facts
 
 MOST_CHANGES = 40  # settings that a table lists
@@ -46,7 +47,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 
 def _cell(value: object) -> str:
     text = json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
+    return table_cell(text.replace("\n", " "))
 
 
 def _pictures(facts: Facts, *patterns: str, but: tuple[str, ...] = ()) -> str:

@@ -1,0 +1,16 @@
+"""Names from outside as people see them: each on one line, whatever a table calls its columns."""
+
+
+def one_line(text: str) -> str:
+    """``text`` with what nobody sees or a terminal obeys, like a line break in the name of a
+    column, a blank that is none or a change of colour, as Python writes it: ``\\n``."""
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else repr(letter)[1:-1]
+
+
+def table_cell(text: str) -> str:
+    """``text`` as a cell of a Markdown table."""
+    return one_line(text).replace("|", "\\|")
