@@ -501,3 +501,18 @@ def test_settings_that_are_no_limit_or_no_secret_are_refused_and_not_quoted(monk
         with pytest.raises(ValueError, match="must have at least 16 letters") as error:
             settings.token()
         assert not guessed or guessed not in str(error.value)
+
+
+@pytest.mark.services
+def test_a_request_with_two_lengths_is_refused_and_nothing_behind_it_is_read(guarded):
+    """By Content-Length a proxy would end the request behind ``0``, and take what follows for the
+    next one."""
+    head = f"POST /invocations HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+    behind = "GET /ping HTTP/1.1\r\nHost: here\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(guarded.rpartition(":")[2]))) as connection:
+        connection.sendall(f"{head}\r\n0\r\n\r\n{behind}".encode())
+        answered = b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+    assert answered.startswith("HTTP/1.1 400"), answered
+    assert answered.count("HTTP/1.1") == 1
+    assert "send Content-Length or Transfer-Encoding, not both" in answered

@@ -72,7 +72,9 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        if not self._may_enter(scope["path"], headers.get(b"authorization", b"")):
+        if {b"content-length", b"transfer-encoding"} <= headers.keys():
+            await _two_lengths()(scope, receive, send)
+        elif not self._may_enter(scope["path"], headers.get(b"authorization", b"")):
             refusal = _error(401, "UNAUTHENTICATED", "send the header Authorization: Bearer TOKEN")
             refusal.headers["WWW-Authenticate"] = "Bearer"
             self.metrics.refuse_login()
@@ -193,6 +195,14 @@ def _refuse_encoding(encoding: bytes) -> None:
     """Of what is compressed the size is known only afterwards."""
     if encoding.strip().lower() not in (b"", b"identity"):
         raise RequestRefused(415, "no Content-Encoding is read: send the body uncompressed")
+
+
+def _two_lengths() -> Response:
+    """A proxy in front may end such a request elsewhere, and take what follows for the next one, of
+    somebody else (RFC 9112, 6.3): so it is refused, and nothing more is read of the connection."""
+    refusal = _error(400, "BAD_REQUEST", "send Content-Length or Transfer-Encoding, not both")
+    refusal.headers["Connection"] = "close"
+    return refusal
 
 
 def _error(status: int, code: str, message: str) -> JSONResponse:
