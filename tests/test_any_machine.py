@@ -4,6 +4,7 @@ ask for a password, experiments that somebody deleted."""
 import getpass
 import os
 import pwd
+import resource
 import subprocess
 import sys
 import threading
@@ -48,6 +49,20 @@ def test_a_socks_proxy_without_its_package_is_one_line(monkeypatch, tmp_path):
         refuse_unusable_prefect()
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     refuse_unusable_prefect()
+
+
+def test_a_folder_without_room_for_prefect_is_named_before_anything_starts(monkeypatch, tmp_path):
+    """Its server would not start, or answer nothing but errors in the midst of a training."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, allowed[1]))
+    try:
+        with pytest.raises(UsageError, match=r"can't hold the 8 MB .*: free some space"):
+            refuse_unusable_prefect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    refuse_unusable_prefect()
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_user_without_a_name_gets_one(monkeypatch):

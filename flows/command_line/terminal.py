@@ -45,7 +45,7 @@ SETTINGS = {
     "ORT_DISABLE_TELEMETRY": "1",
 }
 
-
+PREFECT_MEGABYTES = 8  # the database of its temporary server, and its log
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -112,6 +112,11 @@ def refuse_unusable_prefect() -> None:
     if not is_writable(home):
         setting = "PREFECT_HOME" if os.environ.get("PREFECT_HOME") else "HOME"
         raise UsageError(f"{home} can't be written ({setting}): set PREFECT_HOME to another folder")
+    if not is_writable(home, PREFECT_MEGABYTES):
+        raise UsageError(
+            f"{home} can't hold the {PREFECT_MEGABYTES} MB that Prefect writes (a full disk, a "
+            "quota or ulimit -f): free some space, or set PREFECT_HOME to another folder"
+        )
 
 
 def prepare(verbose: bool, as_json: bool) -> None:

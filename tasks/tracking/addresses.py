@@ -109,11 +109,14 @@ def is_file_store(uri: str) -> bool:
     return re.match(r"(?!file:)[a-zA-Z][\w+.-]*:", uri) is None and uri not in services
 
 
-def is_writable(folder: Path) -> bool:
-    """Whether files can be created in ``folder``, which is created if it does not exist."""
+def is_writable(folder: Path, megabytes: int = 0) -> bool:
+    """Whether files of this size can be created in ``folder``, which is created if it does not
+    exist: a disk may be full, and an account have a quota or a limit (``ulimit -f``)."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
+        with TemporaryFile(dir=folder) as file:
+            if megabytes:
+                os.posix_fallocate(file.fileno(), 0, megabytes << 20)
             return True
     except OSError:
         return False
