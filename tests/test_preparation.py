@@ -137,3 +137,20 @@ def test_how_many_rows_were_without_a_label_is_a_metric_of_the_run(store):
         report = data.report
         run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
     assert run.client.get_run(run.run_id).data.metrics["rows_without_label"] == 10
+
+
+def test_a_resumed_run_takes_its_own_rows_alone_and_says_where_it_had_recorded_none(store, caplog):
+    """It may be killed at any moment: what it reads is recorded before all else."""
+    use_case, data = loans(), prepared(loans(), loan_table(600))
+    with run_of(use_case) as run:
+        resumed = replace(run, resumed=True)
+        with caplog.at_level("INFO", "finflows"):
+            resumed.log_data(data.parts, "", data.data_hash, data.origin)
+        assert "resumed     it had not recorded its data: these may be other rows" in caplog.text
+        inputs = run.client.get_run(run.run_id).inputs.dataset_inputs
+        assert len(inputs) == 3, "a run that was killed before they were logged has them, too"
+        caplog.clear()
+        resumed.log_data(data.parts, "", data.data_hash, data.origin)
+        assert not caplog.text
+        with pytest.raises(DataRefused, match="the data have changed since this run started"):
+            resumed.log_data(data.parts, "", "another", data.origin)

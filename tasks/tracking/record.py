@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from tasks.tracking.unfinished_files import unfinished_folder
 if TYPE_CHECKING:  # drawing comes last
     from matplotlib.figure import Figure
 
+log = logging.getLogger("finflows")
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT, REPORT_WITH_PICTURES = "report.md", "report.html"
 REMEDY_SETTINGS = "remedy_settings"  # a tag: what remedies changed, since parameters can't be
@@ -96,14 +98,18 @@ class TrackedRun:
         source: str,
         unlabelled: int = 0,
     ) -> None:
-        """Log the three parts as dataset inputs with different contexts, the report, and how many
-        rows were left out since they were ``unlabelled``.
+        """Log which data these are, first; then the three parts as dataset inputs with different
+        contexts, the report, and how many rows were left out since they were ``unlabelled``.
 
         Raises DataRefused where a resumed run had other data.
         """
-        seen = self.client.get_run(self.run_id).data.tags.get("data_hash", data_hash)
-        if seen != data_hash:
+        run = self.client.get_run(self.run_id)
+        seen = run.data.tags.get("data_hash")
+        if seen not in (None, data_hash):
             raise DataRefused("the data have changed since this run started: start a new training")
+        if self.resumed and seen is None:
+            log.info("%-11s it had not recorded its data: these may be other rows", "resumed")
+        self.log_tags({"data_hash": data_hash})
         inputs = [
             DatasetInput(
                 Dataset(
@@ -117,10 +123,9 @@ class TrackedRun:
             )
             for part, rows in parts._asdict().items()
         ]
-        if not self.resumed:
+        if run.inputs is None or not run.inputs.dataset_inputs:
             self.client.log_inputs(self.run_id, inputs)
         self.log_text(report_markdown, "validation_report.md")
-        self.log_tags({"data_hash": data_hash})
         if unlabelled:
             self.log_metrics({"rows_without_label": unlabelled})
 
