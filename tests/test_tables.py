@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from servers import postgresql
 from sqlalchemy import create_engine
 
 from flows.score_table import as_trained
@@ -273,6 +274,78 @@ def test_a_database_with_numerics_and_nulls(tmp_path):
     same(typed(uri, query=query)[0])
     with pytest.raises(DataRefused, match="columns named twice: age"):
         typed(uri, query="SELECT *, age FROM loans")
+
+
+def test_a_query_is_asked_as_it_stands(tmp_path):
+    """A colon begins no parameter, and a percent sign needs no second one."""
+    uri = f"sqlite:///{tmp_path}/loans.db"
+    table().to_sql("loans", create_engine(uri), index=False)
+    query = """SELECT *, '{"a":1}' AS told FROM loans WHERE branch LIKE '0%' -- 5% of :all"""
+    same(typed(uri, query=query)[0])
+    for query in ("DELETE FROM loans", "CREATE TABLE others (a)"):
+        with pytest.raises(UsageError, match=r"source\.query returns no table: write SELECT"):
+            typed(uri, query=query)
+    assert len(read_table(Source(uri=uri, query="SELECT * FROM loans"))) == len(table())
+    with pytest.raises(UsageError, match="asyncpg is a driver for asynchronous programs: write po"):
+        typed("postgresql+asyncpg://me@127.0.0.1/bank", query="SELECT 1")
+
+
+POSTGRESQL = """SELECT (i * 1.25)::numeric(9, 2) AS price, (i * 1000)::numeric::money AS cash,
+    i % 2 = 0 AS vip, CASE i WHEN 1 THEN NULL ELSE i::bigint << 40 END AS big,
+    timestamptz '2020-01-01 00:30+01' + i * interval '1 day' AS at,
+    (enum_range(NULL::grade))[i] AS grade, lpad(i::text, 3, '0')::char(5) AS code,
+    ('00000000-0000-4000-8000-00000000000' || i)::uuid AS whom, ('x' || i)::bytea AS key,
+    CASE i WHEN 1 THEN 'NaN' ELSE i::numeric END AS score, ARRAY[i] AS list,
+    jsonb_build_object('a', i) @> '{"a":1}' AS first FROM generate_series(1, 3) i"""
+
+
+@pytest.mark.services
+def test_the_types_of_postgresql_are_read_as_their_columns_are_declared(tmp_path):
+    with postgresql(tmp_path / "log", "bank") as address:
+        uri = f"postgresql://{address}/bank"
+        with create_engine(uri).begin() as connection:
+            connection.exec_driver_sql("CREATE TYPE grade AS ENUM ('A', 'B', 'C')")
+        rows = read_table(Source(uri=uri, query=POSTGRESQL))
+        refused = Source(uri=f"{uri.replace('finflows@', 'me:hunter22@')}x", query="SELECT 1")
+        with pytest.raises(UsageError, match="the query failed") as error:
+            read_table(refused)
+        assert "hunter22" not in str(error.value)
+    dollars = TextFormat(around_numbers=("$",), thousands=",")
+    numbers = {name: read_cells(rows[name], "number", dollars) for name in NUMBERS_OF_POSTGRESQL}
+    assert {name: cells.fillna(-1).tolist() for name, (cells, _) in numbers.items()} == (
+        NUMBERS_OF_POSTGRESQL
+    )
+    assert not any(unread for _, unread in numbers.values())
+    labels = {name: read_cells(rows[name], "category", TextFormat())[0] for name in rows}
+    shown = {name: labels[name].tolist()[0] for name in ("grade", "code", "whom", "key")}
+    whom = "00000000-0000-4000-8000-000000000001"
+    assert shown == {"grade": "A", "code": "001", "whom": whom, "key": "x1"}
+    at, _ = read_cells(rows["at"], "time", TextFormat())
+    assert at[0] == pd.Timestamp("2020-01-01 23:30")
+
+
+NUMBERS_OF_POSTGRESQL = {
+    "price": [1.25, 2.5, 3.75],
+    "cash": [1000, 2000, 3000],
+    "vip": [0, 1, 0],
+    "big": [-1, 2 << 40, 3 << 40],
+    "score": [-1, 2, 3],
+    "first": [1, 0, 0],
+}
+
+
+def test_bytes_in_a_file_are_the_text_that_some_programs_write_so(tmp_path):
+    rows = table().assign(whom=[b"\x00\xff"] * 60)
+    as_bytes = pa.Table.from_pandas(rows, preserve_index=False)
+    for name in ("branch", "city"):
+        at = as_bytes.column_names.index(name)
+        as_bytes = as_bytes.set_column(at, name, as_bytes.column(name).cast(pa.binary()))
+    pq.write_table(as_bytes, tmp_path / "a.parquet")
+    same(typed(tmp_path / "a.parquet")[0])
+    raw, _, _ = read_undeclared(Source(uri=str(tmp_path / "a.parquet")))
+    assert set(raw["whom"]) == {"00ff"}
+    with in_memory(rows, "loans") as address:
+        assert set(read_undeclared(Source(uri=address))[0]["whom"]) == {"00ff"}
 
 
 def test_a_column_under_a_name_that_looks_alike_is_told_whatever_the_table_came_in(tmp_path):

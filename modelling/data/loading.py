@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable
+from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, with_text
 from modelling.data.sources.databases import DATABASES
 from modelling.data.sources.files import FILES
 from modelling.data.sources.functions import call_source
@@ -61,7 +61,10 @@ def _open(source: Source, declared: Collection[str], rest: bool) -> RawTable | p
     uri = expand(source.uri, ADDRESS)
     kinds = (*variants_in("modelling.data.sources", "SOURCES"), DATABASES, FILES)
     kind = next(kind for kind in kinds if kind.reads(uri))
-    return kind.open(uri, _selection(source, declared, rest))
+    opened = kind.open(uri, _selection(source, declared, rest))
+    if isinstance(opened, pd.DataFrame):
+        return opened
+    return opened._replace(batches=with_text(opened.batches))
 
 
 def _selection(source: Source, declared: Collection[str], rest: bool) -> ColumnSelection:

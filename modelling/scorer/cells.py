@@ -18,9 +18,11 @@ def label_text(value: object) -> str | None:
 
     Text is kept except for blanks around it: "001", "True", "NA" and 19 digits keep every
     character. A whole number is written without a fraction: 7, 7.0, "7.0" (as pandas writes whole
-    numbers in a column with missing cells) and Decimal("7.00") are "7". Blank text, None and NaN
-    are missing.
+    numbers in a column with missing cells) and Decimal("7.00") are "7". Bytes are the text that
+    they are in UTF-8, else their digits. Blank text, None and NaN are missing.
     """
+    if isinstance(value, bytes):
+        value = _text_in(value)
     if isinstance(value, str):
         text = value.strip()
         return text[:-2].replace("-0", "0") if _WHOLE.fullmatch(text) else text or None
@@ -36,6 +38,14 @@ def label_text(value: object) -> str | None:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     return str(value).strip() or None
+
+
+def _text_in(written: bytes) -> str:
+    try:
+        text = written.decode()
+    except UnicodeDecodeError:
+        return written.hex()
+    return text if "".join(text.split()).isprintable() else written.hex()
 
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0")

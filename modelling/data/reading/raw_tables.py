@@ -164,6 +164,22 @@ def _ragged(said: str) -> str:
     )
 
 
+def with_text(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches with text for bytes, as some programs write text to Parquet, and for UUIDs, of
+    which libraries make bytes."""
+    for batch in batches:
+        for at, column in enumerate(batch.schema):
+            is_bytes = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
+            if is_bytes or pa.types.is_fixed_size_binary(column.type) or _is_uuid(column.type):
+                texts = pa.array(map(label_text, batch.column(at).to_pylist()), pa.string())
+                batch = batch.set_column(at, column.name, texts)
+        yield batch
+
+
+def _is_uuid(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid"
+
+
 def batch_of(columns: dict[str, list[Any]], wanted: ColumnSelection) -> pa.RecordBatch:
     """Lists of Python values (n,) as one batch; where a column's values are of several types, each
     becomes text."""

@@ -27,6 +27,8 @@ REASONS = (
     "could not translate host name",
     "name or service not known",
     "certificate",
+    "does not support ssl",
+    "no pg_hba.conf entry",
     "timed out",
     "timeout",
     "unable to open database file",
@@ -46,12 +48,15 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
     engine = _engine(uri, shown)
     if not query:
         raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
-    from sqlalchemy import text
-
     try:
         with engine.connect() as connection:
-            answer = connection.execute(text(query))
+            # As it stands there: SQLAlchemy's own text takes the :1 in '{"a":1}' for a parameter.
+            answer = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+            if not answer.returns_rows:
+                raise UsageError(f"{shown}: source.query returns no table: write SELECT ...")
             names, rows = list(answer.keys()), answer.fetchall()
+    except UsageError:
+        raise
     except Exception as error:  # each driver has its own
         raise UsageError(f"{shown}: the query failed ({_reason(error)})") from None
     finally:
@@ -70,11 +75,12 @@ def _engine(uri: str, shown: str) -> "Engine":
 
     scheme = uri.partition("://")[0]
     try:
-        return create_engine(uri)
+        engine = create_engine(uri)
     except NoSuchModuleError:
         raise UsageError(
             f"{shown}: no installed package reads '{scheme}' addresses: install its SQLAlchemy "
             "dialect if it is a database, its fsspec package if it holds files"
+            + (" (SQLAlchemy says postgresql)" if scheme == "postgres" else "")
         ) from None
     except ImportError as error:
         raise UsageError(
@@ -85,6 +91,12 @@ def _engine(uri: str, shown: str) -> "Engine":
             f"{shown} is not the address of a database ({type(error).__name__}): write it as "
             "dialect://user:$PASSWORD@host:port/database, with %40 for an @ in the password"
         ) from None
+    if engine.dialect.is_async:
+        raise UsageError(
+            f"{shown}: {engine.driver} is a driver for asynchronous programs: write "
+            f"{engine.dialect.name}://, or another driver"
+        )
+    return engine
 
 
 def _reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.loading import read_source
+from modelling.data.reading.cells import texts_of
 from modelling.data.reading.raw_tables import Found
 from modelling.declaration import Source
 from modelling.drafting.columns.number_format import (
@@ -13,6 +14,7 @@ from modelling.drafting.columns.number_format import (
 )
 from modelling.drafting.columns.written_dates import find_date_format
 from modelling.refusals import DataRefused
+from modelling.scorer.cells import label_text
 
 ENCODINGS = ("cp1252", "latin-1")
 NOT_UTF_8 = "not UTF-8: encoding"
@@ -28,7 +30,7 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     table, source, found = _read(source)
     said = list(found._replace(settings={}).in_words())
     for name in [name for name in table if _is_nested(table[name])]:
-        table[name] = table[name].map(str, na_action="ignore").astype("str")
+        table[name] = texts_of(table[name], label_text)
     if source.header_line != given.header_line:
         said.append(f"line {source.header_line} names the columns; what stands above is left out")
     if source.encoding != given.encoding:
@@ -47,10 +49,12 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
 
 
 def _is_nested(cells: pd.Series) -> bool:
-    """Whether cells are lists or objects, as Parquet has them."""
+    """Whether cells are lists or objects, as Parquet has them, or bytes, as a frame may."""
     if cells.dtype != object:
         return False
-    return bool(probe(cells).map(lambda cell: isinstance(cell, dict | list | np.ndarray)).any())
+    return bool(
+        probe(cells).map(lambda cell: isinstance(cell, dict | list | np.ndarray | bytes)).any()
+    )
 
 
 def _read(source: Source) -> tuple[pd.DataFrame, Source, Found]:
