@@ -22,6 +22,7 @@ from modelling.data.loading import read_table
 from modelling.declaration import SimulatedTransactions, Source
 from modelling.declaration.use_case_files import find_use_case
 from modelling.drafting.columns.findings import Wanted
+from modelling.drafting.columns.number_format import find_missing_words
 from modelling.drafting.columns.table_source import read_undeclared
 from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
@@ -227,6 +228,34 @@ def test_of_two_identifiers_one_keeps_rows_together_and_none_is_a_size(letters):
         assert kinds.get("shop_no") in ("identifier", "category")
     (other,) = (c for c in findings.left_out if c.name == "customer_id")
     assert other.left_out == "500 different labels, hardly one shared: an identifier"
+
+
+def test_codes_of_industries_agencies_and_statistics_programs_are_no_sizes():
+    rows, table = np.arange(2000), loan_table(2000)
+    table["nace"] = np.array(["01.11", "10.10", "64.20"])[rows % 3]
+    table["sector_code"] = np.array(["01.10", "01.20", "10.00"])[rows // 5 % 3]
+    table["hours"] = np.array(["01.10", "01.20", "10.00"])[rows // 7 % 3]
+    table["gdp"] = [f"{row / 7:.1f}" if row % 3 == 0 else "." for row in rows]
+    table["income"] = (
+        table["income"].mask(rows % 9 == 0, 99_999_998).mask(rows % 8 == 0, 99_999_999)
+    )
+    table["ts"] = 1_600_000_000 + 3600 * rows
+    findings = drafted(table.astype({"income": "float64"}), "default")
+    found = {column.name: column for column in findings.columns}
+    assert found["nace"].categories == ("01.11", "10.10", "64.20")
+    assert found["sector_code"].categories == ("01.10", "01.20", "10.00")
+    assert found["hours"].kind == "number", "but for its zero it is a size"
+    assert found["income"].special_codes == (99_999_998, 99_999_999)
+    assert "99999998, 99999999 lie apart" in found["income"].notes[0]
+    assert (findings.split.method, findings.split.column) == ("out_of_time", "ts")
+    assert find_missing_words(table[["gdp"]], Source(uri="table.csv")) == (".",)
+
+
+def test_whoever_owes_is_whom_rows_are_about_and_of_others_it_is_asked():
+    table = loan_table(2000).assign(debtor=[f"D-{row // 4:05d}" for row in range(2000)])
+    assert drafted(table, "default").split.column == "debtor"
+    (left_out,) = drafted(table.rename(columns={"debtor": "wer"}), "default").left_out
+    assert "an identifier (of whom the rows are about? then say --id)" in left_out.left_out
 
 
 def test_where_rows_can_not_be_split_by_customer_or_date_the_reason_is_said():

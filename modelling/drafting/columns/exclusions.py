@@ -141,7 +141,8 @@ def hardly_shared(column: Profile) -> str | None:
     if column.distinct <= MANY_LABELS or shared >= HARDLY_ANY * column.counts.sum():
         return None
     named = is_prose(column) or not names_somebody(column.name)
-    what = "free text" if is_prose(column) else "an identifier or free text"
+    whom = "an identifier (of whom the rows are about? then say --id)"
+    what = "free text" if is_prose(column) else f"{whom} or free text"
     return (
         f"{column.distinct:,} different labels, hardly one shared: "
         f"{what if named else 'an identifier'}{_unless_numbers(column)}"

@@ -44,8 +44,9 @@ COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad quantida
 # Whom or what a row is about. Each of the first names an identifier also by itself; the others do
 # with a number, as in loan_number or userid.
 CUSTOMERS = (
-    "account applicant borrower card client contract customer "
-    "kunde kunden konto vertrag compte contrat cliente cuenta contrato conta contratto klant"
+    "account applicant borrower card client contract counterparty customer debtor obligor "
+    "kunde kunden konto schuldner vertrag compte contrat debiteur cliente cuenta contrato deudor "
+    "conta devedor contratto debitore klant"
 )
 SOMEBODY = (
     f"{CUSTOMERS} acct case claim company cust device employee firm hh holder household id insured "
@@ -62,7 +63,7 @@ IDENTIFIERS = (  # a name of nothing else
 )
 DATES = "date datetime datum sdatum stichtag fecha dt 날짜 일자 일시"  # and Eröffnungsdatum
 TIMES = (
-    f"{DATES} time timestamp epoch day month quarter zeit zeitpunkt tag monat quartal "
+    f"{DATES} time timestamp ts epoch day month quarter zeit zeitpunkt tag monat quartal "
     "jour mois trimestre heure hora dia mes at 시간"
 )
 YEARS = "year jahr annee ano anno jaar 연도 년도"

@@ -151,7 +151,8 @@ def find_missing_words(table: pd.DataFrame, source: Source) -> tuple[str, ...]:
         no_date = {"00000000"} & words  # as SAP writes that there is none
         words = {word for word in words if number_of(written.plain(word)) is None} | no_date
         others = cells[~cells.isin(words)]
-        if not 0 < len(words) <= MOST_WORDS or (len(others) < len(cells) / 2 and not no_date):
+        sparse = len(others) < len(cells) / 2 and any(re.search(r"\w", word) for word in words)
+        if not 0 < len(words) <= MOST_WORDS or (sparse and not no_date):  # "." is no label
             continue
         dated = are_digits_of_dates(others) or is_time(others, written.date_format)
         if dated or (not no_date and _are_numbers(others, written)):

@@ -11,7 +11,7 @@ import pandas as pd
 from modelling.data.reading.cells import is_text, read_cells, texts_of
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.times import is_time
-from modelling.drafting.columns.name_words import TIMES, YEARS, suggests
+from modelling.drafting.columns.name_words import CODES, NEVER_SIZES, TIMES, YEARS, suggests
 from modelling.drafting.columns.number_format import (
     FEW_WRONG,
     is_number,
@@ -135,7 +135,7 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
         return "time"
     if are_digits_of_dates(some) or (are_days_of_excel(some) and is_dated()):
         return "time"
-    if is_text(some) and some.astype("str").str.fullmatch(r"0\d+").any():  # "01067" is no size
+    if is_text(some) and _are_codes(some.astype("str"), name):
         return "text"
     if _are_too_long(some):
         return "text"
@@ -144,6 +144,13 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
     if len(some) and some.map(lambda cell: not isinstance(cell, int | float | bool)).all():
         return "time" if is_dated(few_wrong=FEW_WRONG) else "text"
     return "text"
+
+
+def _are_codes(some: pd.Series, name: str) -> bool:
+    """Whether digits are no size: "01067" is none, nor is "01.11" where the name says a code."""
+    coded = suggests(name, f"{CODES} {NEVER_SIZES}")
+    padded = some.str.fullmatch(r"0\d+(?:\.\d+)?" if coded else r"0\d+").any()
+    return bool(padded) or suggests(name, NEVER_SIZES)
 
 
 def _are_too_long(some: pd.Series) -> bool:

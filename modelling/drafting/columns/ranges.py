@@ -15,7 +15,7 @@ from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.protected_names import protected_attribute
 
 CODES = {-1.0, -2.0, -7.0, -8.0, -9.0} | {
-    sign * float(base + end) for base in (0, 90, 990, 9990, 99_990, 999_990)
+    sign * float(base + end) for base in (10**digits - 10 for digits in range(1, 10))
     for end in (6, 7, 8, 9) for sign in (1, -1) if base + end > 9
 }  # fmt: skip
 CALENDAR = {"month": (1.0, 12.0), "day": (1.0, 31.0), "hour": (0.0, 23.0)}
@@ -36,7 +36,7 @@ def describe_numbers(found: ColumnFinding, column: Profile, target: np.ndarray) 
     found.special_codes = special_codes(values, target)
     if found.special_codes:
         _explain_codes(found, values, target)
-    if doubtful := [f"{size:g}" for size in apart if size not in found.special_codes]:
+    if doubtful := [_written(size) for size in apart if size not in found.special_codes]:
         word = "lies" if len(doubtful) == 1 else "lie"
         found.notes.append(
             f"{', '.join(doubtful)} {word} apart and repeated: a size, or a code? Then declare "
@@ -125,7 +125,7 @@ def _means_else(code: float, values: np.ndarray, target: np.ndarray) -> bool:
 
 def _explain_codes(found: ColumnFinding, values: np.ndarray, target: np.ndarray) -> None:
     coded = np.isin(values, found.special_codes)
-    codes = ", ".join(f"{code:g}" for code in found.special_codes)
+    codes = ", ".join(map(_written, found.special_codes))
     word = "lies" if len(found.special_codes) == 1 else "lie"
     rate = ""
     if set(np.unique(target)) <= {0.0, 1.0}:
@@ -135,6 +135,10 @@ def _explain_codes(found: ColumnFinding, values: np.ndarray, target: np.ndarray)
         f"{codes} {word} apart in {int(coded.sum()):,} rows{rate}: taken for codes; what do they "
         "mean?",
     )
+
+
+def _written(code: float) -> str:
+    return f"{code:.0f}" if code.is_integer() and abs(code) < 1e15 else f"{code:g}"
 
 
 def _limits(found: ColumnFinding, sizes: np.ndarray) -> tuple[float | None, float | None]:
