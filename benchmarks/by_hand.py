@@ -342,8 +342,8 @@ KNOWN_AFTERWARDS: dict[str, tuple[str, ...]] = {
         "disbursement_method", "issue_month",
     ),
 }  # fmt: skip
-# The draft was changed after a test metric of these was seen.
 WHILE_WRITTEN = "one of six tables that were trained while the draft was written"
+# The draft was changed after a test metric of these was seen.
 NOT_BLIND = {
     **dict.fromkeys(
         ("credit_scoring", "bank_marketing", "credit_data", "lending_club", "mortgage_denied"),

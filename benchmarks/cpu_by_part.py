@@ -8,22 +8,21 @@ champion with which the others are compared.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import REPOSITORY
+from benchmarks.measuring import REPOSITORY, store_environment
+from benchmarks.reporting import open_console, write_results
 
-RESULTS = REPOSITORY / "mlruns" / "cpu_by_part.json"
 SAMPLED_EVERY_SECONDS = 0.1
 CPU_TARGET, FIRST_STAGE_TARGET = 36, 5
 BEGUN, ENDING = "starting", "ending"  # a line without a stage, and what follows the last stage
@@ -34,7 +33,7 @@ PROCESSES = {  # by what their command line contains
     "mlflow.pyfunc": "model check",
 }
 COLUMNS = (COMMAND, *PROCESSES.values(), OTHERS)
-console = Console(highlight=False, width=None if Console().is_terminal else 100)
+console = open_console(100)
 ByStage = dict[str, dict[str, float]]  # CPU seconds by stage, then by process
 
 
@@ -116,9 +115,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     asked = parser.parse_args()
     with TemporaryDirectory() as folder, console.status(asked.use_case):
-        store, home = f"sqlite:///{folder}/mlflow.db", f"{folder}/prefect"
-        own = {"MLFLOW_TRACKING_URI": store, "PREFECT_HOME": home, "PREFECT_API_URL": ""}
-        environment = {**os.environ, **own}
+        environment = store_environment(Path(folder))
         trainings = [
             MeasuredTraining(asked.use_case, environment) for _ in range(1 if asked.quick else 3)
         ]
@@ -129,9 +126,7 @@ def main() -> None:
         return
     for cpu, first_stage_seconds in results:
         show(asked.use_case, cpu, first_stage_seconds)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(named, indent=1))
-    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+    write_results("cpu_by_part", named, console)
 
 
 def show(use_case: str, cpu_seconds: ByStage, first_stage_seconds: float) -> None:

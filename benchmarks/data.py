@@ -1,6 +1,5 @@
-"""The benchmark's rows: Give Me Some Credit."""
+"""The rows of most benchmarks: Give Me Some Credit."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +43,3 @@ def write_arrays(path: Path, rows: int | None = None) -> None:
 def write_table(path: Path) -> None:
     """Write the raw table as a CSV file."""
     read_table(find_use_case("credit_scoring").source).to_csv(path, index=False)
-
-
-def cpu_environment() -> dict[str, str]:
-    """An environment in which all libraries use the CPU and log little."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    return {**os.environ, **quiet}

@@ -19,12 +19,11 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict
 from functools import partial
 
-from rich.console import Console
-
 from benchmarks.by_hand import BY_HAND, KNOWN_AFTERWARDS, NOT_BLIND
 from benchmarks.draft_report import Compared, show
 from benchmarks.kept_metrics import KeptMetrics, metric_of
 from benchmarks.measuring import REPOSITORY
+from benchmarks.reporting import open_console
 from flows.command_line.terminal import configure_environment
 from modelling.data.loading import read_table
 from modelling.declaration import Source, UseCase
@@ -37,11 +36,11 @@ KEPT = REPOSITORY / "mlruns" / "draft_quality.jsonl"
 RESULTS = REPOSITORY / "mlruns" / "draft_quality.json"
 SPLITS = {3000: 5, 20_000: 3}  # of tables with fewer rows; else one
 SAME_QUESTION = ("split", "duplicates", "classes", "merge_classes", "ordered", "headline")
-console = Console(highlight=False, width=None if Console().is_terminal else 160)
+console = open_console(160)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.draft_quality")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.draft_quality", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(BY_HAND))
     parser.add_argument("--splits", type=int, help="instead of five, three or one by rows")
     parser.add_argument("--show", action="store_true", help="what was measured, without training")
@@ -53,10 +52,11 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     measured = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     names = [] if given.show else given.tables or [*BY_HAND]
-    for done, name in enumerate(names):
-        with console.status(f"{name}, table {done + 1} of {len(names)}") as line:
-            tell = partial(_tell, line.update, f"{name}, table {done + 1} of {len(names)}")
-            found = compare(BY_HAND[name], KeptMetrics(KEPT, tell), given.splits)
+    for number, name in enumerate(names, start=1):
+        table = f"{name}, table {number} of {len(names)}"
+        with console.status(table) as line:
+            kept = KeptMetrics(KEPT, partial(_tell, line.update, table))
+            found = compare(BY_HAND[name], kept, given.splits)
         measured[name] = asdict(found)
         console.print(found.summary)
         RESULTS.write_text(json.dumps(measured, indent=1))

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measuring import REPOSITORY
+from benchmarks.reporting import open_console
 from benchmarks.trained_network import code_of_network, of_seed, packaged_network
 from flows.command_line.terminal import configure_environment
 from modelling.data.splitting import split_table
@@ -38,11 +38,11 @@ SHOWN = {
     "market_volatility": ("qlike",),
 }
 COMMON_SETTINGS = 1  # a study of one trial takes the first, common settings
-console = Console(highlight=False, width=None if Console().is_terminal else 160)
+console = open_console(160)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.honest_table")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.honest_table", description=__doc__)
     parser.add_argument("use_cases", nargs="*", metavar="USE_CASE", help=", ".join(SHOWN))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--show", action="store_true", help="what was measured, without training")

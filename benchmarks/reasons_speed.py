@@ -6,7 +6,6 @@ answers to all 1,024 mixtures of a row and the reference.
 """
 
 import argparse
-import json
 import math
 import os
 import time
@@ -17,16 +16,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import REPOSITORY
+from benchmarks.reporting import met_or_missed, open_console, write_results
 from flows.command_line.terminal import configure_environment
 from modelling.scorer.model import Model
 
-RESULTS = REPOSITORY / "mlruns" / "reasons_speed.json"
 ROWS_PER_SECOND, FASTER_THAN_SHAP = 2000, 20
-console = Console(highlight=False, width=None if Console().is_terminal else 120)
+console = open_console(120)
 Explain = Callable[[pd.DataFrame], np.ndarray]
 
 
@@ -45,9 +42,7 @@ def main() -> None:
         model = registered.unwrap_python_model().model
         results = compare(model, raw, rounds, {"ours": ours, "shap": theirs}, exact)
     show(results)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1))
-    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+    write_results("reasons_speed", results, console)
 
 
 def compare(
@@ -143,7 +138,7 @@ def show(results: dict[str, dict[str, float]]) -> None:
     for name in ("", "rows/s", "error", "target"):
         table.add_column(name, justify="left" if not name else "right")
     better = ours["ratio"] >= FASTER_THAN_SHAP and ours["error"] <= theirs["error"] + 1e-4
-    target = f"{FASTER_THAN_SHAP}x at no larger error {'met' if better else 'MISSED'}"
+    target = f"{FASTER_THAN_SHAP}x at no larger error {met_or_missed(better)}"
     table.add_row("ours", *_row(ours), _met(ours["rows_per_second"]))
     slowest = ours["rows_per_second_ten_columns"]
     table.add_row("ours, rows unusual in all ten columns", f"{slowest:,.0f}", "", _met(slowest))
@@ -152,7 +147,7 @@ def show(results: dict[str, dict[str, float]]) -> None:
 
 
 def _met(rate: float) -> str:
-    return f"{ROWS_PER_SECOND:,} {'met' if rate >= ROWS_PER_SECOND else 'MISSED'}"
+    return f"{ROWS_PER_SECOND:,} {met_or_missed(rate >= ROWS_PER_SECOND)}"
 
 
 def _row(result: dict[str, float]) -> tuple[str, str]:

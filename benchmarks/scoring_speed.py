@@ -6,7 +6,6 @@ the ratios do not change if the machine slows down.
 """
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -16,17 +15,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import REPOSITORY
+from benchmarks.reporting import met_or_missed, open_console, write_results
 from benchmarks.server_speed import CLIENTS, measure_servers
 from flows.command_line.terminal import configure_environment
 
-RESULTS = REPOSITORY / "mlruns" / "scoring_speed.json"
 ONE_ROW_MS, SCORER_MS, FASTER_THAN_KERAS, BULK = 1.5, 0.2, 50, 300_000
 SERVED_PER_SECOND, SERVED_P99_MS = 1_500, 15.0  # one client; eight clients
-console = Console(highlight=False, width=None if Console().is_terminal else 120)
+console = open_console(120)
 
 
 def main() -> None:
@@ -48,9 +45,7 @@ def main() -> None:
         bulk = measure_bulk(models, raw, rows=100_000 if arguments.quick else 1_000_000)
     results: dict[str, dict] = {"one_row_ms": latencies, "rows_per_second": bulk, "server": served}
     show(results)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1))
-    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+    write_results("scoring_speed", results, console)
 
 
 def one_row_calls(models: dict[str, Any], raw: pd.DataFrame) -> dict[str, Callable[[], Any]]:
@@ -116,10 +111,9 @@ def show(results: dict[str, dict]) -> None:
         ratio, target = latency["p50"] / ours, ""
         if name.startswith("our"):
             limit = SCORER_MS if "scorer" in name else ONE_ROW_MS
-            target = f"{limit:g} ms {'met' if latency['p50'] < limit else 'MISSED'}"
+            target = f"{limit:g} ms {met_or_missed(latency['p50'] < limit)}"
         elif name.startswith("Keras"):
-            verdict = "met" if ratio >= FASTER_THAN_KERAS else "MISSED"
-            target = f"{FASTER_THAN_KERAS}x {verdict}"
+            target = f"{FASTER_THAN_KERAS}x {met_or_missed(ratio >= FASTER_THAN_KERAS)}"
         milliseconds = (f"{latency['p50']:.3f}", f"{latency['p99']:.3f}")
         table.add_row(name, *milliseconds, f"{ratio:.1f}x", target)
     console.print(table)
@@ -127,7 +121,7 @@ def show(results: dict[str, dict]) -> None:
     for name in ("", "rows/s", "target"):
         table.add_column(name, justify="left" if not name else "right")
     for name, speed in results["rows_per_second"].items():
-        verdict = f"{BULK:,} {'met' if speed >= BULK else 'MISSED'}"
+        verdict = f"{BULK:,} {met_or_missed(speed >= BULK)}"
         table.add_row(name, f"{speed:,.0f}", verdict if name.startswith("our") else "")
     console.print(table)
     show_servers(results["server"])
@@ -140,10 +134,9 @@ def show_servers(results: dict[str, dict]) -> None:
     for name, server in results.items():
         fast, p99, target = server["requests_per_second"], server["p99"], ""
         if name == "ours, 1 client":
-            target = f"{SERVED_PER_SECOND:,}/s {'met' if fast >= SERVED_PER_SECOND else 'MISSED'}"
+            target = f"{SERVED_PER_SECOND:,}/s {met_or_missed(fast >= SERVED_PER_SECOND)}"
         elif name == f"ours, {CLIENTS} clients":
-            verdict = "met" if p99 <= SERVED_P99_MS else "MISSED"
-            target = f"p99 {SERVED_P99_MS:g} ms {verdict}"
+            target = f"p99 {SERVED_P99_MS:g} ms {met_or_missed(p99 <= SERVED_P99_MS)}"
         table.add_row(name, f"{fast:,.0f}", f"{server['p50']:.2f}", f"{p99:.2f}", target)
     console.print(table)
 

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.by_hand import BY_HAND
 from benchmarks.measuring import REPOSITORY
 from benchmarks.quality.cells import Cell, hash_of, keep, read_cells
+from benchmarks.reporting import open_console
 from benchmarks.trained_network import code_of_network, commit, of_seed, packaged_network
 from flows.command_line.terminal import configure_environment, hide_native_stderr
 from modelling.data.fingerprint import fingerprint
@@ -52,7 +52,7 @@ METRICS = ("roc_auc", "log_loss")
 DECLARED = "declared"
 WAYS = ("one split", "folds")
 SETTINGS = ("best trial", "chosen")
-console = Console(highlight=False, width=None if Console().is_terminal else 120)
+console = open_console(120)
 
 
 def main() -> None:

@@ -6,27 +6,27 @@ do not change if the machine slows down.
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.data import write_arrays, write_table
-from benchmarks.measuring import PEERS, REPOSITORY, Speed, measure, run, summary
+from benchmarks.measuring import PEERS, Speed, measure, run, summary
+from benchmarks.reporting import met_or_missed, open_console, write_results
 
-RESULTS = REPOSITORY / "mlruns" / "training_speed.json"
 QUICK_ROWS = 20_000
 TO_LOSS_TARGET, SCRIPT_TARGET, REGISTRATION_SECONDS = 20, 3, 2
-console = Console(highlight=False, width=None if Console().is_terminal else 120)
+console = open_console(120)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_speed", description=__doc__
+    )
     parser.add_argument("--quick", action="store_true", help="does it run: few rows, one round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch-sizes", type=int, nargs="+", choices=[32, 512])
@@ -41,12 +41,11 @@ def main() -> None:
             speeds = compare_peers(batch_size, arrays, rounds, arguments.quick)
             results[f"batch_size_{batch_size}"] = speeds
             show_peers(batch_size, speeds)
-            RESULTS.write_text(json.dumps(results, indent=1))
+            write_results("training_speed", results, console)
         if not arguments.quick:
             results["whole"] = compare_complete_runs(Path(scratch), rounds)
             show_complete_runs(results["whole"])
-            RESULTS.write_text(json.dumps(results, indent=1))
-    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+            write_results("training_speed", results, console)
 
 
 def compare_peers(batch_size: int, arrays: Path, rounds: int, quick: bool) -> dict[str, dict]:
@@ -92,13 +91,13 @@ def _ratios(
     target = targets.get(batch_size)
     return (
         f"{speed['ratio']:.2f}x",
-        "" if target is None else _met_or_missed(speed["ratio"], target),
+        "" if target is None else _beside(speed["ratio"], target),
         f"{speed['ratio_twenty_epochs']:.2f}x",
     )
 
 
-def _met_or_missed(ratio: float, target: float) -> str:
-    return f"{target:g}x {'met' if ratio >= target else 'MISSED'}"
+def _beside(ratio: float, target: float) -> str:
+    return f"{target:g}x {met_or_missed(ratio >= target)}"
 
 
 def compare_complete_runs(scratch: Path, rounds: int) -> dict[str, float]:
@@ -158,11 +157,11 @@ def show_complete_runs(whole: dict[str, float]) -> None:
     )  # fmt: skip
     for title, textbook, ours, ratio, target in rows:
         seconds = (f"{whole[textbook]:.1f}", f"{whole[ours]:.1f}")
-        ratios = (f"{whole[ratio]:.1f}x", _met_or_missed(whole[ratio], target))
+        ratios = (f"{whole[ratio]:.1f}x", _beside(whole[ratio], target))
         table.add_row(title, *seconds, *ratios)
     console.print(table)
     took = whole["registration_seconds"]
-    verdict = "met" if took < REGISTRATION_SECONDS else "MISSED"
+    verdict = met_or_missed(took < REGISTRATION_SECONDS)
     console.print(f"registration: {took:.2f} s, under {REGISTRATION_SECONDS} s {verdict}")
 
 

@@ -5,20 +5,18 @@ recording every trial in MLflow and Prefect, with its learning curve and verdict
 """
 
 import argparse
-import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.data import write_arrays
-from benchmarks.measuring import REPOSITORY, run
+from benchmarks.measuring import run
 from benchmarks.peers.search_space import EPOCHS
+from benchmarks.reporting import open_console, write_results
 
-RESULTS = REPOSITORY / "mlruns" / "trials_per_hour.json"
 TEXTBOOK_TARGET, WORKERS_TARGET, OVERHEAD_TARGET_SECONDS = 20, 1.6, 0.5
 PEERS = (
     ("Optuna around Keras fit", "search_textbook", 0, 4),
@@ -26,11 +24,13 @@ PEERS = (
     ("ours, 1 worker", "search_ours", 1, 16),
     ("ours, 2 workers", "search_ours", 2, 16),
 )
-console = Console(highlight=False, width=None if Console().is_terminal else 100)
+console = open_console(100)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.trials_per_hour")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.trials_per_hour", description=__doc__
+    )
     parser.add_argument("--quick", action="store_true", help="few rows, short trials: does it run")
     quick = parser.parse_args().quick
     results = {}
@@ -44,8 +44,7 @@ def main() -> None:
                 results[title] = measure(module, workers, trials, arrays, quick)
     show(results)
     if not quick:
-        RESULTS.write_text(json.dumps({"cores": os.cpu_count(), **results}, indent=1))
-        console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+        write_results("trials_per_hour", {"cores": os.cpu_count(), **results}, console)
 
 
 def measure(module: str, workers: int, trials: int, arrays: Path, quick: bool) -> dict:

@@ -7,29 +7,28 @@ slows down. The benchmark fails where the columns differ.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from statistics import median
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import REPOSITORY
+from benchmarks.reporting import met_or_missed, open_console, write_results
 from modelling.data.transaction_simulator import simulate_transactions
 from modelling.data.transaction_windows import transaction_windows
 from modelling.declaration import SimulatedTransactions
 
-RESULTS = REPOSITORY / "mlruns" / "window_features.json"
 TARGET = 20
 WINDOWS_DAYS, DELAY_DAYS = (1, 7, 30), 7
-console = Console(highlight=False, width=None if Console().is_terminal else 120)
+console = open_console(120)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.window_features", description=__doc__
+    )
     parser.add_argument("--quick", action="store_true", help="few customers: does it run")
     customers = 200 if parser.parse_args().quick else SimulatedTransactions().customers
     transactions = simulate_transactions(SimulatedTransactions(customers=customers))
@@ -50,8 +49,7 @@ def main() -> None:
     show(results)
     if largest > 1e-6:
         raise SystemExit(f"the two routes differ by up to {largest:.3g}")
-    RESULTS.write_text(json.dumps(results, indent=1))
-    console.print(f"Written to {RESULTS.relative_to(REPOSITORY)}")
+    write_results("window_features", results, console)
 
 
 def timed(
@@ -121,7 +119,7 @@ def show(results: dict[str, float]) -> None:
     for name in ("seconds", "ours is", "target"):
         table.add_column(name, justify="right")
     ratio = results["ratio"]
-    verdict = f"{TARGET}x {'met' if ratio >= TARGET else 'MISSED'}"
+    verdict = f"{TARGET}x {met_or_missed(ratio >= TARGET)}"
     table.add_row("pandas groupby().rolling()", f"{results['pandas_seconds']:.1f}",
                   f"{ratio:.1f}x", verdict)  # fmt: skip
     table.add_row("ours", f"{results['our_seconds']:.2f}", "", "")

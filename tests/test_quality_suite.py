@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from small_models import loan_table, loans, prepared
 
-from benchmarks.data import cpu_environment
+from benchmarks.measuring import cpu_environment
 from benchmarks.quality.__main__ import parsed
 from benchmarks.quality.cells import NETWORK, Cell, read_cells
 from benchmarks.quality.compared import TableResult

@@ -5,16 +5,15 @@ CPU seconds, not those of the clock: they stay about the same where others use t
 """
 
 import argparse
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-
 from benchmarks.data import write_table
 from benchmarks.growth import at_once, columns, rows, runs
+from benchmarks.measuring import store_environment
+from benchmarks.reporting import open_console
 
-console = Console(highlight=False, width=None if Console().is_terminal else 110)
+console = open_console(110)
 
 
 def main() -> None:
@@ -30,8 +29,7 @@ def main() -> None:
 
 
 def show_rows(folder: Path, quick: bool) -> None:
-    environment = {**os.environ, **runs.environment_of(folder)}
-    found = rows.measure(folder, environment, quick)
+    found = rows.measure(folder, store_environment(folder), quick)
     console.print(rows.table_of(found))
     console.print(
         f"{rows.gib_per_million(found):.2f} GiB more for each million rows (target "
@@ -49,7 +47,7 @@ def show_runs(folder: Path, quick: bool) -> None:
 
 
 def show_at_once(folder: Path, quick: bool) -> None:
-    console.print(at_once.table_of(at_once.measure(runs.environment_of(folder), quick)))
+    console.print(at_once.table_of(at_once.measure(store_environment(folder), quick)))
 
 
 MEASURES = {

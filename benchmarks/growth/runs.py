@@ -1,6 +1,5 @@
 """What people type, over a store of ten trainings and over one of ten thousand: CPU seconds."""
 
-import os
 import resource
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.growth.grown_store import grow
-from benchmarks.measuring import REPOSITORY
+from benchmarks.measuring import REPOSITORY, store_environment
 
 USE_CASE = "credit_scoring"
 FEW, MANY, QUICK_MANY = (10, 10), (10_000, 1_200), (1_000, 120)  # trainings, versions
@@ -29,17 +28,12 @@ COMMANDS = {
 }
 
 
-def environment_of(store: Path) -> dict[str, str]:
-    own = {"MLFLOW_TRACKING_URI": f"sqlite:///{store}/mlflow.db", "PREFECT_API_URL": ""}
-    return {**os.environ, **own, "PREFECT_HOME": str(store / "prefect")}
-
-
 def cpu_seconds(arguments: tuple[str, ...], store: Path) -> float:
     """Of one command and of the processes that it starts."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "flows.command_line", *arguments]
     done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment_of(store), capture_output=True, text=True
+        command, cwd=REPOSITORY, env=store_environment(store), capture_output=True, text=True
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from threadpoolctl import threadpool_limits
 
@@ -23,13 +22,14 @@ from benchmarks.quality.compared import TableResult
 from benchmarks.quality.opponents import OPPONENTS
 from benchmarks.quality.report import show
 from benchmarks.quality.tables import TABLES, is_final
+from benchmarks.reporting import open_console
 from flows.command_line.terminal import configure_environment, hide_native_stderr
 
 if TYPE_CHECKING:
     from benchmarks.quality.measuring import Measurement
 
 RESULTS = REPOSITORY / "mlruns" / "quality.jsonl"
-console = Console(highlight=False, width=None if Console().is_terminal else 200)
+console = open_console(200)
 
 
 def main() -> None:
