@@ -220,6 +220,26 @@ def test_a_constant_forecast_can_be_drawn():
             assert use_case.target in written(figure) + figure.get_suptitle()
 
 
+def test_a_note_says_what_is_left_out_and_why_forecasts_of_a_variance_seem_too_high():
+    """Variances that are right on average, exp(0) = mean of exp(actual), are above the mean log."""
+    actual = np.random.default_rng(0).normal(-0.5, 1, 400)
+    rows = pd.DataFrame({"log_variance": actual})
+    predictions = Predictions(np.zeros(400), np.zeros(400))
+    for kind, least in (("log_variance", 1), ("value", 3)):
+        use_case = loans(
+            problem="regression", target="log_variance", target_kind=kind, gate=None,
+            minimum_rows_per_value=least,
+        )  # fmt: skip
+        drawn = draw_judgement(
+            Judgement(use_case, rows, predictions, {}, {}, {}, {}, {}, None, NO_GATE, {})
+        )
+        cells, residuals = (drawn[name] for name in ("forecast_against_actual", "residuals"))
+        assert residuals.get_suptitle().startswith("Forecasts are too high")
+        assert ("above the mean log" in written(residuals)) == (kind == "log_variance")
+        assert ("fewer than 3 rows are left empty" in written(cells)) == (least == 3)
+        assert "left empty" not in written(cells) or least > 1
+
+
 def curve(loss, val_loss, constant=None):
     metrics = {"loss": list(loss), "val_loss": list(val_loss)}
     history = History(metrics, 1.0, 1.0, constant_val_loss=constant)

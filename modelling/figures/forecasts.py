@@ -16,11 +16,13 @@ from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_together, format_value
 
 BINS = 20
-FEWEST_IN_A_BAND = 10  # rows: of fewer there is no band from the 10 % to the 90 % quantile
+FEWEST_IN_A_BAND = 10  # rows: of fewer a standard deviation says little
+# Their level is where QLIKE is lowest (Patton 2011), and a mean lies above the mean of its logs.
+OF_LOGS = "Forecasts are logs of a mean variance, so they lie above the mean log."
 
 
 def draw_forecast_against_actual(judgement: Judgement) -> Figure:
-    """How many test rows lie where; cells of few rows are left empty."""
+    """How many test rows lie where; cells of fewer than may be shown are left empty."""
     least = judgement.use_case.minimum_rows_per_value
     forecast, actual = judgement.predictions.outputs, target_of(judgement)
     ends = _ends(microaggregate(np.column_stack([forecast, actual]), least))
@@ -36,11 +38,13 @@ def draw_forecast_against_actual(judgement: Judgement) -> Figure:
     legend_above(axes)
     off = float(np.abs(forecast - actual).mean())
     finding = f"Forecasts of {name} are off by {format_value(off)} on average"
-    return write(figure, finding, note_of(judgement, "Cells of few rows are left empty."))
+    note = f"Cells of fewer than {least} rows are left empty." if least > 1 else ""
+    return write(figure, finding, note_of(judgement, note))
 
 
 def draw_residuals(judgement: Judgement) -> Figure:
-    """Median and band of what came less the forecast, in groups of rows with like forecasts."""
+    """Mean and standard deviation of what came less the forecast, in groups of rows with like
+    forecasts."""
     forecast, actual = judgement.predictions.outputs, target_of(judgement)
     residuals = actual - forecast
     least = max(judgement.use_case.minimum_rows_per_value, len(forecast) // BINS, FEWEST_IN_A_BAND)
@@ -61,7 +65,10 @@ def draw_residuals(judgement: Judgement) -> Figure:
     bias, _ = format_together([abs(float(residuals.mean())), float(residuals.std())])
     side = "low" if residuals.mean() > 0 else "high"
     finding = f"Forecasts are too {side} by {bias} on average"
-    return write(figure, finding, note_of(judgement, f"Groups of {least} rows or more."))
+    note = f"Groups of {least} rows or more."
+    if judgement.use_case.target_kind == "log_variance":
+        note = f"{OF_LOGS} {note}"
+    return write(figure, finding, note_of(judgement, note))
 
 
 def draw_forecast_over_time(judgement: Judgement) -> Figure:
