@@ -7,10 +7,8 @@ from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
 from expectations import vocabulary
-from modelling.declaration import Column, Finite, NotAbove, UseCase
+from modelling.declaration import Column, UseCase
 from modelling.declaration.columns import Rule
-
-OF_SIZES = (NotAbove, Finite)  # rules that mean numbers by their size, which special codes have not
 
 
 class Expected(NamedTuple):
@@ -61,9 +59,7 @@ def content_suite(expected: Expected) -> ExpectationSuite:
         for rule in vocabulary.column_rules(column, expected.needed.get(column.name))
     ]
     rules += [
-        vocabulary.table_rule(rule, expected.target)
-        for rule in expected.rules
-        if not isinstance(rule, OF_SIZES)
+        vocabulary.table_rule(rule, expected.target) for rule in expected.rules if not rule.of_sizes
     ]
     return _suite("content", rules)
 
@@ -72,9 +68,7 @@ def size_suite(expected: Expected) -> ExpectationSuite:
     """Every number keeps its range and its place among others: of a table without special codes."""
     rules = [rule for column in expected.columns for rule in vocabulary.range_rules(column)]
     rules += [
-        vocabulary.table_rule(rule, expected.target)
-        for rule in expected.rules
-        if isinstance(rule, OF_SIZES)
+        vocabulary.table_rule(rule, expected.target) for rule in expected.rules if rule.of_sizes
     ]
     return _suite("size", rules)
 

@@ -1,6 +1,6 @@
 """The columns of a use case's table and the rules for them; the rules are checked elsewhere."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -136,7 +136,16 @@ def identifier(name: str, **declared: Any) -> Column:
     )
 
 
-class RowCount(Declaration):
+class _TableRule(Declaration):
+    """A rule over the whole table or over several columns.
+
+    ``of_sizes``: it means numbers by their size, which special codes have not.
+    """
+
+    of_sizes: ClassVar[bool] = False
+
+
+class RowCount(_TableRule):
     """The table has at least ``at_least`` rows."""
 
     rule: Literal["row_count"] = "row_count"
@@ -145,7 +154,7 @@ class RowCount(Declaration):
     because: str
 
 
-class TargetRate(Declaration):
+class TargetRate(_TableRule):
     """The share of positives (binary) or the mean (regression) of the target lies in a range."""
 
     rule: Literal["target_rate"] = "target_rate"
@@ -161,9 +170,10 @@ class TargetRate(Declaration):
         return self
 
 
-class NotAbove(Declaration):
+class NotAbove(_TableRule):
     """In every row, column ``low`` is at most column ``high``: a date and a later one."""
 
+    of_sizes = True
     kinds_of_named_columns = {"low": ("number", "time"), "high": ("number", "time")}
     rule: Literal["not_above"] = "not_above"
     low: str
@@ -172,7 +182,7 @@ class NotAbove(Declaration):
     because: str
 
 
-class UniqueRows(Declaration):
+class UniqueRows(_TableRule):
     """No two rows have the same values in all of ``columns``."""
 
     kinds_of_named_columns = {"columns": get_args(Kind)}
@@ -182,7 +192,7 @@ class UniqueRows(Declaration):
     because: str
 
 
-class InOrder(Declaration):
+class InOrder(_TableRule):
     """From row to row, ``column`` does not fall: the oldest row comes first."""
 
     kinds_of_named_columns = {"column": ("time", "number")}
@@ -192,9 +202,10 @@ class InOrder(Declaration):
     because: str
 
 
-class Finite(Declaration):
+class Finite(_TableRule):
     """Every number of ``column`` is finite, and larger than ``above`` where that is given."""
 
+    of_sizes = True
     kinds_of_named_columns = {"column": ("number",)}
     rule: Literal["finite"] = "finite"
     column: str
