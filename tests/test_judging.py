@@ -99,6 +99,27 @@ def test_rows_told_apart_without_an_error_do_not_make_a_model_certain():
     assert 0.7 < calibrated(np.array([0.6]), state)[0] < 0.97
 
 
+def test_two_outputs_become_platts_targets_by_hand():
+    """Platt (1999), section 2.2: the k rows of one class are certain up to (k + 1) / (k + 2). A
+    slope and an offset reach both; a slope alone, which moves both alike, their mean over rows."""
+    happened = np.repeat([0, 1], [480, 20])
+    targets = {0: 481 / 482, 1: 21 / 22}  # of the own class
+    state = fit_calibration(happened, np.where(happened, 0.3, 0.2), CREDIT)
+    assert state["method"] == "platt"
+    expected = [1 - targets[0], targets[1]]
+    assert calibrated(np.array([0.2, 0.3]), state) == pytest.approx(expected, abs=2e-3)
+    state = fit_calibration(happened, np.where(happened, 0.6, 0.4), CREDIT)
+    assert state["method"] == "temperature"
+    mean = (480 * targets[0] + 20 * targets[1]) / 500
+    assert calibrated(np.array([0.6, 0.4]), state) == pytest.approx([mean, 1 - mean], abs=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "method"), [(9, "none"), (10, "temperature")])
+def test_each_fold_has_two_rows_of_the_rarer_class_to_fit_a_calibration_to(rows, method):
+    happened = np.repeat([0, 1], [490, rows])
+    assert fit_calibration(happened, np.where(happened, 0.6, 0.4), CREDIT)["method"] == method
+
+
 @pytest.mark.parametrize("absent", [0, 1, 2])
 def test_nothing_is_fitted_where_no_validation_row_is_of_some_class(absent):
     generator = np.random.default_rng(1)
@@ -297,6 +318,10 @@ def test_the_probability_of_equal_cost_by_hand():
     priced = CREDIT.model_copy(update={"costs": costs})
     assert rule.refused_from(0.5, amounts, priced) == pytest.approx([3 / 63] * 2)
     assert rule.refused_from(0.2, amounts, priced) == pytest.approx([0.6 / (0.6 + 48)] * 2)
+    shared = costs.model_copy(update={"false_positive_share": 0.1})  # 13 instead of 3
+    for declared, at_a_fifth in ((costs, 12 / (12 + 2.4)), (shared, 12 / (12 + 10.4))):
+        found = expected_cost_share(np.full(2, 0.2), np.full(2, 100.0), declared.model_dump())
+        assert found == pytest.approx([at_a_fifth] * 2)
     free = CREDIT.model_copy(update={"costs": costs.model_copy(update=dict.fromkeys(NO_COST, 0))})
     assert rule.refused_from(0.5, amounts, free).tolist() == [1, 1], "nobody need be refused"
 
