@@ -44,9 +44,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_importing_loads_nothing_heavy():
+def test_importing_loads_nothing_heavy_and_leaves_the_streams_alone():
     code = """
 import sys, finflows
+before = sys.stdout.errors, sys.stderr.errors
+finflows.session.configure()
+assert (sys.stdout.errors, sys.stderr.errors) == before
 heavy = {"tensorflow", "keras", "mlflow", "prefect", "great_expectations", "sklearn", "pandas"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """

@@ -107,6 +107,8 @@ def test_a_terminal_that_shows_no_umlauts(team, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "sound" in done.stdout
     assert "Traceback" not in done.stderr
+    done = finflows("list", cwd=tmp_path, PYTHONPATH=str(team), PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
     table = team / "größe.csv"
     table.write_text("x,y\n" + "".join(f"{x * 37 % 89 / 8},{int(x % 3 > 1)}\n" for x in range(90)))
     for command in (

@@ -120,6 +120,7 @@ def main() -> None:
     """Exit code 2 for wrong usage, 3 for refused data, 1 where the machine failed, 128 plus its
     number after a signal."""
     sys.excepthook = terminal.show_traceback
+    terminal.show_any_text()
     interruption.watch()
     try:
         app(standalone_mode=True)

@@ -44,7 +44,6 @@ SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "ORT_DISABLE_TELEMETRY": "1",
 }
-
 PREFECT_MEGABYTES = 8  # the database of its temporary server, and its log
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -61,12 +60,6 @@ def configure_environment(verbose: bool) -> None:
     no_proxy = ",".join(dict.fromkeys([*filter(None, no_proxy.split(",")), *LOCAL_HOSTS]))
     os.environ |= {"no_proxy": no_proxy, "NO_PROXY": no_proxy}
     configure_user()
-    for stream in (
-        sys.stdout,
-        sys.stderr,
-    ):  # a title may contain characters that a terminal can't show
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def configure_user() -> None:
@@ -82,6 +75,13 @@ def configure_user() -> None:
         raise UsageError(
             "this user has no home folder: set HOME to a folder that can be written"
         ) from None
+
+
+def show_any_text() -> None:
+    """Let a terminal that can't show some characters, as of a title, show others instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def show_stages(to_stderr: bool) -> None:
