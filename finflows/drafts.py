@@ -96,7 +96,7 @@ class Draft:
             Where the file is there already, can't be written, or ``table`` is given without a
             frame. Nothing is written then.
         """
-        from flows.command_line import arguments
+        from tasks.tracking.unfinished_files import refuse_output
 
         file = (Path(folder) if folder else self._file().parent) / f"{self.name}.py"
         text = self._text(file, table)
@@ -106,12 +106,12 @@ class Draft:
                 "gives it another name"
             )
         if table is not None:
-            arguments.refuse_output(Path(table), "table")
+            refuse_output(Path(table), "table")
             if Path(table).exists() and not force:
                 raise UsageError(f"table {table} is there already: save(force=True) writes over it")
         if folder is None:
             file.parent.mkdir(exist_ok=True)
-        arguments.refuse_output(file, "folder")
+        refuse_output(file, "folder")
         if table is not None:
             self._write_table(Path(table))
         file.write_text(text, encoding="utf-8")

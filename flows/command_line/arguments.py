@@ -2,7 +2,6 @@
 starts, which raise UsageError."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +15,6 @@ from modelling.declaration.use_case_files import (
     use_case_names,
 )
 from modelling.refusals import UsageError
-from tasks.tracking.addresses import is_writable
 
 LAST_PORT = 65535
 LAST_SEED = 2**32 - 1
@@ -83,16 +81,6 @@ def refuse_settings(use_cases: Sequence[str], assignments: Sequence[str]) -> Non
             refused.append(f"{name}: {error}")
     if refused and (use_cases or len(refused) == len(chosen)):
         raise UsageError(refused[0])
-
-
-def refuse_output(path: Path, flag: str) -> None:
-    """Raise UsageError where a file could not be written to ``path``."""
-    if path.is_dir():
-        raise UsageError(f"{flag} {path} is a folder: add the name of a file")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{flag} {path}: no such folder: {path.absolute().parent}")
-    if not is_writable(path.absolute().parent):
-        raise UsageError(f"{flag} {path}: the folder {path.absolute().parent} can't be written")
 
 
 def parse_tags(assignments: Sequence[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from modelling.drafting.new_declarations import (
 )
 from modelling.refusals import DataRefused, UsageError
 from modelling.secrets import hide_secrets
+from tasks.tracking.unfinished_files import refuse_output
 
 
 def draft(
@@ -58,7 +59,7 @@ def draft(
     refuse_secrets(declared)
     name = names.check_use_case_name(name or name_of(to, table, target))
     file = to or folder_for_new_declarations() / f"{name}.py"
-    arguments.refuse_output(file, "--to")
+    refuse_output(file, "--to")
     if file.exists() and not force:
         raise UsageError(
             f"{file} is there already: say --force to write over it, or --to another file"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command_line import arguments, interruption, terminal
+from flows.command_line import interruption, terminal
 from flows.command_line.arguments import (
     Json,
     ModelName,
@@ -21,6 +21,7 @@ from flows.command_line.warm_up import may_have_prefect_server, warm_up
 from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
+from tasks.tracking.unfinished_files import refuse_output
 
 Reason = Annotated[
     str,
@@ -50,7 +51,7 @@ def score(
     """
     written = parse_fields(source or [], "--source")
     table = declare_source(input_, written)  # fails before the imports
-    arguments.refuse_output(Path(output), "OUTPUT")
+    refuse_output(Path(output), "OUTPUT")
     refuse_unreadable(table)
     terminal.prepare_without_prefect(verbose, as_json)
     interruption.set_last_line("no answers were written")
@@ -129,7 +130,7 @@ def dossier(
     """Write the dossier of a version: everything that answers for it, on one page."""
     terminal.configure_environment(verbose=False)
     if output is not None:
-        arguments.refuse_output(output, "--output")
+        refuse_output(output, "--output")
     from tasks.registry.dossier.dossiers import write_dossier
 
     written = write_dossier(use_case, version, output)

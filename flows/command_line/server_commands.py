@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line import arguments, interruption, results, terminal
+from flows.command_line import interruption, results, terminal
 from flows.command_line.arguments import Json, ModelName, Port, Version
 from modelling.refusals import UsageError
+from tasks.tracking.unfinished_files import refuse_output
 from tasks.workers.ports import refuse_taken_port
 
 
@@ -60,7 +61,7 @@ def image(
     terminal.configure_environment(verbose=False)
     if to.exists():
         raise UsageError(f"--to {to} exists: remove it, or name another folder")
-    arguments.refuse_output(to, "--to")
+    refuse_output(to, "--to")
     from tasks.registry.serving.image import write_image
 
     interruption.set_last_line("no image was written")

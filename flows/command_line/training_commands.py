@@ -12,6 +12,7 @@ from flows.command_line.warm_up import start_flow, warm_up
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.shown_text import one_line
+from tasks.tracking.unfinished_files import refuse_output
 
 
 def train(
@@ -110,7 +111,7 @@ def compare(
         find_use_case(name)
     tags = arguments.parse_tags(tag or [])
     if html:
-        arguments.refuse_output(html, "--html")
+        refuse_output(html, "--html")
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
     from tasks.comparison.exports import as_csv as csv_of
     from tasks.comparison.exports import as_json as json_of

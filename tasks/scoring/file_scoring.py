@@ -5,7 +5,6 @@ rules that they break.
 """
 
 import hashlib
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring.answer_files import is_parquet, whole_or_nothing
 from tasks.scoring.layout import BROKEN, Layout
 from tasks.scoring.raw_batches import as_first_read, input_frame, of_one_unit
+from tasks.tracking.unfinished_files import refuse_output
 from tasks.workers.training_workers import usable_cores
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
@@ -150,9 +150,4 @@ def _refuse_paths(source: Source, output: Path) -> None:
     refuse_unreadable(source)
     if _path(source).resolve() in (output.resolve(), quarantine_of(output).resolve()):
         raise UsageError(f"{output.name}: the output would overwrite the input")
-    if not output.parent.is_dir():
-        raise UsageError(f"no such folder: {output.parent}")
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder: name a file for the answers")
-    if not os.access(output.parent, os.W_OK):
-        raise UsageError(f"{output.parent} can't be written to")
+    refuse_output(output, "output")

@@ -15,9 +15,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from tasks.tracking.addresses import local_folder
+from modelling.refusals import UsageError
+from tasks.tracking.addresses import is_writable, local_folder
 
 PARTIAL_SUFFIX = ".part"
+
+
+def refuse_output(path: Path, named: str) -> None:
+    """Raise UsageError where no file could be written to ``path``; ``named`` is the flag or
+    argument that names it."""
+    if path.is_dir():
+        raise UsageError(f"{named} {path} is a folder: add the name of a file")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"{named} {path}: no such folder: {folder}")
+    if not is_writable(folder):
+        raise UsageError(f"{named} {path}: the folder {folder} can't be written")
 
 
 @contextmanager
