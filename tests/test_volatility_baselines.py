@@ -8,7 +8,7 @@ from modelling.data.loading import read_table
 from modelling.data.price_history import derive_price_history
 from modelling.data.splitting import Parts
 from modelling.data.typed_columns import type_columns
-from modelling.declaration.price_names import target_name
+from modelling.declaration.declared_derivations import target_name
 from modelling.judgement.baseline_predictions import price_series
 from modelling.judgement.baselines.volatility import (
     filter_variance,

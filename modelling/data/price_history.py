@@ -16,7 +16,7 @@ import pandas as pd
 
 from modelling.data.typed_columns import as_kinds
 from modelling.declaration import PriceHistory
-from modelling.declaration.price_names import (
+from modelling.declaration.declared_derivations import (
     RETURN,
     TARGET_KNOWN_ON,
     VARIANCE,

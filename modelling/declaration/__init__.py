@@ -20,12 +20,8 @@ from modelling.declaration.columns import (
     ratio,
     time,
 )
-from modelling.declaration.declared_data import (
-    PriceHistory,
-    SimulatedTransactions,
-    Source,
-    TransactionWindows,
-)
+from modelling.declaration.declared_data import SimulatedTransactions, Source
+from modelling.declaration.declared_derivations import PriceHistory, TransactionWindows
 from modelling.declaration.declared_judgement import (
     AlertBudget,
     Costs,

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from modelling.declaration.declared_data import PriceHistory
+from modelling.declaration.declared_derivations import PriceHistory, columns_of, target_name
 from modelling.declaration.declared_judgement import CutOff, LeastCost
 from modelling.declaration.declared_problem import DeclaredProblem
-from modelling.declaration.price_names import columns_of, target_name
 from modelling.judgement.baselines.baseline import Baseline
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.metrics.catalogue import find_metric

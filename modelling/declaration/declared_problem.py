@@ -6,7 +6,8 @@ from pydantic import Field, PositiveInt, field_serializer
 
 from modelling.data.splits.stratified import Stratified
 from modelling.declaration.columns import Column, Rule
-from modelling.declaration.declared_data import AnySource, Derived, PriceHistory, Split
+from modelling.declaration.declared_data import AnySource, Split
+from modelling.declaration.declared_derivations import Derived, PriceHistory
 from modelling.declaration.declared_judgement import (
     AlertBudget,
     BaselineName,

@@ -13,7 +13,7 @@ from modelling.declaration.consistent_judgement import (
     check_groups,
     check_metrics,
 )
-from modelling.declaration.declared_data import PriceHistory, TransactionWindows
+from modelling.declaration.declared_derivations import PriceHistory, TransactionWindows
 from modelling.declaration.declared_problem import DeclaredProblem
 from modelling.declaration.named_columns import NamedColumn, check_named_columns, named_columns
 from modelling.declaration.search_space import check_search_space

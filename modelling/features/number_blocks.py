@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelling.declaration import Column, PriceHistory, UseCase
-from modelling.declaration.price_names import columns_of
+from modelling.declaration.declared_derivations import columns_of
 from modelling.scorer.transforms import TRANSFORMS
 
 LARGEST_UNBENT = 0.1

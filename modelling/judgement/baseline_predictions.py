@@ -8,7 +8,7 @@ import pandas as pd
 
 from modelling.data.splitting import Parts
 from modelling.declaration import PriceHistory, UseCase
-from modelling.declaration.price_names import columns_of, target_name
+from modelling.declaration.declared_derivations import columns_of, target_name
 from modelling.features.directions import SIGNS
 from modelling.features.preprocessing import Preprocessed
 from modelling.judgement.baselines.baseline import (
