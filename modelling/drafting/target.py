@@ -10,10 +10,10 @@ import pandas as pd
 from modelling.data.reading.cells import texts_of
 from modelling.drafting.columns.exclusions import as_identifier
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
-from modelling.drafting.columns.name_words import suggests
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.spelling import as_one, in_words, spelt_alike
 from modelling.drafting.grades import in_order_of_grades
+from modelling.drafting.positive_label import worse_label
 from modelling.drafting.python_text import literal
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
@@ -22,16 +22,6 @@ MOST_CLASSES = 20
 OTHER = "other"
 MOST_RARE = 0.01
 MOST_NUMBERS = 10  # whole numbers that are taken for classes
-WORSE = """
-    true yes y bad default defaulted fraud fraudulent churn churned late delinquent loss lost
-    claim rejected charged off failure failed bankrupt positive sick malignant
-    ja schlecht ausfall ausgefallen betrug gekundigt verzug insolvent
-    oui mauvais defaut fraude impaye vrai si malo moroso impago 예 네 불량 부도 사기 연체 이탈
-"""
-BETTER = """
-    false no n good paid repaid ok current fully none negative healthy benign nein gut bezahlt
-    zuruckgezahlt non bon paye faux bueno pagado 아니오 정상 우량
-"""
 
 
 def find_target(column: Profile, positive: str | None) -> TargetFinding:
@@ -143,7 +133,7 @@ def _binary(name: str, rows_of: pd.Series, positive: str | None) -> TargetFindin
             "leaving --positive out"
         )
     chosen, reason, certain = (
-        (positive, "as --positive says", True) if positive else _worse(rows_of)
+        (positive, "as --positive says", True) if positive else worse_label(rows_of)
     )
     if (rarer := int(rows_of.min())) < SHARED_BY:
         raise DataRefused(
@@ -157,26 +147,6 @@ def _binary(name: str, rows_of: pd.Series, positive: str | None) -> TargetFindin
         name, "binary", (_plain(negative), _plain(chosen)), positive_share=share, reason=reason,
         certain=certain,
     )  # fmt: skip
-
-
-def _worse(rows_of: pd.Series) -> tuple[str, str, bool]:
-    if "1" in rows_of.index and not {"0", "-1"}.isdisjoint(rows_of.index):
-        return "1", "as is the custom", True
-    worse = [label for label in rows_of.index if _is_word(label, WORSE)]
-    better = [label for label in rows_of.index if _is_word(label, BETTER)]
-    if len(worse) == 1 and worse != better:
-        return worse[0], "as the worse or affirmed of the two", True
-    if len(better) == 1 and not worse:
-        return (
-            next(one for one in rows_of.index if one != better[0]),
-            "as the other is the better",
-            True,
-        )
-    return rows_of.index[-1], "as the rarer of the two: say --positive if it is the other", False
-
-
-def _is_word(label: str, words: str) -> bool:
-    return label in words.split() or suggests(label, words)
 
 
 def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:
