@@ -42,7 +42,8 @@ def shaken(network, seed=0):
 )
 @pytest.mark.parametrize("members", [1, 3])
 def test_no_weights_that_the_bounds_allow_break_a_direction(declared, members):
-    from modelling.training.network import build_network, network_outputs
+    from modelling.training.finished_network import network_outputs
+    from modelling.training.network import build_network
 
     use_case = loans(network=declared, training=Training(members=members))
     directions = np.array([1, 1, -1, 0, 0], dtype=np.int8)

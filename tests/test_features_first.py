@@ -6,9 +6,9 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from modelling.declaration import Network, Source, Training, UseCase, number
-from modelling.training.dropout import CounterDropout
 from modelling.training.ensemble_model import EnsembleModel
-from modelling.training.features_first import FEATURES_FIRST_ROWS
+from modelling.training.layers.dropout import CounterDropout
+from modelling.training.layers.features_first import FEATURES_FIRST_ROWS
 from modelling.training.network import build_network, outputs_to_train
 
 NETWORKS = {

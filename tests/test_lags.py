@@ -25,8 +25,9 @@ from modelling.features.preprocessing import preprocess
 from modelling.judgement.baseline_predictions import baseline_inputs
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.refusals import DataRefused
+from modelling.training.finished_network import with_stock_layers
 from modelling.training.linear_skip import LINEAR_SKIP, begin_as_ridge
-from modelling.training.network import build_network, with_stock_layers
+from modelling.training.network import build_network
 from use_cases import find_use_case
 
 LAGS = ("rv_day", "rv_week", "rv_month")

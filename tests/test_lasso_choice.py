@@ -5,9 +5,10 @@ import pytest
 
 from modelling.declaration import Network, Source, Training, UseCase, number
 from modelling.features.preprocessing import Examples
+from modelling.training.finished_network import weights_hash
 from modelling.training.group_lasso import GroupLasso
 from modelling.training.lasso_choice import preferred_lasso, short_training
-from modelling.training.network import build_network, weights_hash
+from modelling.training.network import build_network
 from modelling.training.training_loop import train_network
 
 COLUMNS = np.repeat(np.arange(30), 4)  # thirty columns of four labels

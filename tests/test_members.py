@@ -11,7 +11,8 @@ from test_training import OnTheHost, batch_by_batch, declared, examples
 from modelling.declaration import Network
 from modelling.refusals import UsageError
 from modelling.training.checkpoints import Checkpoints
-from modelling.training.network import build_network, outputs_to_train, save_network, weights_hash
+from modelling.training.finished_network import save_network, weights_hash
+from modelling.training.network import build_network, outputs_to_train
 from modelling.training.training_loop import LOSSES, _optimizer, _row_weights, train_network
 
 SMALL = Network(hidden_units=(16, 8), dropout=0.0)

@@ -349,7 +349,8 @@ def test_the_weightiest_columns_move_the_answer_more_than_random_ones_do(deep):
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_the_network_over_coalitions_is_the_network(name, settings, tmp_path):
     from modelling.declaration.overrides import override
-    from modelling.training.network import build_network, save_network
+    from modelling.training.finished_network import save_network
+    from modelling.training.network import build_network
     from use_cases import find_use_case
 
     use_case = override(find_use_case(name), {"network.hidden_units": [8, 4], **settings})

@@ -12,14 +12,10 @@ from modelling.features.preprocessing import Examples
 from modelling.features.shared_memory import shared_empty
 from modelling.training import compiled_training
 from modelling.training.compiled_training import CompiledModel, Rows, tensor_of
-from modelling.training.dropout import CounterDropout
 from modelling.training.epoch_callbacks import declared_callbacks
-from modelling.training.network import (
-    build_network,
-    dead_unit_share,
-    weights_hash,
-    with_stock_layers,
-)
+from modelling.training.finished_network import dead_unit_share, weights_hash, with_stock_layers
+from modelling.training.layers.dropout import CounterDropout
+from modelling.training.network import build_network
 from modelling.training.training_loop import (
     LOSSES,
     _optimizer,

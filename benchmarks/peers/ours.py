@@ -11,7 +11,7 @@ with quick_imports():
     from benchmarks.peers.keras_network import EpochDone, settings
     from modelling.features.preprocessing import Examples
     from modelling.training.compiled_training import CompiledModel, Rows
-    from modelling.training.features_first import Activation, Dense
+    from modelling.training.layers.features_first import Activation, Dense
     from modelling.training.training_loop import validation_batches
 
 

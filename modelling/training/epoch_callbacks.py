@@ -10,7 +10,7 @@ import numpy as np
 from modelling.declaration import Training
 from modelling.learning_curve.history import History, OnEpoch
 from modelling.training.compiled_training import Rows
-from modelling.training.dropout import CounterDropout
+from modelling.training.layers.dropout import CounterDropout
 
 
 def declared_callbacks(declared: Training, lasso_fades: bool) -> list[keras.callbacks.Callback]:

@@ -58,16 +58,16 @@ def fit(job: TrainingJob, on_epoch: Sequence[OnEpoch] = ()) -> TrainedNetwork:
         training.
     """
     from modelling.training.checkpoints import Checkpoints
-    from modelling.training.linear_skip import begin_as_ridge
-    from modelling.training.mirrored_training import on_declared_devices
-    from modelling.training.network import (
-        build_network,
+    from modelling.training.finished_network import (
         dead_unit_share,
         network_outputs,
         save_network,
         summary_of,
         weights_hash,
     )
+    from modelling.training.linear_skip import begin_as_ridge
+    from modelling.training.mirrored_training import on_declared_devices
+    from modelling.training.network import build_network
     from modelling.training.training_loop import train_network
 
     use_case, features = job.use_case, job.train.features

@@ -27,10 +27,11 @@ from modelling.training.epoch_callbacks import (
     declared_callbacks,
     replay,
 )
+from modelling.training.finished_network import network_outputs
 from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, begin_with, group_lassos_of
 from modelling.training.lasso_choice import as_before, preferred_lasso, short_training
 from modelling.training.mirrored_training import MirroredModel
-from modelling.training.network import network_outputs, outputs_to_train
+from modelling.training.network import outputs_to_train
 
 LARGE_BATCH = 65_536  # rows of one validation step
 LOSSES = {

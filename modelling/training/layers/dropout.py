@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelling.training.features_first import (
+from modelling.training.layers.features_first import (
     to_features_first,
     to_rows_first,
     trains_features_first,
@@ -18,7 +18,7 @@ class CounterDropout(keras.layers.Dropout):
     training step around it. This one is counter-based (Salmon et al. 2011, "Parallel random
     numbers: as easy as 1, 2, 3"): a bijective 32-bit mix, the multiply-xorshift "lowbias32" of
     Wellons (2018), of the position under a key. It gives the same mask compiled or not, on CPU and
-    GPU, in either order of memory (see ``modelling.training.features_first``).
+    GPU, in either order of memory (see ``modelling.training.layers.features_first``).
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:

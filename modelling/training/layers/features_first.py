@@ -5,7 +5,7 @@ arithmetic. Only the order in memory differs: (..., features, rows), in which th
 contiguous. XLA's matrix products on CPUs are then up to three times faster, above all those of the
 gradients, which sum over the rows. The two transpositions between two such layers cancel out in the
 compiled program, and so do those of their gradients, as long as all layers in between are of this
-module. Use ``with_stock_layers`` of ``modelling.training.network`` before saving a network.
+module. Use ``with_stock_layers`` of ``modelling.training.finished_network`` before saving one.
 """
 
 import keras

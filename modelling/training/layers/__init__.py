@@ -1,0 +1,1 @@
+"""Layers that compute as Keras's own do, faster on this machine."""
