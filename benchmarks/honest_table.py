@@ -8,7 +8,6 @@ what was measured is kept in ``mlruns/honest_table.jsonl``, so that it goes on w
 """
 
 import argparse
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ import pandas as pd
 from rich.table import Table
 
 from benchmarks.measuring import REPOSITORY
+from benchmarks.quality.cells import keep_record, read_records
 from benchmarks.reporting import open_console
 from benchmarks.trained_network import code_of_network, of_seed, packaged_network
 from flows.command_line.terminal import configure_environment
@@ -69,15 +69,12 @@ def measure(use_case: UseCase, seeds: list[int]) -> None:
         with console.status(f"{use_case.name}, seed {seed}"):
             found = metrics_by_model(table, of_seed(use_case, seed))
         record = {"use_case": use_case.name, "seed": seed, "code": code_of_network()}
-        KEPT.parent.mkdir(exist_ok=True)
-        with KEPT.open("a") as file:
-            file.write(json.dumps({**record, "metrics": found}) + "\n")
+        keep_record({**record, "metrics": found}, KEPT)
 
 
 def kept(name: str) -> list[dict]:
-    lines = KEPT.read_text().splitlines() if KEPT.exists() else []
-    records = [json.loads(line) for line in lines]
-    return [r for r in records if (r["use_case"], r["code"]) == (name, code_of_network())]
+    asked = (name, code_of_network())
+    return [r for r in read_records(KEPT) if (r["use_case"], r["code"]) == asked]
 
 
 def metrics_by_model(table: pd.DataFrame, use_case: UseCase) -> dict[str, dict[str, float]]:

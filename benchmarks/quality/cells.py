@@ -7,6 +7,7 @@ share it.
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -46,17 +47,24 @@ def hash_of(*texts: str) -> str:
 
 
 def read_cells(results: Path) -> Iterator[Cell]:
-    """All cells, in the order in which they were measured; a line that was cut off is none."""
-    if not results.exists():
-        return
-    for line in results.read_text().splitlines():
-        try:
-            yield Cell(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
+    """All cells, in the order in which they were measured."""
+    for record in read_records(results):
+        with suppress(TypeError):  # other fields than a cell's
+            yield Cell(**record)
 
 
 def keep(cell: Cell, results: Path) -> None:
+    keep_record(asdict(cell), results)
+
+
+def read_records(results: Path) -> Iterator[dict]:
+    """What each line holds; one that was cut off is left out."""
+    for line in results.read_text().splitlines() if results.exists() else []:
+        with suppress(ValueError):
+            yield json.loads(line)
+
+
+def keep_record(record: dict, results: Path) -> None:
     results.parent.mkdir(parents=True, exist_ok=True)
     with results.open("a") as file:
-        file.write("\n" + json.dumps(asdict(cell)) + "\n")  # the line before may be cut off
+        file.write("\n" + json.dumps(record) + "\n")  # the line before may be cut off
