@@ -73,11 +73,17 @@ def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns
     for changed in (
         comparison_tags(loans(), "abd"),
         comparison_tags(loans(split={"method": "stratified", "seed": 3}), "abc"),
+        comparison_tags(loans(unlabelled="drop"), "abc"),
+        comparison_tags(loans(duplicates="drop"), "abc"),
     ):
         assert changed["test_rows"] != base["test_rows"]
         assert changed["schema"] == base["schema"]
+    reordered = loans(columns=loans().columns[::-1])
+    assert comparison_tags(reordered, "abc") == base
     fewer = loans(columns=loans().columns[:-1])
-    assert comparison_tags(fewer, "abc")["schema"] != base["schema"]
+    merged = loans().model_copy(update={"merge_classes": {1: (2,)}})
+    for changed in (comparison_tags(fewer, "abc"), comparison_tags(merged, "abc")):
+        assert changed["schema"] != base["schema"]
 
 
 def test_versions_are_compared_by_a_metric_that_can_be_resampled():

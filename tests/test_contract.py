@@ -12,6 +12,7 @@ from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import category
 from modelling.judgement.packaging import contract_of
+from modelling.scorer.column_names import spelled_otherwise
 from modelling.scorer.contract import Contract, InputRefused
 from modelling.scorer.model import Model
 
@@ -93,6 +94,8 @@ KEPT = [
     ("income", None, ""),
     ("region", 1.0, ""),
     ("balance", "12.5", ""),
+    ("age", 0, ""),  # the ends of a range belong to it
+    ("age", 120, ""),
     ("housing", None, ""),
 ]
 
@@ -138,6 +141,11 @@ def test_a_missing_column_is_told_beside_the_one_that_is_spelled_otherwise(folde
             model.answer(spelled)
         with pytest.raises(InputRefused, match=said):
             model.answer_row(spelled.iloc[0].to_dict())
+
+
+def test_a_name_that_is_there_or_wanted_itself_is_no_other_spelling():
+    assert spelled_otherwise(["age"], ["age", " Age"]) == {}
+    assert spelled_otherwise(["loan_id", "Loan ID"], ["loan_id"]) == {}
 
 
 def test_missing_columns_are_missing_cells_where_that_is_declared(folder, rows, tmp_path):
