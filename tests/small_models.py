@@ -58,6 +58,19 @@ def loans(**declared) -> UseCase:
     return UseCase(**{**usual, **declared})
 
 
+def sample(**declared) -> UseCase:
+    """A use case without a table, for rows and features that a test makes."""
+    usual = {
+        "name": "sample",
+        "title": "Sample",
+        "problem": "binary",
+        "source": Source(uri="none"),
+        "target": "y",
+        "columns": (number("x"),),
+    }
+    return UseCase(**{**usual, **declared})
+
+
 def loan_table(rows: int = 2000, seed: int = 7) -> pd.DataFrame:
     """Made-up borrowers; the poorer and the deeper in the red, the likelier a default."""
     generator = np.random.default_rng(seed)

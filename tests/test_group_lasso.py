@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import sample
 
-from modelling.declaration import Network, Source, Training, UseCase, category, number
+from modelling.declaration import Network, Training, category, number
 from modelling.features.feature_columns import feature_columns
 from modelling.features.preprocessing import Examples, fit_transformer
 from modelling.refusals import UsageError
@@ -29,13 +30,7 @@ COLUMNS = np.repeat(np.arange(8), 4)  # eight columns of four labels
 
 
 def declared(network, **training):
-    return UseCase(
-        name="sample",
-        title="Sample",
-        problem="binary",
-        source=Source(uri="none"),
-        target="y",
-        columns=(number("x"),),
+    return sample(
         network=network,
         training=Training(**{"members": 2, "epochs": 20, "learning_rate": 0.01, **training}),
     )

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from small_models import sample
 
-from modelling.declaration import Network, Source, Training, UseCase, number
+from modelling.declaration import Network, Training
 from modelling.features.preprocessing import Examples
 from modelling.training.finished_network import weights_hash
 from modelling.training.group_lasso import GroupLasso
@@ -16,13 +17,8 @@ LASSOS = [GroupLasso(strength, COLUMNS, COLUMNS, False) for strength in (1.5, 0.
 
 
 def declared(problem, group_lasso=None, **training):
-    return UseCase(
-        name="sample",
-        title="Sample",
+    return sample(
         problem=problem,
-        source=Source(uri="none"),
-        target="y",
-        columns=(number("x"),),
         network=Network(hidden_units=(16,), dropout=0.1, group_lasso=group_lasso),
         training=Training(**{"members": 2, "epochs": 12, "batch_size": 64, **training}),
     )

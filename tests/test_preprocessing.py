@@ -13,10 +13,10 @@ from sklearn.preprocessing import (
     QuantileTransformer,
     StandardScaler,
 )
-from small_models import prepared
+from small_models import prepared, sample
 
 from modelling.data.splitting import Parts
-from modelling.declaration import Preprocessing, Source, UseCase, amount, category, count, number
+from modelling.declaration import Preprocessing, amount, category, count, number
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import Examples, fit_transformer, preprocess
 from modelling.features.ratios import best_ratios
@@ -27,12 +27,7 @@ from use_cases import find_use_case
 
 
 def declared(*columns, least=20, **preprocessing):
-    return UseCase(
-        name="sample",
-        title="Sample",
-        problem="binary",
-        source=Source(uri="none"),
-        target="y",
+    return sample(
         columns=columns,
         minimum_rows_per_value=least,
         preprocessing=Preprocessing(**preprocessing),

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
+from small_models import sample
 
-from modelling.declaration import Network, Source, Training, UseCase, number
+from modelling.declaration import Network, Training
 from modelling.features.preprocessing import Examples
 from modelling.features.shared_memory import shared_empty
 from modelling.training import compiled_training
@@ -29,13 +30,8 @@ CLASSES = {"binary": (0, 1), "multiclass": (0, 1, 2), "regression": ()}
 
 
 def declared(problem, network=None, **training):
-    return UseCase(
-        name="sample",
-        title="Sample",
+    return sample(
         problem=problem,
-        source=Source(uri="none"),
-        target="y",
-        columns=(number("x"),),
         classes=CLASSES[problem],
         network=network or Network(hidden_units=(16, 8), dropout=0.0),
         training=Training(
