@@ -55,6 +55,15 @@ def test_train_ends_a_delay_before_the_test(parts):
     assert parts.test["transacted_at"].max() < TEST_FROM + 7 * DAY
 
 
+def test_a_part_that_learnt_from_the_test_days_is_found(parts):
+    split = declared(test_from=TEST_FROM.date()).split
+    split.check(*parts)
+    with pytest.raises(AssertionError, match="a training row is later"):
+        split.check(parts.test, parts.validation, parts.test)
+    with pytest.raises(AssertionError, match="a validation row is later"):
+        split.check(parts.train, parts.test, parts.test)
+
+
 def test_a_share_of_the_customers_validates_and_none_of_them_trains(parts):
     training, validating = (set(part["customer_id"]) for part in parts[:2])
     assert not training & validating

@@ -21,6 +21,7 @@ from modelling.figures.judgement import draw_judgement
 from modelling.judgement import baselines, metrics
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.decisions.decision_rule import decision_rule
+from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import all_metrics, find_metric
 from modelling.judgement.promotion import compare
 from modelling.refusals import UsageError
@@ -154,7 +155,10 @@ def test_versions_are_compared_by_any_metric_that_can_be_resampled():
     ):
         comparison = compare(better, worse, table, use_case)
         assert comparison.metric == use_case.gate.metric
-        assert comparison.gain.value > 0
+        metric = find_metric(comparison.metric, use_case.problem)
+        of_all_rows = [metric.value(scored_rows(table, one, use_case)) for one in (better, worse)]
+        assert [comparison.challenger, comparison.champion] == pytest.approx(of_all_rows)
+        assert comparison.gain.value == pytest.approx(abs(of_all_rows[0] - of_all_rows[1]))
 
 
 def test_a_new_baseline_is_one_file(new_file, tmp_path):
