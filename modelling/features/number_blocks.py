@@ -66,16 +66,14 @@ def fit_piecewise(
 
 def _columns_by_transform(columns: list[Column], use_case: UseCase) -> list[tuple[str, list[int]]]:
     """Each transformation with the positions of its columns; untransformed columns come first."""
-    declared = use_case.preprocessing
     chosen = [_transform_of(column, use_case) for column in columns]
-    kept_plain = [
-        p for p, transform in enumerate(chosen) if declared.keep_plain or transform == "none"
-    ]
-    groups = [("none", kept_plain)] if kept_plain else []
-    for transform in ("log", "quantile", "yeo_johnson"):
-        if positions := [p for p, of_column in enumerate(chosen) if of_column == transform]:
-            groups.append((transform, positions))
-    return groups
+    groups = {
+        transform: [p for p, of_column in enumerate(chosen) if of_column == transform]
+        for transform in TRANSFORMS
+    }
+    if use_case.preprocessing.keep_plain:
+        groups["none"] = [*range(len(columns))]
+    return [(transform, positions) for transform, positions in groups.items() if positions]
 
 
 def _transform_of(column: Column, use_case: UseCase) -> str:
