@@ -93,15 +93,10 @@ def test_on_few_rows_calibration_does_not_make_the_log_loss_of_fresh_rows_worse(
     assert max(changes) < 0.02
 
 
-def test_rows_told_apart_without_an_error_do_not_make_a_model_certain():
-    happened = np.repeat([0, 1], 15)
-    state = fit_calibration(happened, np.where(happened, 0.6, 0.4), CREDIT)
-    assert 0.7 < calibrated(np.array([0.6]), state)[0] < 0.97
-
-
 def test_two_outputs_become_platts_targets_by_hand():
-    """Platt (1999), section 2.2: the k rows of one class are certain up to (k + 1) / (k + 2). A
-    slope and an offset reach both; a slope alone, which moves both alike, their mean over rows."""
+    """Platt (1999), section 2.2: the k rows of one class are certain up to (k + 1) / (k + 2), also
+    where they are told apart without an error. A slope and an offset reach both; a slope alone,
+    which moves both alike, their mean over rows."""
     happened = np.repeat([0, 1], [480, 20])
     targets = {0: 481 / 482, 1: 21 / 22}  # of the own class
     state = fit_calibration(happened, np.where(happened, 0.3, 0.2), CREDIT)
