@@ -13,6 +13,15 @@ from learning_curve_corpus import PARTS, VERDICTS, all_curves, as_history, curve
 from modelling.declaration import Network, Source, UseCase, number
 from modelling.declaration.overrides import override
 from modelling.figures.learning_curve import draw_learning_curve
+from modelling.learning_curve.curve_statistics import (
+    epoch_share_to_half_fall,
+    noise_level,
+    remaining_fall,
+    running_median,
+    safe_ratio,
+    share_of_last_part,
+    trend,
+)
 from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
 from modelling.learning_curve.history import History, format_loss
 from modelling.learning_curve.remedies import remedies_for
@@ -79,6 +88,31 @@ def test_the_corpus_is_large_real_and_balanced(judged):
     assert real["healthy"] >= 60
     assert min(real[name] for name in VERDICTS) >= 25
     assert len({curve.origin for curve, _ in judged}) >= 5
+
+
+def test_the_statistics_of_a_curve_by_hand():
+    """The noise is that around any straight line, after Rice (1984); a geometric fall of which each
+    quarter brings a fourth of the one before has a third of its last quarter to go."""
+    line = np.linspace(5, 1, 20_000)
+    noisy = line + np.random.default_rng(0).normal(0, 0.3, len(line))
+    for robust in (False, True):
+        assert noise_level(noisy, robust) == pytest.approx(0.3, rel=0.02)
+        assert noise_level(line, robust) == pytest.approx(0, abs=1e-9)
+        assert noise_level(noisy[:2], robust) == 0
+    assert noise_level(np.array([1.0, 2.0, 4.0])) == pytest.approx(6**-0.5)
+    spike = np.where(np.arange(40) == 20, 9.0, 1.0)
+    assert running_median(spike).tolist() == [1] * 40
+    assert running_median(spike[10:29]).tolist() == spike[10:29].tolist(), "below 20 epochs"
+    assert [safe_ratio(*pair) for pair in ((6, 3), (1, 0), (0, 0))] == [2, np.inf, 0]
+    geometric, straight = 2 + 0.5 ** np.arange(9), np.linspace(3, 1, 9)
+    assert remaining_fall(geometric) == pytest.approx(0.5**8)
+    assert remaining_fall(straight) == remaining_fall(geometric[::-1]) == 0
+    assert share_of_last_part(straight, 0.25, 3) == pytest.approx(0.25)
+    assert epoch_share_to_half_fall(straight, 3) == pytest.approx(0.5)
+    to_middle = (1 - 0.5**8) / 2 / (1 - 0.5)  # of the first of eight epochs
+    assert epoch_share_to_half_fall(geometric, 3) == pytest.approx(to_middle / 8)
+    assert trend(straight)[0] == -1
+    assert trend(np.ones(9)) == (0, 1)
 
 
 def test_the_verdict_agrees_with_how_the_curve_was_made(judged):
@@ -330,8 +364,11 @@ def test_where_a_group_lasso_was_at_work_a_stronger_one_comes_after_fewer_epochs
 
 def test_learning_by_heart_wants_a_smaller_network_at_once():
     val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
-    remedy = read(FALL - EPOCHS * 0.002, val_loss).remedies[0].overrides
-    assert {"network.hidden_units", "network.dropout", "training.epochs"} <= set(remedy)
+    large = override(USE_CASE, {"network.hidden_units": [256, 32]})
+    history = as_history(FALL - EPOCHS * 0.002, val_loss, None)
+    remedy = read_learning_curve(history, large).remedies[0].overrides
+    assert {"network.dropout", "training.epochs"} <= set(remedy)
+    assert remedy["network.hidden_units"] == [32, 8], "an eighth, and not fewer than eight"
 
 
 def test_a_smooth_climb_of_the_training_loss_is_a_rate_too_large():
