@@ -449,8 +449,21 @@ def test_a_planted_leak_is_suspected():
     tiny = np.exp(-EPOCHS / 6)
     assert "val_roc_auc" in (read(tiny, val_roc_auc=[1.0] * 60).leak_suspected or "")
     assert read(FALL, val_roc_auc=[0.87] * 60).leak_suspected is None
+    not_tiny = 0.05 + tiny
+    assert read(not_tiny, val_roc_auc=[1.0] * 60).leak_suspected is None
+    late = np.where(EPOCHS < 35, 0.9, 0.1) * FALL  # in the last third of the epochs
+    assert "validation rows" in (read(FALL, late).leak_suspected or "")
     forecast = replace(as_history(tiny, tiny), constant_val_loss=1.0)
     assert "column" in (read_learning_curve(forecast, USE_CASE).leak_suspected or "")
+
+
+@pytest.mark.parametrize(("dropout", "ratio", "suspected"), [
+    (0.0, 0.2, True), (0.5, 0.2, False), (0.5, 0.05, True),
+])  # fmt: skip
+def test_dropout_alone_may_raise_the_training_loss_by_its_square(dropout, ratio, suspected):
+    dropped = override(USE_CASE, {"network.dropout": dropout})
+    found = read_learning_curve(as_history(FALL, ratio * FALL, None), dropped).leak_suspected
+    assert (found is not None) == suspected
 
 
 def test_early_stopping_with_a_mild_upturn_is_healthy():

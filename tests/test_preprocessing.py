@@ -332,8 +332,11 @@ def test_what_is_needed_to_choose_quotients_does_not_grow_with_the_square_of_the
     assert peak < 150e6  # the products of all columns' bins would be 235 MB
 
 
-def test_of_few_amounts_all_quotients_are_kept():
+def test_of_few_amounts_all_quotients_are_kept_and_have_bins():
     assert len(ratios_of(many_amounts(500, 8))) == 28
+    three = many_amounts(500, 3)
+    fitted = fit_transformer(three, declared(*(amount(name) for name in three if name != "y")))
+    assert "amount_1 / amount_2 (bin 1)" in fitted.feature_names
 
 
 def test_where_amounts_speak_for_themselves_there_are_no_quotients():
