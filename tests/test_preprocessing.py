@@ -173,6 +173,13 @@ def test_labels_become_what_scikit_learn_makes_of_them():
     np.testing.assert_array_equal(ours[5:], 0)
 
 
+@pytest.mark.parametrize(("rows", "features"), [(20, ["c=a", "c=b"]), (19, ["c=a"])])
+def test_a_label_of_just_enough_rows_has_a_feature_of_its_own(rows, features):
+    table = pd.DataFrame({"c": ["a"] * 60 + ["b"] * rows, "y": 0})
+    use_case = declared(category("c"), rare_category_share=0.0)
+    assert fit_transformer(table, use_case).feature_names == features
+
+
 def test_a_label_is_the_same_as_number_or_text():
     train = pd.DataFrame({"c": ["1", "2", "1", "2"]})
     transformer = fit_transformer(train, declared(category("c"), least=1))
