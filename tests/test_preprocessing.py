@@ -173,9 +173,9 @@ def test_labels_become_what_scikit_learn_makes_of_them():
     np.testing.assert_array_equal(ours[5:], 0)
 
 
-@pytest.mark.parametrize(("rows", "features"), [(20, ["c=a", "c=b"]), (19, ["c=a"])])
+@pytest.mark.parametrize(("rows", "features"), [(20, ["c=a", "c=b"]), (19, ["c=b"])])
 def test_a_label_of_just_enough_rows_has_a_feature_of_its_own(rows, features):
-    table = pd.DataFrame({"c": ["a"] * 60 + ["b"] * rows, "y": 0})
+    table = pd.DataFrame({"c": ["b"] * 60 + ["a"] * rows, "y": 0})
     use_case = declared(category("c"), rare_category_share=0.0)
     assert fit_transformer(table, use_case).feature_names == features
 
@@ -218,6 +218,20 @@ def test_other_validation_and_test_rows_change_nothing_that_was_fitted(credit_pa
     spoiled = Parts(credit_parts.train, credit_parts.validation * 7, credit_parts.test * 0 - 5)
     fitted, refitted = (preprocess(parts, use_case) for parts in (credit_parts, spoiled))
     assert fitted.transformer.state == refitted.transformer.state
+
+
+def test_a_number_to_forecast_is_standardised_with_the_training_rows_and_codes_stay():
+    rows = pd.DataFrame({"x": np.arange(80.0), "y": np.arange(80) % 2})
+    parts = Parts(rows[:40], rows[40:60], rows[60:])
+    codes = preprocess(parts, declared(number("x")))
+    assert codes.train.target.tolist() == rows["y"][:40].tolist()
+    forecast = declared(number("x")).model_copy(update={"problem": "regression"})
+    grown = Parts(*(part.assign(y=10 * part["x"]) for part in parts))
+    found = preprocess(grown, forecast)
+    assert found.target_offset == pytest.approx(195)
+    assert found.target_scale == pytest.approx(np.arange(0, 400, 10).std())
+    of_validation = (np.arange(400, 600, 10) - found.target_offset) / found.target_scale
+    assert found.validation.target == pytest.approx(of_validation)
 
 
 def test_the_state_is_plain_data(credit_parts, tmp_path):
