@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +34,8 @@ def main() -> None:
     rounds, ours, theirs, exact = (
         (2, 500, 5, 3) if parser.parse_args().quick else (10, 5000, 40, 50)
     )
+    if find_spec("shap") is None:
+        raise SystemExit("shap is not installed: make bench does that")
     configure_environment(verbose=False)
     with TemporaryDirectory() as scratch:
         from benchmarks.scoring_models import load_ours
