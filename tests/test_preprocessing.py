@@ -234,6 +234,16 @@ def test_a_number_to_forecast_is_standardised_with_the_training_rows_and_codes_s
     assert found.validation.target == pytest.approx(of_validation)
 
 
+@pytest.mark.parametrize(("known", "is_empty"), [(19, True), (20, False)])
+def test_a_number_that_fewer_rows_know_than_one_value_needs_is_taken_for_empty(known, is_empty):
+    """The model would keep a mean and a standard deviation of 19 customers otherwise."""
+    values = np.where(np.arange(100) < known, 100 + np.arange(100.0), np.nan)
+    use_case = declared(number("x"), transform="none")
+    fitted = fit_transformer(pd.DataFrame({"x": values, "y": 0}), use_case)
+    block = fitted.state["numeric"]["blocks"][0]
+    assert (block["offset"] + block["scale"] == [0, 1]) == is_empty
+
+
 def test_the_state_is_plain_data(credit_parts, tmp_path):
     import json
 
