@@ -107,7 +107,8 @@ def test_the_statistics_of_a_curve_by_hand():
     geometric, straight = 2 + 0.5 ** np.arange(9), np.linspace(3, 1, 9)
     assert remaining_fall(geometric) == pytest.approx(0.5**8)
     assert remaining_fall(straight) == remaining_fall(geometric[::-1]) == 0
-    assert share_of_last_part(straight, 0.25, 3) == pytest.approx(0.25)
+    assert share_of_last_part(straight / 10, 0.25, 0.3) == pytest.approx(0.25)
+    assert share_of_last_part(straight[::-1], 0.25, 1) == 0, "it never fell"
     assert epoch_share_to_half_fall(straight, 3) == pytest.approx(0.5)
     to_middle = (1 - 0.5**8) / 2 / (1 - 0.5)  # of the first of eight epochs
     assert epoch_share_to_half_fall(geometric, 3) == pytest.approx(to_middle / 8)
