@@ -282,6 +282,39 @@ def test_labels_that_differ_in_capital_letters_are_one_label_of_the_target():
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["Z\u00fcrich", "Zu\u0308rich"], r"'Z\u00fcrich' and 'Zu\\u0308rich'"),
+        (["Bern", "Bern\u200b"], r"'Bern' and 'Bern\\u200b'"),
+        (["\u0130zmir", "izmir"], "capital letters"),
+        (["I\u011eDIR", "I\u011fd\u0131r"], "capital letters"),
+    ],
+)
+def test_labels_that_look_the_same_are_told(labels, said):
+    table = loan_table(400).assign(city=np.array(labels)[np.arange(400) % 2])
+    (city,) = (c for c in drafted(table, "default").columns if c.name == "city")
+    assert re.search(
+        f"{said}.* letters: write them alike" if "and" in said else said, city.notes[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("Tak", "Nie"),
+        ("EVET", "HAYIR"),
+        ("\u662f", "\u5426"),
+        ("\u0646\u0639\u0645", "\u0644\u0627"),
+    ],
+)
+def test_yes_is_the_positive_label_in_other_languages_too(yes, no):
+    table = loan_table(2000)
+    table["default"] = np.where(np.arange(2000) % 3, yes, no)  # the rarer one is no
+    target = drafted(table, "default").target
+    assert (target.classes, target.certain) == ((no, yes), True)
+
+
+@pytest.mark.parametrize(
     "scale",
     [("AAA", "AA+", "AA-", "A", "BBB+", "BBB"), ("Aaa", "Aa1", "Aa3", "A2", "Baa1", "Baa2")],
 )

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from openpyxl import load_workbook
 from servers import postgresql
 from sqlalchemy import create_engine
 
@@ -609,3 +610,20 @@ def test_what_is_no_table_is_refused_by_name(content, said, tmp_path):
     (tmp_path / "in.csv").write_bytes(content)
     with pytest.raises(DataRefused, match=rf"in.csv {said}"):
         typed(tmp_path / "in.csv")
+
+
+def test_cells_that_are_merged_over_rows_hold_in_each_of_them(tmp_path):
+    rows = table().sort_values("branch").reset_index(drop=True)
+    rows.to_excel(tmp_path / "a.xlsx", index=False)
+    book = load_workbook(tmp_path / "a.xlsx")
+    sheet, branch = book.active, rows.columns.get_loc("branch") + 1
+    sheet.insert_rows(2)
+    for column in range(1, 7):  # a header of two lines stays one
+        sheet.merge_cells(start_row=1, end_row=2, start_column=column, end_column=column)
+    for places in rows.groupby("branch").indices.values():
+        first, last = int(places.min()) + 3, int(places.max()) + 3
+        sheet.merge_cells(start_row=first, end_row=last, start_column=branch, end_column=branch)
+    assert sheet.cell(4, branch).value is None, "only the first of them is written"
+    book.save(tmp_path / "a.xlsx")
+    expected = type_columns(rows, USE_CASE).table[NAMES]
+    pd.testing.assert_frame_equal(typed(tmp_path / "a.xlsx")[0], expected, check_dtype=False)

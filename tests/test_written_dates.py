@@ -48,6 +48,8 @@ def examined(folder, **columns):
         ("%m/%Y", {"date_format": "%m/%Y"}),
         ("%b-%y", {"date_format": "%b-%y"}),
         ("%d%m%Y", {"date_format": "%d%m%Y"}),
+        ("%m/%d/%y", {"date_format": "%m/%d/%y"}),
+        ("%d/%m/%y", {"date_format": "%d/%m/%y"}),
         ("%d%b%Y:%H:%M:%S", {"date_format": "%d%b%Y:%H:%M:%S"}),
         ("%Y-%m-%d-%H.%M.%S.%f", {"date_format": "%Y-%m-%d-%H.%M.%S.%f"}),
     ],
@@ -58,6 +60,17 @@ def test_a_date_is_no_number_and_no_label_whatever_its_column_is_called(
     source, kind, left_out = examined(tmp_path, since=DAYS.dt.strftime(written))
     assert (kind, left_out) == ("time", None)
     assert source == Source(uri=source.uri, delimiter=";", **settings)
+
+
+@pytest.mark.parametrize("written", ["2021Q{0}", "Q{0} 2021", "Q{0}/2021", "{0}Q2021", "2021/Q{0}"])
+def test_quarters_are_times_unless_the_century_is_missing(tmp_path, written):
+    cells = pd.Series([written.format(row % 4 + 1) for row in range(ROWS)])
+    assert examined(tmp_path, since=cells)[1:] == ("time", None)
+    read, _ = read_cells(cells.rename("since"), "time", TextFormat())
+    assert read.dt.month.head(4).tolist() == [1, 4, 7, 10]
+    if not written.startswith("2021"):
+        _, _, why = examined(tmp_path, since=cells.str.replace("2021", "21"))
+        assert why == "quarters of years of two digits: write them as in 2021Q3"
 
 
 @pytest.mark.parametrize("written", ["%G-W%V", "%G W%V", "%G%V"])

@@ -10,6 +10,7 @@ from modelling.leaks.dates import LATER, later_share
 from modelling.refusals import DataRefused
 
 LAST_YEAR = 2100
+BUDDHIST = (2443, 2643)  # 543 years ahead
 
 
 @dataclass
@@ -41,6 +42,8 @@ def decision_time(examined: list[Examined], wanted: str | None) -> Profile | Non
                 "is decided"
             )
             column.found.gives_target_away = True
+        elif BUDDHIST[0] < column.profile.values.dt.year.median() < BUDDHIST[1]:
+            column.found.left_out = "years of the Buddhist calendar? Write 2021 for 2564"
         else:
             column.found.left_out = (
                 "a point in time is no feature: compute days from it, and declare these"

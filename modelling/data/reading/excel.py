@@ -1,6 +1,7 @@
 """A sheet of an Excel file."""
 
-from typing import IO
+from collections.abc import Iterable
+from typing import IO, Any
 
 import pandas as pd
 
@@ -9,20 +10,19 @@ from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, 
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
 
+_Range = tuple[tuple[int, int], tuple[int, int]]  # row and column, from 0, of its first and last
+
 
 def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     """The declared sheet, or the only one that names all declared columns."""
+    book = pd.ExcelFile(stream, engine="calamine")
     sheets = pd.read_excel(
-        stream,
-        sheet_name=None,
-        header=None,
-        engine="calamine",
-        dtype=object,
-        keep_default_na=False,
-        na_values=[""],
+        book, sheet_name=None, header=None, dtype=object, keep_default_na=False, na_values=[""]
     )
     sheet = _chosen(sheets, wanted)
     cells = _with_cells(sheets[sheet], wanted)
+    merged = book.book.get_sheet_by_name(sheet).merged_cell_ranges or ()  # .ods tells none
+    cells = _filled(cells, merged)
     top = cells.head(LOOKED_AT).itertuples()
     rows = [(label + 1, [*map(_text, row)]) for label, *row in top]
     if wanted.source.header_line is None:
@@ -39,6 +39,16 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     settings = {} if len(sheets) == 1 or wanted.source.sheet else {"sheet": sheet}
     found = Found(settings, tuple(sorted(doubled)))
     return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
+
+
+def _filled(cells: Any, merged: Iterable[_Range]) -> pd.DataFrame:
+    """What is written once below the header, in cells that are merged over several rows, holds in
+    each of them."""
+    for (first, column), (last, last_column) in merged:
+        below = first in cells.index[1:]
+        if below and first < last and column == last_column:
+            cells.loc[first:last, column] = cells.at[first, column]
+    return cells
 
 
 def _text(cell: object) -> str:

@@ -23,7 +23,7 @@ MONTH_OF_YEAR = r"^\d{4}[-/]\d{2}$"
 MONTH = r"(?i:(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)"
 SHORT_YEAR = rf"^(\d{{1,2}}[ ./-]?{MONTH}[ ./-]?)(\d{{2}})(?![\d:])"
 IN_LETTERS = rf"(?=.*{MONTH}).*(?<![\d.:+])\d{{4}}(?!\d)"
-QUARTER = r"(\d{4})[ -]?Q([1-4])"
+QUARTER = r"(\d{4})[ /-]?Q([1-4])|Q([1-4])[ /-]?(\d{4})|([1-4])Q[ /-]?(\d{4})"
 
 
 def read_times(
@@ -32,10 +32,10 @@ def read_times(
     """A column as points in time, where its writing is certain.
 
     Certain are ISO 8601 and other dates that begin with the year, dates with the month in letters,
-    quarters (2021Q3 is its first day), whole numbers that are all dates (20190713, 201907, 1190713
-    with a digit for the century) or all times since 1970 (in seconds, milliseconds ...), and days
-    and months in an order that allows one reading only. Years of two digits are those from 1969 to
-    2068.
+    quarters (2021Q3, Q3 2021 and 3Q2021 are its first day), whole numbers that are all dates
+    (20190713, 201907, 1190713 with a digit for the century) or all times since 1970 (in seconds,
+    milliseconds ...), and days and months in an order that allows one reading only. Years of two
+    digits are those from 1969 to 2068.
 
     Parameters
     ----------
@@ -169,10 +169,11 @@ def _of_one_century(read: pd.Series, name: str) -> pd.Series:
 
 
 def _of_quarters(texts: pd.Series, _: str) -> pd.Series:
-    """2021Q3 is the first day of July."""
+    """2021Q3, Q3 2021 and 3Q2021 are the first day of July."""
     parts = texts.str.extract(QUARTER)
-    month = (parts[1].astype(int) * 3 - 2).astype("str").str.zfill(2)
-    return pd.to_datetime(parts[0] + "-" + month + "-01")
+    year = parts[0].fillna(parts[3]).fillna(parts[5])
+    quarter = parts[1].fillna(parts[2]).fillna(parts[4]).astype(int)
+    return pd.to_datetime(year + "-" + (quarter * 3 - 2).astype("str").str.zfill(2) + "-01")
 
 
 def _of_days_and_months(texts: pd.Series, name: str) -> pd.Series:

@@ -28,7 +28,7 @@ MANY_LABELS = 50
 LONG = 10  # digits
 FRACTION = rf"^\D{{0,8}}\d[\d\s{MARKS}]*[.,](?:\d+|-+)\D{{0,8}}$"
 NESTED = r"(?s)\{.*\}|\[.*\]"
-OTHER_DIGITS = r"[+\-−＋－]?[\d.,．，]*\d"  # noqa: RUF001
+OTHER_DIGITS = r"[+\-−＋－]?[\d.,．，٫٬]*\d"  # noqa: RUF001
 MOST = 0.9
 LEAST_OF_A_DATE = 1000
 

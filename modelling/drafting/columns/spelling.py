@@ -1,5 +1,6 @@
 """Labels that are one label, written in several ways."""
 
+import unicodedata
 from collections.abc import Mapping
 
 import pandas as pd
@@ -8,7 +9,8 @@ from modelling.drafting.columns.findings import SHARED_BY
 
 
 def spelt_alike(rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
-    """The labels that differ from a more frequent one in capital letters alone, by that one.
+    """The labels that differ from a more frequent one in capital letters, or in what nobody sees,
+    alone, by that one.
 
     ``rows_of`` (k,) counts the rows of each label; those of a few rows are not named.
     """
@@ -16,7 +18,7 @@ def spelt_alike(rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
     first: dict[str, str] = {}
     alike: dict[str, tuple[str, ...]] = {}
     for label in map(str, shared.index):
-        known = first.setdefault(label.casefold(), label)
+        known = first.setdefault(_as_seen(label), label)
         if known != label:
             alike[known] = (*alike.get(known, ()), label)
     return alike
@@ -29,7 +31,29 @@ def as_one(rows_of: pd.Series, alike: Mapping[str, tuple[str, ...]]) -> pd.Serie
     return counted.sort_values(ascending=False, kind="stable") if into else rows_of
 
 
+def _as_seen(label: str) -> str:
+    """``label`` in small letters, without what nobody sees."""
+    visible = (letter for letter in unicodedata.normalize("NFC", label) if _is_seen(letter))
+    return " ".join(_small("".join(visible)).split())
+
+
+def _is_seen(letter: str) -> bool:
+    return unicodedata.category(letter) != "Cf"
+
+
+def _small(label: str) -> str:
+    """Small letters, in which those with and without a dot of Turkish are the same."""
+    return label.casefold().replace("i\u0307", "i").replace("\u0131", "i")
+
+
 def in_words(alike: Mapping[str, tuple[str, ...]]) -> str:
-    """Which labels differ in capital letters alone."""
-    groups = [" and ".join(map(repr, (known, *labels))) for known, labels in alike.items()]
-    return f"{'; '.join(groups)} differ only in capital letters"
+    """Which labels differ in capital letters alone, or in what nobody sees."""
+    groups = [" and ".join(map(_shown, (known, *labels))) for known, labels in alike.items()]
+    pairs = [(known, label) for known, labels in alike.items() for label in labels]
+    capital = all(_small(known) == _small(label) for known, label in pairs)
+    return f"{'; '.join(groups)} differ only in capital {'' if capital else 'or invisible '}letters"
+
+
+def _shown(label: str) -> str:
+    """A label, with accents as their own letters where they are: they look the same."""
+    return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)

@@ -12,7 +12,7 @@ from modelling.scorer.cells import label_text
 
 DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d.%m.%y", "%d%b%Y"),
-    *("%d%m%Y", "%m/%Y", "%m.%Y", "%Y.%m", "%b-%y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d%m%Y", "%m/%Y", "%m.%Y", "%Y.%m", "%b-%y"),
 )
 CLOCKS = ("", " %H:%M", " %H:%M:%S", ":%H:%M:%S")
 DB2 = "%Y-%m-%d-%H.%M.%S.%f"
@@ -43,6 +43,7 @@ WEEKS = (
     "weeks of a year: no format reads them, so write the first day of each, as in 2021-02-01 for "
     "2021-W05"
 )
+SHORT_QUARTER = r"(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)\d\d"
 ENOUGH = 0.9  # of the cells
 
 
@@ -99,6 +100,8 @@ def why_no_times(labels: pd.Series) -> str | None:
     None where they are something else."""
     if labels.str.fullmatch(OF_AN_ERA).mean() > ENOUGH:
         return "dates in years of an era: write them as in 2021-12-31"
+    if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
+        return "quarters of years of two digits: write them as in 2021Q3"
     if labels.str.fullmatch("|".join(WITH_YEAR)).mean() <= ENOUGH:
         return None
     try:
