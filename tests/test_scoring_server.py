@@ -91,6 +91,13 @@ def test_it_answers_in_the_bytes_of_mlflows_server(ours, mlflows, body, content_
     assert given.headers["content-type"] == expected.headers["content-type"]
 
 
+@pytest.mark.parametrize(
+    "content_type", ['Application/JSON; Charset="utf-8"', "application/json;charset=UTF8"]
+)
+def test_a_type_is_read_however_a_client_writes_it(ours, content_type):
+    assert post(ours, GOOD["records"], content_type).content == post(ours, GOOD["records"]).content
+
+
 @pytest.mark.parametrize("path", ["/ping", "/health", "/version"])
 def test_its_pages_are_mlflows(ours, mlflows, path):
     expected, given = ask(mlflows, "GET", path), ask(ours, "GET", path)

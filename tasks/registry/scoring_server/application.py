@@ -98,7 +98,8 @@ class Application:
             async with asyncio.timeout(self.limits.read_seconds):
                 body = await self._body(receive)
             _refuse_encoding(headers.get(b"content-encoding", b""))
-            return await self._answer(body, headers.get(b"content-type", b"").decode("latin-1"))
+            content_type = headers.get(b"content-type", b"").decode("latin-1").lower()
+            return await self._answer(body, content_type)
         except RequestRefused as error:
             return _error(error.status, error.code, str(error))
         except TimeoutError:
@@ -174,10 +175,10 @@ SHORT = 65_536  # bytes that are read in no time
 
 def _refused_type(content_type: str, takes_csv: bool) -> Response | None:
     """The response to content that is neither JSON nor, where the model ``takes_csv``, CSV in
-    UTF-8."""
+    UTF-8; ``content_type`` in small letters, since capitals make no difference (RFC 9110)."""
     named, *parameters = (part.strip() for part in content_type.split(";"))
     values = dict(parameter.partition("=")[::2] for parameter in parameters)
-    if values.get("charset", "utf-8").lower() != "utf-8":
+    if values.get("charset", "utf-8").strip('"') not in ("utf-8", "utf8"):
         return PlainTextResponse("The scoring server only supports UTF-8", 415)
     if values.keys() - {"charset"}:
         return PlainTextResponse("Unrecognized content type parameters: send charset only", 415)
