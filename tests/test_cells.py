@@ -78,6 +78,9 @@ def test_a_label_has_one_form_whatever_it_comes_in(cell, text):
         (["0", "1"], True, "1"),
         (["0", "1"], "False", "0"),
         (["True", "False"], True, "True"),
+        (["true", "false"], True, "true"),
+        (["TRUE", "FALSE", "0"], "false", "FALSE"),
+        (["true", "TRUE"], True, "True"),  # which of the two nobody knows
         (["A"], "B", "B"),
         (["A"], None, None),
     ],

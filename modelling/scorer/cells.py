@@ -72,7 +72,8 @@ class Labels:
     """The known labels of one column, and which of them a cell stands for.
 
     A number has lost the way it was written: 7 stands for "007" where that is the only known label
-    with this value. True and False stand for "1" and "0" where these are known instead.
+    with this value. True and False stand for the only known labels that are spelled so in any
+    capitals ("true"), or else for "1" and "0".
     """
 
     def __init__(self, known: Iterable[str]):
@@ -82,14 +83,20 @@ class Labels:
             if _NUMBER.fullmatch(label):
                 by_size.setdefault(float(label), []).append(label)
         self.by_size = {size: labels[0] for size, labels in by_size.items() if len(labels) == 1}
+        self.truths: dict[str, str] = {}
+        for word, digit in _TRUTH.items():
+            spelled = [label for label in self.known if label.title() == word]
+            meant = spelled or [digit] * (digit in self.known)
+            if len(meant) == 1:
+                self.truths[word] = meant[0]
 
     def find(self, cell: object) -> str | None:
         """The label of ``cell``, known or unknown; None where it is missing."""
         text = label_text(cell)
         if text is None or text in self.known:
             return text
-        if text in _TRUTH:
-            return _TRUTH[text] if _TRUTH[text] in self.known else text
+        if text.title() in _TRUTH:
+            return self.truths.get(text.title(), text)
         if isinstance(cell, str) or not _NUMBER.fullmatch(text):
             return text
         return self.by_size.get(float(text), text)
