@@ -627,3 +627,9 @@ def test_cells_that_are_merged_over_rows_hold_in_each_of_them(tmp_path):
     book.save(tmp_path / "a.xlsx")
     expected = type_columns(rows, USE_CASE).table[NAMES]
     pd.testing.assert_frame_equal(typed(tmp_path / "a.xlsx")[0], expected, check_dtype=False)
+
+
+def test_names_that_only_look_the_same_are_told_apart(tmp_path):
+    pd.DataFrame({"Gro\u0308\u00dfe": [1], "default": [0]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataRefused, match=r"'Gr\u00f6\u00dfe' \(not 'Gro\\u0308\\xdfe'\)"):
+        read_table(Source(uri=str(tmp_path / "a.csv")), ["Gr\u00f6\u00dfe"])

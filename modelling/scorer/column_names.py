@@ -14,5 +14,11 @@ def spelled_otherwise(wanted: Collection[str], present: Iterable[object]) -> dic
     return {name: alike[_letters(name)] for name in missing if alike.get(_letters(name))}
 
 
+def as_written(name: str) -> str:
+    """A name in quotes, with accents as letters of their own where they are: two names that only
+    look the same differ here."""
+    return repr(name) if unicodedata.is_normalized("NFC", name) else ascii(name)
+
+
 def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name)).casefold() or name

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .cells import Labels, different_cells, label_text, number_of, truth_of
-from .column_names import spelled_otherwise
+from .column_names import as_written, spelled_otherwise
 from .transformer import Columns
 
 NOT_A_NUMBER, IS_MISSING, UNKNOWN = "is a number", "is not missing", "is a declared category"
@@ -141,7 +141,9 @@ class Contract:
             return []
         others = spelled_otherwise(self.names, present)
         if self.refuses or others or len(missing_columns) == len(self.columns):
-            told = [f"{n} (not {others[n]!r})" if n in others else n for n in missing_columns]
+            told = [
+                f"{n} (not {as_written(others[n])})" if n in others else n for n in missing_columns
+            ]
             raise InputRefused(f"missing columns: {', '.join(told)}")
         return missing_columns
 

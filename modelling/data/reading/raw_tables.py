@@ -14,7 +14,7 @@ import pyarrow as pa
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
-from modelling.scorer.column_names import spelled_otherwise
+from modelling.scorer.column_names import as_written, spelled_otherwise
 
 DAMAGED = (
     pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,
@@ -81,7 +81,9 @@ class ColumnSelection:
         if twice := sorted(n for n in self.declared if names.count(n) > 1):
             raise DataRefused(f"{self.shown}: columns named twice: {', '.join(twice)}")
         if others := spelled_otherwise(self.declared, names):
-            told = ", ".join(f"{name!r} (not {others[name]!r})" for name in sorted(others))
+            told = ", ".join(
+                f"{as_written(name)} (not {as_written(others[name])})" for name in sorted(others)
+            )
             raise DataRefused(f"{self.shown}: columns must be called as they are declared: {told}")
 
     def refuse_header_line(self, kind: str) -> None:

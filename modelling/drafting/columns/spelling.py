@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from modelling.drafting.columns.findings import SHARED_BY
+from modelling.scorer.column_names import as_written
 
 
 def spelt_alike(rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
@@ -48,12 +49,7 @@ def _small(label: str) -> str:
 
 def in_words(alike: Mapping[str, tuple[str, ...]]) -> str:
     """Which labels differ in capital letters alone, or in what nobody sees."""
-    groups = [" and ".join(map(_shown, (known, *labels))) for known, labels in alike.items()]
+    groups = [" and ".join(map(as_written, (known, *labels))) for known, labels in alike.items()]
     pairs = [(known, label) for known, labels in alike.items() for label in labels]
     capital = all(_small(known) == _small(label) for known, label in pairs)
     return f"{'; '.join(groups)} differ only in capital {'' if capital else 'or invisible '}letters"
-
-
-def _shown(label: str) -> str:
-    """A label, with accents as their own letters where they are: they look the same."""
-    return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
