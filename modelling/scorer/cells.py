@@ -7,6 +7,7 @@ there is one implementation.
 import math
 import re
 from collections.abc import Hashable, Iterable
+from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -19,7 +20,8 @@ def label_text(value: object) -> str | None:
     Text is kept except for blanks around it: "001", "True", "NA" and 19 digits keep every
     character. A whole number is written without a fraction: 7, 7.0, "7.0" (as pandas writes whole
     numbers in a column with missing cells) and Decimal("7.00") are "7". Bytes are the text that
-    they are in UTF-8, else their digits. Blank text, None and NaN are missing.
+    they are in UTF-8, else their digits; a day has no time of day, as in a file of days. Blank
+    text, None and NaN are missing.
     """
     if isinstance(value, bytes):
         value = _text_in(value)
@@ -37,7 +39,14 @@ def label_text(value: object) -> str | None:
         return str(int(value)) if whole else np.format_float_positional(value, trim="-")
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
+    if isinstance(value, datetime | np.datetime64):
+        value = _day_or_time(pd.Timestamp(value))
     return str(value).strip() or None
+
+
+def _day_or_time(value: pd.Timestamp) -> object:
+    is_day = value.tzinfo is None and value == value.normalize()
+    return value.date() if is_day else value
 
 
 def _text_in(written: bytes) -> str:
