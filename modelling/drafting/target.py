@@ -1,7 +1,6 @@
 """What is predicted: the kind of problem, its classes, and which of two is the positive one."""
 
 import re
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
