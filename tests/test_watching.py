@@ -6,15 +6,25 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.stats import norm
-from small_models import loan_table, loans, register_and_judge, small_model
+from small_models import COLUMNS, loan_table, loans, register_and_judge, small_model
 
-from modelling.declaration import Gate, Groups, Source
+from modelling.declaration import (
+    Gate,
+    Grouped,
+    Groups,
+    OutOfTime,
+    Source,
+    amount,
+    identifier,
+    time,
+)
 from modelling.judgement.intervals import Interval
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.model import Model
 from modelling.watching.drift import by_chance, drift_of
 from modelling.watching.outcomes import gain_of
 from modelling.watching.profile import Counts, counts_in, counts_of, profile_of
+from modelling.watching.report import safe_names
 from tasks.registry.scoring_runs import load_registered
 from tasks.watching.comparison import watch_version
 
@@ -55,7 +65,7 @@ def test_rows_of_one_distribution_cross_the_bound_of_chance_once_in_a_thousand_t
     [
         (lambda x: x, "none", None),
         (lambda x: x + 1.0, "large", "above"),
-        (lambda x: np.where(RNG.random(len(x)) < 0.3, np.nan, x), "large", "missing"),
+        (lambda x: np.where(RNG.random(len(x)) < 0.3, np.nan, x), "large", "no value"),
         (lambda x: np.where(RNG.random(len(x)) < 0.04, 99.0, x), "none", None),
     ],
 )
@@ -65,9 +75,45 @@ def test_drift_is_named_by_where_it_is(change, level, where):
     assert where is None or drift.bin.startswith(where)
 
 
+def test_what_is_no_number_or_a_special_code_has_no_value(tmp_path):
+    counts = counts_of(RNG.normal(size=1000), 20)
+    assert counts.of(np.array([0.0, np.nan, np.inf, -np.inf]))[-1] == 3
+    coded = (amount("income", special_codes=(-9,)), *(c for c in COLUMNS if c.name != "income"))
+    table = loan_table()
+    table.loc[::4, "income"] = -9
+    small = small_model(tmp_path / "model", table=table, columns=coded)
+    income = counts_in(profile_of(Model(small.package.folder, ""), small.judgement), "columns")
+    named = dict(zip(income["income"].names, income["income"].counts, strict=True))
+    rows = small.parts.test["income"]
+    assert named["no value"] == (rows.isna() | (rows == -9)).sum()
+    assert min(income["income"].edges) > 0
+
+
+def test_a_share_that_is_rounded_up_to_be_kept_is_no_drift():
+    then, now = (RNG.normal(size=rows) for rows in (400, 20_000))
+    then[:2], now[:100] = np.nan, np.nan  # 0.5 % of both, but 2 rows are kept as 20
+    drift = drift_of("x", counts_of(then, 20), now)
+    assert drift.psi < drift.by_chance
+    now[:4000] = np.nan
+    assert drift_of("x", counts_of(then, 20), now).bin == "no value"
+
+
+def test_a_share_that_is_shown_is_that_of_twenty_rows_at_least():
+    judged = Counts([], ["yes"], [1000, 0, 0], 20)
+    drift = drift_of("owns", judged, np.array(["yes"] * 999 + ["maybe"], dtype=object))
+    assert (drift.bin, drift.share_now) == ("other labels", 0.02)
+
+
+def test_columns_whose_names_look_alike_have_numbers_of_their_own():
+    safe = safe_names(["a b", "a/b", "a_b", "y" * 300, "y" * 301])
+    assert len({*safe.values()}) == 5
+    assert safe == safe_names(["y" * 301, "y" * 300, "a_b", "a/b", "a b"])
+    assert max(map(len, safe.values())) < 230
+
+
 def test_a_column_of_two_values_has_two_bins():
     counts = counts_of(np.repeat([0.0, 1.0], [950, 50]), 20)
-    assert (counts.names, counts.counts) == (["up to 0", "above 0", "missing"], [950, 50, 0])
+    assert (counts.names, counts.counts) == (["up to 0", "above 0", "no value"], [950, 50, 0])
     assert drift_of("flag", counts, np.ones(1000)).level == "large"
 
 
@@ -178,7 +224,64 @@ def test_rows_whose_outcome_is_not_known_yet_count_for_drift_alone(watch):
 
 def test_outcomes_of_one_class_are_not_judged(watch):
     found = watch(loan_table(seed=8).assign(default=0))
-    assert found.no_outcomes == "known of 2,000 rows, all alike: too few to judge by"
+    few = "known of 2,000 rows, too few to judge by: give at least 20 of each of two classes"
+    assert found.no_outcomes == few
+
+
+def test_outcomes_of_a_few_customers_are_not_judged(watch):
+    later = loan_table(seed=8)
+    later["default"] = 0
+    later.loc[:18, "default"] = 1  # an interval from resamples of 19 is too narrow
+    assert watch(later).outcomes is None
+    later.loc[19, "default"] = 1
+    assert watch(later).outcomes.rows == 2000
+
+
+def test_nothing_is_told_of_fewer_than_twenty_rows(watch):
+    with pytest.raises(DataRefused, match="19 rows are too few to watch: give at least 20"):
+        watch(loan_table(seed=8)[:19])
+    later = loan_table(seed=8)
+    later.loc[1:, "age"] = 300  # one row has an answer
+    found = watch(later)
+    assert found.answers == ()
+    words = found.drift_in_words(found.answers, "answers")
+    assert words == "too few rows have answers that can be compared"
+    assert found.outcomes is None
+
+
+def test_a_target_that_is_no_class_is_refused_and_never_left_out_silently(watch):
+    later = loan_table(seed=8)
+    later.loc[:99, "default"] = 2
+    with pytest.raises(DataRefused, match="default: is one of 0, 1") as refused:
+        watch(later)
+    assert refused.value.broken[0].rows == 100
+    assert watch(later, unlabelled="drop").outcomes.rows == 1900
+
+
+def test_outcomes_need_the_columns_that_say_which_rows_belong_together(watch):
+    split = Grouped(column="branch")
+    declared = {"columns": (*COLUMNS, identifier("branch")), "split": split}
+    later = loan_table(seed=8)
+    assert watch(later, **declared).outcomes.rows == 2000
+    alone = later.drop(columns="branch")
+    with pytest.raises(DataRefused, match="branch: is there: add it, or leave out default"):
+        watch(alone, **declared)
+    assert watch(alone.drop(columns="default"), **declared).outcomes is None
+    later.loc[:4, "branch"] = None
+    with pytest.raises(DataRefused, match="branch: is not missing") as refused:
+        watch(later, **declared)
+    assert refused.value.broken[0].rows == 5
+    times = {"columns": (*COLUMNS, time("branch")), "split": OutOfTime(column="branch")}
+    some = ["2026-01-31"] * 1999 + ["soon"]
+    with pytest.raises(DataRefused, match="branch: is a time"):
+        watch(later.assign(branch=some), **times)
+
+
+def test_a_version_that_reads_what_is_no_longer_declared_says_so(watched):
+    model, use_case = watched
+    fewer = tuple(column for column in COLUMNS if column.name != "income")
+    with pytest.raises(UsageError, match="reads income, which watched does not declare any more"):
+        watch_version(model, use_case.model_copy(update={"columns": fewer}))
 
 
 def test_refused_rows_are_counted_by_rule_and_judged_nowhere(watch):

@@ -12,7 +12,8 @@ CHANCE = 0.001  # one column of a thousand without drift would be above ``by_cha
 
 class Drift(NamedTuple):
     """How far a column or an answer has moved: the population stability index ``psi``, up to where
-    it would be ``by_chance``, and the share of rows of the ``bin`` that contributes most."""
+    it would be ``by_chance``, and the share of rows of the ``bin`` that contributes most. Fewer
+    rows than may be shown count as that many in these shares."""
 
     name: str
     psi: float
@@ -34,20 +35,29 @@ class Drift(NamedTuple):
 
 
 def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
-    """Compare ``cells`` (n,) of today, numbers with NaN or labels with None, with those that were
-    ``judged``. Without cells there is no drift."""
+    """Compare ``cells`` (n,) of today, of which there are some, with those that were ``judged``:
+    numbers or labels as ``Counts.of`` takes them."""
     then, now = np.array(judged.counts), judged.of(cells)
-    contributions = _contributions(then, now)
+    contributions = _contributions(_likeliest(judged, now), now)
     most = int(contributions.argmax())
     bins = int(((then > 0) | (now > 0)).sum())
+    shown = judged.shown(now)
     return Drift(
         name,
         float(contributions.sum()),
         by_chance(int(then.sum()), len(cells), bins),
         judged.names[most],
-        float(then[most] / max(then.sum(), 1)),
-        float(now[most] / max(now.sum(), 1)),
+        float(then[most] / then.sum()),
+        float(min(shown[most] / len(cells), 1.0)),
     )
+
+
+def _likeliest(judged: Counts, now: np.ndarray) -> np.ndarray:
+    """The counts (bins,) that were judged; where one is known only to be from 1 to ``least``, the
+    one in this range under which the bin has moved least."""
+    then = np.array(judged.counts, dtype=np.float64)
+    alike = np.clip(now * then.sum() / now.sum(), 1, judged.least)
+    return np.where(then == judged.least, alike, then)
 
 
 def _contributions(then: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -69,6 +79,6 @@ def by_chance(judged_rows: int, rows: int, bins: int) -> float:
     """
     from scipy.stats import chi2
 
-    if bins < 2 or not rows:
+    if bins < 2:
         return 0.0
     return float(chi2.ppf(1 - CHANCE, bins - 1) * (1 / judged_rows + 1 / rows))

@@ -19,6 +19,7 @@ from modelling.judgement.metrics.metric import format_value
 MATERIAL = 0.1  # a smaller gap, as a share, is no alarm, however sure it is
 SURE = 3.29  # standard errors, which chance alone exceeds once in a thousand times
 WIDER = SURE / 1.96  # than a 95 % interval: who looks each month at several metrics sees chance
+LEAST = 20  # rows of a class: resamples of fewer do not tell how sure a metric is
 
 
 class Change(NamedTuple):
@@ -80,6 +81,16 @@ class Outcomes:
         if self.level is not None and self.level.is_off:
             found.append(f"the level is off: {self.level}")
         return found
+
+
+def few_outcomes(rows: pd.DataFrame, use_case: UseCase) -> str:
+    """Why n ``rows`` whose outcomes are known are too few to judge by; empty where they are not."""
+    least = max(LEAST, use_case.minimum_rows_per_value)
+    enough, wanted = len(rows) >= least, f"at least {least}"
+    if use_case.classes:
+        enough = int((rows[use_case.target].value_counts() >= least).sum()) > 1
+        wanted += " of each of two classes"
+    return "" if enough else f"known of {len(rows):,} rows, too few to judge by: give {wanted}"
 
 
 def judge_outcomes(

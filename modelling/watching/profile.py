@@ -16,44 +16,52 @@ from modelling.features.microaggregation import microaggregate
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.judgement.packaging import Package
 from modelling.scorer.cells import label_text
+from modelling.scorer.contract import Contract
 from modelling.scorer.model import Model
 from modelling.scorer.scoring import Scorer
+from modelling.scorer.transformer import Columns
 
 BINS = 10  # deciles, as is usual in credit scoring
 MOST_LABELS = 20  # of a column; the rest are counted together
-OTHERS, MISSING = "other labels", "missing"
+OTHERS, NO_VALUE = "other labels", "no value"
 
 
 class Counts(NamedTuple):
     """How many rows of a column lie in each bin: between ``edges``, of which each belongs to the
-    bin below, or with each of ``labels`` and then with any other one. The last is what is missing.
+    bin below, or with each of ``labels`` and then with any other one. The last bin has no value.
+    A count that was smaller than ``least``, but not 0, is given as ``least``.
     """
 
     edges: list[float]
     labels: list[str]
     counts: list[int]
+    least: int = 1
 
     @property
     def names(self) -> list[str]:
         """The bins as people read them."""
         if not self.edges:
-            return [*self.labels, OTHERS if self.labels else "any", MISSING]
+            return [*self.labels, OTHERS if self.labels else "any", NO_VALUE]
         ends = [f"{edge:,.6g}" for edge in self.edges]
         between = [f"{low} to {high}" for low, high in pairwise(ends)]
-        return [f"up to {ends[0]}", *between, f"above {ends[-1]}", MISSING]
+        return [f"up to {ends[0]}", *between, f"above {ends[-1]}", NO_VALUE]
 
     def of(self, cells: np.ndarray) -> np.ndarray:
-        """How many of other ``cells`` (n,) lie in each of these bins, (bins,): numbers with NaN, or
-        labels as text with None."""
+        """How many of other ``cells`` (n,) lie in each of these bins, (bins,): numbers, also NaN
+        or infinite ones, or labels as text with None."""
         size = len(self.counts)
         if cells.dtype.kind == "f":
             bins = np.searchsorted(self.edges, cells, side="left")
-            bins = np.where(np.isnan(cells), size - 1, bins)
+            bins = np.where(np.isfinite(cells), bins, size - 1)
             return np.bincount(bins, minlength=size)
         found = Counter(cells.tolist())
         named = [found.pop(label, 0) for label in self.labels]
         missing = found.pop(None, 0)
         return np.array([*named, sum(found.values()), missing])
+
+    def shown(self, counts: np.ndarray) -> np.ndarray:
+        """Counts (bins,) as they may be shown: a smaller one than ``least``, but not 0, as that."""
+        return np.maximum(counts, np.minimum(self.least, counts * self.least))
 
 
 def keep_profile(package: Package, judgement: Judgement) -> None:
@@ -69,7 +77,7 @@ def profile_of(model: Model, judgement: Judgement) -> dict[str, Any]:
     use_case = judgement.use_case
     columns, *_ = model.contract.check(judgement.rows[model.contract.names])
     cells = {
-        "columns": columns.arrays,
+        "columns": values_of(model.contract, columns),
         "answers": answers_of(model.scorer, judgement.predictions),
     }
     counted: dict[str, Any] = {
@@ -78,6 +86,16 @@ def profile_of(model: Model, judgement: Judgement) -> dict[str, Any]:
     }
     headline = {name: [*interval] for name, interval in judgement.intervals.items()}
     return {"rows": len(judgement.rows), **counted, "headline": headline}
+
+
+def values_of(contract: Contract, columns: Columns) -> dict[str, np.ndarray]:
+    """The cells (n,) of each column as a model's ``contract`` has read them, without special codes,
+    which are no values: numbers with NaN, or labels with None."""
+    codes = {column["name"]: column["special_codes"] for column in contract.columns}
+    return {
+        name: np.where(np.isin(cells, codes[name]), np.nan, cells) if codes[name] else cells
+        for name, cells in columns.arrays.items()
+    }
 
 
 def answers_of(scorer: Scorer, predictions: Predictions) -> dict[str, np.ndarray]:
@@ -90,8 +108,8 @@ def answers_of(scorer: Scorer, predictions: Predictions) -> dict[str, np.ndarray
 
 
 def counts_of(cells: np.ndarray, minimum_rows: int) -> Counts:
-    """Cells (n,), numbers with NaN or labels with None, by the bins that they are cut into. A count
-    that is smaller than ``minimum_rows``, but not 0, is given as that many."""
+    """Cells (n,), numbers or labels as ``Counts.of`` takes them, by the bins that they are cut
+    into; at least ``minimum_rows`` rows are in each, or none."""
     edges, labels = [], []
     if cells.dtype.kind == "f":
         edges = _edges(cells, minimum_rows)
@@ -100,10 +118,8 @@ def counts_of(cells: np.ndarray, minimum_rows: int) -> Counts:
             MOST_LABELS
         )
         labels = [label for label, rows in found if rows >= minimum_rows]
-    empty = Counts(edges, labels, [0] * (len(edges or labels) + 2))
-    counts = empty.of(cells)
-    floor = np.minimum(minimum_rows, counts * minimum_rows)
-    return empty._replace(counts=np.maximum(counts, floor).tolist())
+    empty = Counts(edges, labels, [0] * (len(edges or labels) + 2), minimum_rows)
+    return empty._replace(counts=empty.shown(empty.of(cells)).tolist())
 
 
 def _edges(values: np.ndarray, minimum_rows: int) -> list[float]:

@@ -1,8 +1,9 @@
 """What a watch found, in words, in numbers for MLflow, and as a page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from modelling.shown_text import table_cell
 from modelling.watching.drift import LARGE, MODERATE, Drift
 from modelling.watching.outcomes import Outcomes
 
@@ -44,7 +45,9 @@ class Watched:
         """By the names of MLflow's metrics, the same at each watch, so that MLflow draws them."""
         found: dict[str, float] = {"rows": self.rows, "refused": self.refused}
         found |= {"alarms": len(self.alarms)}
-        found |= {f"psi/{safe_name(drift.name)}": drift.psi for drift in self.drifts}
+        for kind, drifts in (("psi_of_answers", self.answers), ("psi", self.columns)):
+            safe = safe_names(drift.name for drift in drifts)
+            found |= {f"{kind}/{safe[drift.name]}": drift.psi for drift in drifts}
         if self.outcomes is not None:
             found |= {"rows_with_outcome": self.outcomes.rows, **self.outcomes.metrics}
             if level := self.outcomes.level:
@@ -54,6 +57,8 @@ class Watched:
     def drift_in_words(self, drifts: tuple[Drift, ...], noun: str) -> str:
         """One line: how many have moved, and which one most."""
         moved = [drift for drift in drifts if drift.level != "none"]
+        if not drifts:
+            return f"too few rows have {noun} that can be compared"
         if not moved:
             return f"none of {len(drifts)} {noun} has drifted"
         return f"{len(moved)} of {len(drifts)} {noun} drifted, most {moved[0]}"
@@ -68,7 +73,7 @@ class Watched:
 
     def markdown(self) -> str:
         """The page: alarms, drift, outcomes, and what was wrong with the rows."""
-        alarms = [f"- **{alarm}**" for alarm in self.alarms] or ["No alarm."]
+        alarms = [f"- **{' '.join(alarm.split())}**" for alarm in self.alarms] or ["No alarm."]
         lines = [f"# {self.name} version {self.version}, watched", ""]
         lines += [f"{self.rows:,} rows, beside {self.judged_rows:,} on which it was judged.", ""]
         lines += [*alarms, "", *self._drift_table(), "", "## Outcomes", ""]
@@ -78,13 +83,13 @@ class Watched:
         counted |= self.broken
         if counted:
             lines += ["", "## Rows that break a rule", "", "| rule | rows |", "|---|---:|"]
-            lines += [f"| {rule} | {rows:,} |" for rule, rows in counted.items()]
+            lines += [f"| {table_cell(rule)} | {rows:,} |" for rule, rows in counted.items()]
         return "\n".join(lines) + "\n"
 
     def _drift_table(self) -> list[str]:
         rows = [
-            f"| {d.name} | {d.psi:.3f} | {d.by_chance:.3f} | {d.level} | {d.bin} "
-            f"| {d.share_judged:.1%} | {d.share_now:.1%} |"
+            f"| {table_cell(d.name)} | {d.psi:.3f} | {d.by_chance:.3f} | {d.level} "
+            f"| {table_cell(d.bin)} | {d.share_judged:.1%} | {d.share_now:.1%} |"
             for d in self.drifts
         ]
         note = f"Drift is moderate from a PSI of {MODERATE} on, large from {LARGE}; "
@@ -104,6 +109,11 @@ class Watched:
         return ["| metric | now |", "|---|---:|", *rows]
 
 
-def safe_name(name: str) -> str:
-    """A column's name as it can be part of the name of a metric."""
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in name)
+def safe_names(names: Iterable[str]) -> dict[str, str]:
+    """Names of columns, each with what stands for it in the name of a metric, which takes no other
+    characters and not so many; no two are alike, whatever their order."""
+    safe: dict[str, str] = {}
+    for name in sorted(names):
+        plain = "".join(c if c.isalnum() or c in "_-" else "_" for c in name)[:200]
+        safe[name] = f"{plain}_{len(safe)}" if plain in safe.values() else plain
+    return safe

@@ -137,7 +137,9 @@ def recorded_use(model: LoadedModel, source: Source, use: str = "scoring") -> It
         numbers |= {name: value for name, value in facts.items() if not isinstance(value, str)}
         texts = [RunTag(name, value) for name, value in facts.items() if isinstance(value, str)]
         metrics = [Metric(name, float(value), now, 0) for name, value in numbers.items()]
-        client.log_batch(run.info.run_id, metrics=metrics, tags=texts)
+        client.log_batch(run.info.run_id, metrics=metrics[:1000], tags=texts)
+        for first in range(1000, len(metrics), 1000):  # servers take no more at once
+            client.log_batch(run.info.run_id, metrics=metrics[first : first + 1000])
 
     try:
         yield RecordedUse(run, record)

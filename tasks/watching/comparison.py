@@ -1,47 +1,32 @@
 """Watch a registered version: compare rows of today with those on which it was judged."""
 
-from collections import Counter
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from modelling.checkout import command
 from modelling.data.derived_columns import derive_columns
-from modelling.data.independence import groups_of
-from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
-from modelling.data.typed_columns import TypedTable, read_again
+from modelling.data.target_codes import merge_classes
 from modelling.declaration import UseCase
-from modelling.judgement.judging import Predictions
-from modelling.refusals import BrokenRule, DataRefused, UsageError, refuse_broken
-from modelling.scorer.transformer import Columns
+from modelling.refusals import DataRefused, UsageError
 from modelling.watching.drift import Drift, drift_of
-from modelling.watching.outcomes import Outcomes, judge_outcomes
-from modelling.watching.profile import Counts, answers_of, counts_in
+from modelling.watching.profile import answers_of, counts_in, values_of
 from modelling.watching.report import Watched
 from tasks.preparation import read_typed
 from tasks.progress import elapsed_line
 from tasks.registry.scoring_runs import LoadedModel, data_hash_of
 from tasks.validation import Validator
-
-
-class _Answered(NamedTuple):
-    """The rows of a table as the contract reads them; the rules that each breaks, and the columns
-    with an unknown label, as text (n,); which rows have an answer (n,), and those answers."""
-
-    columns: Columns
-    broken: np.ndarray
-    unknown: np.ndarray
-    has_answer: np.ndarray
-    predictions: Predictions
+from tasks.watching.answers import answered_by, counted
+from tasks.watching.known_outcomes import known_outcomes
 
 
 def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
     """Compare the table at the source of ``use_case`` with the rows that ``model`` was judged on.
 
     Raises UsageError where the version has no profile or answers another question, DataRefused
-    where the table is not one, is that of the training, or lacks columns.
+    where the table is not one, is that of the training, lacks columns, or has fewer rows than any
+    number may be told of.
     """
     packaged = model.packaged
     _refuse_version(model, use_case)
@@ -55,19 +40,21 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
         if use_case.derived is not None:
             Validator(use_case, typed.unreadable).check_source(typed.table)
         table = merge_classes(derive_columns(typed.table, use_case), use_case)
-        answered = _answered(packaged, table)
+        _refuse_few(table, use_case)
+        answered = answered_by(packaged, table)
+        values = values_of(packaged.contract, answered.columns)
         answers = answers_of(packaged.scorer, answered.predictions)
-        outcomes, why_none = _outcomes(packaged, table, typed, use_case)
+        outcomes, why_none = known_outcomes(packaged, table, typed, use_case)
         return Watched(
             name=model.name,
             version=model.version,
             rows=len(table),
             judged_rows=packaged.profile["rows"],
             refused=int((~answered.has_answer).sum()),
-            broken=_counted(answered.broken),
-            unknown=_counted(answered.unknown),
-            columns=_drifts(counts_in(packaged.profile, "columns"), answered.columns.arrays),
-            answers=_drifts(counts_in(packaged.profile, "answers"), answers),
+            broken=counted(answered.broken),
+            unknown=counted(answered.unknown),
+            columns=_drifts(packaged, "columns", values, use_case),
+            answers=_drifts(packaged, "answers", answers, use_case),
             outcomes=outcomes,
             no_outcomes=why_none,
         )
@@ -83,57 +70,30 @@ def _refuse_version(model: LoadedModel, use_case: UseCase) -> None:
     scorer = model.packaged.scorer
     if (scorer.problem, scorer.classes) != (use_case.problem, list(use_case.classes)):
         raise UsageError(f"{version} answers another question than {model.name} declares now")
+    declared = {column.name for column in use_case.columns}
+    if gone := [name for name in model.packaged.contract.names if name not in declared]:
+        raise UsageError(
+            f"{version} reads {', '.join(gone)}, which {model.name} does not declare any more: "
+            f"declare it again, or train again ({command('train', model.name)})"
+        )
 
 
-def _drifts(judged: dict[str, Counts], cells: dict[str, np.ndarray]) -> tuple[Drift, ...]:
-    found = [drift_of(name, counts, cells[name]) for name, counts in judged.items()]
+def _refuse_few(table: pd.DataFrame, use_case: UseCase) -> None:
+    least = use_case.minimum_rows_per_value
+    if len(table) < least:
+        raise DataRefused(
+            f"{len(table)} rows are too few to watch: give at least {least} "
+            "(minimum_rows_per_value), so that nothing is told of a single customer"
+        )
+
+
+def _drifts(
+    packaged: Any, kind: str, cells: dict[str, np.ndarray], use_case: UseCase
+) -> tuple[Drift, ...]:
+    """Of the columns or the answers, the largest first; none where too few rows have an answer."""
+    found = [
+        drift_of(name, counts, cells[name])
+        for name, counts in counts_in(packaged.profile, kind).items()
+        if len(cells[name]) >= use_case.minimum_rows_per_value
+    ]
     return tuple(sorted(found, key=lambda drift: -drift.psi))
-
-
-def _answered(packaged: Any, table: pd.DataFrame) -> _Answered:
-    try:
-        columns, broken, unknown = packaged.contract.check(table)
-    except ValueError as error:  # InputRefused of the version's own code
-        raise DataRefused(str(error)) from None
-    answered = (broken == "") if packaged.contract.refuses else np.ones(len(table), dtype=bool)
-    arrays = {name: cells[answered] for name, cells in columns.arrays.items()}
-    kept = Columns(arrays, int(answered.sum()))
-    outputs = packaged.scorer.outputs(kept)
-    predictions = Predictions(outputs, packaged.scorer.decide(kept, outputs))
-    return _Answered(columns, broken, unknown, answered, predictions)
-
-
-def _counted(notes: Iterable[str]) -> dict[str, int]:
-    """In how many rows each of the things stands that the notes list."""
-    found = Counter[str]()
-    for listed, rows in Counter(notes).items():
-        found.update(dict.fromkeys(listed.split("; ") if listed else [], rows))
-    return dict(found.most_common())
-
-
-def _outcomes(
-    packaged: Any, table: pd.DataFrame, typed: TypedTable, use_case: UseCase
-) -> tuple[Outcomes | None, str]:
-    """What is known of the rows whose outcome is known; else why nothing is."""
-    target = use_case.target
-    if target not in table or not table[target].notna().any():
-        return None, f"not known yet: no row has a {target}"
-    rows, typed = read_again(_with_outcome(table, use_case), typed, use_case)
-    unread = typed.unreadable.get(target, 0)
-    missing = [column.name for column in use_case.columns if column.name not in rows]
-    broken = [BrokenRule(name, "is there", None) for name in missing]
-    broken += [BrokenRule(target, "is a number", unread)] if unread else []
-    refuse_broken(broken)
-    coded = code_classes(rows, use_case)
-    answered = _answered(packaged, coded)
-    coded = coded[answered.has_answer].reset_index(drop=True)
-    if coded[target].nunique() < 2:
-        return None, f"known of {len(coded):,} rows, all alike: too few to judge by"
-    if groups_of(coded, use_case).max() < 1:
-        return None, "known of one day, group or customer only: how sure they are can't be told"
-    return judge_outcomes(coded, answered.predictions, use_case, packaged.profile), ""
-
-
-def _with_outcome(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
-    """Outcomes come late: whatever training does, a row without one is left out."""
-    return labelled_rows(table, use_case.model_copy(update={"unlabelled": "drop"}))

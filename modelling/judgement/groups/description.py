@@ -10,6 +10,7 @@ from modelling.judgement.groups.slices import slice_metric
 from modelling.judgement.intervals import Interval
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_value
+from modelling.shown_text import table_cell
 
 
 def findings(judgement: Judgement) -> Iterator[str]:
@@ -74,7 +75,7 @@ def _of_table(table: GroupTable, use_case: UseCase) -> str:
     lines += ["", f"| group | rows | {' | '.join(titles)} |", f"|---|{'---:|' * (len(names) + 1)}"]
     for group in table.groups:
         cells = [str(group.rates[name]) if name in group.rates else "-" for name in names]
-        lines.append(f"| {_cell(group.name)} | {group.rows:,} | {' | '.join(cells)} |")
+        lines.append(f"| {table_cell(group.name)} | {group.rows:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -89,14 +90,15 @@ def _of_slices(judgement: Judgement) -> str:
         "|---|---|---:|---:|---:|---|",
     ]
     for found in judgement.slices:
-        cells = (_cell(found.column), _cell(found.name), f"{found.rows:,}", str(found.value))
+        cells = (
+            table_cell(found.column),
+            table_cell(found.name),
+            f"{found.rows:,}",
+            str(found.value),
+        )
         weak = "**yes**" if found.is_weak else "no"
         lines.append(f"| {' | '.join(cells)} | {format_value(found.expected)} | {weak} |")
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def group_records(judgement: Judgement) -> list[dict[str, Any]]:
