@@ -1,13 +1,15 @@
 """Registered models, for scoring frames in Python."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finflows import session
+from finflows import display, session
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flows.watch import WatchResult
     from tasks.registry.scoring_runs import LoadedModel
 
 
@@ -67,9 +69,82 @@ class ScoringModel:
         answers = self.score(frame)
         return answers["decision" if "decision" in answers else "forecast"]
 
+    def watch(self, frame: "pd.DataFrame", quiet: bool = False) -> "Watch":
+        """Compare rows that came after the training with those that this version was judged on.
+
+        Parameters
+        ----------
+        frame : DataFrame (n rows)
+            As the training source has them, with or without the target.
+        quiet : bool
+            Print nothing.
+
+        Returns
+        -------
+        Watch
+            Also recorded in MLflow.
+
+        Raises
+        ------
+        UsageError
+            Where no file declares the use case, or not as this version was trained.
+        DataRefused
+            Where the frame lacks columns, or is that of the training.
+        """
+        from flows.watch import watch_table
+        from modelling.data.sources.frames import in_memory
+
+        with in_memory(frame, self.name) as address, session.stage_lines(quiet):
+            return Watch(watch_table(self.name, address, self.version))
+
     def __repr__(self) -> str:
         cut_off = "" if self.threshold is None else f", positive from {self.threshold:.4g} on"
         return f"{self.name} version {self.version}{cut_off}"
+
+
+@dataclass(frozen=True, repr=False)
+class Watch:
+    """What a watch found. It displays itself."""
+
+    result: "WatchResult"
+
+    @property
+    def alarms(self) -> list[str]:
+        """What somebody should look at, in words."""
+        return self.result.alarms
+
+    @property
+    def numbers(self) -> "pd.Series":
+        """Stability indices (``psi/age``), metrics and counts by name, as MLflow has them."""
+        import pandas as pd
+
+        return pd.Series(self.result.numbers, name="watched", dtype="float64")
+
+    @property
+    def run_id(self) -> str:
+        """The run in MLflow."""
+        return self.result.run_id
+
+    @property
+    def url(self) -> str:
+        """Its page, as ``FinishedTraining.url``."""
+        from tasks.tracking.addresses import ui_address
+
+        return ui_address() + self.result.address
+
+    def _facts(self) -> Iterator[tuple[str, object]]:
+        for alarm in self.alarms or ["none"]:
+            yield "alarm", alarm
+        yield "page", self.url
+
+    def _title(self) -> str:
+        return f"{self.result.use_case} version {self.result.model_version}, watched"
+
+    def __repr__(self) -> str:
+        return display.lines(self._title(), self._facts())
+
+    def _repr_html_(self) -> str:
+        return display.facts(self._title(), self._facts())
 
 
 def load_champion(name: str, version: str | int | None = None, reasons: int = 0) -> ScoringModel:

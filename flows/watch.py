@@ -61,7 +61,7 @@ def watch_table(
     source: dict[str, Any] | None = None,
 ) -> WatchResult:
     """The body of ``watch``, which returns the alarms, too."""
-    fields = {"uri": input_path, **(source or {})}
+    fields = {"uri": input_path, "query": None, **(source or {})}  # not that of the training
     overrides = reference_secrets({f"source.{name}": value for name, value in fields.items()})
     use_case = override(find_use_case(use_case_name), overrides)
     model = load_registered(use_case_name, version)

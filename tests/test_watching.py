@@ -1,32 +1,41 @@
 """A model in use is compared with what it was judged on: drift by hand, by chance and by cause;
 outcomes by the metrics of its judgement."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from scipy.stats import norm
 from small_models import COLUMNS, loan_table, loans, register_and_judge, small_model
 
+from modelling.data.transaction_columns import rows_with_history
 from modelling.declaration import (
+    Costs,
     Gate,
     Grouped,
     Groups,
+    LeastCost,
     OutOfTime,
     Source,
+    TransactionWindows,
     amount,
     identifier,
     time,
 )
 from modelling.judgement.intervals import Interval
+from modelling.judgement.metrics.metric import format_value
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.model import Model
-from modelling.watching.drift import by_chance, drift_of
+from modelling.watching.drift import Drift, by_chance, drift_of
 from modelling.watching.outcomes import gain_of
 from modelling.watching.profile import Counts, counts_in, counts_of, profile_of
-from modelling.watching.report import safe_names
+from modelling.watching.report import Watched, safe_names
 from tasks.registry.scoring_runs import load_registered
 from tasks.watching.comparison import watch_version
+from tasks.watching.watch_runs import record_watch
 
 RNG = np.random.default_rng(5)
 
@@ -316,3 +325,49 @@ def test_a_declaration_that_asks_something_else_is_refused(watched):
     model, use_case = watched
     with pytest.raises(UsageError, match="answers another question than watched declares now"):
         watch_version(model, use_case.model_copy(update={"classes": (0, 1, 2)}))
+
+
+def test_transactions_without_a_full_history_are_not_compared():
+    derived = TransactionWindows(windows_days=(1, 7), delay_days=3)
+    hours = pd.date_range("2026-01-01", periods=20 * 24, freq="h")
+    table = pd.DataFrame({"transacted_at": hours})
+    kept = rows_with_history(table, derived)
+    assert kept["transacted_at"].min() == pd.Timestamp("2026-01-11")
+    with pytest.raises(DataRefused, match="all transactions are within 10 days"):
+        rows_with_history(table[:240], derived)
+
+
+def test_money_on_the_page_is_in_its_currency_and_metrics_have_their_titles(watch):
+    costs = Costs(false_negative=100.0, false_positive=10.0, unit="EUR")
+    page = watch(loan_table(seed=8), costs=costs, decision=LeastCost()).markdown()
+    (cost,) = [line for line in page.splitlines() if line.startswith("| cost |")]
+    assert cost.endswith(" EUR |")
+
+
+def test_the_watches_of_a_version_are_side_by_side_on_its_page(watched, watch):
+    model, use_case = watched
+    found = [watch(loan_table(seed=seed)) for seed in (8, 9)]
+    use_case = use_case.model_copy(update={"source": Source(uri="month.csv")})
+    runs = []
+    for one in found:
+        with record_watch(model, use_case) as record:
+            runs.append(record(one)[0])
+    client = MlflowClient()
+    pages = [client.download_artifacts(run, "watch.md") for run in runs]
+    first, second = (Path(page).read_text() for page in pages)
+    assert "All watches" not in first
+    (_, rows) = second.split("## All watches of this version")
+    (newest, older) = [line for line in rows.splitlines() if "month.csv" in line]
+    auc = found[0].outcomes.metrics["roc_auc"]
+    assert format_value(auc) in older
+    assert format_value(found[1].outcomes.metrics["roc_auc"]) in newest
+
+
+def test_what_a_column_is_called_breaks_no_page():
+    drift = Drift("in|come\nEUR", 0.5, 0.1, "above 1", 0.1, 0.4)
+    outcomes = {"outcomes": None, "no_outcomes": "not known yet"}
+    found = Watched("loans", "1", 2000, 400, 0, {"a|b: is there": 30}, {}, (drift,), (), **outcomes)
+    page = found.markdown()
+    assert "| in\\|come EUR | 0.500 |" in page
+    assert "| a\\|b: is there | 30 |" in page
+    assert "- **in|come EUR: PSI 0.50" in page

@@ -7,7 +7,7 @@ from modelling.data.absurd_values import plausible_limit
 from modelling.data.transaction_windows import transaction_windows
 from modelling.data.typed_columns import as_kinds
 from modelling.declaration import TransactionWindows
-from modelling.refusals import refuse_taken_names
+from modelling.refusals import DataRefused, refuse_taken_names
 from modelling.scorer.cells import label_text
 
 
@@ -49,3 +49,19 @@ def derive_transaction_windows(
     )
     refuse_taken_names(columns, table)
     return table.assign(**columns)
+
+
+def rows_with_history(table: pd.DataFrame, derived: TransactionWindows) -> pd.DataFrame:
+    """The rows of a typed ``table`` whose windows lie within it: those of its first
+    ``history_days`` count too few transactions, and look as if customers had changed.
+
+    Raises DataRefused where no row is left.
+    """
+    times = as_kinds(table, {derived.time: "time"})[derived.time]
+    kept = table[times >= times.min() + pd.Timedelta(days=derived.history_days)]
+    if kept.empty:
+        raise DataRefused(
+            f"{derived.time}: all transactions are within {derived.history_days} days, over which "
+            "their columns look back: give that many days before those that are to be watched, too"
+        )
+    return kept

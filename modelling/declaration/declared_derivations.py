@@ -68,6 +68,11 @@ class TransactionWindows(_Derivation):
     delay_days: Annotated[int, Field(ge=0)] = 7
 
     @property
+    def history_days(self) -> int:
+        """How many days before a transaction its columns look back at most."""
+        return max(self.windows_days) + self.delay_days
+
+    @property
     def raw_rules(self) -> tuple[Rule, ...]:
         return (Finite(column=self.amount, because="amounts are added up"),)
 

@@ -1,6 +1,6 @@
 """How a version did, once outcomes are known, beside what was known when it was judged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -63,11 +63,13 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What is known of ``rows`` with an outcome: all metrics, the changes of the headline, whether
-    the gate would be passed at best, and the level (None of several classes)."""
+    """What is known of ``rows`` with an outcome: all metrics, also as people read them, the changes
+    of the headline, whether the gate would be passed at best, and the level (None of several
+    classes)."""
 
     rows: int
     metrics: dict[str, float]
+    metrics_in_words: list[tuple[str, str, str]]
     changes: tuple[Change, ...]
     gate: RequirementResult
     level: Level | None
@@ -110,10 +112,19 @@ def judge_outcomes(
     return Outcomes(
         rows=len(rows),
         metrics=judgement.metrics,
+        metrics_in_words=[*_in_words(judgement.metrics, use_case)],
         changes=changes,
         gate=_gate_at_best(judgement),
         level=_level(rows, predictions.outputs, use_case),
     )
+
+
+def _in_words(metrics: Mapping[str, float], use_case: UseCase) -> Iterator[tuple[str, str, str]]:
+    """Each metric's name, title and value."""
+    currency = use_case.costs.unit if use_case.costs else ""
+    for name, value in metrics.items():
+        metric = find_metric(name, use_case.problem)
+        yield name, metric.title, metric.formatted(value, currency)
 
 
 def gain_of(name: str, judged: Interval, now: Interval, use_case: UseCase) -> Interval:

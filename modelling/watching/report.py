@@ -105,8 +105,8 @@ class Watched:
 
     def _metric_table(self) -> list[str]:
         assert self.outcomes is not None
-        rows = [f"| {name} | {value:.4f} |" for name, value in self.outcomes.metrics.items()]
-        return ["| metric | now |", "|---|---:|", *rows]
+        rows = [f"| {' | '.join(row)} |" for row in self.outcomes.metrics_in_words]
+        return ["| metric | what it is | now |", "|---|---|---:|", *rows]
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:

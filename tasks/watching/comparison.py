@@ -1,5 +1,6 @@
 """Watch a registered version: compare rows of today with those on which it was judged."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pandas as pd
 from modelling.checkout import command
 from modelling.data.derived_columns import derive_columns
 from modelling.data.target_codes import merge_classes
-from modelling.declaration import UseCase
+from modelling.data.transaction_columns import rows_with_history
+from modelling.declaration import TransactionWindows, UseCase
 from modelling.refusals import DataRefused, UsageError
 from modelling.watching.drift import Drift, drift_of
 from modelling.watching.profile import answers_of, counts_in, values_of
@@ -19,6 +21,8 @@ from tasks.registry.scoring_runs import LoadedModel, data_hash_of
 from tasks.validation import Validator
 from tasks.watching.answers import answered_by, counted
 from tasks.watching.known_outcomes import known_outcomes
+
+log = logging.getLogger("finflows")
 
 
 def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
@@ -39,7 +43,9 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
     with elapsed_line("comparing"):
         if use_case.derived is not None:
             Validator(use_case, typed.unreadable).check_source(typed.table)
-        table = merge_classes(derive_columns(typed.table, use_case), use_case)
+        table = _with_history(
+            merge_classes(derive_columns(typed.table, use_case), use_case), use_case
+        )
         _refuse_few(table, use_case)
         answered = answered_by(packaged, table)
         values = values_of(packaged.contract, answered.columns)
@@ -76,6 +82,16 @@ def _refuse_version(model: LoadedModel, use_case: UseCase) -> None:
             f"{version} reads {', '.join(gone)}, which {model.name} does not declare any more: "
             f"declare it again, or train again ({command('train', model.name)})"
         )
+
+
+def _with_history(table: pd.DataFrame, use_case: UseCase) -> pd.DataFrame:
+    """The rows whose derived columns are complete."""
+    if not isinstance(use_case.derived, TransactionWindows):
+        return table
+    kept = rows_with_history(table, use_case.derived)
+    history = f"{len(table) - len(kept):,} rows, the first {use_case.derived.history_days} days"
+    log.info("%-11s %s, which others look back on", "history", history)
+    return kept.reset_index(drop=True)
 
 
 def _refuse_few(table: pd.DataFrame, use_case: UseCase) -> None:

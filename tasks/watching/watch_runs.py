@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from modelling.declaration import Source, UseCase
+from modelling.watching.history import PastWatch, side_by_side
 from modelling.watching.report import Watched
 from tasks.registry.scoring_runs import LoadedModel, recorded_use
 from tasks.report import with_pictures
@@ -11,6 +13,7 @@ from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect
 
 WATCH, WATCH_PNG = "watch", "watch.png"
+SHOWN = 24  # watches side by side: two years of months
 
 
 @contextmanager
@@ -30,9 +33,28 @@ def record_watch(
             run = TrackedRun(connect(), info.run_id, info.experiment_id, info.artifact_uri)
             use.record({**watched.numbers, "alarm": "; ".join(watched.alarms) or "none"})
             run.log_picture(draw_watch(watched, use_case.title), WATCH_PNG)
-            markdown = watched.markdown()
+            past = _watches(run, model.model_id)
+            markdown = watched.markdown() + side_by_side(
+                past, [*model.packaged.profile["headline"]]
+            )
             run.log_text(markdown, "watch.md")
             run.log_text(with_pictures(markdown, run.pictures), "watch.html")
             return info.run_id, run.address
 
         yield record
+
+
+def _watches(run: TrackedRun, model_id: str) -> list[PastWatch]:
+    """The finished watches of a version and this one, the newest first, two years of months at
+    most."""
+    of_version = f"tags.model_id = '{model_id}'"
+    found = run.client.search_runs([run.experiment_id], of_version, max_results=SHOWN)
+    return [
+        PastWatch(
+            datetime.fromtimestamp(one.info.start_time / 1000, UTC),
+            one.data.tags["input"],
+            one.data.metrics,
+        )
+        for one in found
+        if one.info.status == "FINISHED" or one.info.run_id == run.run_id
+    ]
