@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from scipy.stats import norm
 from small_models import COLUMNS, loan_table, loans, register_and_judge, small_model
 
+import finflows
 from modelling.data.transaction_columns import rows_with_history
 from modelling.declaration import (
     Costs,
@@ -355,7 +356,7 @@ def test_the_watches_of_a_version_are_side_by_side_on_its_page(watched, watch):
     client = MlflowClient()
     pages = [client.download_artifacts(run, "watch.md") for run in runs]
     first, second = (Path(page).read_text() for page in pages)
-    assert "All watches" not in first
+    assert first.count("month.csv") == 1
     (_, rows) = second.split("## All watches of this version")
     (newest, older) = [line for line in rows.splitlines() if "month.csv" in line]
     auc = found[0].outcomes.metrics["roc_auc"]
@@ -371,3 +372,18 @@ def test_what_a_column_is_called_breaks_no_page():
     assert "| in\\|come EUR | 0.500 |" in page
     assert "| a\\|b: is there | 30 |" in page
     assert "- **in|come EUR: PSI 0.50" in page
+
+
+def test_a_notebook_watches_a_frame(watched, tmp_path, monkeypatch):
+    (tmp_path / "use_cases").mkdir()
+    declared = "from small_models import loans\n\nUSE_CASE = loans(name='watched')\n"
+    (tmp_path / "use_cases" / "watched.py").write_text(declared)
+    monkeypatch.chdir(tmp_path)
+    later = loan_table(seed=8)
+    found = finflows.load_champion("watched").watch(later.assign(income=later["income"] * 3))
+    assert [alarm for alarm in found.alarms if alarm.startswith("income: PSI")]
+    assert found.numbers["psi/income"] > 0.25
+    assert found.numbers["roc_auc"] < 1
+    assert found.url.partition("/#/")[2].startswith("experiments/")
+    assert "income: PSI" in repr(found)
+    assert "<td" in found._repr_html_()

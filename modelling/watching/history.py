@@ -23,9 +23,7 @@ class PastWatch(NamedTuple):
 
 def side_by_side(watches: Sequence[PastWatch], headline: Sequence[str]) -> str:
     """A section with one row for each of the ``watches``, in their order, and the ``headline``
-    metrics of those whose outcomes were known; empty for a single one."""
-    if len(watches) < 2:
-        return ""
+    metrics of those whose outcomes were known."""
     measured = [*headline, "predicted", "observed"]
     measured = [name for name in measured if any(name in watch.numbers for watch in watches)]
     head = ["watched on", "table", "rows", "alarms", "largest PSI of an answer", "of a column"]
