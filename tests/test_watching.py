@@ -47,8 +47,8 @@ def test_the_stability_index_is_that_of_the_textbook():
     drift = drift_of("owns", judged, now)
     by_hand = (0.2 - 0.5) * np.log(0.2 / 0.5) + (0.8 - 0.5) * np.log(0.8 / 0.5)
     assert drift.psi == pytest.approx(by_hand, rel=1e-4)
-    assert (drift.level, drift.bin) == ("large", "yes")
-    assert (drift.share_judged, drift.share_now) == (0.5, 0.2)
+    assert (drift.level, drift.bin) == ("large", "no")
+    assert (drift.share_judged, drift.share_now) == (0.5, 0.8)
 
 
 def test_a_label_that_nobody_had_is_no_infinite_drift():
@@ -313,6 +313,9 @@ def test_a_gate_of_selection_is_watched_too(watched, watch):
     gate = Gate(metric="roc_auc", at_least=0.55, selection_ratio_at_least={"housing": 0.8})
     alarms = "; ".join(watch(later, gate=gate, groups=Groups(columns=("housing",))).alarms)
     assert "of housing rent and own, wanted at least 0.8" in alarms
+    # Of three dozen rows, what looks like another treatment of some is chance, or can't be told.
+    few = watch(loan_table(seed=8)[:100], gate=gate, groups=Groups(columns=("housing",)))
+    assert few.outcomes.gate.passed
 
 
 def test_a_version_without_a_profile_says_so(watched):

@@ -12,8 +12,8 @@ CHANCE = 0.001  # one column of a thousand without drift would be above ``by_cha
 
 class Drift(NamedTuple):
     """How far a column or an answer has moved: the population stability index ``psi``, up to where
-    it would be ``by_chance``, and the share of rows of the ``bin`` that contributes most. Fewer
-    rows than may be shown count as that many in these shares."""
+    it would be ``by_chance``, and the share of rows of the ``bin`` that contributes most of those
+    that have gained rows. Fewer rows than may be shown count as that many in these shares."""
 
     name: str
     psi: float
@@ -39,7 +39,8 @@ def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
     numbers or labels as ``Counts.of`` takes them."""
     then, now = np.array(judged.counts), judged.of(cells)
     contributions = _contributions(_likeliest(judged, now), now)
-    most = int(contributions.argmax())
+    gained = now / now.sum() > then / then.sum()
+    most = int(np.where(gained, contributions, -np.inf).argmax())
     bins = int(((then > 0) | (now > 0)).sum())
     shown = judged.shown(now)
     return Drift(

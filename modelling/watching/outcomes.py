@@ -1,7 +1,7 @@
 """How a version did, once outcomes are known, beside what was known when it was judged."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from modelling.data.independence import groups_of
 from modelling.declaration import UseCase
 from modelling.judgement.evaluation import NO_GATE, RequirementResult, judge_gate
+from modelling.judgement.group_results import GroupTable
 from modelling.judgement.groups.group_rates import group_tables
 from modelling.judgement.intervals import Interval, bootstrap
 from modelling.judgement.judging import Judgement, Predictions, judge_predictions
@@ -152,9 +153,28 @@ def _gate_at_best(judgement: Judgement) -> RequirementResult:
     interval = judgement.intervals.get(metric.name)
     if interval is not None:
         metrics[metric.name] = interval.high if metric.higher_is_better else interval.low
-    bounded = group_tables(judgement) if use_case.gate.selection_ratio_at_least else ()
-    gate = judge_gate(metrics, use_case, bounded)
+    asked = use_case.gate.selection_ratio_at_least
+    tables = [_at_best(table) for table in group_tables(judgement) if table.groups] if asked else []
+    compared = {table.column for table in tables}  # of the others there are too few rows to tell
+    bounds = {name: bound for name, bound in asked.items() if name in compared}
+    watched = use_case.gate.model_copy(update={"selection_ratio_at_least": bounds})
+    gate = judge_gate(metrics, use_case.model_copy(update={"gate": watched}), tables)
     return gate._replace(reason=f"at best {gate.reason}") if interval is not None else gate
+
+
+def _at_best(table: GroupTable) -> GroupTable:
+    """The groups as alike as their intervals allow."""
+
+    def nearest_to_one(ratio: Interval) -> Interval:
+        return ratio._replace(value=float(np.clip(1.0, ratio.low, ratio.high)))
+
+    groups = [
+        group._replace(rates={**group.rates, "selection_ratio": nearest_to_one(ratio)})
+        if (ratio := group.selection_ratio) is not None
+        else group
+        for group in table.groups
+    ]
+    return replace(table, groups=tuple(groups))
 
 
 def _level(rows: pd.DataFrame, outputs: np.ndarray, use_case: UseCase) -> Level | None:

@@ -59,6 +59,8 @@ class Watched:
         moved = [drift for drift in drifts if drift.level != "none"]
         if not drifts:
             return f"too few rows have {noun} that can be compared"
+        if not moved and len(drifts) == 1:
+            return f"{drifts[0].name} has not drifted"
         if not moved:
             return f"none of {len(drifts)} {noun} has drifted"
         return f"{len(moved)} of {len(drifts)} {noun} drifted, most {moved[0]}"
@@ -96,7 +98,7 @@ class Watched:
         return [
             "## Drift",
             "",
-            note + "none where it could be chance. The bin is the one that moved most.",
+            note + "none where it could be chance. The bin is the one that has gained most.",
             "",
             "| answer or column | PSI | by chance up to | drift | bin | when judged | now |",
             "|---|---:|---:|---|---|---:|---:|",
