@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from modelling.judgement.metrics.metric import format_value
-from modelling.markdown import table_cell
+from modelling.shown_text import table_cell
 
 
 class PastWatch(NamedTuple):
