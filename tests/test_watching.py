@@ -372,7 +372,7 @@ def test_what_a_column_is_called_breaks_no_page():
     outcomes = {"outcomes": None, "no_outcomes": "not known yet"}
     found = Watched("loans", "1", 2000, 400, 0, {"a|b: is there": 30}, {}, (drift,), (), **outcomes)
     page = found.markdown()
-    assert "| in\\|come EUR | 0.500 |" in page
+    assert "| in\\|come\\nEUR | 0.500 |" in page
     assert "| a\\|b: is there | 30 |" in page
     assert "- **in|come EUR: PSI 0.50" in page
 
