@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 
 from modelling.declaration import Source, UseCase
 from modelling.watching.history import PastWatch, side_by_side
 from modelling.watching.report import Watched
 from tasks.registry.scoring_runs import LoadedModel, recorded_use
 from tasks.report import with_pictures
-from tasks.tracking.pages import all_pages
+from tasks.tracking.pages import first_results
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import connect
 
@@ -50,7 +49,7 @@ def _watches(run: TrackedRun, model_id: str) -> list[PastWatch]:
     """The finished watches of a version and this one, the newest first, two years of months at
     most."""
     of_version = f"tags.model_id = '{model_id}'"
-    found = islice(all_pages(run.client.search_runs, [run.experiment_id], of_version), SHOWN)
+    found, _ = first_results(SHOWN, run.client.search_runs, [run.experiment_id], of_version)
     return [
         PastWatch(
             datetime.fromtimestamp(one.info.start_time / 1000, UTC),
