@@ -81,8 +81,8 @@ class Watched:
         lines += [*alarms, "", *self._drift_table(), "", "## Outcomes", ""]
         lines += [f"- {line}" for line in self.outcomes_in_words()]
         lines += ["", *self._metric_table()] if self.outcomes else []
-        counted = {**{f"{name}: unknown label": n for name, n in self.unknown.items()}}
-        counted |= self.broken
+        unknown = {f"{name}: unknown label": rows for name, rows in self.unknown.items()}
+        counted = {**unknown, **self.broken}
         if counted:
             lines += ["", "## Rows that break a rule", "", "| rule | rows |", "|---|---:|"]
             lines += [f"| {table_cell(rule)} | {rows:,} |" for rule, rows in counted.items()]

@@ -24,6 +24,10 @@ class Answered(NamedTuple):
 
 
 def answered_by(packaged: Any, table: pd.DataFrame) -> Answered:
+    """What the ``scorer.model.Model`` of a version says of a table with its columns, of n rows.
+
+    Raises DataRefused where the contract refuses all of them, as where a column is missing.
+    """
     try:
         columns, broken, unknown = packaged.contract.check(table)
     except ValueError as error:  # InputRefused of the version's own code
