@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import loan_table, small_model
+from small_models import loan_table, loans, small_model
 
 from modelling import scorer
 from modelling.refusals import UsageError
@@ -20,6 +20,7 @@ from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import roll_back
 from tasks.registry.registered_model import modules_of
 from tasks.registry.scoring_runs import load_registered
+from tasks.watching.comparison import watch_version
 
 FOLDER = Path(__file__).parent / "data" / "registered_model"
 NAME = "loans_of_an_earlier_release"
@@ -62,6 +63,11 @@ def test_it_says_that_it_gives_no_reasons(registered, table):
     today = Model(FOLDER / "artifacts" / "scorer", "1")
     with pytest.raises(InputRefused, match="before models gave reasons: train again"):
         today.answer(table, reasons=4)
+
+
+def test_it_says_that_it_can_not_be_watched(registered):
+    with pytest.raises(UsageError, match=r"version 1 of .* before models kept what they were judg"):
+        watch_version(load_registered(NAME), loans(name=NAME))
 
 
 def test_it_is_promoted_and_rolled_back(registered):

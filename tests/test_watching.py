@@ -2,7 +2,6 @@
 outcomes by the metrics of its judgement."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -316,13 +315,6 @@ def test_a_gate_of_selection_is_watched_too(watched, watch):
     # Of three dozen rows, what looks like another treatment of some is chance, or can't be told.
     few = watch(loan_table(seed=8)[:100], gate=gate, groups=Groups(columns=("housing",)))
     assert few.outcomes.gate.passed
-
-
-def test_a_version_without_a_profile_says_so(watched):
-    model, use_case = watched
-    older = SimpleNamespace(profile=None, scorer=model.packaged.scorer)
-    with pytest.raises(UsageError, match="before models kept what they were judged on"):
-        watch_version(model._replace(packaged=older), use_case)
 
 
 def test_a_declaration_that_asks_something_else_is_refused(watched):

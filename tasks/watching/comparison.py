@@ -68,7 +68,7 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
 
 def _refuse_version(model: LoadedModel, use_case: UseCase) -> None:
     version = f"version {model.version} of {model.name}"
-    if model.packaged.profile is None:
+    if getattr(model.packaged, "profile", None) is None:  # older code has no such attribute
         raise UsageError(
             f"{version} was registered before models kept what they were judged on: train again "
             f"({command('train', model.name)})"
