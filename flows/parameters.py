@@ -27,6 +27,11 @@ Overrides = Annotated[
 Resume = Annotated[
     str | None, described("The id of an interrupted MLflow run with which to go on.")
 ]
+ModelVersion = Annotated[str | None, described("A version of the model; by default the champion.")]
+SourceFields = Annotated[
+    dict[str, Any] | None,
+    described('Further fields of Source, such as {"delimiter": ";"}.'),
+]
 
 
 def dated_name() -> str:

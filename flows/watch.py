@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import BaseModel
 
-from flows.parameters import dated_name, described
+from flows.parameters import ModelVersion, SourceFields, dated_name, described
 from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
@@ -36,13 +36,8 @@ class WatchResult(BaseModel):
 def watch(
     use_case_name: Annotated[str, described("A use case with a registered model.")],
     input_path: Annotated[str, described("A table of rows that came after the training.")],
-    version: Annotated[
-        str | None, described("A version of the model; by default the champion.")
-    ] = None,
-    source: Annotated[
-        dict[str, Any] | None,
-        described('Further fields of Source, such as {"delimiter": ";"}.'),
-    ] = None,
+    version: ModelVersion = None,
+    source: SourceFields = None,
 ) -> WatchResult:
     """Compare rows of today with those that the champion, or ``version``, was judged on.
 
