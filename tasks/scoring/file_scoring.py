@@ -76,8 +76,9 @@ def score_file(
                 kept = {name: batch.column(name) for name in layout.kept}
                 aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
-            _count(answers, UNKNOWN, unknown)
-            _count(answers, BROKEN, broken)
+            for column, found in ((UNKNOWN, unknown), (BROKEN, broken)):
+                if column in answers:
+                    found.update(counted(answers[column]))
             if not _path(source).is_file():
                 content.update(batch.serialize())
             on_rows(rows)
@@ -125,12 +126,14 @@ def quarantine_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}.quarantine{output.suffix}")
 
 
-def _count(answers: pd.DataFrame, column: str, found: Counter[str]) -> None:
-    """Add to ``found`` in how many rows each of the things stands that ``column`` lists."""
-    if column in answers:
-        for listed, rows in answers[column].value_counts().items():
-            for name in str(listed).split("; ") if listed else []:
-                found[name] += int(rows)
+def counted(notes: pd.Series) -> Counter[str]:
+    """In how many rows each of the things stands that ``notes`` (n,) list, as ``Contract.check``
+    gives them."""
+    found = Counter[str]()
+    for listed, rows in notes.value_counts().items():
+        for name in str(listed).split("; ") if listed else []:
+            found[name] += int(rows)
+    return found
 
 
 def _refuse_unknown(unknown: Mapping[str, int], rows: int, model: ModelInterface) -> None:

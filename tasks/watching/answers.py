@@ -1,7 +1,5 @@
 """What a registered version answers to rows of today."""
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,11 +36,3 @@ def answered_by(packaged: Any, table: pd.DataFrame) -> Answered:
     outputs = packaged.scorer.outputs(kept)
     predictions = Predictions(outputs, packaged.scorer.decide(kept, outputs))
     return Answered(columns, broken, unknown, answered, predictions)
-
-
-def counted(notes: Iterable[str]) -> dict[str, int]:
-    """In how many rows each of the things stands that the notes list."""
-    found = Counter[str]()
-    for listed, rows in Counter(notes).items():
-        found.update(dict.fromkeys(listed.split("; ") if listed else [], rows))
-    return dict(found.most_common())

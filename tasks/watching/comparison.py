@@ -18,8 +18,9 @@ from modelling.watching.report import Watched
 from tasks.preparation import read_typed
 from tasks.progress import elapsed_line
 from tasks.registry.scoring_runs import LoadedModel, data_hash_of
+from tasks.scoring.file_scoring import counted
 from tasks.validation import Validator
-from tasks.watching.answers import answered_by, counted
+from tasks.watching.answers import answered_by
 from tasks.watching.known_outcomes import known_outcomes
 
 log = logging.getLogger("finflows")
@@ -57,8 +58,8 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
             rows=len(table),
             judged_rows=packaged.profile["rows"],
             refused=int((~answered.has_answer).sum()),
-            broken=counted(answered.broken),
-            unknown=counted(answered.unknown),
+            broken=dict(counted(pd.Series(answered.broken)).most_common()),
+            unknown=dict(counted(pd.Series(answered.unknown)).most_common()),
             columns=_drifts(packaged, "columns", values, use_case),
             answers=_drifts(packaged, "answers", answers, use_case),
             outcomes=outcomes,
