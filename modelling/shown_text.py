@@ -1,4 +1,4 @@
-"""Names from outside as people see them: each on one line, whatever a table calls its columns."""
+"""Names from outside as people and stores see them, whatever a table calls its columns."""
 
 
 def one_line(text: str) -> str:
@@ -9,6 +9,11 @@ def one_line(text: str) -> str:
 
 def _visible(letter: str) -> str:
     return letter if letter.isprintable() else repr(letter)[1:-1]
+
+
+def safe_name(text: str) -> str:
+    """``text`` as it can be part of the name of a file or of a metric."""
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in text)
 
 
 def table_cell(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from modelling.judgement.intervals import Interval
+from modelling.shown_text import safe_name
 
 FOUR_FIFTHS = 0.8
 
@@ -58,7 +59,7 @@ class GroupTable:
     @property
     def safe_name(self) -> str:
         """The column as it can be part of the name of a file or metric."""
-        return "".join(c if c.isalnum() or c in "_-" else "_" for c in self.column)
+        return safe_name(self.column)
 
     @property
     def least_alike(self) -> Group | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from modelling.shown_text import table_cell
+from modelling.shown_text import safe_name, table_cell
 from modelling.watching.drift import LARGE, MODERATE, Drift
 from modelling.watching.outcomes import Outcomes
 
@@ -116,6 +116,6 @@ def safe_names(names: Iterable[str]) -> dict[str, str]:
     characters and not so many; no two are alike, whatever their order."""
     safe: dict[str, str] = {}
     for name in sorted(names):
-        plain = "".join(c if c.isalnum() or c in "_-" else "_" for c in name)[:200]
+        plain = safe_name(name)[:200]
         safe[name] = f"{plain}_{len(safe)}" if plain in safe.values() else plain
     return safe
