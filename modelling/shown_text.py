@@ -11,6 +11,11 @@ def _visible(letter: str) -> str:
     return letter if letter.isprintable() else repr(letter)[1:-1]
 
 
+def shortened(text: str, length: int) -> str:
+    """``text``; where it is longer than ``length``, its start, with dots that say so."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 def safe_name(text: str) -> str:
     """``text`` as it can be part of the name of a file or of a metric."""
     return "".join(c if c.isalnum() or c in "_-" else "_" for c in text)

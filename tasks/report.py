@@ -121,8 +121,10 @@ def _columns_table(judgement: Judgement) -> str:
 
 
 def with_pictures(markdown: str, pictures: Mapping[str, Picture]) -> str:
-    """The report as a page with its pictures, which follow the first lines."""
+    """The report as a page with its pictures, which follow the first lines; its first heading is
+    the title of the page."""
     shown = [f"![{picture.finding}]({file})" for file, picture in pictures.items()]
     head, heading, rest = markdown.partition("\n## ")
     text = "\n\n".join([head, "## Pictures", *shown, heading + rest])
-    return self_contained_page(text, "Report", {file: png for file, (_, png) in pictures.items()})
+    title = markdown.partition("\n")[0].removeprefix("# ")
+    return self_contained_page(text, title, {file: png for file, (_, png) in pictures.items()})

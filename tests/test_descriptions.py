@@ -4,7 +4,13 @@ from uuid import uuid4
 
 import pytest
 
-from tasks.tracking.descriptions import dated_run_name, describe_experiment, run_name
+from modelling.judgement.evaluation import RequirementResult
+from tasks.tracking.descriptions import (
+    dated_run_name,
+    describe_experiment,
+    describe_version,
+    run_name,
+)
 from tasks.tracking.store import experiment_id
 from use_cases import find_use_case
 
@@ -37,6 +43,16 @@ def test_an_experiment_says_what_is_predicted_and_how_it_is_judged():
     assert "roc_auc" in said
     assert "boosting" in said
     assert "the gate wants roc_auc at least 0.85" in said
+
+
+def test_the_description_of_a_version_fits_a_server_and_ends_with_its_links_whatever_is_doubted():
+    doubts = "; ".join(f"column {n}: 12.0% of the test rows have a new label" for n in range(200))
+    gate = RequirementResult(True, "roc_auc 0.8661, wanted at least 0.85")
+    use_case = find_use_case("credit_scoring")
+    said = describe_version(use_case, gate, "healthy", "/#/experiments/1/runs/2", doubts)
+    assert len(said) < 5000
+    assert "...\n- [the run" in said
+    assert said.endswith("/artifacts/dossier.html)")
 
 
 def test_an_experiment_of_an_earlier_version_gets_kind_and_description_once(client):

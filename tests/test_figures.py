@@ -314,6 +314,7 @@ def test_the_report_carries_the_pictures_and_lets_no_html_through():
         "# Loans <script>\n\n| a |\n|---|\n| 1 |", {"roc.png": Picture("Up", b"1")}
     )
     assert '<img src="data:image/png;base64,MQ==" alt="Up"' in page
+    assert "<title>Loans &lt;script&gt;</title>" in page
     assert "<td>1</td>" in page
     assert "<script>" not in page
 

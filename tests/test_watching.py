@@ -357,6 +357,20 @@ def test_the_watches_of_a_version_are_side_by_side_on_its_page(watched, watch):
     auc = found[0].outcomes.metrics["roc_auc"]
     assert format_value(auc) in older
     assert format_value(found[1].outcomes.metrics["roc_auc"]) in newest
+    html = Path(client.download_artifacts(runs[1], "watch.html")).read_text()
+    assert "<title>watched version 1, watched</title>" in html
+
+
+def test_more_alarms_than_a_tag_holds_end_in_dots(watched):
+    model, use_case = watched
+    drifts = tuple(Drift(f"column {n}", 0.5, 0.1, "above 1", 0.1, 0.4) for n in range(200))
+    outcomes = {"outcomes": None, "no_outcomes": "not known yet"}
+    found = Watched("watched", "1", 2000, 400, 0, {}, {}, drifts, (), **outcomes)
+    use_case = use_case.model_copy(update={"source": Source(uri="month.csv")})
+    with record_watch(model, use_case) as record:
+        run_id, _ = record(found)
+    alarm = MlflowClient().get_run(run_id).data.tags["alarm"]
+    assert (len(alarm), alarm[-3:]) == (8000, "...")
 
 
 def test_what_a_column_is_called_breaks_no_page():

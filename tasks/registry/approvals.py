@@ -91,7 +91,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
     facts = facts_of_entry(client, name, version) | {"until": until}
     by = current_user()
-    if not append_entry(client, name, version, reason[:2000], "requested", by, **facts):
+    if not append_entry(client, name, version, reason, "requested", by, **facts):
         raise UsageError(f"{name}: another machine promoted at the same time: promote again")
     return Promoted("requested", until)
 

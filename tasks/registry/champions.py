@@ -14,7 +14,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
+from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.refusals import UsageError
+from modelling.shown_text import shortened
 from tasks.registry.file_hashes import subject_of
 from tasks.registry.identity import current_user
 from tasks.registry.model_files import (
@@ -85,7 +87,7 @@ def set_champion(
     facts = facts_of_entry(client, name, version) | facts
     if not facts["dossier"]:
         log.warning("%s version %s has no dossier, or its run is gone", name, version)
-    wrote = append_entry(client, name, version, reason[:2000], how, by or current_user(), **facts)
+    wrote = append_entry(client, name, version, reason, how, by or current_user(), **facts)
     if wrote:
         client.set_registered_model_alias(name, "champion", version)
     now = champion_of(client, name)
@@ -101,7 +103,7 @@ def facts_of_entry(client: MlflowClient, name: str, version: str) -> dict[str, s
     unmet = "; ".join([*_unmet(found.tags), *_unlike(found, champion_of(client, name))])
     if unmet:
         log.warning("%s version %s: %s", name, version, unmet)
-    return {**subject_of(client, found), "unmet": unmet[:2000]}
+    return {**subject_of(client, found), "unmet": shortened(unmet, MAXIMUM_REASON_LENGTH)}
 
 
 def _unmet(tags: Mapping[str, str]) -> Iterator[str]:

@@ -18,7 +18,9 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.refusals import UsageError
+from modelling.shown_text import shortened
 from tasks.registry.file_hashes import files_sha256
 from tasks.tracking.pages import all_versions
 
@@ -200,6 +202,7 @@ def append_entry(
     Where the newest entry is missing, the gap remains: this entry has the hash of the missing one.
     """
     model, known = client.get_registered_model(name), read_history(client, name)
+    reason = shortened(reason, MAXIMUM_REASON_LENGTH)
     at = _time_after(known.entries)
     before = model.tags.get(NEWEST_TAG, known.newest) if known.gaps else known.newest
     champion = model.aliases.get("champion")

@@ -15,9 +15,11 @@ from modelling.data.loading import shown_name
 from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
+from modelling.shown_text import shortened
 from tasks.registry.champions import champion_of
 from tasks.registry.model_files import load_version
 from tasks.registry.promotion_history import refuse_absent_version, versions
+from tasks.tracking.record import LONGEST_TAG
 from tasks.tracking.store import connect, experiment_id
 from tasks.workers.processes import process_tag
 
@@ -135,7 +137,11 @@ def recorded_use(model: LoadedModel, source: Source, use: str = "scoring") -> It
         now = int(time.time() * 1000)
         numbers = {"seconds": time.monotonic() - started}
         numbers |= {name: value for name, value in facts.items() if not isinstance(value, str)}
-        texts = [RunTag(name, value) for name, value in facts.items() if isinstance(value, str)]
+        texts = [
+            RunTag(name, shortened(value, LONGEST_TAG))
+            for name, value in facts.items()
+            if isinstance(value, str)
+        ]
         metrics = [Metric(name, float(value), now, 0) for name, value in numbers.items()]
         client.log_batch(run.info.run_id, metrics=metrics[:1000], tags=texts)
         for first in range(1000, len(metrics), 1000):  # servers take no more at once
@@ -146,7 +152,7 @@ def recorded_use(model: LoadedModel, source: Source, use: str = "scoring") -> It
     except BaseException as error:
         known = isinstance(error, UsageError | DataRefused)  # others may quote cells
         message = str(error) if known else type(error).__name__
-        client.set_tag(run.info.run_id, "failure", message)
+        client.set_tag(run.info.run_id, "failure", shortened(message, LONGEST_TAG))
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         client.set_terminated(run.info.run_id, status)
         raise

@@ -8,15 +8,17 @@ from typing import Any
 from modelling.declaration import UseCase
 from modelling.judgement.evaluation import RequirementResult, gate_state
 from modelling.secrets import hide_secrets
+from modelling.shown_text import shortened
 
 DOSSIER_FILE = "dossier.html"
 LONGEST_VALUE, LONGEST_NAME = 40, 200  # characters; the run's parameters are complete
+LONGEST_VERDICT = 2000  # PostgreSQL takes 5,000 characters of a description in all
 
 
 def run_name(subject: str, settings: Mapping[str, Any]) -> str:
     """``subject`` (a use case, a trial) with the settings that were changed:
     ``credit_scoring learning_rate=0.01 hidden_units=(32,16)``."""
-    return _cut(f"{subject} {in_words(settings)}".rstrip(), LONGEST_NAME)
+    return shortened(f"{subject} {in_words(settings)}".rstrip(), LONGEST_NAME)
 
 
 def in_words(settings: Mapping[str, Any]) -> str:
@@ -42,15 +44,11 @@ def dated_run_name(subject: str, settings: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return _cut(f"({','.join(_shown(part) for part in value)})", LONGEST_VALUE)
+        return shortened(f"({','.join(_shown(part) for part in value)})", LONGEST_VALUE)
     text = hide_secrets(" ".join(str(value).split()))
     if "/" in text:  # of an address or a path, the end tells more
         text = text.rstrip("/").rpartition("/")[2]
-    return _cut(text, LONGEST_VALUE)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 3]}..."
+    return shortened(text, LONGEST_VALUE)
 
 
 def describe_experiment(use_case: UseCase) -> str:
@@ -68,7 +66,8 @@ def describe_version(
 ) -> str:
     """The description of a model's version: the verdicts on it, and a link to its run."""
     lines = [f"**{use_case.title}**", "", f"- gate {gate_state(gate)}: {gate.reason}"]
-    lines += [f"- learning curve {curve}", *([f"- {promotion}"] if promotion else [])]
+    lines += [f"- learning curve {curve}"]
+    lines += [f"- {shortened(promotion, LONGEST_VERDICT)}"] if promotion else []
     # Links inside the page, whichever address the server has.
     run = run_address.removeprefix("/")
     dossier = dossier_page(run)

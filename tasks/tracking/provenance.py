@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from modelling.checkout import CODE, IS_CHECKOUT
 from modelling.declaration import UseCase
+from modelling.shown_text import shortened
 from tasks.workers.processes import process_tag
 
 
@@ -69,5 +70,7 @@ def flat_parameters(use_case: UseCase) -> dict[str, str]:
     for name in ("derived", "split", "preprocessing", "network", "training", "decision", "costs"):
         declared = getattr(use_case, name)
         settings = declared.model_dump(mode="json") if declared is not None else {}
-        flat |= {f"{name}.{setting}": str(value)[:6000] for setting, value in settings.items()}
+        flat |= {
+            f"{name}.{setting}": shortened(str(value), 6000) for setting, value in settings.items()
+        }
     return flat

@@ -23,6 +23,7 @@ from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 from modelling.refusals import DataRefused
 from modelling.secrets import hide_secrets
+from modelling.shown_text import shortened
 from tasks.tracking.addresses import checkpoint_folder, run_path, scratch_folder, tracking_uri
 from tasks.tracking.results import JUDGEMENT, all_results, as_json, shown_results
 from tasks.tracking.unfinished_files import unfinished_folder
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # drawing comes last
     from matplotlib.figure import Figure
 
 log = logging.getLogger("finflows")
+LONGEST_TAG = 8000  # characters that servers take
 LEARNING_CURVE_PNG, LEARNING_CURVE_CSV = "learning_curve.png", "learning_curve.csv"
 REPORT, REPORT_WITH_PICTURES = "report.md", "report.html"
 REMEDY_SETTINGS = "remedy_settings"  # a tag: what remedies changed, since parameters can't be
@@ -197,7 +199,7 @@ class TrackedRun:
         self.client.log_batch(self.run_id, metrics=batch)
 
     def log_tags(self, tags: Mapping[str, Any]) -> None:
-        batch = [RunTag(name, str(value)[:8000]) for name, value in tags.items()]
+        batch = [RunTag(name, shortened(str(value), LONGEST_TAG)) for name, value in tags.items()]
         self.client.log_batch(self.run_id, tags=batch)
 
     def log_text(self, text: str, file: str) -> None:
