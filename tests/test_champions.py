@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from mlflow.entities.model_registry import ModelVersion
 from servers import standing_in
 from small_models import COLUMNS, loan_table, loans, register_and_judge, run_of, small_model
 
-from modelling.declaration import OutOfTime, time
+from modelling.declaration import Costs, CutOff, OutOfTime, time
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.intervals import Interval
 from modelling.judgement.promotion import Comparison, comparison_tags, decide, promotion_metric
@@ -27,6 +28,7 @@ from tasks.registry import champions
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import history, registry_status, roll_back
 from tasks.registry.promotion_history import append_entry, refuse_absent_version
+from tasks.registry.scoring_runs import load_registered
 from tasks.tracking.leaderboard.reading import read_leaderboard
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -127,6 +129,31 @@ def test_the_first_that_passes_its_gate_rises_then_only_the_better(client):
     assert last.unmet.startswith("the gate failed: roc_auc 0.")
     assert f"although {last.unmet}" in registry_status(name).text()
     assert not any(change.unmet for change in history(client, name)[:-1])
+
+
+def test_a_better_ranking_whose_decisions_cost_more_waits_for_a_person(client, tmp_path):
+    declared = {"name": "costly", "costs": Costs(false_negative=100, unit="EUR")}
+    register_and_judge(noise=0.5, decision=CutOff(cut_off=0.3), **declared)
+    costlier = small_model(tmp_path / "a", decision=CutOff(cut_off=0.6), **declared)
+    with run_of(costlier.trained.use_case) as run:
+        decision = costlier.judge(run, version := costlier.register(run))
+    assert decision.numbers["gain_low"] > 0
+    assert decision.numbers["saved_high"] < 0
+    assert not decision.promoted
+    assert re.search(
+        r"saved by its decisions -[\d,]+ \[.*\] EUR; its decisions cost more. To promote it: finfl",
+        decision.reason,
+    )
+    rows, is_positive = costlier.judgement.rows, costlier.judgement.rows["default"] == 1
+    answers = load_registered("costly", "1").interface.answer(rows)
+    lost = (answers["decision"] == 0)[is_positive].sum() * 100
+    saved = lost - costlier.judgement.metrics["cost"]
+    assert decision.numbers["saved"] == saved
+    tags = client.get_model_version("costly", version).tags
+    assert float(tags["promotion_saved"]) == saved
+    _, cheaper = register_and_judge(noise=0, decision=CutOff(cut_off=0.3), **declared)
+    assert cheaper.promoted
+    assert "saved by its decisions " in cheaper.reason
 
 
 def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_path):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from modelling.data.independence import groups_of
 from modelling.declaration import UseCase
+from modelling.judgement.decisions.costs import costs_by_decision
 from modelling.judgement.evaluation import NO_GATE, RequirementResult, scored_rows
 from modelling.judgement.intervals import Interval, bootstrap, interval_of
 from modelling.judgement.metrics.catalogue import default_headline, find_metric, metrics_for
@@ -27,12 +28,45 @@ class Promotion(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One metric of both models on the same rows; a positive ``gain`` favours the challenger."""
+    """One metric of both models on the same rows; a positive ``gain`` favours the challenger.
+
+    ``saved`` is by how much the challenger's decisions cost less than the champion's on these rows,
+    in the ``currency`` of the declared costs; None where none are declared.
+    """
 
     metric: str
     challenger: float
     champion: float
     gain: Interval
+    saved: Interval | None = None
+    currency: str = ""
+
+    @property
+    def costs_more(self) -> bool:
+        """Whether the challenger's decisions do, beyond noise."""
+        return self.saved is not None and self.saved.high < 0
+
+    def in_words(self, version: str) -> str:
+        """The comparison with the champion, which is this ``version``."""
+        no_better = "worse than" if self.gain.high < 0 else "not better beyond noise than"
+        words = "better than" if self.gain.low > 0 else no_better
+        than = f"{words} champion version {version}'s {format_value(self.champion)}"
+        said = f"{self.metric} {format_value(self.challenger)}, {than}: gain {self.gain}"
+        return (
+            f"{said}; saved by its decisions {self.saved} {self.currency}" if self.saved else said
+        )
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """By name, for the tags of the version."""
+        of_models = {f"challenger_{self.metric}": self.challenger}
+        of_models |= {f"champion_{self.metric}": self.champion}
+        intervals = {"gain": self.gain} | ({"saved": self.saved} if self.saved else {})
+        return of_models | {
+            f"{name}{end}": value
+            for name, interval in intervals.items()
+            for end, value in zip(("", "_low", "_high"), interval, strict=True)
+        }
 
 
 def comparison_tags(use_case: UseCase, data_hash: str) -> dict[str, str]:
@@ -110,6 +144,38 @@ def compare(
     return Comparison(metric.name, values["challenger"][0], values["champion"][0], gain)
 
 
+def saved_by(
+    decided: np.ndarray, by_champion: np.ndarray, test: pd.DataFrame, use_case: UseCase
+) -> Interval:
+    """By how much the challenger's decisions cost less than the champion's on n test rows.
+
+    Parameters
+    ----------
+    decided, by_champion : ndarray of shape (n,)
+        The class codes on which both models decided.
+    test : DataFrame of n rows with their target
+    use_case : UseCase
+
+    Returns
+    -------
+    Interval
+        In the currency of the declared costs, below 0 where they cost more; from the resamples of
+        ``compare``.
+
+    Raises
+    ------
+    DataRefused
+        Where all rows are of one group.
+    """
+    if_accepted, if_refused = costs_by_decision(test, use_case)
+    own, of_champion = (
+        np.where(codes == 1, if_refused, if_accepted) for codes in (decided, by_champion)
+    )
+    saved = of_champion - own
+    drawn = bootstrap({"saved": lambda weights: saved @ weights}, groups_of(test, use_case))
+    return interval_of(drawn["saved"])
+
+
 def unmet_requirements(fitness: Iterable[RequirementResult]) -> str:
     """The requirements that are not met, in words; empty where all are."""
     return "; ".join(result.reason for result in fitness if not result.passed)
@@ -127,15 +193,12 @@ def decide(
 
     ``fitness`` is what ``promotion_requirements`` gave. ``comparison`` is None where the
     two can't be compared, and ``changed`` says what changed since the champion was judged.
-    ``by_hand`` is the command with which a person can promote it all the same.
+    ``by_hand`` is the command with which a person can promote it all the same. Where costs are
+    declared, a better metric promotes no version whose decisions cost more, beyond noise.
     """
     if not gate.passed and gate != NO_GATE:  # a missing gate only makes the model doubtful
         return Promotion(False, f"the gate failed: {gate.reason}", {})
-    numbers: dict[str, float] = {}
-    if comparison is not None:
-        name, value, of_champion, gain = comparison
-        numbers = {f"challenger_{name}": value, f"champion_{name}": of_champion}
-        numbers |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+    numbers = comparison.numbers if comparison is not None else {}
     unlike = f"not compared with champion version {champion}: {changed}"
     if doubts := unmet_requirements(fitness):
         said = f"{doubts}; {unlike}" if champion is not None and comparison is None else doubts
@@ -144,9 +207,7 @@ def decide(
         return Promotion(True, f"the first version that is fit to serve: {gate.reason}", {})
     if comparison is None:
         return Promotion(False, f"{unlike}. To promote it: {by_hand}", {})
-    promoted = gain.low > 0
-    no_better = "worse than" if gain.high < 0 else "not better beyond noise than"
-    words = "better than" if promoted else no_better
-    than = f"{words} champion version {champion}'s {format_value(of_champion)}"
-    reason = f"{name} {format_value(value)}, {than}: gain {gain}"
-    return Promotion(promoted, f"{reason}; {changed}" if changed else reason, numbers)
+    better, costlier = comparison.gain.low > 0, comparison.costs_more
+    waits = f"its decisions cost more. To promote it: {by_hand}" if better and costlier else ""
+    parts = [comparison.in_words(champion), changed, waits]
+    return Promotion(better and not costlier, "; ".join(filter(None, parts)), numbers)

@@ -16,7 +16,14 @@ from modelling.data.splits.split import RowSplit
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.judging import Judgement
 from modelling.judgement.packaging import Package
-from modelling.judgement.promotion import Comparison, Promotion, compare, decide, unmet_requirements
+from modelling.judgement.promotion import (
+    Comparison,
+    Promotion,
+    compare,
+    decide,
+    saved_by,
+    unmet_requirements,
+)
 from modelling.learning_curve.attempt import Attempt
 from modelling.refusals import UsageError
 from tasks.prefect_pages import show_in_prefect
@@ -99,8 +106,13 @@ def _compare_with_champion(
         return None, f"its input contract refuses {refused} of the new test rows"
     same_rows = champion.tags.get("test_rows") == own_tags["test_rows"]
     changed = None if same_rows else _scored_again(run, champion, use_case.split)
-    own, of_champion = judgement.predictions.outputs, outputs_in(answers)
-    return compare(own, of_champion, test, use_case, judgement.resampled), changed
+    own, decided = judgement.predictions
+    comparison = compare(own, outputs_in(answers), test, use_case, judgement.resampled)
+    if use_case.costs is not None:
+        by_champion = (answers["decision"] == use_case.classes[1]).to_numpy()
+        saved = saved_by(decided, by_champion, test, use_case)
+        comparison = comparison._replace(saved=saved, currency=use_case.costs.unit)
+    return comparison, changed
 
 
 def _scored_again(run: TrackedRun, champion: ModelVersion, split: RowSplit) -> str:
