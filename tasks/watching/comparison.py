@@ -72,7 +72,8 @@ def _refuse_version(model: LoadedModel, use_case: UseCase) -> None:
     if getattr(model.packaged, "profile", None) is None:  # older code has no such attribute
         raise UsageError(
             f"{version} was registered before models kept what they were judged on: train again "
-            f"({command('train', model.name)})"
+            f"({command('train', model.name)}), and promote what is no better by hand "
+            f"({command('promote', model.name)})"
         )
     scorer = model.packaged.scorer
     if (scorer.problem, scorer.classes) != (use_case.problem, list(use_case.classes)):
