@@ -152,6 +152,20 @@ def test_a_champion_set_behind_a_request_is_a_gap(requested):
     decline(name, version, "start anew")
 
 
+def test_a_version_that_was_deleted_stops_no_approval_for_good(requested, caplog):
+    client, name, version = requested
+    other, _ = register_and_judge(name=name, **FOUR_EYES)
+    a_colleague_requests(client, name, version)
+    client.delete_model_version(name, other)
+    with pytest.raises(UsageError, match="the history of waiting is broken, so no request"):
+        approve(name, version, "fine")
+    a_colleague_requests(client, name, version)  # again, which records it
+    approve(name, version, "its files went with its customers")
+    assert "the history of waiting was already broken when this was asked: betw" in caplog.text
+    assert champion_version(client, name) == version
+    assert read_history(client, name).gaps == []
+
+
 @pytest.mark.services
 def test_the_commands_say_who_is_missing(requested):
     client, name, version = requested

@@ -186,6 +186,8 @@ def test_whoever_tampers_with_the_history_is_found_out(told, attack, caplog):
     newest = read_history(told.client, told.name).entries[-1]
     assert list(newest.gaps) == shown.gaps, "who promotes all the same leaves it on record"
     assert f"the history was already broken: {shown.gaps[0]}" in registry_status(told.name).text()
+    told.set_champion("3" if newest.version == "1" else "1")
+    assert told.gaps == [] or ATTACKS[attack].startswith("the hashes of the files"), "it is known"
 
 
 def test_the_command_that_shows_a_broken_history_fails(client):
@@ -203,6 +205,13 @@ def test_an_entry_that_is_gone_is_missed_after_the_next_one_too(told):
     told.remove("3")
     told.set_champion("1")
     assert any("an entry is missing" in gap for gap in told.gaps)
+
+
+def test_who_changes_an_entry_cannot_make_it_say_that_the_change_is_known(told):
+    key, _ = told.entry("2")
+    change_a_reason(told)
+    told.write("2", key, gaps=told.gaps)
+    assert any("an entry is missing or was changed" in gap for gap in told.gaps)
 
 
 def test_interrupted_before_it_took_effect_is_no_gap(told):

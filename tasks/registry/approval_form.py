@@ -121,12 +121,13 @@ def form_of(name: str, request: ChampionChange, refused: str) -> type[Answer]:
     client, version = connect(), request.version
     registered = client.get_model_version(name, version)
     instead = f"instead of version {request.previous}" if request.previous else "as the first one"
+    broken = [f"the history was already broken: {gap}" for gap in request.gaps]
     before = f"\n\nThe answer before was refused: {escape_markdown(refused)}." if refused else ""
     description = f"""**{name} version {version}** is to become champion, {instead}.{before}
 
 - asked by {request.by}: {escape_markdown(request.reason)}
 - gate {registered.tags.get("gate")}: {registered.tags.get("gate_reason")}
-- against it: {escape_markdown(request.unmet or "nothing")}
+- against it: {escape_markdown("; ".join(filter(None, [request.unmet, *broken])) or "nothing")}
 - {_dossier(client, registered, request.dossier)}
 - its files: SHA-256 {_breakable(request.files)}
 - the request lapses at {request.until[:16]} UTC

@@ -6,6 +6,7 @@ unnoticed. Going back to an earlier champion takes one person: it was approved i
 complaints can't wait.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ from tasks.registry.promotion_history import (
 )
 from tasks.tracking.store import connect
 
+log = logging.getLogger("finflows")
 APPROVAL_DAYS_TAG = "approval_days"  # of a version whose declaration asks for a second person
 Outcome = Literal["champion", "champion already", "requested", "requested already"]
 
@@ -85,8 +87,9 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
         return Promoted("champion")
     refuse_unloadable(name, version)
     warn_of_gaps(client, name)
-    waiting = _request_of(read_history(client, name).entries, version)
-    if waiting is not None and waiting.seconds_left > 0:
+    known = read_history(client, name)
+    waiting = _request_of(known.entries, version)
+    if waiting is not None and waiting.seconds_left > 0 and not known.gaps:  # or nobody could approve
         return Promoted("requested already", waiting.until)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
     facts = facts_of_entry(client, name, version) | {"until": until}
@@ -153,7 +156,10 @@ def _answered(name: str, version: str) -> Iterator[tuple[MlflowClient, ChampionC
     """The open request for ``version``, while nobody else decides about it."""
     client = _client_of(name, version)
     with alias_lock(name):
-        yield client, _open_request(client, name, version)
+        request = _open_request(client, name, version)
+        for gap in request.gaps:
+            log.warning("the history of %s was already broken when this was asked: %s", name, gap)
+        yield client, request
 
 
 def _client_of(name: str, version: str) -> MlflowClient:

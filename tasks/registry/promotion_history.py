@@ -1,7 +1,8 @@
 """The history of champions: entries with the hash of the previous entry, which are only added.
 
 An entry is a tag of its version; the hash of the newest entry is a tag of the registered model. So
-an entry that is changed or removed, even the last one, is noticed as a gap. Those who may write all
+an entry that is changed or removed, even the last one, is noticed as a gap, until a later entry has
+recorded it: from then on it is part of the history. Those who may write all
 of these tags could forge the whole history: the hash of the newest entry, kept elsewhere, would
 show it.
 """
@@ -12,7 +13,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 from mlflow import MlflowClient
@@ -80,7 +80,8 @@ class _Entry(NamedTuple):
 
 class History(NamedTuple):
     """All changes of champion, the oldest first; the hash of the newest; and one line for each gap:
-    an entry that is missing or was changed, or a version that is not what an entry names."""
+    an entry that is missing or was changed, which no later entry has recorded, or a version that is
+    not what an entry names."""
 
     entries: list[ChampionChange]
     newest: str
@@ -121,7 +122,7 @@ def history_from_tags(model: RegisteredModel, versions: Sequence[ModelVersion]) 
     entries.sort(key=lambda entry: entry.change.at)
     champion = model.aliases.get("champion")
     gaps = [
-        *unreadable,
+        *(gap for gap in unreadable if not _is_recorded(gap, entries)),
         *_changed_versions(entries, versions),
         *_gaps_between(entries),
         *_gaps_at_the_end(entries, model.tags.get(NEWEST_TAG, ""), champion and str(champion)),
@@ -157,14 +158,28 @@ def _changed_versions(entries: Sequence[_Entry], versions: Sequence[ModelVersion
 
 
 def _gaps_between(entries: Sequence[_Entry]) -> Iterator[str]:
-    """Gaps between entries. Older entries without a hash must come before all others."""
-    if entries and entries[0].change.before:
-        yield f"the entries before {_time(entries[0])} are missing"
-    for earlier, later in pairwise(entries):
-        if later.change.before is None and earlier.change.before is not None:
-            yield f"the entry of {_time(later)} has no hash of the previous one"
-        elif later.change.before not in (None, earlier.sha256):
-            yield f"between {_time(earlier)} and {_time(later)} an entry is missing or was changed"
+    """Gaps between entries which no entry behind them has recorded: those beside a gap can't, since
+    it may be they that were changed."""
+    for place in range(len(entries)):
+        gap = _gap_before(entries[place], entries[place - 1] if place else None)
+        if gap and not _is_recorded(gap, entries[place + 1 :]):
+            yield gap
+
+
+def _gap_before(entry: _Entry, earlier: _Entry | None) -> str:
+    """Older entries without a hash must come before all others."""
+    before = entry.change.before
+    if earlier is None:
+        return f"the entries before {_time(entry)} are missing" if before else ""
+    if before is None and earlier.change.before is not None:
+        return f"the entry of {_time(entry)} has no hash of the previous one"
+    if before in (None, earlier.sha256):
+        return ""
+    return f"between {_time(earlier)} and {_time(entry)} an entry is missing or was changed"
+
+
+def _is_recorded(gap: str, entries: Sequence[_Entry]) -> bool:
+    return any(gap in entry.change.gaps for entry in entries)
 
 
 def _gaps_at_the_end(entries: Sequence[_Entry], newest: str, champion: str | None) -> Iterator[str]:
