@@ -9,6 +9,7 @@ from small_models import loan_table, loans, small_model
 from modelling.declaration import identifier, time
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.judgement.fitness import promotion_requirements
+from modelling.judgement.intervals import Interval
 from modelling.judgement.judging import Predictions
 from modelling.judgement.promotion import decide, unmet_requirements
 from use_cases import find_use_case
@@ -40,6 +41,13 @@ def test_a_forecast_has_no_calibration_error_to_meet(small):
     metrics = {"roc_auc": 0.8}  # as of a regression: none of probabilities
     met = promotion_requirements(replace(small.judgement, metrics=metrics), small.trained.diagnosis)
     assert not [result.reason for result in met if "calibration" in result.reason]
+
+
+def test_who_is_no_better_than_the_naive_baseline_beyond_chance_is_doubted(small):
+    for low, doubted in ((-0.01, True), (0.0, True), (0.01, False)):
+        judgement = replace(small.judgement, skill=Interval(0.02, low, 0.05))
+        found = unmet_requirements(promotion_requirements(judgement, small.trained.diagnosis))
+        assert found.startswith("skill over the baseline constant 0.02") == doubted
 
 
 def test_a_leak_and_labels_that_training_did_not_know_are_doubts(small):
