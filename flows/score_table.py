@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from modelling.declaration import Source, names
 from modelling.declaration.overrides import declare_source
 from modelling.refusals import DataRefused
+from modelling.shown_text import row_count
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
 from tasks.registry.scoring_runs import load_registered, recorded_use
@@ -73,16 +74,16 @@ def score_table(
                 "peak_memory_mb": peak_memory_mb(),
             }
         )
-    log.info("%-11s %s by version %s", "scored", _rows(scored.rows), model.version)
+    log.info("%-11s %s by version %s", "scored", row_count(scored.rows), model.version)
     for name, rows in scored.unknown.items():
-        log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, _rows(rows))
+        log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, row_count(rows))
     if scored.quarantined:
-        message = f"{_rows(scored.quarantined)} in {quarantine_of(output).name}"
+        message = f"{row_count(scored.quarantined)} in {quarantine_of(output).name}"
         log.info("%-11s %s, with the rules broken", "quarantine", message)
     elif scored.broken:
         log.info("%-11s cells that break a rule, which count as missing", "broken")
     for rule, rows in sorted(scored.broken.items(), key=lambda item: -item[1])[:SHOWN]:
-        log.info("%-11s %s: not in %s", "", rule, _rows(rows))
+        log.info("%-11s %s: not in %s", "", rule, row_count(rows))
     return ScoringResult(
         use_case=use_case_name,
         model_version=model.version,
@@ -102,7 +103,3 @@ def as_trained(table: Source, layout: Mapping[str, Any], refused: DataRefused) -
     said = ", ".join(f"{name} {value!r}" for name, value in known.items())
     log.info("%-11s as the training table was: %s", "read", said)
     return table.model_copy(update=known)
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"

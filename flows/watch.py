@@ -11,6 +11,7 @@ from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.refusals import UsageError
+from modelling.shown_text import row_count
 from modelling.watching.report import Watched
 from tasks.registry.scoring_runs import load_registered
 from tasks.stored_parameters import without_secrets
@@ -78,11 +79,9 @@ def say(watched: Watched) -> None:
     """The lines of the log: how many rows, what drifted, and the outcomes."""
     log.info("%-11s %s rows by version %s", "watched", f"{watched.rows:,}", watched.version)
     for rule, rows in [*watched.broken.items()][:3]:
-        log.info("%-11s %s: not in %s rows", "broken", rule, f"{rows:,}")
+        log.info("%-11s %s: not in %s", "broken", rule, row_count(rows))
     for name, rows in watched.unknown.items():
-        log.info(
-            "%-11s %s: %s rows with a label unknown to the model", "unknown", name, f"{rows:,}"
-        )
+        log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, row_count(rows))
     log.info("%-11s %s", "answers", watched.drift_in_words(watched.answers, "answers"))
     log.info("%-11s %s", "columns", watched.drift_in_words(watched.columns, "columns"))
     for place, line in enumerate(watched.outcomes_in_words()):

@@ -16,6 +16,11 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
+def row_count(rows: int) -> str:
+    """``1 row`` or ``2,000 rows``."""
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
 def safe_name(text: str) -> str:
     """``text`` as it can be part of the name of a file or of a metric."""
     return "".join(c if c.isalnum() or c in "_-" else "_" for c in text)

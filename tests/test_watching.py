@@ -304,6 +304,8 @@ def test_refused_rows_are_counted_by_rule_and_judged_nowhere(watch):
 def test_a_watch_names_what_is_missing(watch):
     with pytest.raises(DataRefused, match="missing columns: income"):
         watch(loan_table(seed=8).drop(columns="income"))
+    with pytest.raises(DataRefused, match=r"has default, and no column that .*: join it, by a key"):
+        watch(loan_table(seed=8)[["branch", "default"]])
 
 
 def test_a_gate_of_selection_is_watched_too(watched, watch):

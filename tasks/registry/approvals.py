@@ -89,7 +89,9 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     warn_of_gaps(client, name)
     known = read_history(client, name)
     waiting = _request_of(known.entries, version)
-    if waiting is not None and waiting.seconds_left > 0 and not known.gaps:  # or nobody could approve
+    if (
+        waiting is not None and waiting.seconds_left > 0 and not known.gaps
+    ):  # or nobody could approve
         return Promoted("requested already", waiting.until)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
     facts = facts_of_entry(client, name, version) | {"until": until}

@@ -41,6 +41,7 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
             f"version {model.version} of {model.name} was trained on this very table: "
             "give rows that came later"
         )
+    _refuse_outcomes_alone(packaged.contract.names, typed.table, use_case.target)
     with elapsed_line("comparing"):
         if use_case.derived is not None:
             Validator(use_case, typed.unreadable).check_source(typed.table)
@@ -83,6 +84,14 @@ def _refuse_version(model: LoadedModel, use_case: UseCase) -> None:
         raise UsageError(
             f"{version} reads {', '.join(gone)}, which {model.name} does not declare any more: "
             f"declare it again, or train again ({command('train', model.name)})"
+        )
+
+
+def _refuse_outcomes_alone(read_by_model: list[str], table: pd.DataFrame, target: str) -> None:
+    if target in table and not {*read_by_model} & {*table.columns}:
+        raise DataRefused(
+            f"the table has {target}, and no column that the model reads: join it, by a key of "
+            "yours, to the rows that were scored"
         )
 
 
