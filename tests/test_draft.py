@@ -458,6 +458,7 @@ def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written
         ("{:.1f}K", "numbers in K and in M: write them in one unit"),
         ("{:.1f}", "numbers in M and in nothing: write them in one unit"),
         ("{:.0f}.-", "or numbers with fractions: say in the source how they are written"),
+        ("{:.2f} USD", "numbers in USD and in €: convert them to one"),
     ],
 )
 def test_numbers_in_two_units_are_no_labels_and_a_price_is_not_below_zero(written, why):
@@ -465,6 +466,8 @@ def test_numbers_in_two_units_are_no_labels_and_a_price_is_not_below_zero(writte
     cells = amounts.map(written.format)
     if "M" in why:
         cells = cells.mask(cells.index % 3 == 0, (amounts % 9).map("{:.1f}M".format))
+    if "€" in why:
+        cells = cells.mask(cells.index % 3 == 0, amounts.map("€ {:.2f}".format))
     left_out = {
         c.name: c.left_out for c in drafted(loan_table(400).assign(sum=cells), "default").columns
     }

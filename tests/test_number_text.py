@@ -20,6 +20,7 @@ from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused, UsageError
 
 BOOKED = TextFormat(thousands=",", around_numbers=("$", "USD", "%", "()"), missing=("-", "unknown"))
+BOOKED_BY_LETTER = TextFormat(around_numbers=("C", "D", "H", "S"), thousands=",")
 BOOKED_BEHIND = TextFormat(thousands=",", around_numbers=("$", "-", "CR", "DR"))
 GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
 
@@ -42,6 +43,19 @@ GERMAN = TextFormat(decimal=",", thousands=".", around_numbers=("€", "%"))
         ),
         (["500.00-", "1,200 -", "3", "4-$", "$ 5-"], BOOKED_BEHIND, [-500, -1200, 3, -4, -5]),
         (["5.00 CR", "1,200 Dr", "3", "$4dr."], BOOKED_BEHIND, [5, -1200, 3, -4]),
+        (
+            ["5.00 S", "1,200 H", "3", "0 S", "S 7.5", "H8"],
+            BOOKED_BY_LETTER,
+            [-5, 1200, 3, 0, -7.5, 8],
+        ),
+        (["5.00 D", "1,200C", "D 6.5"], BOOKED_BY_LETTER, [-5, 1200, -6.5]),
+        (
+            ["1.234,56 Soll", "5 haben", "€ 7 SOLL"],
+            TextFormat(",", ".", around_numbers=("Soll", "Haben", "€")),
+            [-1234.56, 5, -7],
+        ),
+        (["5 AUD", "6 AUD D"], TextFormat(around_numbers=("AUD", "C", "D")), [5, -6]),
+        (["5 S", "6S"], TextFormat(around_numbers=("S",)), [5, 6]),
         (["3.5 % p.a.", "4% p.a."], TextFormat(around_numbers=("% p.a.",)), [3.5, 4]),
         (["\u22125.5 kr", "3 kr"], TextFormat(around_numbers=("kr",)), [-5.5, 3]),
         (["\u22125.5", "3"], TextFormat(), [-5.5, 3]),
@@ -74,6 +88,7 @@ def test_what_stands_around_a_number_is_read_as_declared(written, text_format, n
             "- behind (5- is -5) around a number: add around_numbers='$,-'",
         ),
         (["5 Dr", "7 Cr"], (), "around a number: add around_numbers='CR,DR'"),
+        (["5 S", "7 H"], (), "H and S (5 S is -5) around a number: add around_numbers='H,S'"),
         (["5%-", "0.12"], ("%", "-"), "income: 1 numbers lack the % of the others"),
         (["(5)", "(7)"], ("$",), "have () around a number: add around_numbers='$,()'"),
     ],
@@ -176,6 +191,23 @@ def test_a_draft_finds_what_says_behind_a_number_that_it_is_below_zero():
     for written in (sap, booked):
         read, _ = read_cells(pd.Series(written), "number", TextFormat(**found))
         np.testing.assert_allclose(read, numbers, atol=0.006)
+
+
+@pytest.mark.parametrize(("debit", "credit"), [("S", "H"), ("D", "C"), ("Soll", "Haben")])
+def test_a_draft_finds_debits_and_credits_and_takes_no_flats_for_them(debit, credit):
+    numbers = np.random.default_rng(0).normal(0, 3000, 400)
+    written = [f"{abs(number):,.2f} {debit if number < 0 else credit}" for number in numbers]
+    found, said = find_number_format(pd.DataFrame({"a": written}), Source(uri="a.csv"))
+    assert found == {"around_numbers": (*sorted((debit, credit)),), "thousands": ","}
+    assert f"those with {debit} as below zero" in said[0]
+    read, _ = read_cells(pd.Series(written), "number", TextFormat(**found))
+    np.testing.assert_allclose(read, numbers, atol=0.006)
+    flats = [f"{abs(number):.0f}{debit if number < 0 else credit}" for number in numbers]
+    alone = [f"{abs(number):.2f} {credit}" for number in numbers]
+    found, _ = find_number_format(pd.DataFrame({"a": flats}), Source(uri="a.csv"))
+    assert not found or len(debit) > 1
+    found, _ = find_number_format(pd.DataFrame({"a": alone}), Source(uri="a.csv"))
+    assert found == {"around_numbers": (credit,)}, "a unit, which changes no sign"
 
 
 @pytest.mark.parametrize("unit", ["", "CHF"])

@@ -79,9 +79,10 @@ class Source(Declaration):
     Excel file. ``header_line`` is the number of the line that names the columns, if
     that is not the first one with cells. ``around_numbers`` is what stands before or behind
     numbers: the sign or code of a currency, ``%`` (12.5% is 0.125), ``()`` (a number in brackets is
-    below zero), ``-`` (so is one with a minus behind it), ``DR`` (so is one with that behind it)
-    and ``CR`` (above zero). ``missing`` are words for a missing number or time, beside the usual
-    ones. Both are tuples, or one text with commas.
+    below zero), ``-`` (so is one with a minus behind it), ``DR`` (so is one with that beside it)
+    and ``CR`` (above zero), and so ``D`` with ``C``, ``S`` with ``H``, ``Soll`` with ``Haben``.
+    ``missing`` are words for a missing number or time, beside the usual ones. Both are tuples, or
+    one text with commas.
     """
 
     uri: str

@@ -1,7 +1,7 @@
 """What stands around numbers: currencies, percent, and what says that a number is below zero."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import get_args
 
 import pandas as pd
@@ -10,9 +10,13 @@ from modelling.declaration.declared_data import ThousandsMark
 
 MARKS = "".join(get_args(ThousandsMark))  # all that stand between digits: both decimal marks, too
 WIDE_BLANKS = "".join(mark for mark in MARKS if mark.isspace())  # Arrow's \\s knows one of them
-BLANKS = rf"[\s{WIDE_BLANKS}]*"
+BLANK = rf"[\s{WIDE_BLANKS}]"
+BLANKS = f"{BLANK}*"
 PERCENT = "%"
-BRACKETS, MINUS_BEHIND, CREDIT, DEBIT = SIDES = "()", "-", "CR", "DR"  # of zero: no unit
+BRACKETS, MINUS_BEHIND = "()", "-"
+# What ledgers write beside debits, which are below zero, and beside credits.
+CREDIT_OF = {"DR": "CR", "D": "C", "Soll": "Haben", "S": "H"}
+BELOW_ZERO = (BRACKETS, MINUS_BEHIND, *CREDIT_OF)
 CURRENCIES = (
     *("USD", "EUR", "GBP", "CHF", "JPY", "KRW", "CNY", "INR", "CAD", "AUD", "NZD", "SEK", "NOK"),
     *("DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "MXN", "SGD", "HKD", "ZAR", "ILS", "THB", "AED"),
@@ -28,11 +32,20 @@ SIGNED = (
     rf"(?P<number>\d[\d\s{MARKS}]*|[.,]\d+){BLANKS}{_UNIT.format('behind')}"
 )
 ANY_UNIT = r"[^\d()-]*"
-BEHIND_UNIT = rf"(?:\)|{BLANKS}-|{BLANKS}[CcDd][Rr]\.?)?"  # what of a side is written there
+
+
+def _in_any_capitals(word: str) -> str:
+    """The pattern of a word; a letter alone is capital: 5 s and 3 h are durations."""
+    return "".join(f"[{c.upper()}{c.lower()}]" for c in word) + r"\.?" if len(word) > 1 else word
+
+
+BOOKED = {word: _in_any_capitals(word) for pair in CREDIT_OF.items() for word in pair}
+# What of a side is written behind a unit.
+BEHIND_UNIT = rf"(?:\)|{BLANKS}-|{BLANKS}(?:{'|'.join(BOOKED.values())}))?"
 
 
 def side_patterns(unit: str) -> dict[str, tuple[str, str]]:
-    """How each side is written, (5), 5-, 5 DR and 5 Cr, and the same with its sign in front.
+    """How each side is written, (5), 5-, 5 DR, 5 Cr and S 5, and the same with its sign in front.
 
     ``unit`` is the pattern of what may stand beside the number and its side. Arrow and Python both
     read these patterns.
@@ -40,9 +53,27 @@ def side_patterns(unit: str) -> dict[str, tuple[str, str]]:
     return {
         BRACKETS: (rf"^({unit}{BLANKS})\(([^()]+)\)({BLANKS}{unit})$", r"-\1\2\3"),
         MINUS_BEHIND: (rf"^([^-]*\d[^-.,]*?){BLANKS}-({BLANKS}{unit})$", r"-\1\2"),
-        DEBIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Dd][Rr]\.?$", r"-\1"),
-        CREDIT: (rf"^([^-]*\d[^-]*?){BLANKS}[Cc][Rr]\.?$", r"\1"),
+        **{word: (_beside(BOOKED[word]), r"-\1\2\3") for word in CREDIT_OF},
+        **{word: (_beside(BOOKED[word]), r"\1\2\3") for word in CREDIT_OF.values()},
     }
+
+
+def _beside(word: str) -> str:
+    """The pattern of a number with a word behind it or before it, of which no letter is another
+    word's: the D of 5 AUD is none."""
+    apart = rf"[^-]*\d(?:[^-]*[^-A-Za-z\s{WIDE_BLANKS}])?"
+    return (
+        rf"^(?:({apart}){BLANKS}{word}|([^-]*\d[^-]*?){BLANK}+{word}|"
+        rf"{word}{BLANKS}([^-A-Za-z]*\d[^-]*))$"
+    )
+
+
+def sides_among(signs: Collection[str]) -> list[str]:
+    """Those of the signs that say on which side of zero a number is, in their order. S, Soll and
+    D do so only beside H, Haben and C: where all numbers have an S, it may stand for seconds."""
+    both = {word for pair in CREDIT_OF.items() if {*pair} <= {*signs} for word in pair}
+    sure = {BRACKETS, MINUS_BEHIND, "DR", "CR", *both}
+    return [sign for sign in signs if sign in sure]
 
 
 def signs_around(texts: pd.Series) -> tuple[set[str], int]:
@@ -58,15 +89,16 @@ def signs_around(texts: pd.Series) -> tuple[set[str], int]:
     around = pd.concat([parts["before"], parts["behind"]]).dropna()
     around = around[around.map(_is_unit).astype(bool)]
     rows, found = parts.index.isin(around.index), {*around}
-    for side, has in has_side.items():
-        on_side = has & parts["number"].notna()
-        rows, found = rows | on_side, found | ({side} if on_side.any() else set())
+    on_side = {side: has & parts["number"].notna() for side, has in has_side.items()}
+    for side in sides_among([side for side, numbers in on_side.items() if numbers.any()]):
+        rows, found = rows | on_side[side], found | {side}
     return found, int(rows.sum())
 
 
-def units_among(signs: Iterable[str]) -> list[str]:
+def units_among(signs: Collection[str]) -> list[str]:
     """Those of the signs that are units, in their order."""
-    return [sign for sign in signs if sign not in SIDES]
+    sides = sides_among(signs)
+    return [sign for sign in signs if sign not in sides]
 
 
 def _is_unit(sign: str) -> bool:

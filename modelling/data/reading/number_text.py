@@ -14,6 +14,7 @@ from modelling.data.reading.number_signs import (
     PERCENT,
     currencies_of,
     side_patterns,
+    sides_among,
     units_among,
 )
 from modelling.declaration import Source
@@ -88,8 +89,8 @@ class TextFormat:
             found.append((rf"^(?:{any_of(self.missing)})$", ""))
         units = units_among(self.around_numbers)
         unit = rf"(?:{any_of(units)})?"  # it may stand outside, too
-        sides = side_patterns(unit).items()
-        found += [patterns for side, patterns in sides if side in self.around_numbers]
+        sides = side_patterns(unit)
+        found += [sides[side] for side in sides if side in sides_among(self.around_numbers)]
         if others := [unit for unit in units if unit != PERCENT]:
             found.append((rf"^([+-]?){BLANKS}(?:{any_of(others)}){BLANKS}", r"\1"))
             found.append((rf"{BLANKS}(?:{any_of(others)})$", ""))

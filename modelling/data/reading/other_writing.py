@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from modelling.data.reading.number_signs import (
     BEHIND_UNIT,
     BLANKS,
-    DEBIT,
+    CREDIT_OF,
     MARKS,
     MINUS_BEHIND,
     PERCENT,
@@ -24,7 +24,7 @@ from modelling.refusals import DataRefused
 MEANINGS = {
     PERCENT: " (12.5% is 0.125)",
     MINUS_BEHIND: " behind (5- is -5)",
-    DEBIT: " behind (5 DR is -5)",
+    **{debit: f" (5 {debit} is -5)" for debit in CREDIT_OF},
 }
 DECIMAL_POINT = r"[+-]?(\d{1,3}(,\d{3})*|\d+)\.\d+"
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})*|\d+),\d+"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.absurd_values import is_beyond_all
-from modelling.data.reading.number_signs import MARKS
+from modelling.data.reading.number_signs import MARKS, signs_around, units_among
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_prose
 from modelling.drafting.columns.name_words import COUNTS, DATES, names_somebody, suggests
@@ -75,6 +75,9 @@ def _as_unread(column: Profile) -> str | None:
             return WEEKS
         if len(units := magnitudes_in(labels)) > 1:
             return f"numbers in {' and in '.join(units)}: write them in one unit"
+        signs, numbers = signs_around(labels)
+        if len(units := sorted(units_among(signs))) > 1 and numbers > MOST * len(labels):
+            return f"numbers in {' and in '.join(units)}: convert them to one"
         return why_no_times(labels.rename(column.name))
     if _is_called_like_a_date(column):
         return (

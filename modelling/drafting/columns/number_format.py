@@ -8,12 +8,11 @@ import pandas as pd
 
 from modelling.data.reading.cells import count_unread, is_text, read_cells
 from modelling.data.reading.number_signs import (
-    BRACKETS,
-    DEBIT,
+    BELOW_ZERO,
     MARKS,
-    MINUS_BEHIND,
     PERCENT,
     WIDE_BLANKS,
+    sides_among,
     signs_around,
     units_among,
 )
@@ -36,6 +35,7 @@ DECIMAL_AND_THOUSANDS: tuple[tuple[str, str | None], ...] = (  # of equal ones, 
     *((decimal, mark) for decimal in (".", ",") for mark in APOSTROPHES),
 )
 MAGNITUDES = ("k", "K", "m", "M", "mm", "MM", "mn", "Mn", "mio", "Mio", "b", "B", "bn", "Bn")
+CENTS = r"\d[.,]\d{1,2}(?:\D*)$"
 NUMBER = rf"\d[\d\s{MARKS}]*?"
 UNIT = r"[^\d\s.,'+()-](?:[^\d,+()-]{0,13}[^\d\s,+()-])?"
 
@@ -87,6 +87,8 @@ def _signs(cells: pd.Series) -> tuple[str, ...]:
     signs, rows = signs_around(cells)
     if not signs and (unit := _unit_behind(cells)):
         signs, rows = {unit}, len(cells)
+    if any(len(sign) == 1 for sign in sides_among(signs) if sign.isalpha()):
+        rows *= bool(cells.str.contains(CENTS).mean() >= 1 - FEW_WRONG)  # 12 C and 12 D are flats
     return tuple(signs) if rows >= SHARED_BY and len(units_among(signs)) <= 1 else ()
 
 
@@ -167,7 +169,7 @@ def _are_numbers(cells: pd.Series, written: TextFormat) -> bool:
 
 def _in_words(setting: str, found: Any) -> str:
     if setting == "around_numbers":
-        negative = [sign for sign in (BRACKETS, MINUS_BEHIND, DEBIT) if sign in found]
+        negative = [sign for sign in BELOW_ZERO if sign in sides_among(found)]
         below = f", those with {' and '.join(negative)} as below zero" if negative else ""
         share = ", 12.5% as 0.125" if PERCENT in found else ""
         signs = " and ".join(found)
