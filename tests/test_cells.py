@@ -30,6 +30,8 @@ LABELS = [
     ("None", "None"),
     (" Paris ", "Paris"),
     ("Übersee", "Übersee"),
+    ("Ko\u0308ln", "K\u00f6ln"),
+    ("Ko\u0308ln".encode(), "K\u00f6ln"),
     (7, "7"),
     (7.0, "7"),
     ("7.0", "7"),

@@ -284,7 +284,7 @@ def test_labels_that_differ_in_capital_letters_are_one_label_of_the_target():
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (["Z\u00fcrich", "Zu\u0308rich"], r"'Z\u00fcrich' and 'Zu\\u0308rich'"),
+        (["Zu\u0308rich", "z\u00fcrich"], "capital letters"),
         (["Bern", "Bern\u200b"], r"'Bern' and 'Bern\\u200b'"),
         (["\u0130zmir", "izmir"], "capital letters"),
         (["I\u011eDIR", "I\u011fd\u0131r"], "capital letters"),

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine
 
 from flows.score_table import as_trained
 from modelling.data.fingerprint import fingerprint
-from modelling.data.loading import read_source, read_table
+from modelling.data.loading import open_source, read_source, read_table
 from modelling.data.reading import delimited, json_records
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
@@ -629,7 +629,67 @@ def test_cells_that_are_merged_over_rows_hold_in_each_of_them(tmp_path):
     pd.testing.assert_frame_equal(typed(tmp_path / "a.xlsx")[0], expected, check_dtype=False)
 
 
-def test_names_that_only_look_the_same_are_told_apart(tmp_path):
-    pd.DataFrame({"Gro\u0308\u00dfe": [1], "default": [0]}).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(DataRefused, match=r"'Gr\u00f6\u00dfe' \(not 'Gro\\u0308\\xdfe'\)"):
-        read_table(Source(uri=str(tmp_path / "a.csv")), ["Gr\u00f6\u00dfe"])
+@pytest.mark.parametrize("written", ["a.csv", "a.parquet", "a.xlsx", "a.json", "a.db"])
+def test_names_and_labels_are_the_same_however_their_accents_are_written(written, tmp_path):
+    """As macOS writes o and two dots where Windows writes one letter."""
+    apart, composed = "Gro\u0308\u00dfe", "Gr\u00f6\u00dfe"
+    rows = pd.DataFrame({f"{apart} ": ["Ko\u0308ln", "K\u00f6ln"], "default": [0, 1]})
+    path, source = tmp_path / written, Source(uri=str(tmp_path / written))
+    if written == "a.db":
+        source = Source(uri=f"sqlite:///{path}", query="SELECT * FROM a")
+        rows.to_sql("a", create_engine(source.uri), index=False)
+    elif written == "a.json":
+        rows.to_json(path, orient="records", lines=True)
+    else:
+        getattr(rows, {"a.csv": "to_csv", "a.parquet": "to_parquet"}.get(written, "to_excel"))(
+            path, index=False
+        )
+    for declared in ((), (composed,)):
+        read = read_table(source, declared)
+        assert read_cells(read[composed], "category", TextFormat())[0].tolist() == ["K\u00f6ln"] * 2
+    assert read_table(source, [f"{apart} "]).columns.tolist() == [f"{apart} "], "as it is declared"
+    with pytest.raises(DataRefused, match=r"'Gro\\u0308\\xdfe' \(not 'Gr\u00f6\u00dfe'\)"):
+        read_table(source, [apart])
+
+
+@pytest.mark.parametrize("written", ["a.csv", "a.parquet", "a.xlsx", "a.db"])
+def test_what_stands_twice_is_left_out_of_drafts_and_passed_on_under_two_names(written, tmp_path):
+    path, source = tmp_path / written, Source(uri=str(tmp_path / written))
+    rows = pa.table([[1], [2], [3], ["x"]], names=["id", "age", "id", "note"])
+    if written == "a.db":
+        source = Source(
+            uri=f"sqlite:///{path}", query="SELECT 1 AS id, 2 AS age, 3 AS id, 'x' AS note"
+        )
+    elif written == "a.parquet":
+        pq.write_table(rows, path)
+    else:
+        frame = pd.DataFrame([[1, 2, 3, "x"]], columns=rows.column_names)
+        getattr(frame, "to_csv" if written == "a.csv" else "to_excel")(path, index=False)
+    read, found = read_source(source)
+    assert (read.columns.tolist(), found.named_twice) == (["age", "note"], ("id",))
+    opened = open_source(source, ["age"], rest=True)
+    (batch,) = opened.batches
+    assert opened.names == batch.schema.names == ["id", "age", "id.1", "note"]
+    assert [str(cell) for cell in batch.to_pylist()[0].values()] == ["1", "2", "3", "x"]
+
+
+def test_an_answer_of_a_database_may_be_larger_than_memory(tmp_path):
+    uri = f"sqlite:///{tmp_path}/empty.db"
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    opened = open_source(Source(uri=uri, query=f"{endless} SELECT i AS age FROM n"), ["age"])
+    assert next(opened.batches)["age"][0].as_py() == 1
+    fails = f"{endless} SELECT CASE WHEN i < 50000 THEN i ELSE abs(~0 << 63) END AS age FROM n"
+    opened = open_source(Source(uri=uri, query=fails), ["age"])
+    with pytest.raises(UsageError, match="the query failed"):
+        list(opened.batches)
+
+
+def test_columns_of_a_long_answer_keep_their_kind_where_its_parts_have_others(tmp_path):
+    counted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
+    half = "CASE WHEN i > 30000 THEN i / 2.0 ELSE i END AS half"
+    query = f"{counted} SELECT i, {half}, NULL AS no FROM n"
+    rows = read_table(Source(uri=f"sqlite:///{tmp_path}/empty.db", query=query))
+    half, unread = read_cells(rows["half"], "number", TextFormat())
+    assert (len(rows), unread, half.iloc[29999], half.iloc[-1]) == (40000, 0, 30000, 20000)
+    assert read_cells(rows["i"], "identifier", TextFormat())[0].is_monotonic_increasing
+    assert read_cells(rows["no"], "number", TextFormat())[0].isna().all()

@@ -6,6 +6,7 @@ there is one implementation.
 
 import math
 import re
+import unicodedata
 from collections.abc import Hashable, Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -20,13 +21,14 @@ def label_text(value: object) -> str | None:
     Text is kept except for blanks around it: "001", "True", "NA" and 19 digits keep every
     character. A whole number is written without a fraction: 7, 7.0, "7.0" (as pandas writes whole
     numbers in a column with missing cells) and Decimal("7.00") are "7". Bytes are the text that
-    they are in UTF-8, else their digits; a day has no time of day, as in a file of days. Blank
-    text, None and NaN are missing.
+    they are in UTF-8, else their digits; a day has no time of day, as in a file of days. Letters
+    with accents are composed (NFC), as two programs may write them differently. Blank text, None
+    and NaN are missing.
     """
     if isinstance(value, bytes):
         value = _text_in(value)
     if isinstance(value, str):
-        text = value.strip()
+        text = composed(value.strip())
         return text[:-2].replace("-0", "0") if _WHOLE.fullmatch(text) else text or None
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
@@ -42,6 +44,11 @@ def label_text(value: object) -> str | None:
     if isinstance(value, datetime | np.datetime64):
         value = _day_or_time(pd.Timestamp(value))
     return str(value).strip() or None
+
+
+def composed(text: str) -> str:
+    """The text with each letter and its accent as one (NFC): ö, not o and two dots."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _day_or_time(value: pd.Timestamp) -> object:

@@ -12,7 +12,13 @@ import pyarrow as pa
 import pyarrow.csv
 
 from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_units
-from modelling.data.reading.raw_tables import NOT_A_TABLE, ColumnSelection, Found, RawTable
+from modelling.data.reading.raw_tables import (
+    NOT_A_TABLE,
+    ColumnSelection,
+    Found,
+    RawTable,
+    unique_names,
+)
 from modelling.refusals import DataRefused, UsageError
 
 BLOCK_BYTES = 16 << 20
@@ -31,10 +37,8 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     delimiter = wanted.source.delimiter or _delimiter(text, wanted)
     header = _header(text, delimiter, wanted)
-    doubled = wanted.doubled(header.names)
-    names = _unique(header.names)
-    left_out = {one for one, name in zip(names, header.names, strict=True) if name in doubled}
-    taken = [one for one in names if one.strip() and wanted.takes(one) and one not in left_out]
+    columns = wanted.columns(header.names)
+    names, taken = unique_names(header.names), [*columns.names.values()]
     behind = [f"{BEHIND}{number}" for number in range(header.cells_behind)]
     batches = _csv_batches(
         stream,
@@ -52,7 +56,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
             strings_can_be_null=True,
         ),
     )
-    found = Found(_not_declared(wanted, delimiter, encoding), tuple(sorted(doubled)))
+    found = Found(_not_declared(wanted, delimiter, encoding), columns.named_twice)
     return RawTable(taken, _without_behind(batches, taken, wanted), found, is_text=True)
 
 
@@ -152,16 +156,6 @@ def _peek(stream: IO[bytes]) -> bytes:
     return head
 
 
-def _unique(names: list[str]) -> list[str]:
-    """Names that nobody declared may come twice: the second becomes NAME.1, as in pandas."""
-    seen: dict[str, int] = {}
-    unique = []
-    for name in names:
-        count = seen[name] = seen.get(name, -1) + 1
-        unique.append(f"{name}.{count}" if count else name)
-    return unique
-
-
 def _without_behind(
     batches: Iterator[pa.RecordBatch], names: list[str], wanted: ColumnSelection
 ) -> Iterator[pa.RecordBatch]:
@@ -205,7 +199,7 @@ def _delimiter(text: str, wanted: ColumnSelection) -> str:
 
     def names_of(delimiter: str) -> tuple[int, int, int]:
         rows = [cells for _, cells in islice(_lines(text, delimiter, wanted)[1], LOOKED_AT)] or [[]]
-        declared = len(wanted.declared & {cell.strip() for cell in rows[0]})
+        declared = len(wanted.declared & {*map(wanted.name, rows[0])})
         return declared, len(rows[0]), sum(map(len, rows))
 
     return max(DELIMITERS, key=names_of)

@@ -29,15 +29,10 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         refuse_title(rows, wanted.shown)
     refuse_units(rows, wanted.source.missing, wanted.shown)
     names = [wanted.name(c if isinstance(c, str) else _text(c)) for c in cells.iloc[0]]
-    wanted.refuse_names(names)
-    doubled = wanted.doubled(names)
-    columns = {
-        name: cells.iloc[1:, position].tolist()
-        for position, name in enumerate(names)
-        if name and wanted.takes(name) and name not in doubled
-    }
+    taken = wanted.columns(names)
+    columns = {name: cells.iloc[1:, place].tolist() for place, name in taken.names.items()}
     settings = {} if len(sheets) == 1 or wanted.source.sheet else {"sheet": sheet}
-    found = Found(settings, tuple(sorted(doubled)))
+    found = Found(settings, taken.named_twice)
     return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
-from modelling.scorer.cells import label_text
+from modelling.scorer.cells import composed, label_text
 from modelling.scorer.column_names import as_written, spelled_otherwise
 
 DAMAGED = (
@@ -47,6 +47,14 @@ class RawTable(NamedTuple):
     is_text: bool = False
 
 
+class TakenColumns(NamedTuple):
+    """What the columns that are taken of a table are called, by their place in it, and what was
+    ``named_twice`` and is left out."""
+
+    names: dict[int, str]
+    named_twice: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class ColumnSelection:
     """What is wanted of a table: the ``declared`` columns that are there, and the ``rest`` too
@@ -63,8 +71,9 @@ class ColumnSelection:
         return name in self.declared or self.rest
 
     def name(self, header: str) -> str:
-        """A name in a header; blanks around it do not count, unless it is declared with them."""
-        return header if header in self.declared else header.strip()
+        """A name in a header, unless it is declared as it stands there: blanks around it do not
+        count, and letters with accents are composed, as in labels."""
+        return header if header in self.declared else composed(header.strip())
 
     def refuse_foreign(self, names: list[str]) -> None:
         """A table with none of the declared columns is another one, or read from a wrong line."""
@@ -94,9 +103,21 @@ class ColumnSelection:
                 "whose columns have names: remove it from the source"
             )
 
-    def doubled(self, names: list[str]) -> set[str]:
-        """What stands twice in a header where nothing is declared: none of them could be."""
-        return set() if self.declared else {n for n in names if n.strip() and names.count(n) > 1}
+    def columns(self, names: list[str]) -> TakenColumns:
+        """Those of the columns of a header (n,) that are taken. Raises DataRefused where what is
+        declared is none of them, or several.
+
+        Of other names that stand twice the second becomes NAME.1, as in pandas; where nothing is
+        declared, both are left out: neither could be. So are columns without a name.
+        """
+        self.refuse_names(names)
+        twice = {n for n in names if names.count(n) > 1 and n.strip() and not self.declared}
+        taken = {
+            at: unique
+            for at, (name, unique) in enumerate(zip(names, unique_names(names), strict=True))
+            if name.strip() and name not in twice and self.takes(unique)
+        }
+        return TakenColumns(taken, tuple(sorted(twice)))
 
     def text_of(self, name: str, cell: object) -> str | None:
         """A cell among others of another type, as text. A number among words will be read as text
@@ -105,6 +126,16 @@ class ColumnSelection:
         if text and name in self.numbers and not isinstance(cell, str):
             return text.replace(".", self.source.decimal)
         return text
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """The names (n,) with a number behind those that stand there before."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        count = seen[name] = seen.get(name, -1) + 1
+        unique.append(f"{name}.{count}" if count else name)
+    return unique
 
 
 def in_plain_words(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:

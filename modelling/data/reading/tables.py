@@ -23,7 +23,14 @@ import pyarrow.parquet
 from modelling.data.reading.delimited import open_delimited
 from modelling.data.reading.excel import open_excel
 from modelling.data.reading.json_records import is_json, open_json
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable, in_plain_words, plain_error
+from modelling.data.reading.raw_tables import (
+    ColumnSelection,
+    Found,
+    RawTable,
+    in_plain_words,
+    plain_error,
+    unique_names,
+)
 from modelling.refusals import DataRefused, UsageError
 
 ROWS_AT_ONCE = 131_072
@@ -176,8 +183,16 @@ def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     if not stream.seekable():
         stream = io.BytesIO(stream.read())
     file = pyarrow.parquet.ParquetFile(stream)
-    names = file.schema_arrow.names
-    wanted.refuse_names(names)
-    taken = [name for name in dict.fromkeys(names) if wanted.takes(name)]
-    batches = file.iter_batches(ROWS_AT_ONCE, columns=taken)
-    return RawTable(taken, (batch.select(taken) for batch in batches if len(batch)))
+    headers = file.schema_arrow.names
+    taken = wanted.columns([*map(wanted.name, headers)])
+    names, unique = [*taken.names.values()], unique_names(headers)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        asked = dict.fromkeys(headers[at] for at in taken.names)  # answered with all of one name
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[*asked]):
+            there = unique_names(batch.schema.names)
+            places = [there.index(unique[at]) for at in taken.names]
+            if len(batch):
+                yield batch.select(places).rename_columns(names)
+
+    return RawTable(names, batches(), Found(named_twice=taken.named_twice))

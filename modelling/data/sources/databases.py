@@ -1,8 +1,12 @@
 """Read the answer to a query from whatever database SQLAlchemy has a dialect for."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
+import pyarrow as pa
+
+from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, batch_of
 from modelling.data.sources.source import SourceKind
 from modelling.declaration.references import expand, is_database
 from modelling.refusals import DataRefused, UsageError
@@ -10,6 +14,7 @@ from modelling.refusals import DataRefused, UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+ROWS_AT_ONCE = 16_384
 # What drivers say may quote the address, the query and cells, so it is never repeated. These are
 # our words for what it is about, where one of them is in it.
 REASONS = (
@@ -48,25 +53,38 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
     engine = _engine(uri, shown)
     if not query:
         raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
+    answered = _answered(engine, query, shown)
+    headers = next(answered)
+    if not (first := next(answered, [])):
+        raise DataRefused(f"{shown}: the query returned no rows")
+    taken, twice = wanted.columns([wanted.name(str(header)) for header in headers])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for rows in chain([first], answered):
+            columns = {name: [row[at] for row in rows] for at, name in taken.items()}
+            yield batch_of(columns, wanted)
+
+    return RawTable([*taken.values()], batches(), Found(named_twice=twice))
+
+
+def _answered(engine: "Engine", query: str, shown: str) -> Iterator[Sequence[Any]]:
+    """The names of the columns, and then some rows at once: an answer may be larger than memory."""
+    options = {"no_parameters": True}
     try:
         with engine.connect() as connection:
             # As it stands there: SQLAlchemy's own text takes the :1 in '{"a":1}' for a parameter.
-            answer = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+            answer = connection.exec_driver_sql(query, execution_options=options)
             if not answer.returns_rows:
                 raise UsageError(f"{shown}: source.query returns no table: write SELECT ...")
-            names, rows = list(answer.keys()), answer.fetchall()
+            yield list(answer.keys())
+            while rows := answer.fetchmany(ROWS_AT_ONCE):
+                yield rows
     except UsageError:
         raise
     except Exception as error:  # each driver has its own
         raise UsageError(f"{shown}: the query failed ({_reason(error)})") from None
     finally:
         engine.dispose()
-    if not rows:
-        raise DataRefused(f"{shown}: the query returned no rows")
-    wanted.refuse_names(names)
-    taken = {name: at for at, name in enumerate(names) if wanted.takes(name)}
-    columns = {name: [row[at] for row in rows] for name, at in taken.items()}
-    return RawTable(list(columns), iter([batch_of(columns, wanted)]))
 
 
 def _engine(uri: str, shown: str) -> "Engine":

@@ -43,9 +43,11 @@ def open_frame(uri: str, wanted: ColumnSelection) -> pd.DataFrame:
     if frame.empty:
         raise DataRefused(f"{wanted.shown} holds no rows")
     names = [wanted.name(str(name)) for name in frame.columns]
-    wanted.refuse_names(names)
-    taken = [at for at, name in enumerate(names) if wanted.takes(name)]
-    return pd.DataFrame(frame.set_axis(names, axis="columns").iloc[:, taken].apply(_plain))
+    taken, twice = wanted.columns(names)
+    if twice:
+        raise DataRefused(f"{wanted.shown}: columns named twice: {', '.join(twice)}: rename them")
+    columns = frame.iloc[:, [*taken]].set_axis([*taken.values()], axis="columns")
+    return pd.DataFrame(columns.apply(_plain))
 
 
 def _labels_as_columns(frame: pd.DataFrame) -> pd.DataFrame:
