@@ -266,6 +266,24 @@ def test_excel_files_the_sheet_that_names_the_columns(tmp_path):
             as_trained(given, layout, refused.value)
 
 
+def test_tables_side_by_side_on_a_sheet_are_not_read_as_one(tmp_path):
+    path = tmp_path / "a.xlsx"
+
+    def write(beside, at):
+        with pd.ExcelWriter(path) as book:
+            table().to_excel(book, index=False)
+            beside.to_excel(book, index=False, startcol=at)
+
+    codes = pd.DataFrame({"code": ["a", "b", "c"], "meaning": ["x", "y", "z"]})
+    write(codes, at=len(NAMES) + 1)
+    with pytest.raises(DataRefused, match="2 tables stand side by side, with 60 and 3 rows: give"):
+        typed(path)
+    remarks = pd.DataFrame({"remark": [None, "late", None, "late"]})
+    for beside in (remarks, codes.iloc[[0] * 60], codes.iloc[[0] * 61]):
+        write(beside, at=len(NAMES) + 1)  # an empty column, and a row of totals, part no tables
+        assert len(typed(path)[0]) >= len(table())
+
+
 def test_a_database_with_numerics_and_nulls(tmp_path):
     uri = f"sqlite:///{tmp_path}/loans.db"
     table().to_sql("loans", create_engine(uri), index=False)

@@ -188,11 +188,28 @@ def test_days_are_counted_from_a_day(given):
             DAYS.dt.strftime("%Y-%m-28").where(DAYS.index % 2 > 0, DAYS.dt.strftime("28.%m.%Y")),
             "written otherwise: write all as in 2021-12-31",
         ),
+        (
+            DAYS.dt.strftime("%Y").where(
+                DAYS.index % 3 > 0, DAYS.dt.strftime("%Y-%m").where(DAYS.index % 2 > 0, "2021-Q4")
+            ),
+            "years, quarters or months in several writings: write them as in 2021-12-31",
+        ),
     ],
 )
 def test_dates_that_are_not_certain_are_left_out_as_dates(tmp_path, cells, why):
     """Not as identifiers, nor kept as labels where a few months are all."""
     assert why in examined(tmp_path, since=cells)[2]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms"])
+@pytest.mark.parametrize("each", [1, 4])
+def test_times_since_1970_are_no_sizes_whatever_their_column_is_called(tmp_path, unit, each):
+    times = DAYS.dt.as_unit(unit).astype("int64").to_numpy()[np.arange(ROWS) // each]
+    why = examined(tmp_path, opened=times)[2]
+    assert why.startswith(f"whole numbers that may be {'milli' * (unit == 'ms')}seconds since 1970")
+    assert read_cells(pd.Series(times, name="opened"), "time", TextFormat())[0][0] == DAYS[0]
+    for other in ("total_assets", "customer_no"):
+        assert "1970" not in (examined(tmp_path, **{other: times})[2] or "")
 
 
 def test_what_looks_a_little_like_a_date_is_none(tmp_path):

@@ -88,7 +88,7 @@ def draft_table(
     )
     _count_duplicates(findings, row_hashes, of_target)
     if not any(column.role == "feature" for column in findings.kept):
-        raise DataRefused(f"no column is left to learn from ({_why_none(findings)})")
+        raise DataRefused(f"no column is left to learn from ({_why_none(findings, said)})")
     tell("a linear model, to propose a gate", 0, 0)
     cells = {one.found.name: _as_declared(one) for one in examined if one.found.declared}
     is_number = target.problem == "regression"
@@ -102,9 +102,9 @@ def _sample(rows: int) -> np.ndarray:
     return np.sort(np.random.default_rng(SEED).permutation(rows)[:SAMPLE])
 
 
-def _why_none(findings: TableFindings) -> str:
+def _why_none(findings: TableFindings, said: tuple[str, ...]) -> str:
     reasons = [f"{column.name!r}: {column.left_out or column.role}" for column in findings.columns]
-    return "; ".join(reasons[:5]) + ("; ..." if len(reasons) > 5 else "")
+    return "; ".join((*reasons[:5], *["..."] * (len(reasons) > 5), *said))
 
 
 def _refuse_absent(table: pd.DataFrame, wanted: Wanted, said: tuple[str, ...]) -> None:

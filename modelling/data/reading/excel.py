@@ -28,6 +28,7 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     if wanted.source.header_line is None:
         refuse_title(rows, wanted.shown)
     refuse_units(rows, wanted.source.missing, wanted.shown)
+    _refuse_several_tables(cells.notna(), wanted.shown)
     names = [wanted.name(c if isinstance(c, str) else _text(c)) for c in cells.iloc[0]]
     taken = wanted.columns(names)
     columns = {name: cells.iloc[1:, place].tolist() for place, name in taken.names.items()}
@@ -44,6 +45,19 @@ def _filled(cells: Any, merged: Iterable[_Range]) -> pd.DataFrame:
         if below and first < last and column == last_column:
             cells.loc[first:last, column] = cells.at[first, column]
     return cells
+
+
+def _refuse_several_tables(filled: pd.DataFrame, shown: str) -> None:
+    """Raise DataRefused where columns without a cell part a sheet into tables that end in other
+    rows; ``filled`` says which cells hold something. Remarks beside a table have gaps."""
+    groups = (~filled.any()).cumsum()[filled.any()]
+    rows = [filled[list(names)].any(axis=1) for names in groups.groupby(groups).groups.values()]
+    whole = [int(one.sum()) - 1 for one in rows if one.is_monotonic_decreasing]
+    if len(whole) == len(rows) and max(whole) > min(whole) + 1:  # a row of totals is no table
+        raise DataRefused(
+            f"{shown}: {len(rows)} tables stand side by side, with {' and '.join(map(str, whole))} "
+            "rows: give each a sheet of its own"
+        )
 
 
 def _text(cell: object) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from modelling.data.absurd_values import is_beyond_all
 from modelling.data.reading.number_signs import MARKS, signs_around, units_among
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
-from modelling.drafting.columns.kinds import is_prose
+from modelling.drafting.columns.kinds import is_money, is_prose
 from modelling.drafting.columns.name_words import COUNTS, DATES, names_somebody, suggests
 from modelling.drafting.columns.number_format import magnitudes_in
 from modelling.drafting.columns.profiles import Profile
@@ -18,6 +18,7 @@ from modelling.drafting.columns.written_dates import (
     WEEKS,
     are_digits_of_dates,
     are_weeks,
+    unit_of_an_epoch,
     why_no_times,
 )
 
@@ -59,6 +60,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         return
     elif column.written == "number" and is_beyond_all(column.known.to_numpy(dtype=np.float64)):
         found.left_out = "its numbers are larger than a network can hold: give a larger unit"
+    elif reason := _as_epoch(column):
+        found.left_out = reason
     elif reason := as_identifier(column):
         found.left_out = reason + _unless_numbers(column)
     elif found.kind == "category" and not is_repeated_identifier(column):
@@ -91,6 +94,18 @@ def _as_unread(column: Profile) -> str | None:
         zeros = len(column.known) - len(days)
         return f"dates as whole numbers, but {zeros:,} cells are 0: leave those empty"
     return None
+
+
+def _as_epoch(column: Profile) -> str | None:
+    """Why whole numbers that may be times are no feature, whatever their column is called."""
+    if not column.whole or is_money(column.name) or names_somebody(column.name):
+        return None
+    if not (unit := unit_of_an_epoch(column.known)):
+        return None
+    return (
+        f"whole numbers that may be {unit} since 1970: if so, say --time, or compute days from "
+        "them; else an identifier, or declare them"
+    )
 
 
 def _is_called_like_a_date(column: Profile) -> bool:

@@ -43,6 +43,8 @@ WEEKS = (
     "weeks of a year: no format reads them, so write the first day of each, as in 2021-02-01 for "
     "2021-W05"
 )
+PERIOD = rf"{_YEAR}(?:[ /-]?(?:Q[1-4]|{_MONTH}))?|(?:Q[1-4]|[1-4]Q|{_MONTH})[ /-]?{_YEAR}"
+EPOCHS = {"seconds": (1e9, 2.5e9), "milliseconds": (1e12, 2.5e12)}  # since 1970, from 2001 to 2049
 SHORT_QUARTER = r"(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)\d\d"
 ENOUGH = 0.9  # of the cells
 
@@ -95,6 +97,14 @@ def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
     return (best, doubt) if fits[best] else (None, "")
 
 
+def unit_of_an_epoch(numbers: pd.Series) -> str | None:
+    """The unit in which all ``numbers`` (k,) could be times since 1970; None where they could not,
+    or are so few that they may be codes."""
+    if numbers.nunique() <= MONTHS:
+        return None
+    return next((unit for unit, ends in EPOCHS.items() if numbers.between(*ends).all()), None)
+
+
 def why_no_times(labels: pd.Series) -> str | None:
     """Why the different cells (k,) of a column were not read as times, where nearly all are dates;
     None where they are something else."""
@@ -102,6 +112,8 @@ def why_no_times(labels: pd.Series) -> str | None:
         return "dates in years of an era: write them as in 2021-12-31"
     if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
         return "quarters of years of two digits: write them as in 2021Q3"
+    if labels.str.fullmatch(PERIOD).mean() > ENOUGH and not labels.str.fullmatch(_YEAR).all():
+        return "years, quarters or months in several writings: write them as in 2021-12-31"
     if labels.str.fullmatch("|".join(WITH_YEAR)).mean() <= ENOUGH:
         return None
     try:
