@@ -143,6 +143,19 @@ def test_a_missing_column_is_told_beside_the_one_that_is_spelled_otherwise(folde
             model.answer_row(spelled.iloc[0].to_dict())
 
 
+def test_the_accents_of_a_name_and_a_label_may_be_written_in_two_ways():
+    """As macOS writes them and as Windows does: in a file both are read, so in a request too."""
+    column = {"kind": "category", "minimum": None, "maximum": None, "special_codes": [],
+              "categories": ["K\u00f6ln", "Bern"], "required": True}  # fmt: skip
+    state = {"columns": [{"name": "B\u00f6rse", **column}], "off_contract": "refuse_row"}
+    contract = Contract(state, {"B\u00f6rse": ["K\u00f6ln", "Bern"]})
+    for name in ("B\u00f6rse", "Bo\u0308rse"):
+        columns, broken, unknown = contract.check_row({name: "Ko\u0308ln"})
+        among, *_ = contract.check(pd.DataFrame({name: ["Bern", "Ko\u0308ln"]}))
+        assert (broken, unknown) == ("", "")
+        assert columns["B\u00f6rse"].tolist() == ["K\u00f6ln"] == among["B\u00f6rse"].tolist()[1:]
+
+
 def test_a_name_that_is_there_or_wanted_itself_is_no_other_spelling():
     assert spelled_otherwise(["age"], ["age", " Age"]) == {}
     assert spelled_otherwise(["loan_id", "Loan ID"], ["loan_id"]) == {}

@@ -90,6 +90,10 @@ def test_amounts_in_two_currencies_are_not_compared():
     columns = [ColumnFinding(name, "amount") for name in ("income_inr", "loan_amount_USD", "rent")]
     name_units(columns)
     assert [column.unit for column in columns] == ["INR", "USD", None]
+    columns = [ColumnFinding("invoice", "amount", unit="USD"), ColumnFinding("open", "number")]
+    columns[1].unit = "EUR"
+    name_units(columns)
+    assert [column.unit for column in columns] == ["USD", "EUR"]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,14 @@ from small_models import loan_table, loans
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_signs import currencies_of, signs_around
 from modelling.data.reading.number_text import TextFormat, numbers_in_text
+from modelling.data.reading.other_writing import refuse_other_unit, unit_of, units_in
 from modelling.data.typed_columns import type_columns
 from modelling.declaration import Source
 from modelling.declaration.declared_data import ThousandsMark
+from modelling.drafting.columns.findings import Wanted
 from modelling.drafting.columns.number_format import find_number_format
+from modelling.drafting.columns.table_source import read_undeclared
+from modelling.drafting.drafting import draft_table
 from modelling.judgement.packaging import contract_of
 from modelling.refusals import DataRefused, UsageError
 
@@ -178,6 +182,30 @@ def test_a_model_keeps_which_sign_stood_beside_the_numbers_of_a_column():
     assert not type_columns(rows, loans()).units
     zeros = type_columns(raw.assign(age="0%", balance=0.0), use_case).units
     assert zeros == {"income": "$"}, "0 tells no unit: none is refused later"
+
+
+def test_a_column_keeps_its_currency_where_another_column_has_another():
+    """Where both are declared, each would be read in either column."""
+    of_both = TextFormat(around_numbers=("USD", "$", "€"))
+    dollars = pd.Series(["5 USD", "6 USD", "0"], name="invoice")
+    assert unit_of(dollars, of_both) == "USD"
+    assert unit_of(dollars, TextFormat(around_numbers=("USD", "$"))) is None
+    for same in (dollars, pd.Series(["$ 7"]), pd.Series([7.0])):
+        refuse_other_unit("invoice", units_in(same, of_both), "USD", of_both)
+    with pytest.raises(DataRefused, match="invoice: 1 numbers have € beside them, in training the"):
+        refuse_other_unit("invoice", units_in(pd.Series(["€ 7"]), of_both), "USD", of_both)
+
+
+def test_a_draft_names_the_currencies_that_stand_in_the_cells(tmp_path):
+    rows = loan_table(400)
+    written = {"income": rows["income"].map("{:.2f} USD".format), "balance": "€ 5"}
+    rows.assign(**written, open=[f"€ {n % 37}" for n in range(400)]).to_csv(
+        tmp_path / "a.csv", index=False
+    )
+    read, source, said = read_undeclared(Source(uri=str(tmp_path / "a.csv")))
+    found = draft_table(read, source, said, Wanted("loans", "default"))
+    units = {column.name: (column.kind, column.unit) for column in found.kept}
+    assert (units["income"], units["open"]) == (("amount", "USD"), ("amount", "EUR"))
 
 
 def test_a_draft_finds_what_says_behind_a_number_that_it_is_below_zero():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import Labels, different_cells, label_text, number_of, truth_of
+from .cells import Labels, composed, different_cells, label_text, number_of, truth_of
 from .column_names import as_written, spelled_otherwise
 from .transformer import Columns
 
@@ -88,6 +88,8 @@ class Contract:
             twice = {*frame.columns[frame.columns.duplicated()]} & {*self.names}
             if twice:
                 raise InputRefused(f"columns named twice: {', '.join(sorted(twice))}")
+        if accents := self._other_accents(frame.columns):
+            frame = frame.rename(columns=accents)
         missing_columns = self._missing_columns(frame.columns)
         if missing_columns:
             frame = frame.assign(**dict.fromkeys(missing_columns))
@@ -115,6 +117,8 @@ class Contract:
 
     def check_row(self, row: Mapping[str, Any]) -> tuple[Columns, str, str]:
         """``check`` for one row as a dictionary, without pandas; both texts are plain strings."""
+        if accents := self._other_accents(row):
+            row = {accents.get(name, name): cell for name, cell in row.items()}
         missing_columns = self._missing_columns(row)
         if missing_columns:
             row = {**row, **dict.fromkeys(missing_columns)}
@@ -132,6 +136,13 @@ class Contract:
             }:
                 unknown.append(name)
         return Columns(arrays, 1), "; ".join(broken), "; ".join(unknown)
+
+    def _other_accents(self, present: Any) -> dict[str, str]:
+        """Those of the ``present`` names that write the accents of a missing column otherwise, with
+        that column's name."""
+        missing_columns = {name for name in self.names if name not in present}
+        names = [str(name) for name in present] if missing_columns else []
+        return {name: composed(name) for name in names if composed(name) in missing_columns}
 
     def _missing_columns(self, present: Any) -> list[str]:
         """The columns that are not ``present``. Raises InputRefused where they must be, or are

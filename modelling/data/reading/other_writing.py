@@ -61,10 +61,16 @@ def units_in(cells: pd.Series, text_format: TextFormat) -> Counter[str]:
 def unit_of(cells: pd.Series, text_format: TextFormat) -> str | None:
     """The declared sign beside the numbers of a column (n,), "" where they have none; None where no
     sign is declared that changes what a number means, or no number but 0 shows any. A currency is
-    one for all of a model."""
-    if not scales_of(text_format):
+    one for all of a model, unless several are declared."""
+    if not scales_of(text_format) and len(currencies_of(text_format.around_numbers)) < 2:
         return None
     return max(+units_in(cells, text_format), default=None)
+
+
+def currency_of(cells: pd.Series, text_format: TextFormat) -> str | None:
+    """The code of the one currency that stands beside numbers of a column (n,)."""
+    codes = currencies_of(+units_in(cells, text_format))
+    return codes.pop() if len(codes) == 1 else None
 
 
 def scales_of(text_format: TextFormat) -> set[str]:
@@ -76,7 +82,7 @@ def refuse_other_unit(
     name: str, units: Counter[str], trained: str | None, text_format: TextFormat
 ) -> None:
     """Raise DataRefused where a column has another declared sign beside its numbers than it was
-    ``trained`` with: 12.5 may be 12.5% or 1250%."""
+    ``trained`` with: 12.5 may be 12.5% or 1250%, and $ 5 are not 5 €."""
     scales = scales_of(text_format)
     if trained in scales and units[""]:
         others = ",".join(sign for sign in text_format.around_numbers if sign != trained)
@@ -85,7 +91,12 @@ def refuse_other_unit(
             f"{name}: {units['']:,} numbers lack the {trained} that stood beside them in training: "
             f"add it, or where {meant}, score with --source around_numbers='{others}'"
         )
-    foreign = sorted(unit for unit in units if unit in scales - {trained})
+    ours = currencies_of([trained or ""])
+    foreign = sorted(
+        unit
+        for unit in units
+        if unit in scales - {trained} or (ours and currencies_of([unit]) - ours)
+    )
     if trained is not None and foreign:
         raise DataRefused(
             f"{name}: {units[foreign[0]]:,} numbers have {foreign[0]} beside them, in training "

@@ -32,6 +32,7 @@ FEW_CODES = 50
 def find_kind(column: Profile) -> ColumnFinding:
     """The column as it would be declared, without ranges and codes."""
     found = ColumnFinding(column.name, _kind(column))
+    found.unit = column.currency if found.kind in ("amount", "number") else None
     found.missing_at_most = _missing_at_most(column.missing / column.rows)
     if column.missing:
         share = column.missing / column.rows
@@ -57,13 +58,16 @@ def _kind(column: Profile) -> Kind:
     coded = never_sizes or (suggests(column.name, CODES) and column.distinct <= FEW_CODES)
     if column.whole and coded and not suggests(column.name, COUNTS) and column.distinct > 2:
         return "category"  # of shops there may be few or many
-    return kind_of_numbers(column.name, column.known.to_numpy(dtype=np.float64))
+    numbers = column.known.to_numpy(dtype=np.float64)
+    return kind_of_numbers(column.name, numbers, column.currency)
 
 
-def kind_of_numbers(name: str, known: np.ndarray) -> Kind:
-    """Of numbers (k,) without codes."""
+def kind_of_numbers(name: str, known: np.ndarray, currency: str | None = None) -> Kind:
+    """Of numbers (k,) without codes, beside which a ``currency`` may stand."""
     if not len(known) or known.min() < 0:
         return "number"
+    if currency:
+        return "amount"
     whole = are_whole(known)
     if (suggests(name, SHARES) or compares_money(name)) and not whole:
         return "ratio"
@@ -100,10 +104,13 @@ def compares_money(name: str) -> bool:
 
 
 def name_units(columns: Sequence[ColumnFinding]) -> None:
-    """The currencies of amounts, where there are several; debts below zero are money too."""
-    of_money = [c for c in columns if c.kind in ("amount", "number") and is_money(c.name)]
+    """The currencies of amounts, where there are several, by their cells or else by their names;
+    debts below zero are money too."""
+    known = {*CURRENCIES, *(c.unit for c in columns if c.unit)}
+    numbers = [c for c in columns if c.kind in ("amount", "number")]
+    of_money = [c for c in numbers if c.unit or is_money(c.name)]
     named = {
-        c.name: next((p for p in map(str.upper, parts_of(c.name)) if p in CURRENCIES), None)
+        c.name: next((p for p in (c.unit, *map(str.upper, parts_of(c.name))) if p in known), None)
         for c in of_money
     }
     several = len({*named.values()} - {None}) > 1

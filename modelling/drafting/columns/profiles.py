@@ -10,6 +10,7 @@ import pandas as pd
 
 from modelling.data.reading.cells import is_text, read_cells, texts_of
 from modelling.data.reading.number_text import TextFormat
+from modelling.data.reading.other_writing import currency_of
 from modelling.data.reading.times import is_time
 from modelling.drafting.columns.name_words import CODES, NEVER_SIZES, TIMES, YEARS, suggests
 from modelling.drafting.columns.number_format import (
@@ -36,8 +37,9 @@ class Profile:
     ``values`` (s,) are float64, times without a zone or text; ``codes`` (s,) say which cells are
     the same, -1 where missing; ``counts`` how many rows of the sample hold each. ``unreadable``
     cells are no numbers (or times) though nearly all others are; ``refused`` says in how many ways
-    the column can be read. ``all_values`` (n,) are kept until the column is described: what a
-    declaration refuses must hold for rows outside the sample, too.
+    the column can be read; ``currency`` is the one beside its numbers. ``all_values`` (n,) are kept
+    until the column is described: what a declaration refuses must hold for rows outside the sample,
+    too.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Profile:
     codes: np.ndarray
     counts: np.ndarray
     unreadable: int = 0
+    currency: str | None = None
     refused: str | None = None
     all_values: pd.Series | None = None
 
@@ -120,6 +123,7 @@ def profile_column(
         codes=codes,
         counts=np.bincount(codes[codes >= 0], minlength=len(unique)),
         unreadable=unreadable,
+        currency=currency_of(some, text_format) if written == "number" else None,
         refused=refused,
         all_values=values,
     )

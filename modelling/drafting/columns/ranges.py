@@ -46,7 +46,7 @@ def describe_numbers(found: ColumnFinding, column: Profile, target: np.ndarray) 
     if not len(sizes):
         return
     all_sizes = _sizes(column.in_all_rows.to_numpy(dtype=np.float64), found)
-    found.kind = kind_of_numbers(found.name, all_sizes)
+    found.kind = kind_of_numbers(found.name, all_sizes, column.currency)
     found.minimum, found.maximum = _limits(found, all_sizes)
     low, high = (
         round_outwards(q, up) for q, up in zip(_nearly_all(sizes), (False, True), strict=True)
