@@ -77,12 +77,14 @@ def keep(page, name):
 
 
 def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
-    """In a browser that knows nothing yet: by its address, and by a click. No banner is about usage
-    data, which is not collected; other choices of a person stay."""
+    """In a browser that knows nothing yet: by its address, and by a click. MLflow's assistant waits
+    until it is asked for, and the runs stand beside their metrics; no banner is about usage data,
+    which is not collected; other choices of a person stay."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client = store_client(uri)
     number = client.create_experiment("loans", tmp_path.as_uri(), EXPERIMENT_TAGS)
-    run = client.create_run(number, run_name="loans epochs=3").info
+    run = client.create_run(number, run_name="loans epochs=3", tags={"gate": "passed"}).info
+    client.log_metric(run.run_id, "test_roc_auc", 0.8125)
     tracked = TrackedRun(client, run.run_id, number, run.artifact_uri)
     with mlflow_ui(tmp_path, uri) as ui:
         page.goto(f"{ui}{tracked.address}")
@@ -93,6 +95,10 @@ def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
         page.goto(f"{ui}/#/experiments")
         page.get_by_role("table").get_by_role("link", name="loans").click()
         expect(runs.first).to_be_visible()
+        for name in ("test_roc_auc", "gate"):
+            expect(page.get_by_role("columnheader").get_by_text(name, exact=True)).to_be_visible()
+        expect(page.get_by_text("0.8125").first).to_be_visible()
+        expect(page.get_by_placeholder("Ask a question")).to_have_count(0)
         keep(page, "mlflow_runs.png")
         page.goto(f"{ui}/#/")
         banner = page.get_by_text("MLflow collects usage data")
@@ -167,7 +173,6 @@ def test_mlflow_compares_runs_of_two_use_cases(page, everything, finflows):
         page.get_by_role("button", name="Compare").click()
 
         expect(page.get_by_text("Comparing 2 Runs from 2 Experiments").first).to_be_visible()
-        page.get_by_role("button", name="Close").click()  # MLflow's assistant
         page.get_by_text("Show diff only").first.click()
         parameters = page.get_by_role("table").nth(1)
         for name in ("problem", "network.hidden_units", "training.batch_size"):
@@ -274,7 +279,8 @@ def opened_alone(page, file):
 
 
 def test_a_report_is_readable_on_a_phone(page, tmp_path):
-    """Its tables scroll by themselves; the page would else be as wide as the widest of them."""
+    """Its tables, and the summary of the network, scroll by themselves: the page would else be as
+    wide as the widest of them, and lines that are drawn side by side would be broken."""
     cells = " | ".join(f"a_long_name_of_a_metric_{number}" for number in range(12))
     table = f"| {cells} |\n|{'---|' * 12}\n| {cells} |"
     long = "x" * 400
@@ -284,6 +290,7 @@ def test_a_report_is_readable_on_a_phone(page, tmp_path):
     for width in (360, 900, 1500):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("pre").evaluate("block => block.clientHeight") < 60  # one line
 
 
 def test_our_page_is_readable_on_a_phone_and_sorted_by_a_click(page, tmp_path):

@@ -1,10 +1,12 @@
 """MLflow's own pages, opened on training runs: an app for ``mlflow server --app-name``, and
 ``finflows ui``, which runs it.
 
-MLflow 3 keeps two things in the browser alone: whether its pages are about language models or about
-training (it begins with the former), and whether somebody has closed its banner about usage data.
-Neither a tag nor a setting of the server changes them, so the page itself sets them, once: what a
-person chooses afterwards stays.
+MLflow 3 keeps three things in the browser alone: whether its pages are about language models or
+about training (it begins with the former), whether its assistant, a chat beside the runs that takes
+a quarter of the window, has opened by itself, and whether somebody has closed its banner about
+usage data. Neither a tag nor a setting of the server changes them, so the page itself sets them,
+once: what a person chooses afterwards stays. The list of runs, which shows no metric until somebody
+picks some, begins with those by which trainings are compared.
 """
 
 import json
@@ -23,7 +25,19 @@ from tasks.tracking.store import connect
 from tasks.workers.processes import end_processes, process_tree
 
 UI_APP = "finance-flows"  # what pyproject.toml calls ``app`` for MLflow
-MODEL_TRAINING = {"mlflow.workflowType_v1": "machine_learning"}
+TRAINING_RUNS = {
+    "mlflow.workflowType_v1": "machine_learning",
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
+}
+# Of those that a use case lacks there is no column.
+METRICS = ("roc_auc", "average_precision", "log_loss", "rmse", "qlike", "skill")
+COLUMNS = (
+    "attributes.`Models`",
+    *(f"metrics.`test_{name}`" for name in METRICS),
+    "metrics.`best_val_loss`",
+    "tags.`learning_curve`",
+    "tags.`gate`",
+)
 NO_USAGE_DATA = {
     "mlflow.settings.telemetry.enabled_v1": False,
     "mlflow.telemetry.info.alert.dismissed_v1": True,
@@ -42,10 +56,15 @@ def app() -> FastAPI:
 
 
 def _script() -> str:
-    settings = MODEL_TRAINING | (NO_USAGE_DATA if is_telemetry_disabled() else {})
+    settings = TRAINING_RUNS | (NO_USAGE_DATA if is_telemetry_disabled() else {})
+    # The columns of each experiment are kept under a key of its own.
+    columns = json.dumps(json.dumps({"selectedColumns": COLUMNS}))
     return (
         f"for (const [key, value] of Object.entries({json.dumps(settings)}))"
-        " if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(value))"
+        " if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(value));"
+        " const kept = Storage.prototype.getItem;"
+        " Storage.prototype.getItem = function (key) { return kept.call(this, key) ??"
+        f" (/-ExperimentPage-.*-ReactComponentState$/.test(key) ? {columns} : null) }}"
     )
 
 
