@@ -28,6 +28,7 @@ def report_in_markdown(trained: Attempt, report: ValidationReport, judgement: Ju
 **{use_case.name}**. Gate {gate_state(gate)}: {gate.reason}.
 
 {_judged(judgement)}
+
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}
 - Training: {training.optimizer} at {training.learning_rate:g}, batch size {training.batch_size},
   {len(history.metrics["loss"])} epochs; best epoch {history.best_epoch + 1} with val_loss
@@ -59,14 +60,17 @@ def compared_with_baseline(judgement: Judgement, metric: str, baseline: str) -> 
 
 def _judged(judgement: Judgement) -> str:
     """The headline metrics with their intervals, and the comparison with each baseline."""
-    lines = [f"- {name}: {interval}" for name, interval in judgement.intervals.items()]
+    lines = ["| on the test rows | network | beside the baselines |", "|---|---|---|"]
+    for metric, interval in judgement.intervals.items():
+        compared = [
+            compared_with_baseline(judgement, metric, baseline)
+            for of_metric, baseline in judgement.advantages
+            if of_metric == metric
+        ]
+        first, *others = compared or [""]
+        lines += [f"| {metric} | {interval} | {first} |", *(f"| | | {other} |" for other in others)]
     if judgement.skill is not None:
-        naive = judgement.use_case.baselines[0]
-        lines.append(f"- skill over {naive}: {judgement.skill}")
-    lines += [
-        f"- by {metric} {compared_with_baseline(judgement, metric, name)}"
-        for metric, name in judgement.advantages
-    ]
+        lines.append(f"| skill | {judgement.skill} | over {judgement.use_case.baselines[0]} |")
     return "\n".join(lines)
 
 

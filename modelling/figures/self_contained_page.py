@@ -22,7 +22,10 @@ td code { overflow-wrap: anywhere }
 tr, img, pre { break-inside: avoid }
 img { max-width: 100%; height: auto; display: block; margin: 1em auto }
 pre, code { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere }
-@media screen { table { display: block; width: max-content; max-width: 100%; overflow-x: auto } }
+@media screen {
+  table { display: block; width: max-content; max-width: 100%; overflow-x: auto }
+  pre, pre code { white-space: pre; overflow-x: auto; overflow-wrap: normal }
+}
 @media print { body { font-size: 10.5pt; margin: 0; max-width: none } a { color: inherit } }
 """
 IMAGE = re.compile(r'<img src="([^"]+)"')
