@@ -42,5 +42,8 @@ def test_the_commands_of_the_page_run_and_print_what_it_says(checkout, prefect_s
             subprocess.run(apply, input=CORRECTION, cwd=checkout, text=True, check=True)
     assert printed["draft"].strip() in PAGE
     assert printed["check"].strip() in PAGE
+    assert printed["score"].strip("\n") in PAGE
     answers = pd.read_csv(checkout / "antworten.csv")
     assert len(answers) == 200
+    (header,) = re.findall(r'^("probability",.*)$', PAGE, re.M)
+    assert ",".join(f'"{name}"' for name in answers.columns).endswith(header)
