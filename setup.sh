@@ -57,7 +57,7 @@ compile_packages() {
         "$venv/lib" || true
 }
 
-echo "Setting up $venv from requirements.lock: once, a few minutes, 3 GB"
+echo "Setting up $venv from requirements.lock: once, a few minutes, 4 GB"
 rm -rf "$venv"
 step "a Python environment (seconds)" create_environment
 step "the packages (most of the time: they are downloaded)" install_packages

@@ -38,7 +38,7 @@ def test_without_a_terminal_each_step_is_one_plain_line(shell, tmp_path):
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\r" not in done.stdout
     lines = done.stdout.decode().splitlines()
-    assert "a few minutes, 3 GB" in lines[0]
+    assert "a few minutes, 4 GB" in lines[0]
     assert [line.strip()[:8] for line in lines[1:]] == STEPS
 
 
