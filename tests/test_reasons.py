@@ -15,10 +15,12 @@ from small_models import loan_table, loans, prepared, small_model
 
 from modelling.declaration import Groups, amount, category, count, number
 from modelling.explanation.coalition_network import write_coalition_network
+from modelling.explanation.reference import reasons_state
 from modelling.features.preprocessing import preprocess
 from modelling.judgement.packaging import package_model
 from modelling.scorer.coalitions import active_columns, coalitions_of
 from modelling.scorer.model import Model
+from modelling.scorer.scoring import ROWS_PER_TILE
 
 COLUMNS = (
     count("age", maximum=120, reason={"low": "Too young", "missing": "Age not given"}),
@@ -236,6 +238,31 @@ def test_the_reference_has_no_reasons_and_is_made_of_aggregates(deep):
     assert set(test["income"]).isdisjoint({model.reasons.reference["income"]})
 
 
+def test_the_usual_row_has_the_median_and_the_most_frequent_label_of_enough_rows():
+    """Most rows must have a value, and as many as a model may show an aggregate of."""
+    use_case = loans(**DECLARED["binary"])
+    parts = prepared(use_case, borrowers()).parts
+    transformer = preprocess(parts, use_case).transformer
+    position = transformer.numeric.index("income")
+    median = transformer.medians[position]
+
+    def usual(column, cells):
+        train = parts.train.head(len(cells)).assign(**{column: cells})
+        return reasons_state(train, transformer, use_case)["reference"][column]
+
+    assert use_case.minimum_rows_per_value == 20
+    assert usual("income", [1.0] * 50 + [np.nan] * 50) == median
+    assert usual("income", [1.0] * 49 + [np.nan] * 51) is None, "most rows have no value"
+    assert usual("income", [1.0] * 20) == median
+    assert usual("income", [1.0] * 19) is None, "too few rows"
+    assert usual("housing", ["own"] * 30 + ["rent"] * 40 + ["free"] * 30) == "rent"
+    assert usual("housing", ["own"] * 30 + ["rent"] * 30) == "rent", "of equals the last by name"
+    assert usual("housing", ["own"] * 30 + [None] * 30) == "own"
+    assert usual("housing", ["own"] * 30 + [None] * 31) is None, "most rows have no label"
+    assert usual("housing", ["own"] * 19 + ["rent"] * 19) is None, "too few rows of each"
+    assert usual("housing", ["own"] * 20 + ["boat"] * 40) == "own", "what the model does not name"
+
+
 def test_a_row_has_the_same_reasons_alone_and_in_any_batch(deep):
     model, test = deep
     whole, _ = contributions_of(model, test)
@@ -272,6 +299,7 @@ def test_refused_rows_have_adverse_reasons_only_and_declared_words(deep):
     assert (effects[~refused] < 0).any(axis=None)
     sizes = effects.abs().fillna(0).to_numpy()
     assert (np.diff(sizes, axis=1) <= 0).all(), "the weightiest first"
+    assert [*answers.filter(like="reason_")] == [*model.reasons.types_of(6)]
     said = words_of(answers)
     assert "Too young" in said
     assert "age is low: raises the probability" not in said
@@ -298,6 +326,35 @@ def test_what_is_adverse_follows_what_is_declared_as_favourable(deep_folder, tmp
     refused, effects = answers["decision"] != "own", answers.filter(like="_effect")
     assert not (effects[refused] < 0).any(axis=None)
     assert (effects[~refused] < 0).any(axis=None)
+    said = answers[answers["reason_1"] != "Too young"]
+    of_class = " the probability of " + said["decision"]
+    assert all(map(str.endswith, said["reason_1"], of_class)), "of the class that was decided"
+
+
+@pytest.mark.parametrize("active", [1, 3, 10, tuple(range(2, 13))], ids=str)
+def test_shapley_values_of_a_game_of_columns_and_pairs_are_exact(active):
+    """What a column brings alone is its own, and what two bring together is shared by halves. An
+    order and the same backwards give that exactly, however few orders are drawn: half of the time
+    each of two columns comes first (Mitchell and others 2022)."""
+    plan = coalitions_of(active, ())
+    count = active if isinstance(active, int) else len(active)
+    generator = np.random.default_rng(count)
+    alone, together = generator.normal(size=count), generator.normal(size=(count, count))
+    together = np.triu(together, 1) + np.triu(together, 1).T
+    members = plan.coefficients[: plan.weights.shape[1], 1:].astype(np.float64)
+    game = 7 + members @ alone + ((members @ together) * members).sum(axis=1) / 2
+    np.testing.assert_allclose(plan.weights @ game, alone + together.sum(axis=1) / 2, atol=1e-12)
+    distinct = 2**count if isinstance(active, int) else 64 * (count + 1)
+    assert plan.weights.shape == (count, distinct), "each coalition of an order counts"
+    assert not plan.coefficients[distinct:].any()
+    assert 0 <= len(plan.coefficients) - distinct < ROWS_PER_TILE
+    assert len(plan.coefficients) % ROWS_PER_TILE == 0
+
+
+def test_of_ten_columns_all_coalitions_are_asked_and_of_eleven_those_along_orders():
+    assert active_columns(bytes([1] * 10 + [0]), ()).coalitions == (10, ())
+    eleven = (*range(10), 11)
+    assert active_columns(bytes([1] * 10 + [0, 1]), ()).coalitions == (eleven, ())
 
 
 def test_columns_beyond_ten_are_sampled_and_add_up_all_the_same(tmp_path):
