@@ -1,5 +1,6 @@
 """A file of any size is scored in order, whole or not at all, and no row is lost."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -75,10 +76,26 @@ def test_every_row_is_answered_in_order_with_its_identifier(model, loans, tmp_pa
     assert not quarantine_of(tmp_path / f"out{out}").exists()
 
 
+def test_what_was_scored_is_known_again_by_its_content(model, loans, tmp_path):
+    """A file by its bytes, as ``sha256sum`` says; a folder by its rows."""
+    file = write(loans, tmp_path / "in.csv")
+    found = scored(model, file, tmp_path / "out.csv").input_hash
+    assert found == hashlib.sha256(file.read_bytes()).hexdigest()
+    hashes = []
+    for name, table in (("a", loans), ("b", loans), ("c", loans.assign(age=40))):
+        (tmp_path / name).mkdir()
+        write(table, tmp_path / name / "in.csv")
+        hashes.append(scored(model, tmp_path / name, tmp_path / "out.csv").input_hash)
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_a_file_in_another_writing_is_refused_as_it_is_written(model, loans, tmp_path):
     german = TextFormat(decimal=",", thousands=".", around_numbers=("€",))
     with pytest.raises(DataRefused, match="of income look like decimal points: add decimal="):
         scored(model, write(loans, tmp_path / "a.csv"), tmp_path / "out.csv", text_format=german)
+    half = loans.assign(income=1, balance=loans["balance"].where(loans.index % 20 > 8))
+    with pytest.raises(DataRefused, match="1,100 cells of balance look like decimal points"):
+        scored(model, write(half, tmp_path / "a.csv"), tmp_path / "out.csv", text_format=german)
     loans = loans.assign(income=1, balance=loans["balance"].map("${:.2f}".format))
     path = write(loans, tmp_path / "a.csv")
     with pytest.raises(DataRefused, match=r"cells of balance have \$ around a number: convert"):
