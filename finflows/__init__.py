@@ -4,7 +4,8 @@ What the functions need is loaded when they are called.
 """
 
 from finflows.checks import TableCheck, check
-from finflows.drafts import Draft, draft
+from finflows.drafting import draft
+from finflows.drafts import Draft
 from finflows.models import ScoringModel, load_champion
 from finflows.trainings import FinishedTraining, train
 from modelling.refusals import DataRefused, MachineError, UsageError

@@ -1,11 +1,11 @@
-"""A use case that is drafted in a notebook, and saved where the command line finds it."""
+"""A use case that was drafted in a notebook, and is saved where the command line finds it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from finflows import display, session
+from finflows import display
 from modelling.refusals import UsageError
 
 if TYPE_CHECKING:
@@ -99,29 +99,24 @@ class Draft:
         from tasks.tracking.unfinished_files import refuse_output
 
         file = (Path(folder) if folder else self._file().parent) / f"{self.name}.py"
-        text = self._text(file, table)
-        if file.exists() and not force:
-            raise UsageError(
-                f"{file} is there already: save(force=True) writes over it, draft(..., name=...) "
-                "gives it another name"
-            )
-        if table is not None:
-            refuse_output(Path(table), "table")
-            if Path(table).exists() and not force:
-                raise UsageError(f"table {table} is there already: save(force=True) writes over it")
+        text, frame_file = self._text(file, table), None if table is None else Path(table)
+        if not force:
+            _refuse_existing(file, frame_file)
+        if frame_file is not None:
+            refuse_output(frame_file, "table")
         if folder is None:
             file.parent.mkdir(exist_ok=True)
         refuse_output(file, "folder")
-        if table is not None:
-            self._write_table(Path(table))
+        if frame_file is not None:
+            self._write_frame(frame_file)
         file.write_text(text, encoding="utf-8")
         return file
 
-    def _write_table(self, table: Path) -> None:
+    def _write_frame(self, file: Path) -> None:
         from tasks.tracking.unfinished_files import unfinished_file
 
         assert self.frame is not None
-        with unfinished_file(table.absolute()) as part:
+        with unfinished_file(file.absolute()) as part:
             self.frame.to_parquet(part)
 
     def _file(self) -> Path:
@@ -168,76 +163,11 @@ class Draft:
         return shown + display.folded(f"use_cases/{self.name}.py", self.text)
 
 
-def draft(
-    table: "pd.DataFrame | str | Path",
-    target: str,
-    *,
-    name: str | None = None,
-    time: str | None = None,
-    identifier: str | None = None,
-    positive: str | int | None = None,
-    query: str | None = None,
-    source: Mapping[str, Any] | None = None,
-) -> Draft:
-    """The use case of a table that is not declared yet, with a reason beside each line.
-
-    Parameters
-    ----------
-    table : DataFrame (n rows), or path or address
-        A frame, whose named row labels count as columns; or anything that training reads: CSV,
-        Parquet, Excel, a folder, a URL, ``package:...``, ``openml:...``, a database.
-    target : str
-        The column that is to be predicted.
-    name : str, optional
-        What the use case is called; by default as its file or its target.
-    time, identifier : str, optional
-        The columns that say when a row was decided, and whom it is about; else found out.
-    positive : optional
-        The label that is to be found. Without it the rarer or the worse one is taken, and said.
-    query : str, optional
-        Of a database.
-    source : dict, optional
-        How the table is written, where that can't be found out: ``{"decimal": ","}``.
-
-    Raises
-    ------
-    UsageError
-        Where the table can't be reached, or a column is not there.
-    DataRefused
-        Where it is no table, or nothing can be learnt from it.
-    """
-    from modelling.declaration import names
-    from modelling.declaration.overrides import declare_source
-    from modelling.drafting.columns.findings import Wanted
-    from modelling.drafting.new_declarations import name_of
-
-    session.configure()
-    fields = {**(source or {}), **({"query": query} if query else {})}
-    address = str(table) if isinstance(table, str | Path) else ""
-    name = names.check_use_case_name(name or name_of(None, address, target))
-    label = None if positive is None else str(positive)
-    wanted = Wanted(name, target, time, identifier, label)
-    if isinstance(table, str | Path):
-        declared = declare_source(address, fields)
-        return Draft(_findings(declared, wanted), declared)
-    from modelling.data.sources.frames import in_memory
-
-    with in_memory(table, name) as held:
-        declared = declare_source(held, fields)
-        return Draft(_findings(declared, wanted), declared, table)
-
-
-def _findings(source: "Source", wanted: Any) -> "TableFindings":
-    from modelling.data.sources.frames import SCHEME
-    from modelling.declaration.references import refuse_unreadable
-    from modelling.drafting.columns.table_source import read_undeclared
-    from modelling.drafting.drafting import draft_table
-    from modelling.drafting.new_declarations import refuse_secrets
-
-    refuse_secrets(source)
-    refuse_unreadable(source)
-    table, read, said = read_undeclared(source)
-    if source.uri.startswith(SCHEME):
-        read = read.model_copy(update={"uri": f"{wanted.name}.parquet"})
-        said = (*said, WRITTEN_LATER)
-    return draft_table(table, read, said, wanted)
+def _refuse_existing(file: Path, frame_file: Path | None) -> None:
+    if file.exists():
+        raise UsageError(
+            f"{file} is there already: save(force=True) writes over it, draft(..., name=...) "
+            "gives it another name"
+        )
+    if frame_file is not None and frame_file.exists():
+        raise UsageError(f"table {frame_file} is there already: save(force=True) writes over it")
