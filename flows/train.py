@@ -127,22 +127,22 @@ def run_training(
     use_case = override(declared, overrides)
     with tracked_run(use_case, parameters, resume, from_file) as run, run.scratch() as scratch:
         data = data or prepare_data(use_case)
-        report = data.report
-        run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
-        features = preprocess(data.parts, use_case)
-        fitting = fit_baselines.submit(data.table, data.parts, features, use_case)  # meanwhile
+        parts, report = data.parts, data.report
+        run.log_data(parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
+        features = preprocess(parts, use_case)
+        fitting = fit_baselines.submit(data.table, parts, features, use_case)  # meanwhile
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
         network, folder = trained.network_folder, scratch / "scorer"
-        package = package_model(network, features, data.parts, use_case, folder, data.units)
+        package = package_model(network, features, parts, use_case, folder, data.units)
         del features  # the largest of all, and of no more use
-        prove_directions(run, package, data.parts, use_case)
-        trained = name_suspects(run, trained, package, data.parts)
-        judgement = judge(package, data.parts, use_case, fitting.result())
-        judgement = judge_groups(judgement, data.parts)
+        prove_directions(run, package, parts, use_case)
+        trained = name_suspects(run, trained, package, parts)
+        judgement = judge(package, parts, use_case, fitting.result())
+        judgement = judge_groups(judgement, parts)
         keep_profile(package, judgement)  # what rows of later days are compared with
         record_judgement(run, judgement)
-        record_importance(run, package, data.parts.validation, use_case)
-        publish(run, trained, data.report, judgement)  # registered is only what is whole
+        record_importance(run, package, parts.validation, use_case)
+        publish(run, trained, report, judgement)  # registered is only what is whole
         model = {"promotion": "not registered"}
         if to_registry:
             in_file = as_in_file(declared)

@@ -60,34 +60,34 @@ def score_file(
     _refuse_paths(source, output)
     written = source.model_copy(update=asdict(model.text_format))
     raw = as_first_read(open_source(written, model.kinds, rest=True), model)
-    layout = Layout.of(raw.names, model)
+    layout, file = Layout.of(raw.names, model), _path(source)
     content = hashlib.sha256()  # where the input is no file
     unknown, broken = Counter[str](), Counter[str]()
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside = 0, 0
         for batch, answers in _answered(of_one_unit(raw.batches, model), layout.inputs, model):
-            number = layout.numbers(batch, rows)
+            numbers = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()  # no other row lacks it
             typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in model.outputs.items()}
-            whole = {**number, **layout.passed_on(batch), **typed}
-            answered.write(pa.table(whole).filter(pa.array(~refused)))
+            whole = pa.table({**numbers, **layout.passed_on(batch), **typed})
+            answered.write(whole.filter(pa.array(~refused)))
             if refused.any():
-                reasons = {BROKEN: pa.array(answers[BROKEN], pa.string())}
-                kept = {name: batch.column(name) for name in layout.kept}
-                aside.write(pa.table({**reasons, **number, **kept}).filter(pa.array(refused)))
+                rules = {BROKEN: pa.array(answers[BROKEN], pa.string())}
+                as_it_came = pa.table({**rules, **numbers, **layout.as_it_came(batch)})
+                aside.write(as_it_came.filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
             for column, found in ((UNKNOWN, unknown), (BROKEN, broken)):
                 if column in answers:
                     found.update(counted(answers[column]))
-            if not _path(source).is_file():
+            if not file.is_file():
                 content.update(batch.serialize())
             on_rows(rows)
         if not rows:
             raise DataRefused(f"{shown_name(source)} holds no rows")
         _refuse_unknown(unknown, rows, model)
-    if _path(source).is_file():
-        with _path(source).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256")
+    if file.is_file():
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256")
     return Scored(rows, set_aside, dict(unknown), content.hexdigest(), dict(broken))
 
 

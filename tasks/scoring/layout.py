@@ -52,6 +52,10 @@ class Layout(NamedTuple):
             for name in self.others
         }
 
+    def as_it_came(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The columns of a row that is set aside, to be corrected and scored again."""
+        return {name: batch.column(name) for name in self.kept}
+
 
 def is_quarantine(names: Sequence[str], model: ModelInterface) -> bool:
     """Whether these are the columns of a quarantine file of ours."""
