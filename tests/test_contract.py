@@ -242,6 +242,7 @@ def test_what_a_cell_means_depends_on_no_other_cell(kind, known):
         trained, _ = read_cells(pd.Series(cells, dtype=object), kind, TextFormat(), known)
         for row, cell in enumerate(cells):
             value, rules, unknown_columns = alone[id(cell)]
+            assert (len(value), len(columns)) == (1, 2), "rows"
             assert (broken[row], unknown[row]) == (rules, unknown_columns), cells
             assert columns["x"][row] == value["x"][0] or kind == "number", cells
             if kind == "category":

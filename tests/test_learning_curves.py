@@ -197,6 +197,22 @@ def test_an_explosion_within_the_first_epoch_is_seen_from_the_constant_answer():
     assert f"constant answer has {constant:.4g}" in diagnosis.evidence
 
 
+def test_penalties_of_exploded_weights_hide_no_explosion_from_which_val_loss_came_back():
+    """An L2 penalty holds the training loss up; where that falls, too, the network recovers."""
+    held_up, val_loss = np.array([30.0] + [10.0] * 15), np.array([20.0, 5.0] + [0.8] * 14)
+    assert read(held_up, val_loss, constant=0.7).verdict == "diverged"
+    falling = np.concatenate([held_up[:8], np.linspace(10, 6, 8)])
+    assert read(falling, val_loss, constant=0.7).verdict == "stuck"
+
+
+def test_a_healthy_curve_says_how_far_it_fell_and_ends_above_its_lowest_point():
+    loss = [1, 0.7, 0.55, 0.48, 0.45, 0.43, 0.42, 0.413, 0.408, 0.405, 0.403, 0.4015, 0.4]
+    diagnosis = read([*loss, 0.399, 0.3985, 0.398], [*loss, 0.401, 0.4015, 0.402])
+    assert (diagnosis.verdict, diagnosis.region) == ("healthy", None)
+    wanted = "val_loss fell from 1 to 0.4 (epoch 13 of 16) and ends 0.5% above its lowest point"
+    assert diagnosis.evidence == wanted
+
+
 def test_an_untrained_network_far_from_the_constant_answer_has_not_exploded():
     slow = 4.0 - EPOCHS / 100
     assert read(slow, slow, constant=1.0).verdict == "undertrained"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelling.declaration.overrides import override
 from modelling.learning_curve.attempt import Attempt, TrainedNetwork, next_remedy
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
@@ -15,10 +16,10 @@ RATE = Remedy({"training.learning_rate": 0.02}, "smaller steps")
 SCALED = Remedy({"preprocessing.scaling": "standard"}, "scaled")
 
 
-def attempt(*remedies, applied=None):
-    history = History({"loss": [1.0], "val_loss": [1.0]}, 1.0, 1.0)
-    diagnosis = Diagnosis("stuck", "flat", remedies, (0, 0), None)
-    use_case = find_use_case("iris")
+def attempt(*remedies, applied=None, verdict="stuck", val_loss=(1.0,), **settings):
+    history = History({"loss": [1.0] * len(val_loss), "val_loss": [*val_loss]}, 1.0, 1.0)
+    diagnosis = Diagnosis(verdict, "flat", remedies, (0, 0), None)
+    use_case = override(find_use_case("iris"), settings)
     fitted = TrainedNetwork(history, None, "", "", np.zeros((1, 3)))
     return Attempt(use_case, Path("-"), fitted, diagnosis, applied or {})
 
@@ -33,6 +34,26 @@ def test_features_stay_as_they_are_while_a_training_remedies_itself():
     assert next_remedy([attempt(RATE)]) == RATE.overrides
     assert next_remedy([attempt(SCALED)]) is None
     assert next_remedy([attempt(RATE, SCALED)] * 3) == RATE.overrides
+    both = Remedy({**RATE.overrides, **SCALED.overrides}, "scaled, and smaller steps")
+    assert next_remedy([attempt(both)]) is None
+
+
+def test_a_verdict_that_comes_back_is_answered_by_its_next_remedy():
+    smaller = Remedy({"training.learning_rate": 0.002}, "still smaller steps")
+    stuck, jagged = attempt(RATE, smaller), attempt(RATE, smaller, verdict="jagged")
+    assert next_remedy([stuck]) == RATE.overrides
+    assert next_remedy([stuck, stuck]) == smaller.overrides
+    assert next_remedy([stuck, stuck, stuck]) == smaller.overrides, "there is no other"
+    assert next_remedy([stuck, stuck, jagged]) == RATE.overrides, "another verdict"
+    assert next_remedy([stuck, attempt(verdict="healthy")]) is None
+
+
+def test_an_attempt_is_as_good_as_the_weights_that_it_keeps():
+    """Early stopping keeps those of the best epoch, a training without it those of the last."""
+    losses = (3.0, 1.0, 2.0)
+    patient = {"training.early_stopping_patience": 2}
+    assert attempt(val_loss=losses, **patient).val_loss == 1.0
+    assert attempt(val_loss=losses, **{"training.early_stopping_patience": 0}).val_loss == 2.0
 
 
 @pytest.mark.services
