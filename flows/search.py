@@ -13,6 +13,7 @@ from modelling.declaration.search_space import Sampler, refuse_search
 from modelling.declaration.use_case_files import find_use_case
 from modelling.schema import Seed
 from tasks.preparation import prepare_data
+from tasks.reporting import record_data
 from tasks.search.choice import choose_trial
 from tasks.search.folds import prepare_folds
 from tasks.search.study import open_study
@@ -71,8 +72,7 @@ def search(
     use_case = override(find_use_case(use_case_name), overrides)
     with tracked_run(use_case, parameters, resume) as run, run.scratch() as scratch:
         data = prepare_data(use_case)
-        report = data.report
-        run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
+        record_data(run, data)
         folds = prepare_folds(data.parts, use_case, run)
 
         with open_executor(workers, dask, pool, scratch) as executor:

@@ -31,6 +31,7 @@ from tasks.registry.registration import register_model
 from tasks.reporting import (
     compared_with_strongest,
     publish,
+    record_data,
     record_importance,
     record_judgement,
 )
@@ -127,8 +128,8 @@ def run_training(
     use_case = override(declared, overrides)
     with tracked_run(use_case, parameters, resume, from_file) as run, run.scratch() as scratch:
         data = data or prepare_data(use_case)
-        parts, report = data.parts, data.report
-        run.log_data(parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
+        record_data(run, data)
+        parts = data.parts
         features = preprocess(parts, use_case)
         fitting = fit_baselines.submit(data.table, parts, features, use_case)  # meanwhile
         trained = train_with_remedies(features, use_case, run, scratch, remedies)
@@ -142,7 +143,7 @@ def run_training(
         keep_profile(package, judgement)  # what rows of later days are compared with
         record_judgement(run, judgement)
         record_importance(run, package, parts.validation, use_case)
-        publish(run, trained, report, judgement)  # registered is only what is whole
+        publish(run, trained, data.report, judgement)  # registered is only what is whole
         model = {"promotion": "not registered"}
         if to_registry:
             in_file = as_in_file(declared)

@@ -1,4 +1,4 @@
-"""Record how a model was judged, and publish the report in MLflow and in Prefect."""
+"""Record data and judgement of a training, and publish its report in MLflow and in Prefect."""
 
 import logging
 from pathlib import Path
@@ -15,6 +15,7 @@ from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
 from modelling.scorer.scoring import Scorer
 from tasks.prefect_pages import show_in_prefect, show_picture_in_prefect
+from tasks.preparation import PreparedData
 from tasks.report import compared_with_baseline, report_in_markdown, with_pictures
 from tasks.tracking.addresses import ui_address
 from tasks.tracking.record import (
@@ -28,6 +29,13 @@ from tasks.validation import ValidationReport
 
 log = logging.getLogger("finflows")
 SHOWN_IN_PREFECT = (LEARNING_CURVE_PNG, "judgement/advantages.png")  # MLflow has all pictures
+
+
+def record_data(run: TrackedRun, data: PreparedData) -> None:
+    """Record in the run which data it has, and what their validation found. Raises DataRefused
+    where a resumed run had others."""
+    report = data.report
+    run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
 
 
 def record_judgement(run: TrackedRun, judgement: Judgement) -> None:

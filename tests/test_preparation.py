@@ -12,6 +12,7 @@ from modelling.data.target_codes import code_classes, labelled_rows
 from modelling.data.typed_columns import type_columns
 from modelling.declaration import Finite, InOrder, OutOfTime, UniqueRows, time
 from modelling.refusals import DataRefused
+from tasks.reporting import record_data
 from tasks.validation import Validator
 
 BECAUSE = {"because": "a test asks for it"}
@@ -134,8 +135,7 @@ def test_how_many_rows_were_without_a_label_is_a_metric_of_the_run(store):
     use_case = loans(unlabelled="drop")
     data = prepared(use_case, table)
     with run_of(use_case) as run:
-        report = data.report
-        run.log_data(data.parts, report.markdown(), data.data_hash, data.origin, report.unlabelled)
+        record_data(run, data)
     assert run.client.get_run(run.run_id).data.metrics["rows_without_label"] == 10
 
 

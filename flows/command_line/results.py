@@ -37,7 +37,7 @@ def show_result(
         print(f"              leak suspected: {curve['leak_suspected']}")
     if todo := _next_command(result, overrides, searched):
         print(f"Try next:     {todo}")
-    print(f"Compare runs: {how_to_open(result.paths['ui'])}")
+    print(f"In MLflow:    {how_to_open(result.paths['ui'])}")
     print()
     shown = _metrics_for_people(result, overrides)
     for first in range(0, len(shown), 5):
