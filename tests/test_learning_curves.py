@@ -386,6 +386,26 @@ def test_learning_by_heart_wants_a_smaller_network_at_once():
     remedy = read_learning_curve(history, large).remedies[0].overrides
     assert {"network.dropout", "training.epochs"} <= set(remedy)
     assert remedy["network.hidden_units"] == [32, 8], "an eighth, and not fewer than eight"
+    assert remedy["training.early_stopping_patience"] == 10, "where it is to stop is not known"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "dead_units", "remedies"),
+    [
+        ("jagged", None, [{"training.learning_rate": 2e-4}, {"training.batch_size": 1024}]),
+        ("diverged", None, [{"training.learning_rate": 2e-5}, {"training.learning_rate": 2e-6}]),
+        ("stuck", None, [{"training.learning_rate": 0.02}, {"training.learning_rate": 0.06}]),
+        ("stuck", 0.2, [{"training.learning_rate": 6.67e-5}, {"network.activation": "leaky_relu"}]),
+        ("healthy", None, []),
+    ],
+)
+def test_rates_are_changed_by_orders_of_magnitude_and_the_next_remedy_goes_further(
+    verdict, dead_units, remedies
+):
+    settings = {"training.learning_rate": 2e-3, "training.batch_size": 256}
+    history = as_history(FALL, FALL, None)
+    found = remedies_for(verdict, history, override(USE_CASE, settings), dead_units)
+    assert [remedy.overrides for remedy in found] == remedies
 
 
 def test_a_smooth_climb_of_the_training_loss_is_a_rate_too_large():
@@ -470,6 +490,9 @@ def test_a_planted_leak_is_suspected():
     assert read(not_tiny, val_roc_auc=[1.0] * 60).leak_suspected is None
     late = np.where(EPOCHS < 35, 0.9, 0.1) * FALL  # in the last third of the epochs
     assert "validation rows" in (read(FALL, late).leak_suspected or "")
+    assert read(FALL[:3], 0.1 * FALL[:3]).leak_suspected is None, "too short"
+    early = np.concatenate([[2.0], np.full(59, 0.012)])
+    assert read(early, val_roc_auc=[1.0] * 60).leak_suspected, "1 % of the first training loss"
     forecast = replace(as_history(tiny, tiny), constant_val_loss=1.0)
     assert "column" in (read_learning_curve(forecast, USE_CASE).leak_suspected or "")
 
