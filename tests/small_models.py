@@ -43,6 +43,14 @@ def prepared(use_case: UseCase, table: pd.DataFrame | None = None):
     return prepare_data.fn(use_case)
 
 
+def drafted(table: pd.DataFrame, target: str, **wanted):
+    """What a draft finds in ``table``."""
+    from modelling.drafting.columns.findings import Wanted
+    from modelling.drafting.drafting import draft_table
+
+    return draft_table(table.copy(), Source(uri="table.csv"), (), Wanted("x", target, **wanted))
+
+
 def loans(**declared) -> UseCase:
     """A binary use case with every kind of rule in its columns."""
     usual = {
