@@ -135,6 +135,11 @@ def test_a_bound_on_the_selection_ratio_is_part_of_the_gate(borrowers):
     assert "of gender women and men, wanted at least 0.8" in gate(0.8).reason
     nobody = judged(loans(columns=(*COLUMNS, GENDER)), borrowers[0], borrowers[1], np.ones(4000))
     assert with_groups(nobody).groups[0].least_alike is None
+    bounded = Gate(metric="roc_auc", at_least=0.5, selection_ratio_at_least={"gender": 0.5})
+    refused = judged(loans(columns=(*COLUMNS, GENDER), gate=bounded), *borrowers[:2], np.ones(4000))
+    assert with_groups(refused).gate == (
+        False, "roc_auc 0.8000, wanted at least 0.5; gender: nobody of men is selected",
+    )  # fmt: skip
     alone = gate(0.5, borrowers[0].assign(gender="men"))
     assert alone == (
         False,

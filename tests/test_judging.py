@@ -10,7 +10,16 @@ from sklearn.metrics import roc_auc_score
 from small_models import COLUMNS, loan_table, loans, prepared
 
 from modelling.data.splitting import Parts
-from modelling.declaration import AlertBudget, Costs, CutOff, LeastCost, amount, category, number
+from modelling.declaration import (
+    AlertBudget,
+    Costs,
+    CutOff,
+    Gate,
+    LeastCost,
+    amount,
+    category,
+    number,
+)
 from modelling.declaration.overrides import override
 from modelling.features.preprocessing import preprocess
 from modelling.figures.judgement import draw_judgement
@@ -19,7 +28,7 @@ from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.decisions.costs import amounts_of, cost_of, costs_at
 from modelling.judgement.decisions.decision_rule import decision_rule
-from modelling.judgement.evaluation import RequirementResult, evaluate
+from modelling.judgement.evaluation import RequirementResult, evaluate, gate_state, judge_gate
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.probabilities import expected_calibration_error
@@ -213,6 +222,18 @@ def outputs_by_chance(use_case):
         outputs = generator.dirichlet(np.ones(len(use_case.classes)), 90)
         return outputs, outputs.argmax(axis=1)
     return outputs, (outputs > 0.5).astype(int)
+
+
+def test_a_gate_is_passed_from_its_bound_on_and_none_is_never_passed():
+    at, below = (judge_gate({"roc_auc": value}, CREDIT) for value in (0.85, 0.8499))
+    assert (at.passed, gate_state(at)) == (True, "passed")
+    assert (below.passed, gate_state(below)) == (False, "failed")
+    assert below.reason == "roc_auc 0.8499, wanted at least 0.85"
+    most = CREDIT.model_copy(update={"gate": Gate(metric="log_loss", at_most=0.2)})
+    assert [judge_gate({"log_loss": value}, most).passed for value in (0.2, 0.21)] == [True, False]
+    assert not judge_gate({"roc_auc": np.nan}, CREDIT).passed, "not defined on these rows"
+    none = judge_gate({"roc_auc": 0.99}, CREDIT.model_copy(update={"gate": None}))
+    assert (none.passed, gate_state(none), none.reason) == (False, "none", "no gate declared")
 
 
 @pytest.mark.parametrize("name", SEVERAL)
