@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finflows import display, session
+from finflows import session
+from finflows.display import Displayed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from modelling.refusals import BrokenRule
 
 
-@dataclass(frozen=True)
-class TableCheck:
+@dataclass(frozen=True, repr=False)
+class TableCheck(Displayed):
     """What was found in a table. It displays itself.
 
     Attributes
@@ -57,12 +58,6 @@ class TableCheck:
     def _title(self) -> str:
         ready = "ready to train" if self.passed else "this table can't be trained on"
         return f"{self.use_case}: {ready}"
-
-    def __repr__(self) -> str:
-        return display.lines(self._title(), self._facts())
-
-    def _repr_html_(self) -> str:
-        return display.facts(self._title(), self._facts())
 
 
 def check(

@@ -1,7 +1,8 @@
 """How results look in a notebook. All text is escaped: it holds names from tables."""
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -47,19 +48,25 @@ class Pictures(Mapping[str, Picture]):
         return "".join(picture.html() for picture in self.values())
 
 
-def facts(title: str, rows: Iterable[tuple[str, object]]) -> str:
-    """A heading, and a table of what is known beside its name."""
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{escape(name)}</th>"
-        f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
-        for name, value in rows
-    )
-    return f"<h4>{escape(title)}</h4><table>{cells}</table>"
+class Displayed(ABC):
+    """A result that displays itself: a title, and what is known beside its name."""
 
+    @abstractmethod
+    def _title(self) -> str: ...
 
-def lines(title: str, rows: Iterable[tuple[str, object]]) -> str:
-    """The same as plain text."""
-    return "\n".join([title, *(f"  {name:14}{value}" for name, value in rows)])
+    @abstractmethod
+    def _facts(self) -> Iterator[tuple[str, object]]: ...
+
+    def __repr__(self) -> str:
+        return "\n".join([self._title(), *(f"  {name:14}{value}" for name, value in self._facts())])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
+            for name, value in self._facts()
+        )
+        return f"<h4>{escape(self._title())}</h4><table>{cells}</table>"
 
 
 def folded(summary: str, text: str) -> str:

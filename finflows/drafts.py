@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finflows import display
+from finflows.display import Displayed, folded
 from modelling.refusals import UsageError
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 WRITTEN_LATER = "the table was a frame in Python: name the file or query that it comes from"
 
 
-@dataclass(frozen=True)
-class Draft:
+@dataclass(frozen=True, repr=False)
+class Draft(Displayed):
     """A drafted use case. It displays itself, ``finflows.train`` trains it as it is.
 
     Attributes
@@ -155,12 +155,8 @@ class Draft:
 
         return title_of(self.findings)
 
-    def __repr__(self) -> str:
-        return display.lines(self._title(), self._facts())
-
     def _repr_html_(self) -> str:
-        shown = display.facts(self._title(), self._facts())
-        return shown + display.folded(f"use_cases/{self.name}.py", self.text)
+        return super()._repr_html_() + folded(f"use_cases/{self.name}.py", self.text)
 
 
 def _refuse_existing(file: Path, frame_file: Path | None) -> None:

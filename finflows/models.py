@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finflows import display, session
+from finflows import session
+from finflows.display import Displayed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +104,7 @@ class ScoringModel:
 
 
 @dataclass(frozen=True, repr=False)
-class Watch:
+class Watch(Displayed):
     """What a watch found. It displays itself."""
 
     result: "WatchResult"
@@ -139,12 +140,6 @@ class Watch:
 
     def _title(self) -> str:
         return f"{self.result.use_case} version {self.result.model_version}, watched"
-
-    def __repr__(self) -> str:
-        return display.lines(self._title(), self._facts())
-
-    def _repr_html_(self) -> str:
-        return display.facts(self._title(), self._facts())
 
 
 def load_champion(name: str, version: str | int | None = None, reasons: int = 0) -> ScoringModel:

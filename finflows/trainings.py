@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from finflows import display, session
+from finflows import session
+from finflows.display import Displayed, Pictures
 from finflows.models import ScoringModel, load_champion
 from modelling.refusals import UsageError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class FinishedTraining:
+class FinishedTraining(Displayed):
     """A judged training. It displays itself, with its pictures."""
 
     result: "TrainingResult"
@@ -87,11 +88,11 @@ class FinishedTraining:
         return said if gate["declared"] else "none declared"
 
     @cached_property
-    def figures(self) -> display.Pictures:
+    def figures(self) -> Pictures:
         """The pictures of the run, as MLflow has them. Each displays itself."""
         from tasks.tracking.pictures import pictures_of
 
-        return display.Pictures(pictures_of(self.run_id))
+        return Pictures(pictures_of(self.run_id))
 
     @cached_property
     def model(self) -> ScoringModel:
@@ -113,11 +114,11 @@ class FinishedTraining:
             yield "registered", f"version {model['version']}: {model['promotion']}"
         yield "run", self.run_id
 
-    def __repr__(self) -> str:
-        return display.lines(self.result.use_case, self._facts())
+    def _title(self) -> str:
+        return self.result.use_case
 
     def _repr_html_(self) -> str:
-        return display.facts(self.result.use_case, self._facts()) + self.figures._repr_html_()
+        return super()._repr_html_() + self.figures._repr_html_()
 
 
 def train(
