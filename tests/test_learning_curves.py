@@ -163,7 +163,7 @@ def test_no_leak_is_suspected_on_healthy_curves(judged):
     assert not suspected
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5])
 def test_a_training_too_short_to_judge_is_undertrained(epochs):
     diagnosis = read(FALL[:epochs])
     assert diagnosis.verdict == "undertrained"
@@ -413,10 +413,6 @@ def test_a_smooth_climb_of_the_training_loss_is_a_rate_too_large():
     diagnosis = read(climbing, climbing * 1.05)
     assert diagnosis.verdict == "jagged"
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
-
-
-def test_a_short_training_that_still_improves_is_not_called_healthy():
-    assert read(FALL[:5], FALL[:5]).verdict == "undertrained"
 
 
 def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():
