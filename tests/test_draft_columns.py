@@ -1,6 +1,9 @@
 """What names and numbers of a column suggest, and what they do not."""
 
+from itertools import combinations
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from modelling.drafting.columns.findings import ColumnFinding
@@ -8,6 +11,7 @@ from modelling.drafting.columns.kinds import is_money, kind_of_numbers, name_uni
 from modelling.drafting.columns.name_words import names_somebody, parts_of
 from modelling.drafting.columns.protected_names import protected_attribute
 from modelling.drafting.columns.ranges import round_outwards, special_codes
+from modelling.drafting.columns.spelling import lists_of_labels
 from modelling.drafting.python_text import Call, expression, literal, width
 
 
@@ -84,6 +88,16 @@ def test_names_are_read_in_their_parts():
         assert is_money(name), name
     for name in ("numero_parcelas", "taxa_valor", "anzahl_raten", "prazo_meses", "aantal_leningen"):
         assert not is_money(name), name
+
+
+@pytest.mark.parametrize("mark", [";", "|", ", "])
+def test_several_labels_in_a_cell_are_told(mark):
+    products = ["loan", "card", "savings", "broker"]
+    sets = [mark.join(some) for n in range(5) for some in combinations(products, n)]
+    told = lists_of_labels(pd.Series(20, index=sets))
+    assert told.startswith(f"cells list several of 4 labels between {mark.strip()!r}: give each")
+    for others in (products, [f"Berlin{mark}{n}" for n in range(20)], ["a/b", "c", "d"]):
+        assert lists_of_labels(pd.Series(20, index=others)) is None
 
 
 def test_amounts_in_two_currencies_are_not_compared():

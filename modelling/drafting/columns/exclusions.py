@@ -12,6 +12,7 @@ from modelling.drafting.columns.kinds import is_money, is_prose
 from modelling.drafting.columns.name_words import COUNTS, DATES, names_somebody, suggests
 from modelling.drafting.columns.number_format import magnitudes_in
 from modelling.drafting.columns.profiles import Profile
+from modelling.drafting.columns.spelling import lists_of_labels
 from modelling.drafting.columns.written_dates import (
     DAYS_OF_EXCEL,
     MONTHS,
@@ -158,6 +159,8 @@ def hardly_shared(column: Profile) -> str | None:
     shared = column.counts[column.counts >= least].sum()
     if column.distinct <= MANY_LABELS or shared >= HARDLY_ANY * column.counts.sum():
         return None
+    if column.written == "text" and (lists := lists_of_labels(column.known.value_counts())):
+        return lists
     named = is_prose(column) or not names_somebody(column.name)
     whom = "an identifier (of whom the rows are about? then say --id)"
     what = "free text" if is_prose(column) else f"{whom} or free text"

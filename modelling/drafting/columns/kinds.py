@@ -23,7 +23,7 @@ from modelling.drafting.columns.name_words import (
 )
 from modelling.drafting.columns.profiles import Profile, are_whole
 from modelling.drafting.columns.protected_names import protected_attribute
-from modelling.drafting.columns.spelling import in_words, spelt_alike
+from modelling.drafting.columns.spelling import in_words, lists_of_labels, spelt_alike
 
 FEW_LABELS = 12  # a person reads so many in a declaration
 FEW_CODES = 50
@@ -133,6 +133,8 @@ def _describe_labels(found: ColumnFinding, column: Profile) -> None:
     rows_of = column.known.value_counts()
     if column.written == "text" and (alike := spelt_alike(rows_of)):
         found.notes.append(f"{in_words(alike)}: write them alike.")
+    if column.written == "text" and (lists := lists_of_labels(rows_of)):
+        found.notes.append(f"{lists.capitalize()}.")
     if len(rows_of) <= FEW_LABELS:
         rows_of = column.in_all_rows.value_counts()
     if len(rows_of) <= FEW_LABELS and rows_of.min() >= SHARED_BY:

@@ -8,6 +8,9 @@ import pandas as pd
 from modelling.drafting.columns.findings import SHARED_BY
 from modelling.scorer.column_names import as_written
 
+BETWEEN_LABELS = (";", "|", ",", "/")
+SEVERAL = 0.25  # of the rows
+
 
 def spelt_alike(rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
     """The labels that differ from a more frequent one in capital letters, or in what nobody sees,
@@ -23,6 +26,22 @@ def spelt_alike(rows_of: pd.Series) -> dict[str, tuple[str, ...]]:
         if known != label:
             alike[known] = (*alike.get(known, ()), label)
     return alike
+
+
+def lists_of_labels(rows_of: pd.Series) -> str | None:
+    """What to do where many cells list several labels, as a question with several answers has them;
+    None where they do not. ``rows_of`` (k,) counts the rows of each text."""
+    texts = pd.Series(rows_of.index, dtype="str")
+    for mark in BETWEEN_LABELS:
+        several = texts.str.contains(mark, regex=False).to_numpy()
+        parts = texts.str.split(mark, regex=False).explode().str.strip()
+        labels = parts[parts != ""].nunique()
+        if rows_of[several].sum() >= SEVERAL * rows_of.sum() and 2 * labels <= len(texts):
+            return (
+                f"cells list several of {labels} labels between {mark!r}: give each label a column "
+                "of 0 and 1"
+            )
+    return None
 
 
 def as_one(rows_of: pd.Series, alike: Mapping[str, tuple[str, ...]]) -> pd.Series:
