@@ -491,6 +491,14 @@ def test_names_and_labels_are_the_same_however_their_accents_are_written(written
         read_table(source, [apart])
 
 
+@pytest.mark.parametrize("declared", [["age"], ["id.1"]])
+def test_the_second_of_a_name_takes_no_other_columns_name(declared, tmp_path):
+    (tmp_path / "a.csv").write_text("id,age,id,id.1\n1,2,3,4\n")
+    opened = open_source(Source(uri=str(tmp_path / "a.csv")), declared, rest=True)
+    (batch,) = opened.batches
+    assert batch.to_pylist() == [{"id": "1", "age": "2", "id.2": "3", "id.1": "4"}]
+
+
 @pytest.mark.parametrize("written", ["a.csv", "a.parquet", "a.xlsx", "a.db"])
 def test_what_stands_twice_is_left_out_of_drafts_and_passed_on_under_two_names(written, tmp_path):
     path, source = tmp_path / written, Source(uri=str(tmp_path / written))

@@ -5,6 +5,7 @@ import gzip
 import lzma
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -129,13 +130,16 @@ class ColumnSelection:
 
 
 def unique_names(names: list[str]) -> list[str]:
-    """The names (n,) with a number behind those that stand there before."""
-    seen: dict[str, int] = {}
-    unique = []
+    """The names (n,) with a number behind those that stand there before, which makes none of the
+    others: a, a and a.1 become a, a.2 and a.1."""
+    number, given, unique = Counter[str](), {*names}, dict[str, None]()
     for name in names:
-        count = seen[name] = seen.get(name, -1) + 1
-        unique.append(f"{name}.{count}" if count else name)
-    return unique
+        one = name
+        while one in unique or (number[name] and one in given):
+            number[name] += 1
+            one = f"{name}.{number[name]}"
+        unique[one] = None
+    return [*unique]
 
 
 def in_plain_words(batches: Iterator[pa.RecordBatch], shown: str) -> Iterator[pa.RecordBatch]:
