@@ -212,6 +212,15 @@ def test_times_since_1970_are_no_sizes_whatever_their_column_is_called(tmp_path,
         assert "1970" not in (examined(tmp_path, **{other: times})[2] or "")
 
 
+def test_months_before_their_year_are_times_as_loan_tapes_write_them(tmp_path):
+    source, kind, left_out = examined(tmp_path, act_period=DAYS.dt.strftime("%m%Y"))
+    assert (source.date_format, kind, left_out) == ("%m%Y", "time", None)
+    read, _ = read_cells(pd.Series(["022021", "122020"]), "time", TextFormat(date_format="%m%Y"))
+    assert read.tolist() == [pd.Timestamp("2021-02-01"), pd.Timestamp("2020-12-01")]
+    limits = pd.Series([112_000, 122_000, 102_000] * ROWS).head(ROWS)
+    assert examined(tmp_path, credit_limit=limits)[1:] == ("amount", None)
+
+
 def test_what_looks_a_little_like_a_date_is_none(tmp_path):
     shares = pd.Series(["50-30-20", "60-30-10", "10-20-70"]).iloc[DAYS.index % 3]
     codes = pd.Series(190_001 + np.arange(ROWS) * 7 % 600).map(str)

@@ -12,7 +12,7 @@ from modelling.scorer.cells import label_text
 
 DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d.%m.%y", "%d%b%Y"),
-    *("%d/%m/%y", "%m/%d/%y", "%d%m%Y", "%m/%Y", "%m.%Y", "%Y.%m", "%b-%y"),
+    *("%d/%m/%y", "%m/%d/%y", "%d%m%Y", "%m/%Y", "%m.%Y", "%Y.%m", "%b-%y", "%m%Y"),
 )
 CLOCKS = ("", " %H:%M", " %H:%M:%S", ":%H:%M:%S")
 DB2 = "%Y-%m-%d-%H.%M.%S.%f"
@@ -21,7 +21,7 @@ WITHOUT_ORDER = (  # or, of two digits, without a century
     r"\d{1,2}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}.*",
     r"\d{2}[A-Za-z]{3}\d{4}.*",
     rf"(?:{_DAY}|[1-9]){_MONTH}{_YEAR}",
-    rf"{_MONTH}[./]{_YEAR}",
+    rf"{_MONTH}[./]?{_YEAR}",
     rf"{_YEAR}[.]{_MONTH}",
     r"[A-Za-z]{3}-\d{2}",
     rf"{_YEAR}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+",  # DB2
@@ -51,7 +51,10 @@ ENOUGH = 0.9  # of the cells
 
 def looks_like_dates(cells: pd.Series) -> bool:
     """Whether nearly all cells of a probe look like days, months and years in some order."""
-    return bool(cells.astype("str").str.fullmatch("|".join(WITHOUT_ORDER)).mean() > ENOUGH)
+    texts = cells.astype("str")
+    if texts.str.fullmatch(r"1[0-2]\d{4}").all():
+        return False  # 112000 is no November where no 092000 stands beside it
+    return bool(texts.str.fullmatch("|".join(WITHOUT_ORDER)).mean() > ENOUGH)
 
 
 def are_digits_of_dates(cells: pd.Series) -> bool:
