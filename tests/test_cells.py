@@ -291,6 +291,17 @@ def test_a_format_that_says_no_year_is_refused_where_it_is_declared(given):
         Source(uri="a.csv", date_format=given)
 
 
+@pytest.mark.parametrize("zone", ["+02", "+0200", "+02:00", "Z"])
+def test_a_time_without_a_zone_among_others_with_one_is_refused_however_that_is_written(zone):
+    """PostgreSQL writes hours alone."""
+    cells = pd.Series([f"2021-06-01 12:00:00{zone}", "2021-06-01 12:00:00"], name="at")
+    with pytest.raises(DataRefused, match="at: some times name a zone and some do not"):
+        read_cells(cells, "time", PLAIN)
+    half_hours = pd.Series([cells[0], "2021-06-01 17:30:00+05:30"], name="at")
+    read, _ = read_cells(half_hours, "time", PLAIN)
+    assert read.dt.hour.tolist() == [12 if zone == "Z" else 10, 12]
+
+
 def test_a_declared_format_may_have_a_zone():
     cells = pd.Series(["13.07.2019 02:00 +0200", "01.12.2019 01:00 +0100"], name="on")
     declared = Source(uri="a.csv", date_format="%d.%m.%Y %H:%M %z")

@@ -127,7 +127,7 @@ def _as_declared(texts: pd.Series, date_format: str) -> pd.Series:
 
 
 def _in_utc(texts: pd.Series, name: str) -> pd.Series:
-    zoned = texts.astype("str").str.contains(r":\d{2}.*?(?:Z|[+-]\d{2}:?\d{2})$", regex=True)
+    zoned = texts.astype("str").str.contains(r":\d{2}.*?(?:Z|[+-]\d{2}(?::?\d{2})?)$", regex=True)
     read = pd.to_datetime(texts, utc=True, errors="coerce", format="mixed")
     if zoned[read.notna()].nunique() > 1:
         raise DataRefused(f"{name}: some times name a zone and some do not: write all of one kind")
