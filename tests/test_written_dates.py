@@ -177,6 +177,10 @@ def test_days_are_counted_from_a_day(given):
 @pytest.mark.parametrize(
     ("cells", "why"),
     [
+        (
+            (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H:%M"),
+            "times of day: give the hour as a number, as in 13.5 for 13:30",
+        ),
         (DAYS.dt.strftime("%a %d/%m/%Y"), "the times are written in a way that is not certain"),
         (BORN.dt.strftime("%d-%b-%y"), "years of two digits seem to be of two centuries"),
         (BORN.dt.strftime("%d.%m.%y"), "the times are written in a way that is not certain"),
@@ -210,6 +214,11 @@ def test_times_since_1970_are_no_sizes_whatever_their_column_is_called(tmp_path,
     assert read_cells(pd.Series(times, name="opened"), "time", TextFormat())[0][0] == DAYS[0]
     for other in ("total_assets", "customer_no"):
         assert "1970" not in (examined(tmp_path, **{other: times})[2] or "")
+
+
+def test_hours_of_a_day_may_be_labels(tmp_path):
+    hours = pd.Series(np.arange(ROWS) % 12).map("{:02d}:00".format)
+    assert examined(tmp_path, opens=hours)[1:] == ("category", None)
 
 
 def test_months_before_their_year_are_times_as_loan_tapes_write_them(tmp_path):

@@ -8,7 +8,7 @@ import pandas as pd
 from modelling.drafting.columns.findings import SHARED_BY
 from modelling.scorer.column_names import as_written
 
-BETWEEN_LABELS = (";", "|", ",", "/")
+BETWEEN_LABELS = (";", "|", ",")
 SEVERAL = 0.25  # of the rows
 
 
@@ -35,8 +35,9 @@ def lists_of_labels(rows_of: pd.Series) -> str | None:
     for mark in BETWEEN_LABELS:
         several = texts.str.contains(mark, regex=False).to_numpy()
         parts = texts.str.split(mark, regex=False).explode().str.strip()
-        labels = parts[parts != ""].nunique()
-        if rows_of[several].sum() >= SEVERAL * rows_of.sum() and 2 * labels <= len(texts):
+        labels = parts[parts.str.contains("[^\\W\\d_]")].nunique()  # 1,5 is a number
+        often = rows_of[several].sum() >= SEVERAL * rows_of.sum()
+        if often and 2 <= labels <= len(texts) / 2:
             return (
                 f"cells list several of {labels} labels between {mark!r}: give each label a column "
                 "of 0 and 1"

@@ -36,7 +36,7 @@ WITH_YEAR = (  # or with a month in letters: no other text is written so
 DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?|(?:1[0-6]\d|0?\d\d){_MONTH}{_DAY}"
 DAYS_OF_EXCEL = "days since 1899-12-30"
 COUNTED = (30_000, 60_000)  # such days, from 1982 to 2064
-MONTHS = 12
+MONTHS, HOURS = 12, 24  # of which labels may be
 OF_AN_ERA = r"(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:元|\d{1,2})[年./-]\d{1,2}[月./-]\d{1,2}日?"
 WEEK = rf"{_YEAR}[ -]?[Ww]?(?:0[1-9]|[1-4]\d|5[0-3])"
 WEEKS = (
@@ -45,6 +45,7 @@ WEEKS = (
 )
 PERIOD = rf"{_YEAR}(?:[ /-]?(?:Q[1-4]|{_MONTH}))?|(?:Q[1-4]|[1-4]Q|{_MONTH})[ /-]?{_YEAR}"
 EPOCHS = {"seconds": (1e9, 2.5e9), "milliseconds": (1e12, 2.5e12)}  # since 1970, from 2001 to 2049
+TIME_OF_DAY = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
 SHORT_QUARTER = r"(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)\d\d"
 ENOUGH = 0.9  # of the cells
 
@@ -113,6 +114,8 @@ def why_no_times(labels: pd.Series) -> str | None:
     None where they are something else."""
     if labels.str.fullmatch(OF_AN_ERA).mean() > ENOUGH:
         return "dates in years of an era: write them as in 2021-12-31"
+    if labels.str.fullmatch(TIME_OF_DAY).mean() > ENOUGH and len(labels) > HOURS:
+        return "times of day: give the hour as a number, as in 13.5 for 13:30"
     if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
         return "quarters of years of two digits: write them as in 2021Q3"
     if labels.str.fullmatch(PERIOD).mean() > ENOUGH and not labels.str.fullmatch(_YEAR).all():
