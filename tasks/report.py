@@ -50,12 +50,8 @@ def report_in_markdown(trained: Attempt, report: ValidationReport, judgement: Ju
 
 def compared_with_baseline(judgement: Judgement, metric: str, baseline: str) -> str:
     """Whether the network is better than a baseline, by how much and how surely, in words."""
-    advantage = judgement.advantages[metric, baseline]
-    result = "no worse and no better than"
-    if advantage.excludes_zero:
-        result = "better than" if advantage.low > 0 else "WORSE than"
     value = judgement.baseline_metrics[baseline][metric]
-    return f"{result} {baseline} ({format_value(value)}) by {advantage}"
+    return judgement.advantages[metric, baseline].beside(baseline, value)
 
 
 def _judged(judgement: Judgement) -> str:

@@ -155,6 +155,15 @@ def test_an_interval_leaves_out_a_fortieth_of_the_resamples_at_each_end():
     assert np.isnan(interval_of(np.concatenate([[7], undefined])).low)
 
 
+def test_an_advantage_in_words_calls_nothing_better_that_could_be_chance():
+    for interval, words in (
+        (Interval(0.25, 0.125, 0.375), "better than"),
+        (Interval(0.25, 0.0, 0.5), "no worse and no better than"),
+        (Interval(-0.25, -0.5, -0.125), "WORSE than"),
+    ):
+        assert interval.beside("boosting", 0.8641) == f"{words} boosting (0.8641) by {interval}"
+
+
 def test_the_ends_of_an_interval_have_the_digits_of_its_value():
     assert str(Interval(0.0021, 0, 0.00374)) == "0.0021 [0.0000, 0.0037]"
     assert str(Interval(12_000.4, -5, 30_000)) == "12,000 [-5, 30,000]"

@@ -130,13 +130,10 @@ def beside_baseline(entry: LeaderboardEntry) -> str:
     name = entry.strongest_baseline
     if name is None:
         return ", without a baseline"
-    advantage, value = entry.advantages[name], format_value(entry.baselines[name])
+    advantage, value = entry.advantages[name], entry.baselines[name]
     if math.isnan(advantage.low):
-        return f", beside {name} ({value})"
-    words = "no worse and no better than"
-    if advantage.excludes_zero:
-        words = "better than" if advantage.low > 0 else "WORSE than"
-    return f", {words} {name} ({value}) by {advantage}"
+        return f", beside {name} ({format_value(value)})"
+    return f", {advantage.beside(name, value)}"
 
 
 def _value(entry: LeaderboardEntry) -> str:
