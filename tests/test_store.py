@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from servers import standing_in
 
+from flows.command_line.terminal import exit_code, show_error
 from modelling.refusals import UsageError
 from tasks.tracking.store import connect
 
@@ -105,3 +109,14 @@ def test_tables_of_an_earlier_mlflow_are_named_at_once_with_the_command_that_hel
     program, *words = shlex.split(re.search("'(.+)'", said)[1])
     assert Path(program).is_file()
     assert words == ["db", "upgrade", address]
+
+
+def test_a_server_that_lets_its_user_read_only_says_so_in_one_line(capsys):
+    with standing_in(403, "Permission denied") as url, pytest.raises(MlflowException) as refused:
+        MlflowClient(url).set_tag("1" * 32, "approved", "yes")
+    assert exit_code(refused.value) == 2
+    show_error(refused.value)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "finflows: the tracking server does not let this user do that (403): ask"
+    )

@@ -152,19 +152,24 @@ def exit_code(error: Exception) -> int | None:
     """The exit code for an error that one line explains; None for a fault of the program."""
     codes = {UsageError: 2, DataRefused: 3, MachineError: 1}
     known = next((code for kind, code in codes.items() if isinstance(error, kind)), None)
-    if known is None and _said_of_prefect(error):
+    if known is None and _said_of_server(error):
         return 2
     return 1 if known is None and _is_disk_full(error) else known
 
 
-def _said_of_prefect(error: Exception) -> str | None:
+def _said_of_server(error: Exception) -> str | None:
     """What to do where a configured Prefect server refused the login, or did not answer at the
-    start of a flow; without an import of Prefect."""
+    start of a flow, or a tracking server lets its user read only; without an import of either."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if type(error).__module__ == "prefect.exceptions" and status == 401:
         return "the Prefect server does not know this user: export PREFECT_API_AUTH_STRING=..."
     if type(error) is RuntimeError and str(error).startswith("Failed to reach API at "):
         return "no Prefect server answers at PREFECT_API_URL: start it, or unset PREFECT_API_URL"
+    if type(error).__module__ == "mlflow.exceptions" and "error code 403" in str(error):
+        return (
+            "the tracking server does not let this user do that (403): ask who administers it for "
+            "the permission, or set MLFLOW_TRACKING_USERNAME to another user"
+        )
     return None
 
 
@@ -179,7 +184,7 @@ def show_error(error: Exception) -> None:
     """Print one line on stderr; for refused data also a table of the broken rules, with counts."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     message = "the disk is full: free some space" if _is_disk_full(error) else str(error)
-    message = _said_of_prefect(error) or message
+    message = _said_of_server(error) or message
     notes = getattr(error, "__notes__", ())
     console.print("; ".join([f"finflows: {message}", *notes]), markup=False)
     if isinstance(error, DataRefused) and error.broken:
