@@ -239,6 +239,14 @@ def test_what_gives_a_group_away_is_named(borrowers):
     (gender,) = with_groups(judged(use_case, told, truth)).groups
     assert gender.proxies.roc_auc > 0.99
     assert gender.proxies.columns[0] == "region"
+    said = groups_in_markdown(with_groups(judged(use_case, told, truth)))
+    assert "**gender** (not seen by the model;" in said
+    assert "How well the features tell the group" in said
+    use_case = loans(groups=Groups(columns=("region",)))
+    said = groups_in_markdown(with_groups(judged(use_case, told, truth)))
+    assert "**region** (a feature of the model;" in said
+    assert "How well the other features tell the group" in said
+    use_case = loans(columns=(*COLUMNS, GENDER))
     (gender,) = with_groups(judged(use_case, table, truth)).groups
     assert gender.proxies.roc_auc == pytest.approx(0.5, abs=0.06)
 
@@ -257,6 +265,9 @@ def test_a_planted_weak_slice_is_found_and_its_interval_holds(borrowers):
     assert worst.value.low < 0.5 < worst.value.high < 0.75 < worst.expected
     assert f"weak where region is 2: roc_auc {worst.value}" in next(findings(judgement))
     assert group_metrics(judgement)["groups/weak_segments"] >= 1
+    for weak, end in ((1, "own probabilities"), (2, "in 1 more segment"), (3, "2 more segments")):
+        (said,) = findings(replace(judgement, groups=(), slices=(worst,) * weak))
+        assert said.endswith(end)
 
 
 def synthetic(problem: str, seed: int) -> Judgement:

@@ -22,7 +22,8 @@ def findings(judgement: Judgement) -> Iterator[str]:
             yield selected_unlike(table, judgement.use_case)
     weak = [found for found in judgement.slices if found.is_weak]
     if weak:
-        more = f", and in {len(weak) - 1} more segments" if len(weak) > 1 else ""
+        others = len(weak) - 1
+        more = f", and in {others} more segment{'' if others == 1 else 's'}" if others else ""
         yield f"weak where {_fell_short(weak[0], judgement.use_case)}{more}"
 
 
