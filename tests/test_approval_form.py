@@ -94,6 +94,9 @@ def test_the_form_does_what_the_commands_do(client):
     assert "- against it: nothing" in description
     doubted = replace(request, unmet="the learning curve is overfitting")
     assert f"- against it: {doubted.unmet}" in form_of(name, doubted, "")._description
+    broken = replace(request, gaps=("an entry is missing",))
+    said = r"- against it: the history was already broken\: an entry is missing"
+    assert said in form_of(name, broken, "")._description
     assert schema["required"] == ["decision", "name", "reason"]
     assert schema["properties"]["decision"]["enum"] == ["approve", "decline"]
     with pytest.raises(RuntimeError, match="Cannot resume this run"):
