@@ -129,6 +129,24 @@ def test_numbers_in_two_units_are_no_labels_and_a_price_is_not_below_zero(writte
     assert why in left_out["sum"]
 
 
+@pytest.mark.parametrize(
+    ("written", "other", "why"),
+    [
+        ("{:.1f}", "<5", "numbers with < beside them: write the numbers alone"),
+        ("~{:.0f}", "{:.0f} *", "numbers with * and ~ beside them"),
+        ("{:.1f}/10", "{:.0f}/10", "numbers out of 10: write the numbers alone"),
+    ],
+)
+def test_numbers_beside_limits_footnotes_and_totals_are_no_labels(written, other, why):
+    numbers = pd.Series(np.random.default_rng(3).uniform(0, 100, 400))
+    cells = numbers.map(written.format).where(numbers.index % 4 > 0, numbers.map(other.format))
+    classes = np.array(["<5", "5", "10", ">10", "3/10"])[np.arange(400) % 5]
+    found = drafted(loan_table(400).assign(sum=cells, size=classes), "default").columns
+    columns = {column.name: column for column in found}
+    assert why in columns["sum"].left_out
+    assert columns["size"].kind == "category"
+
+
 def test_a_column_with_a_few_cells_of_something_else_says_how_many():
     table = loan_table(1000).assign(price=np.arange(1000) * 1.25)
     table["price"] = table["price"].astype(str)

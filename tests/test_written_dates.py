@@ -181,6 +181,10 @@ def test_days_are_counted_from_a_day(given):
             (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H:%M"),
             "times of day: give the hour as a number, as in 13.5 for 13:30",
         ),
+        (
+            (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H%M"),
+            "times of day: give the hour as a number, as in 13.5 for 13:30",
+        ),
         (DAYS.dt.strftime("%a %d/%m/%Y"), "the times are written in a way that is not certain"),
         (BORN.dt.strftime("%d-%b-%y"), "years of two digits seem to be of two centuries"),
         (BORN.dt.strftime("%d.%m.%y"), "the times are written in a way that is not certain"),

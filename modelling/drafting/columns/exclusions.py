@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.absurd_values import is_beyond_all
-from modelling.data.reading.number_signs import MARKS, signs_around, units_among
+from modelling.data.reading.number_signs import MARKS
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_money, is_prose
 from modelling.drafting.columns.name_words import COUNTS, DATES, names_somebody, suggests
-from modelling.drafting.columns.number_format import magnitudes_in
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.spelling import lists_of_labels
+from modelling.drafting.columns.unread_numbers import why_no_numbers
 from modelling.drafting.columns.written_dates import (
     DAYS_OF_EXCEL,
     MONTHS,
@@ -70,19 +70,14 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
 
 
 def _as_unread(column: Profile) -> str | None:
-    """Why cells that look like times, or like numbers in K and M, were not read as such."""
+    """Why cells that look like times or numbers were not read as such."""
     if column.written == "text":
         labels = pd.Series(column.known.unique(), dtype="str")
         if not labels.str.isascii().all() and labels.str.fullmatch(OTHER_DIGITS).all():
             return "numbers in other digits than 0 to 9, such as full-width ones: write these"
         if are_weeks(labels):
             return WEEKS
-        if len(units := magnitudes_in(labels)) > 1:
-            return f"numbers in {' and in '.join(units)}: write them in one unit"
-        signs, numbers = signs_around(labels)
-        if len(units := sorted(units_among(signs))) > 1 and numbers > MOST * len(labels):
-            return f"numbers in {' and in '.join(units)}: convert them to one"
-        return why_no_times(labels.rename(column.name))
+        return why_no_numbers(labels) or why_no_times(labels.rename(column.name))
     if _is_called_like_a_date(column):
         return (
             "numbers that are called like a date: say in the source how it is written, as in "

@@ -16,7 +16,7 @@ from modelling.data.reading.number_signs import (
     signs_around,
     units_among,
 )
-from modelling.data.reading.number_text import TextFormat, any_of
+from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.times import is_time
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import SHARED_BY
@@ -34,7 +34,6 @@ DECIMAL_AND_THOUSANDS: tuple[tuple[str, str | None], ...] = (  # of equal ones, 
     *((decimal, blank) for decimal in (",", ".") for blank in WIDE_BLANKS),
     *((decimal, mark) for decimal in (".", ",") for mark in APOSTROPHES),
 )
-MAGNITUDES = ("k", "K", "m", "M", "mm", "MM", "mn", "Mn", "mio", "Mio", "b", "B", "bn", "Bn")
 CENTS = r"\d[.,]\d{1,2}(?:\D*)$"
 NUMBER = rf"\d[\d\s{MARKS}]*?"
 UNIT = r"[^\d\s.,'+()-](?:[^\d,+()-]{0,13}[^\d\s,+()-])?"
@@ -98,15 +97,6 @@ def _unit_behind(cells: pd.Series) -> str | None:
     several = parts[0].nunique() > FEW_NUMBERS and not parts[0].str.match(r"0\d").any()
     words = parts[1].unique()
     return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None
-
-
-def magnitudes_in(cells: pd.Series) -> list[str]:
-    """What stands behind the numbers of text (k,), as in 1.2K and 3M, "nothing" included; empty
-    where a cell is something else, or the numbers are few enough for names, such as 3M."""
-    parts = cells.str.strip().str.extract(rf"^\D{{0,4}}({NUMBER})\s*({any_of(MAGNITUDES)})?$")
-    if parts[0].isna().any() or parts[0].nunique() <= FEW_NUMBERS or parts[1].isna().all():
-        return []
-    return sorted(parts[1].fillna("nothing").unique())
 
 
 def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:

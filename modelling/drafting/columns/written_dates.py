@@ -46,6 +46,7 @@ WEEKS = (
 PERIOD = rf"{_YEAR}(?:[ /-]?(?:Q[1-4]|{_MONTH}))?|(?:Q[1-4]|[1-4]Q|{_MONTH})[ /-]?{_YEAR}"
 EPOCHS = {"seconds": (1e9, 2.5e9), "milliseconds": (1e12, 2.5e12)}  # since 1970, from 2001 to 2049
 TIME_OF_DAY = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
+DIGITS_OF_A_DAY = r"(?:[01]\d|2[0-3])[0-5]\d"  # 0930; the codes of a country's places go higher
 SHORT_QUARTER = r"(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)\d\d"
 ENOUGH = 0.9  # of the cells
 
@@ -114,7 +115,8 @@ def why_no_times(labels: pd.Series) -> str | None:
     None where they are something else."""
     if labels.str.fullmatch(OF_AN_ERA).mean() > ENOUGH:
         return "dates in years of an era: write them as in 2021-12-31"
-    if labels.str.fullmatch(TIME_OF_DAY).mean() > ENOUGH and len(labels) > HOURS:
+    by_clock = labels.str.fullmatch(TIME_OF_DAY).mean() > ENOUGH
+    if (by_clock or labels.str.fullmatch(DIGITS_OF_A_DAY).all()) and len(labels) > HOURS:
         return "times of day: give the hour as a number, as in 13.5 for 13:30"
     if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
         return "quarters of years of two digits: write them as in 2021Q3"
