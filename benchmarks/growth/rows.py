@@ -11,7 +11,7 @@ from benchmarks.growth.measured import GrownTraining, exponent
 from modelling.data.loading import read_table
 from use_cases import find_use_case
 
-SIZES, QUICK_SIZES = (150_000, 500_000, 1_000_000, 2_000_000), (20_000, 60_000)
+SIZES, QUICK_SIZES = (150_000, 500_000, 2_000_000, 5_000_000), (20_000, 60_000)
 TIME_TARGET, MEMORY_TARGET = 1.1, 1.0  # an exponent, and GiB for a million rows
 USE_CASE = "credit_scoring"
 OPTIONS = ("--set", "training.epochs=3", "--set", "split.known_leak_free=a benchmark")
