@@ -154,6 +154,9 @@ def test_a_better_ranking_whose_decisions_cost_more_waits_for_a_person(client, t
     _, cheaper = register_and_judge(noise=0, decision=CutOff(cut_off=0.3), **declared)
     assert cheaper.promoted
     assert "saved by its decisions " in cheaper.reason
+    _, same = register_and_judge(noise=0, decision=CutOff(cut_off=0.3), **declared)
+    assert same.reason.endswith("; its decisions cost the same")
+    assert same.numbers["saved"] == 0
 
 
 def test_changed_test_rows_are_said_and_the_champion_is_scored_anew(client, tmp_path):

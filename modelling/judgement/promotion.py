@@ -52,9 +52,11 @@ class Comparison(NamedTuple):
         words = "better than" if self.gain.low > 0 else no_better
         than = f"{words} champion version {version}'s {format_value(self.champion)}"
         said = f"{self.metric} {format_value(self.challenger)}, {than}: gain {self.gain}"
-        return (
-            f"{said}; saved by its decisions {self.saved} {self.currency}" if self.saved else said
-        )
+        if self.saved is None:
+            return said
+        if not any(self.saved):
+            return f"{said}; its decisions cost the same"
+        return f"{said}; saved by its decisions {self.saved} {self.currency}"
 
     @property
     def numbers(self) -> dict[str, float]:

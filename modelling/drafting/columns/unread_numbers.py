@@ -16,7 +16,7 @@ ENOUGH = 0.9  # of the labels
 def why_no_numbers(labels: pd.Series) -> str | None:
     """Why the different cells (k,) of a column were not read as numbers, where nearly all of them
     hold one; None where they are something else, or so few that they may be classes."""
-    if len(units := magnitudes_in(labels)) > 1:
+    if len(units := _magnitudes_in(labels)) > 1:
         return f"numbers in {' and in '.join(units)}: write them in one unit"
     signs, numbers = signs_around(labels)
     if len(units := sorted(units_among(signs))) > 1 and numbers > ENOUGH * len(labels):
@@ -32,7 +32,7 @@ def why_no_numbers(labels: pd.Series) -> str | None:
     return None
 
 
-def magnitudes_in(cells: pd.Series) -> list[str]:
+def _magnitudes_in(cells: pd.Series) -> list[str]:
     """What stands behind the numbers of text (k,), as in 1.2K and 3M, "nothing" included; empty
     where a cell is something else, or the numbers are few enough for names, such as 3M."""
     parts = cells.str.strip().str.extract(rf"^\D{{0,4}}({NUMBER})\s*({any_of(MAGNITUDES)})?$")
