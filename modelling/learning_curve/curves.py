@@ -42,6 +42,15 @@ class Curves:
     def epochs(self) -> int:
         return len(self.loss)
 
+    @property
+    def val_start(self) -> float:
+        """The val_loss from which the curve falls: the first, or the constant answer's where the
+        first one exploded. To come back from there is not learning."""
+        first, constant = float(self.val_loss[0]), self.constant_val_loss
+        if constant is not None and first > EXPLODED_RATIO * constant:
+            return constant
+        return first
+
 
 def has_little_noise(values: np.ndarray) -> bool:
     return noise_level(values) <= NOISE_OF_LEVEL * float(np.median(values))

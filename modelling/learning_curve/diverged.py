@@ -64,8 +64,8 @@ def diverged(curves: Curves) -> Reading | None:
 
 
 def _stays_exploded(curves: Curves, half: int) -> bool:
-    """Whether the losses exploded, seen from the constant answer, and do not come back to it in the
-    second ``half``.
+    """Whether the losses exploded, or rose, far above the constant answer, and do not come back to
+    it in the second ``half``.
 
     A network that was not trained yet may be at twice the constant answer's loss, or more; then
     val_loss falls smoothly. L2 penalties of weights that exploded hold the training loss up where
@@ -77,6 +77,7 @@ def _stays_exploded(curves: Curves, half: int) -> bool:
     was_far = curves.val_loss.max() > EXPLODED_RATIO * constant
     exploded = was_far or curves.loss.max() > EXPLODED_RATIO * constant
     if curves.val_loss[half:].min() > NOT_BACK_RATIO * constant:
-        return exploded or not has_little_noise(curves.val_loss)
+        rose = curves.loss[-1] > curves.loss[0]
+        return exploded or rose or not has_little_noise(curves.val_loss)
     falls = curves.loss[-1] < (1 - FLAT_NOISE) * curves.loss[half]
     return was_far and not falls

@@ -32,22 +32,23 @@ def overfitting(curves: Curves) -> Reading | None:
 
     Its running median must end 8 % above its lowest value and by 5 % of its fall, or by a fifth of
     its fall from the constant answer; and by three times its noise (the median of w epochs has 1.25
-    / sqrt(w) times the noise of one), with a rising trend since. After a lowest value in the first
-    sixth of the epochs, 1 % of the fall is enough: so long a rise is none by chance. Not so of a
-    network that began as a linear model: there the lowest value is often the first.
+    / sqrt(w) times the noise of one), with a rising trend since. The trend of a few epochs may be
+    one by chance, unless they are a severe rise. After a lowest value in the first sixth of the
+    epochs, 1 % of the fall is enough: so long a rise is none by chance. Not so of a network that
+    began as a linear model: there the lowest value is often the first.
     """
     best, last = int(curves.val_running_median.argmin()), curves.epochs - 1
     rise = float(curves.val_running_median[last] - curves.val_running_median[best])
     window = 2 * half_window(curves.epochs) + 1
     noise = noise_level(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
     lowest = float(curves.val_running_median[best])
-    fall = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0) - lowest
+    fall = max(curves.val_start, curves.constant_val_loss or 0.0) - lowest
     is_early = EARLY_PART * (best + 1) <= curves.epochs and not curves.began_as_ridge
     least = (
         EARLY_RISE * fall
         if is_early
         else min(
-            max(RISE_OF_LOWEST * lowest, RISE_OF_FALL * (curves.val_loss[0] - lowest)),
+            max(RISE_OF_LOWEST * lowest, RISE_OF_FALL * (curves.val_start - lowest)),
             max(RISE_OF_LEARNT * fall, FLAT_CHANGE * lowest),
         )
     )
@@ -58,8 +59,9 @@ def overfitting(curves: Curves) -> Reading | None:
         return None  # it has learnt nothing, least of all by heart
     tau, p = trend(curves.val_loss[best:])
     # Four points never reach this p-value.
-    by_chance = p > P_VALUE and last - best > TOO_SHORT_EPOCHS
-    if tau <= 0 or by_chance or trend(curves.loss[best:])[0] >= 0:
+    by_chance = p > P_VALUE and last - best > TOO_SHORT_EPOCHS and not _stays_up(curves, best)
+    fell = curves.running_median[last] < curves.running_median[best]
+    if tau <= 0 or by_chance or not fell or trend(curves.loss[best:])[0] >= 0:
         return None
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
@@ -68,3 +70,11 @@ def overfitting(curves: Curves) -> Reading | None:
         f"to {readable(curves.running_median[last])}"
     )
     return "overfitting", evidence, (best, last)
+
+
+def _stays_up(curves: Curves, best: int) -> bool:
+    """A severe rise, after which val_loss comes back near its lowest value in no epoch."""
+    lowest, after = curves.val_running_median[best], curves.val_running_median[best + 1 :]
+    return bool(
+        after[-1] > (1 + SEVERE_RISE) * lowest and after.min() > (1 + RISE_OF_LOWEST) * lowest
+    )

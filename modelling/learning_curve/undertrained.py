@@ -52,15 +52,16 @@ def undertrained(curves: Curves) -> Reading | None:
         return None
     if (finding := _ended_by_cosine(curves)) or _lasso_fades(curves):
         return finding
-    share = share_of_last_part(curves.val_running_median, 0.25, float(curves.val_loss[0]))
+    share = share_of_last_part(curves.val_running_median, 0.25, curves.val_start)
     half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
     remaining = remaining_fall(curves.val_running_median)
-    fall = float(curves.val_loss[0] - curves.val_running_median.min())
-    if (
+    fall = curves.val_start - float(curves.val_running_median.min())
+    is_converged = share < CONVERGED_SHARE or (
         share < LAST_QUARTER_SHARE
-        and (half < HALF_FALL_SHARE or share < CONVERGED_SHARE)
+        and half < HALF_FALL_SHARE
         and remaining <= REMAINING_SHARE * fall
-    ):
+    )
+    if is_converged:
         return None
     from scipy import stats
 
@@ -81,7 +82,7 @@ def _ended_by_cosine(curves: Curves) -> Reading | None:
     """The end is flat only since the steps had become small. The fall is from a constant prediction
     where that is known: what a network learnt in its first epoch counts."""
     part = 1 - COSINE_THREE_QUARTERS
-    start = max(float(curves.val_loss[0]), curves.constant_val_loss or 0.0)
+    start = max(curves.val_start, curves.constant_val_loss or 0.0)
     share = share_of_last_part(curves.val_running_median, part, start)
     least = COSINE_AND_LASSO_SHARE if _lasso_fades(curves) else COSINE_SHARE
     if not curves.cosine or share < least:
