@@ -143,10 +143,8 @@ def _binary(name: str, rows_of: pd.Series, positive: str | None) -> TargetFindin
     negative = next(label for label in rows_of.index if label != chosen)
     share = float(rows_of[chosen] / rows_of.sum())
     reason = f"{chosen!r} is the positive label, {reason}; {share:.2%} of the rows have it."
-    return TargetFinding(
-        name, "binary", (_plain(negative), _plain(chosen)), positive_share=share, reason=reason,
-        certain=certain,
-    )  # fmt: skip
+    classes = (_plain(negative), _plain(chosen))
+    return TargetFinding(name, "binary", classes, reason=reason, certain=certain)
 
 
 def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:

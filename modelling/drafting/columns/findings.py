@@ -54,7 +54,6 @@ class TargetFinding:
     classes: tuple[int | str, ...] = ()
     merge_classes: dict[str, tuple[int | str, ...]] = field(default_factory=dict)
     ordered: bool = False
-    positive_share: float | None = None
     reason: str = ""
     certain: bool = True
 
