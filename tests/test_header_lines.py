@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from sqlalchemy import create_engine
-from test_tables import NAMES, same, table, typed
+from written_tables import NAMES, same, table, typed
 
 from modelling.data.loading import read_source
 from modelling.data.sources.frames import in_memory

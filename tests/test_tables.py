@@ -5,8 +5,6 @@ import gzip
 import json
 import lzma
 import zipfile
-from datetime import date, datetime
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -14,59 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from openpyxl import load_workbook
-from servers import postgresql
 from sqlalchemy import create_engine
+from written_tables import NAMES, same, table, typed
 
-from flows.score_table import as_trained
-from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import open_source, read_source, read_table
 from modelling.data.reading import delimited, json_records
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
-from modelling.data.sources.frames import in_memory
-from modelling.data.typed_columns import kinds_of, type_columns
-from modelling.declaration import Source, UseCase, amount, category, number, time
-from modelling.drafting.columns.table_source import read_undeclared
+from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
-
-USE_CASE = UseCase(
-    name="loans", title="Loans", problem="binary", source=Source(uri="none"), target="default",
-    columns=(number("age"), amount("income"), category("branch"), category("city"),
-             time("opened_on")),
-)  # fmt: skip
-NAMES = ["age", "income", "branch", "city", "opened_on", "default"]
-
-
-def table(rows=60):
-    generator = np.random.default_rng(0)
-    return pd.DataFrame(
-        {
-            "age": generator.integers(18, 90, rows),
-            "income": generator.lognormal(8, 0.5, rows).round(2),
-            "branch": [f"{n:03d}" for n in generator.integers(1, 30, rows)],
-            "city": generator.choice(
-                ["Zürich", "NA", 'say "hi"', "two\nlines", "a;b,c", None], rows
-            ),
-            "opened_on": pd.date_range("2019-07-13", periods=rows, freq="D"),
-            "default": generator.integers(0, 2, rows),
-        }
-    )
-
-
-def typed(uri, **source):
-    declared = Source(uri=str(uri), **source)
-    use_case = USE_CASE.model_copy(update={"source": declared})
-    raw, found = read_source(declared, kinds_of(use_case))
-    return type_columns(raw, use_case).table[NAMES], found
-
-
-def same(read):
-    """That this is ``table()``, to the last digit and character, and its fingerprint too."""
-    expected = type_columns(table(), USE_CASE).table[NAMES]
-    pd.testing.assert_frame_equal(read, expected, check_dtype=False)
-    assert fingerprint(read) == fingerprint(expected)
-
 
 PACKED = {
     "plain.csv": lambda content: content,
@@ -132,80 +86,6 @@ def test_a_zip_archive_holds_one_table(tmp_path):
         typed(tmp_path / "two.zip")
 
 
-def test_parquet_alone_in_folders_and_in_partitions(tmp_path):
-    whole = table().assign(branch=table()["branch"].astype("category"))
-    whole.to_parquet(tmp_path / "one.parquet")
-    same(typed(tmp_path / "one.parquet")[0])
-    same(typed(f"file://{tmp_path}/one.parquet")[0])
-    (tmp_path / "folder").mkdir()
-    for number_, rows in enumerate((whole.head(20), whole.iloc[20:])):
-        rows.to_parquet(tmp_path / "folder" / f"part-{number_}.parquet")
-    (tmp_path / "folder" / "_SUCCESS").touch()
-    same(typed(tmp_path / "folder")[0])
-    same(typed(f"{tmp_path}/folder/part-*.parquet")[0])
-    parts = tmp_path / "parts"
-    whole.assign(year=2019).to_parquet(parts, partition_cols=["year"])
-    same(typed(parts)[0])
-
-
-def test_a_parquet_file_that_lacks_a_wanted_column_of_the_first_is_refused(tmp_path):
-    """Arrow would leave its cells empty, or leave a column out that only a later file has."""
-    table().head(20).to_parquet(tmp_path / "a.parquet")
-    table().iloc[20:].drop(columns="income").assign(note="x").to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(DataRefused, match=r"b.parquet has other columns than a.parquet: income$"):
-        typed(tmp_path)
-    with pytest.raises(DataRefused, match=r"other columns than a.parquet: income, note$"):
-        read_source(Source(uri=str(tmp_path)))
-    (tmp_path / "b.parquet").unlink()
-    table().iloc[20:].assign(note="x").to_parquet(tmp_path / "b.parquet")
-    same(typed(tmp_path)[0])  # what is not declared may differ
-
-
-MIXED = {
-    "whole, then broken numbers": ([1, 2], [1.5, None], "number", [1, 2, 1.5, None]),
-    "numbers, then codes": ([1, 2], ["007", "8"], "category", ["1", "2", "007", "8"]),
-    "truths, then numbers": ([True, False], [0, 1], "number", [1, 0, 0, 1]),
-    "two places, then three": (
-        [Decimal("1.25"), Decimal("2.50")], [Decimal("1.256"), None], "number",
-        [1.25, 2.5, 1.256, None],
-    ),
-    "nothing, then words": ([None, None], ["a", "b"], "category", [None, None, "a", "b"]),
-    "days, then times": (
-        [date(2020, 1, 1)] * 2, [datetime(2020, 1, 1, 23, 30)] * 2, "time",
-        [pd.Timestamp("2020-01-01")] * 2 + [pd.Timestamp("2020-01-01 23:30")] * 2,
-    ),
-    "beyond a float": ([2**53 + 1, 5], [1.0, 2.0], "identifier", [2**53 + 1, 5, 1, 2]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("folder", [True, False], ids=["folder", "glob"])
-@pytest.mark.parametrize(("first", "then", "kind", "read"), MIXED.values(), ids=MIXED)
-def test_each_parquet_file_of_a_folder_is_read_with_its_own_types(
-    tmp_path, first, then, kind, read, folder
-):
-    """Arrow would read all as the types of the first file: 007 as 7, True as 1, 23:30 as 00:00."""
-    for name, cells in (("a", first), ("b", then)):
-        pq.write_table(pa.table({"x": pa.array(cells)}), tmp_path / f"{name}.parquet")
-    raw = read_table(Source(uri=str(tmp_path if folder else tmp_path / "*.parquet")), {"x": kind})
-    cells, unread = read_cells(raw["x"], kind, TextFormat())
-    assert (unread, [None if pd.isna(cell) else cell for cell in cells]) == (0, read)
-
-
-def test_true_among_other_numbers_of_a_folder_is_no_number(tmp_path):
-    for name, cells in (("a", [True, False]), ("b", [1, 5])):
-        pq.write_table(pa.table({"x": pa.array(cells)}), tmp_path / f"{name}.parquet")
-    raw = read_table(Source(uri=str(tmp_path)), {"x": "number"})
-    assert read_cells(raw["x"], "number", TextFormat())[1] == 2
-
-
-def test_folders_that_name_a_column_keep_its_zeros_whatever_is_in_them(tmp_path):
-    for code in ("007", "7", "a%20b", "__HIVE_DEFAULT_PARTITION__"):
-        (tmp_path / f"branch={code}").mkdir()
-        table(3).drop(columns="branch").to_csv(tmp_path / f"branch={code}" / "a.csv", index=False)
-    read = typed(tmp_path)[0]["branch"]
-    assert [None if pd.isna(c) else c for c in read[::3]] == ["007", "7", None, "a b"]
-
-
 def test_folders_and_globs_of_csv_files_in_the_order_of_their_names(tmp_path):
     table().head(20).to_csv(tmp_path / "a.csv", index=False)
     table().iloc[20:][NAMES[::-1]].to_csv(tmp_path / "b.csv.gz", index=False)
@@ -236,142 +116,6 @@ def test_numbers_beside_words_keep_their_size_whatever_marks_the_text_has(tmp_pa
     expected = [1234.5, np.nan, 1.234, *table()["income"][3:]]
     np.testing.assert_array_equal(read["income"], expected)
     assert read["branch"][:2].tolist() == ["unknown", "1.5"]
-
-
-def test_excel_files_the_sheet_that_names_the_columns(tmp_path):
-    path = tmp_path / "a.xlsx"
-    with pd.ExcelWriter(path) as book:
-        pd.DataFrame({"made by": ["hand"]}).to_excel(book, sheet_name="notes", index=False)
-        table().to_excel(book, sheet_name="loans", index=False)
-    read, found = typed(path)
-    same(read)
-    assert found.settings == {"sheet": "loans"}
-    with pytest.raises(UsageError, match="no sheet 'x'; it has notes, loans"):
-        typed(path, sheet="x")
-    same(typed(path, sheet="loans")[0])
-    with pd.ExcelWriter(path) as file:
-        for sheet in ("May", "June"):
-            table().to_excel(file, sheet_name=sheet, index=False)
-    with pytest.raises(DataRefused, match="has 2 sheets with cells") as refused:
-        typed(path)
-    same(typed(path, sheet="June")[0])
-    layout = {"sheet": "June", "encoding": "cp1252"}
-    told = [
-        as_trained(Source(uri="x", encoding="utf-8"), layout, refused.value),
-        as_trained(Source(uri="x"), layout, DataRefused("", settings={"encoding": "latin-1"})),
-    ]
-    assert [(one.sheet, one.encoding) for one in told] == [("June", "utf-8"), ("June", "cp1252")]
-    for given in (Source(uri="x", sheet="May"), Source(uri="x", encoding="utf-8", sheet="May")):
-        with pytest.raises(DataRefused, match="has 2 sheets"):
-            as_trained(given, layout, refused.value)
-
-
-def test_tables_side_by_side_on_a_sheet_are_not_read_as_one(tmp_path):
-    path = tmp_path / "a.xlsx"
-
-    def write(beside, at):
-        with pd.ExcelWriter(path) as book:
-            table().to_excel(book, index=False)
-            beside.to_excel(book, index=False, startcol=at)
-
-    codes = pd.DataFrame({"code": ["a", "b", "c"], "meaning": ["x", "y", "z"]})
-    write(codes, at=len(NAMES) + 1)
-    with pytest.raises(DataRefused, match="2 tables stand side by side, with 60 and 3 rows: give"):
-        typed(path)
-    remarks = pd.DataFrame({"remark": [None, "late", None, "late"]})
-    for beside in (remarks, codes.iloc[[0] * 60], codes.iloc[[0] * 61]):
-        write(beside, at=len(NAMES) + 1)  # an empty column, and a row of totals, part no tables
-        assert len(typed(path)[0]) >= len(table())
-
-
-def test_a_database_with_numerics_and_nulls(tmp_path):
-    uri = f"sqlite:///{tmp_path}/loans.db"
-    table().to_sql("loans", create_engine(uri), index=False)
-    query = (
-        'SELECT age, income, branch, city, opened_on, "default", 1 AS twice, 2 AS twice FROM loans'
-    )
-    same(typed(uri, query=query)[0])
-    with pytest.raises(DataRefused, match="columns named twice: age"):
-        typed(uri, query="SELECT *, age FROM loans")
-
-
-def test_a_query_is_asked_as_it_stands(tmp_path):
-    """A colon begins no parameter, and a percent sign needs no second one."""
-    uri = f"sqlite:///{tmp_path}/loans.db"
-    table().to_sql("loans", create_engine(uri), index=False)
-    query = """SELECT *, '{"a":1}' AS told FROM loans WHERE branch LIKE '0%' -- 5% of :all"""
-    same(typed(uri, query=query)[0])
-    for query in ("DELETE FROM loans", "CREATE TABLE others (a)"):
-        with pytest.raises(UsageError, match=r"source\.query returns no table: write SELECT"):
-            typed(uri, query=query)
-    assert len(read_table(Source(uri=uri, query="SELECT * FROM loans"))) == len(table())
-    with pytest.raises(UsageError, match="asyncpg is a driver for asynchronous programs: write po"):
-        typed("postgresql+asyncpg://me@127.0.0.1/bank", query="SELECT 1")
-
-
-POSTGRESQL = """SELECT (i * 1.25)::numeric(9, 2) AS price, (i * 1000)::numeric::money AS cash,
-    i % 2 = 0 AS vip, CASE i WHEN 1 THEN NULL ELSE i::bigint << 40 END AS big,
-    timestamptz '2020-01-01 00:30+01' + i * interval '1 day' AS at,
-    (enum_range(NULL::grade))[i] AS grade, lpad(i::text, 3, '0')::char(5) AS code,
-    ('00000000-0000-4000-8000-00000000000' || i)::uuid AS whom, ('x' || i)::bytea AS key,
-    CASE i WHEN 1 THEN 'NaN' ELSE i::numeric END AS score, ARRAY[i] AS list,
-    jsonb_build_object('a', i) @> '{"a":1}' AS first FROM generate_series(1, 3) i"""
-
-
-@pytest.mark.services
-def test_the_types_of_postgresql_are_read_as_their_columns_are_declared(tmp_path):
-    with postgresql(tmp_path / "log", "bank") as address:
-        uri = f"postgresql://{address}/bank"
-        with create_engine(uri).begin() as connection:
-            connection.exec_driver_sql("CREATE TYPE grade AS ENUM ('A', 'B', 'C')")
-        rows = read_table(Source(uri=uri, query=POSTGRESQL))
-        refused = Source(uri=f"{uri.replace('finflows@', 'me:hunter22@')}x", query="SELECT 1")
-        with pytest.raises(UsageError, match="the query failed") as error:
-            read_table(refused)
-        assert "hunter22" not in str(error.value)
-    dollars = TextFormat(around_numbers=("$",), thousands=",")
-    numbers = {name: read_cells(rows[name], "number", dollars) for name in NUMBERS_OF_POSTGRESQL}
-    assert {name: cells.fillna(-1).tolist() for name, (cells, _) in numbers.items()} == (
-        NUMBERS_OF_POSTGRESQL
-    )
-    assert not any(unread for _, unread in numbers.values())
-    labels = {name: read_cells(rows[name], "category", TextFormat())[0] for name in rows}
-    shown = {name: labels[name].tolist()[0] for name in ("grade", "code", "whom", "key")}
-    whom = "00000000-0000-4000-8000-000000000001"
-    assert shown == {"grade": "A", "code": "001", "whom": whom, "key": "x1"}
-    at, _ = read_cells(rows["at"], "time", TextFormat())
-    assert at[0] == pd.Timestamp("2020-01-01 23:30")
-
-
-NUMBERS_OF_POSTGRESQL = {
-    "price": [1.25, 2.5, 3.75],
-    "cash": [1000, 2000, 3000],
-    "vip": [0, 1, 0],
-    "big": [-1, 2 << 40, 3 << 40],
-    "score": [-1, 2, 3],
-    "first": [1, 0, 0],
-}
-
-
-def test_bytes_in_a_file_are_the_text_that_some_programs_write_so(tmp_path):
-    rows = table().assign(whom=[b"\x00\xff"] * 60)
-    as_bytes = pa.Table.from_pandas(rows, preserve_index=False)
-    for name in ("branch", "city"):
-        at = as_bytes.column_names.index(name)
-        as_bytes = as_bytes.set_column(at, name, as_bytes.column(name).cast(pa.binary()))
-    pq.write_table(as_bytes, tmp_path / "a.parquet")
-    same(typed(tmp_path / "a.parquet")[0])
-    raw, _, _ = read_undeclared(Source(uri=str(tmp_path / "a.parquet")))
-    assert set(raw["whom"]) == {"00ff"}
-    with in_memory(rows, "loans") as address:
-        assert set(read_undeclared(Source(uri=address))[0]["whom"]) == {"00ff"}
-
-
-def test_a_web_page_that_is_called_a_sheet_is_named_as_such(tmp_path):
-    table().to_html(tmp_path / "a.xls", index=False)
-    for read in (typed, read_source):
-        with pytest.raises(DataRefused, match=r"a\.xls is a web page or XML"):
-            read(tmp_path / "a.xls") if read is typed else read(Source(uri=str(tmp_path / "a.xls")))
 
 
 def test_json_is_one_object_a_line_or_one_array_of_objects(tmp_path):
@@ -451,23 +195,6 @@ def test_what_is_no_table_is_refused_by_name(content, said, tmp_path):
         typed(tmp_path / "in.csv")
 
 
-def test_cells_that_are_merged_over_rows_hold_in_each_of_them(tmp_path):
-    rows = table().sort_values("branch").reset_index(drop=True)
-    rows.to_excel(tmp_path / "a.xlsx", index=False)
-    book = load_workbook(tmp_path / "a.xlsx")
-    sheet, branch = book.active, rows.columns.get_loc("branch") + 1
-    sheet.insert_rows(2)
-    for column in range(1, 7):  # a header of two lines stays one
-        sheet.merge_cells(start_row=1, end_row=2, start_column=column, end_column=column)
-    for places in rows.groupby("branch").indices.values():
-        first, last = int(places.min()) + 3, int(places.max()) + 3
-        sheet.merge_cells(start_row=first, end_row=last, start_column=branch, end_column=branch)
-    assert sheet.cell(4, branch).value is None, "only the first of them is written"
-    book.save(tmp_path / "a.xlsx")
-    expected = type_columns(rows, USE_CASE).table[NAMES]
-    pd.testing.assert_frame_equal(typed(tmp_path / "a.xlsx")[0], expected, check_dtype=False)
-
-
 @pytest.mark.parametrize("written", ["a.csv", "a.parquet", "a.xlsx", "a.json", "a.db"])
 def test_names_and_labels_are_the_same_however_their_accents_are_written(written, tmp_path):
     """As macOS writes o and two dots where Windows writes one letter."""
@@ -518,25 +245,3 @@ def test_what_stands_twice_is_left_out_of_drafts_and_passed_on_under_two_names(w
     (batch,) = opened.batches
     assert opened.names == batch.schema.names == ["id", "age", "id.1", "note"]
     assert [str(cell) for cell in batch.to_pylist()[0].values()] == ["1", "2", "3", "x"]
-
-
-def test_an_answer_of_a_database_may_be_larger_than_memory(tmp_path):
-    uri = f"sqlite:///{tmp_path}/empty.db"
-    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
-    opened = open_source(Source(uri=uri, query=f"{endless} SELECT i AS age FROM n"), ["age"])
-    assert next(opened.batches)["age"][0].as_py() == 1
-    fails = f"{endless} SELECT CASE WHEN i < 50000 THEN i ELSE abs(~0 << 63) END AS age FROM n"
-    opened = open_source(Source(uri=uri, query=fails), ["age"])
-    with pytest.raises(UsageError, match="the query failed"):
-        list(opened.batches)
-
-
-def test_columns_of_a_long_answer_keep_their_kind_where_its_parts_have_others(tmp_path):
-    counted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
-    half = "CASE WHEN i > 30000 THEN i / 2.0 ELSE i END AS half"
-    query = f"{counted} SELECT i, {half}, NULL AS no FROM n"
-    rows = read_table(Source(uri=f"sqlite:///{tmp_path}/empty.db", query=query))
-    half, unread = read_cells(rows["half"], "number", TextFormat())
-    assert (len(rows), unread, half.iloc[29999], half.iloc[-1]) == (40000, 0, 30000, 20000)
-    assert read_cells(rows["i"], "identifier", TextFormat())[0].is_monotonic_increasing
-    assert read_cells(rows["no"], "number", TextFormat())[0].isna().all()
