@@ -26,7 +26,7 @@ from modelling.figures.judgement import draw_judgement
 from modelling.judgement.baseline_predictions import baseline_inputs
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.calibration import fit_calibration
-from modelling.judgement.decisions.costs import amounts_of, cost_of, costs_at
+from modelling.judgement.decisions.costs import amounts_of, costs_at, costs_by_decision
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import RequirementResult, evaluate, gate_state, judge_gate
 from modelling.judgement.judging import Judgement, Predictions
@@ -301,6 +301,12 @@ def one_amount(rows: int) -> pd.DataFrame:
     return pd.DataFrame({"MonthlyIncome": np.full(rows, 100.0)})
 
 
+def cost_of(rows, is_refused, use_case):
+    """In all, row by row."""
+    if_accepted, if_refused = costs_by_decision(rows, use_case)
+    return np.where(is_refused, if_refused, if_accepted).sum()
+
+
 AMOUNT = "MonthlyIncome"
 NO_COST = ("false_negative", "false_negative_share", "false_positive")
 
@@ -317,9 +323,9 @@ def test_cost_by_hand():
         }
     )
     rows = one_amount(4).assign(SeriousDlqin2yrs=[1, 1, 0, 0])
-    assert cost_of(rows, np.array([False, True, True, False]), use_case) == 10 + 50 + 3
     predictions = (np.full(4, 0.5), np.array([0, 1, 1, 0]))
     metrics = evaluate(rows, *predictions, use_case)
+    assert metrics["cost"] == 10 + 50 + 3
     assert metrics["saved_against_accept_all"] == 120 - 63
     assert metrics["saved_against_refuse_all"] == 6 - 63
     assert metrics["savings"] == pytest.approx(1 - 63 / 6)

@@ -93,29 +93,10 @@ def costs_of_errors(rows: pd.DataFrame, use_case: UseCase) -> tuple[np.ndarray, 
     )
 
 
-def cost_of(rows: pd.DataFrame, is_refused: np.ndarray, use_case: UseCase) -> float:
-    """What the decisions cost in all.
-
-    Parameters
-    ----------
-    rows : DataFrame of n rows with their target
-    is_refused : ndarray of bool, of shape (n,)
-    use_case : UseCase
-        It declares costs.
-
-    Returns
-    -------
-    float
-        In the currency of the costs; 0 without rows.
-    """
-    if_accepted, if_refused = costs_by_decision(rows, use_case)
-    return float(if_accepted[~is_refused].sum() + if_refused[is_refused].sum())
-
-
 def costs_at(
     cut_offs: np.ndarray, rows: pd.DataFrame, compared: np.ndarray, use_case: UseCase
 ) -> np.ndarray:
-    """``cost_of`` at each of many cut-offs, with one sort.
+    """What the decisions cost in all, at each of many cut-offs, with one sort.
 
     Parameters
     ----------
