@@ -13,7 +13,7 @@ from mlflow.utils.credentials import read_mlflow_creds
 
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
-from tasks.tracking.addresses import tracking_uri
+from tasks.tracking.addresses import is_server, tracking_uri
 
 TYPED = ", typed into Prefect's form"  # behind the name of a person whom nothing else proves
 
@@ -26,7 +26,7 @@ def current_user() -> str:
     except KeyError:
         name = f"uid-{os.getuid()}"
     server = tracking_uri()
-    if not server.startswith(("http:", "https:")):
+    if not is_server(server):
         return name
     login, password = _credentials(server)
     if not (login and password and _requires_login(server)):

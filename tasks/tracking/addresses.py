@@ -52,8 +52,7 @@ def checkpoint_folder(run_id: str) -> Path:
 def ui_address() -> str:
     """The address of the UI: the tracking server, or what ``finflows ui`` opens."""
     uri = tracking_uri()
-    is_server = uri.startswith(("http:", "https:"))
-    return without_login(uri).rstrip("/") if is_server else "http://127.0.0.1:5000"
+    return without_login(uri).rstrip("/") if is_server(uri) else "http://127.0.0.1:5000"
 
 
 def run_path(experiment: str, run_id: str) -> str:
@@ -64,14 +63,14 @@ def run_path(experiment: str, run_id: str) -> str:
 def how_to_open(path: str) -> str:
     """How to open ``path`` in the UI: on the server, or after it is started."""
     start = f"{make('ui', command('ui'))}, then "
-    first = "" if tracking_uri().startswith(("http:", "https:")) else start
+    first = "" if is_server(tracking_uri()) else start
     return f"{first}{ui_address()}{path}"
 
 
 def refuse_unusable_store() -> None:
     """Raises UsageError for a tracking address that can't be used, without connecting to it."""
     uri = tracking_uri()
-    if uri.startswith(("http:", "https:")):
+    if is_server(uri):
         names.check_server_address(uri, "MLFLOW_TRACKING_URI")
     scheme = uri.partition(":")[0].partition("+")[0]
     if is_file_store(uri):
@@ -101,6 +100,11 @@ def file_of_another_user(file: Path) -> str:
         f"{file} can't be written by this user, a file of the tracking store that another made: "
         "have its owner allow it (chmod g+w), or set MLFLOW_TRACKING_URI to another store"
     )
+
+
+def is_server(uri: str) -> bool:
+    """Whether an address is that of a server, not of a database or a folder."""
+    return uri.startswith(("http:", "https:"))
 
 
 def is_file_store(uri: str) -> bool:

@@ -22,6 +22,7 @@ from tasks.tracking.addresses import (
     DATABASE_LOCK,
     SQLITE,
     file_of_another_user,
+    is_server,
     local_folder,
     refuse_unusable_store,
     tracking_uri,
@@ -61,7 +62,7 @@ def _client(uri: str, registry: str) -> "MlflowClient":
     try:
         _refuse_unreachable_server(uri)
         # Two processes that create the tables together both fail.
-        with nullcontext() if uri.startswith("http") else store_lock(DATABASE_LOCK, 300):
+        with nullcontext() if is_server(uri) else store_lock(DATABASE_LOCK, 300):
             if uri.startswith(SQLITE):
                 _gather_statistics(Path(uri.removeprefix(SQLITE)))
             # Creating the client creates the tables of a new database.
@@ -164,7 +165,7 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = None  # a server decides for itself
-        if not tracking_uri().startswith(("http:", "https:")):
+        if not is_server(tracking_uri()):
             location = (local_folder() / "artifacts").as_uri()
         try:
             return client.create_experiment(name, artifact_location=location, tags=tags)

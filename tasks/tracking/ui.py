@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from mlflow.telemetry.utils import is_telemetry_disabled
 
 from modelling.refusals import UsageError
-from tasks.tracking.addresses import how_to_open, tracking_uri
+from tasks.tracking.addresses import how_to_open, is_server, tracking_uri
 from tasks.tracking.store import connect
 from tasks.workers.processes import end_processes, process_tree
 
@@ -81,7 +81,7 @@ def ui_command(port: int) -> list[str]:
 def serve_ui(port: int) -> None:
     """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted."""
     connect()
-    if tracking_uri().startswith(("http:", "https:")):
+    if is_server(tracking_uri()):
         raise UsageError(f"the runs are on a server with a UI of its own: {how_to_open('')}")
     command = ui_command(port)
     # Everybody on the machine can read a command line, but not an environment.

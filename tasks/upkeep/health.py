@@ -27,7 +27,7 @@ from modelling.secrets import hide_secrets, without_login
 from tasks.prefect_pages import UNANSWERED, why_unanswered
 from tasks.registry.champions import broken_histories
 from tasks.registry.model_files import versions_in_use
-from tasks.tracking.addresses import is_file_store, local_folder, tracking_uri
+from tasks.tracking.addresses import is_file_store, is_server, local_folder, tracking_uri
 from tasks.tracking.pages import all_pages
 from tasks.tracking.reaping import newest_start
 from tasks.tracking.store import connect
@@ -204,7 +204,7 @@ def check_clock() -> Check:
     now = datetime.now(UTC)
     clock_differences = {}
     for url in (tracking_uri(), configured_server() or ""):
-        if url.startswith(("http:", "https:")) and (server_time := _server_time(url)):
+        if is_server(url) and (server_time := _server_time(url)):
             clock_differences[urlparse(url).hostname or url] = abs(
                 (server_time - now).total_seconds()
             )
