@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from finflows.drafts import Draft
-    from flows.train import TrainingResult
+    from flows.training_result import TrainingResult
     from modelling.declaration import UseCase
 
 
@@ -83,9 +83,7 @@ class FinishedTraining(Displayed):
     @property
     def gate(self) -> str:
         """Whether the model reached what is declared."""
-        gate = self.result.gate
-        said = f"{'passed' if gate['passed'] else 'FAILED'}, {gate['reason']}"
-        return said if gate["declared"] else "none declared"
+        return self.result.gate_in_words
 
     @cached_property
     def figures(self) -> Pictures:

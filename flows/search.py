@@ -6,7 +6,8 @@ from prefect import flow
 from pydantic import BaseModel
 
 from flows.parameters import Overrides, Resume, UseCaseName, dated_name, described
-from flows.train import TrainingResult, train_on
+from flows.train import train_on
+from flows.training_result import TrainingResult
 from modelling.declaration.overrides import override
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.search_space import Sampler, refuse_search

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
-from pydantic import BaseModel, Field
 
 from flows.parameters import Overrides, Resume, UseCaseName, dated_name, described
+from flows.training_result import TrainingResult
 from modelling.declaration import UseCase
 from modelling.declaration.overrides import judgement_overrides, override
 from modelling.declaration.references import reference_secrets
@@ -16,7 +16,6 @@ from modelling.declaration.use_case_files import as_in_file, find_use_case
 from modelling.features.preprocessing import Preprocessed, preprocess
 from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.groups.group_judging import judge_groups
-from modelling.judgement.intervals import Interval
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
 from modelling.judgement.promotion import comparison_tags
@@ -28,13 +27,7 @@ from tasks.preparation import PreparedData, prepare_data
 from tasks.registry.dossier.dossiers import record_dossier
 from tasks.registry.promotion import judge_challenger
 from tasks.registry.registration import register_model
-from tasks.reporting import (
-    compared_with_strongest,
-    publish,
-    record_data,
-    record_importance,
-    record_judgement,
-)
+from tasks.reporting import publish, record_data, record_importance, record_judgement
 from tasks.stored_parameters import without_secrets
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.resuming import parameters_of
@@ -52,42 +45,6 @@ Remedies = Annotated[
     described("How often to train again while the learning curve is not healthy.", ge=0),
 ]
 ToRegistry = Annotated[bool, described("Whether the model is registered.")]
-
-
-class TrainingResult(BaseModel):
-    """What a training leaves behind, by name and address; metrics are those of the test rows."""
-
-    run_id: str
-    use_case: str
-    metrics: dict[str, float]
-    learning_curve: dict[str, Any]
-    gate: dict[str, bool | str]
-    model: dict[str, str]
-    paths: dict[str, str]
-    # For those who asked in Python or at a terminal, not for scripts.
-    compared: str = Field("", exclude=True)  # in words
-    epochs: dict[str, list[float]] = Field({}, exclude=True)
-    baselines: dict[str, dict[str, float]] = Field({}, exclude=True)
-    advantages: dict[tuple[str, str], Interval] = Field({}, exclude=True)
-
-    @classmethod
-    def of(
-        cls, run: TrackedRun, trained: Attempt, judgement: Judgement, model: dict[str, str]
-    ) -> "TrainingResult":
-        use_case, gate = judgement.use_case, judgement.gate
-        return cls(
-            run_id=run.run_id,
-            use_case=use_case.name,
-            metrics=judgement.metrics,
-            learning_curve=trained.summary(),
-            gate={**gate._asdict(), "declared": use_case.gate is not None},
-            model=model,
-            paths=run.paths,
-            compared=compared_with_strongest(judgement),
-            epochs=trained.history.metrics,
-            baselines=judgement.baseline_metrics,
-            advantages=judgement.advantages,
-        )
 
 
 @without_secrets

@@ -9,7 +9,7 @@ from conftest import REPOSITORY
 
 from flows.command_line.results import show_result
 from flows.command_line.stages import StageLines, end_stage, seconds_by_stage
-from flows.train import TrainingResult
+from flows.training_result import TrainingResult
 from modelling.checkout import command
 from modelling.judgement.metrics.metric import format_value
 from tasks.tracking.addresses import how_to_open
@@ -56,6 +56,15 @@ def test_the_three_things_come_first(capsys):
         "--set network.dropout=0.2",
     ]
     assert lines[6].split() == ["test", "rows", "roc_auc", "0.8661"]
+
+
+def test_a_gate_that_failed_is_seen_and_one_that_nobody_declared_is_none():
+    failed = {"passed": False, "reason": "roc_auc 0.6, wanted at least 0.85", "declared": True}
+    for gate, said in (
+        (failed, "FAILED, roc_auc 0.6, wanted at least 0.85"),
+        ({**failed, "declared": False}, "none declared"),
+    ):
+        assert result().model_copy(update={"gate": gate}).gate_in_words == said
 
 
 def test_a_healthy_curve_leads_to_a_search_unless_that_was_done(capsys):

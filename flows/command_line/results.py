@@ -13,7 +13,7 @@ from tasks.tracking.addresses import how_to_open
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
-    from flows.train import TrainingResult
+    from flows.training_result import TrainingResult
     from flows.watch import WatchResult
     from tasks.upkeep.health import Check
 
@@ -26,12 +26,10 @@ def show_result(
     if as_json:
         print(json.dumps(result.model_dump()))
         return
-    verdict = "passed" if result.gate["passed"] else "FAILED"
-    gate = f"{verdict}, {result.gate['reason']}" if result.gate["declared"] else "none declared"
     curve = result.learning_curve
     print()
     print(f"Result:       {result.compared}")
-    print(f"Gate:         {gate}")
+    print(f"Gate:         {result.gate_in_words}")
     print(f"Curve:        {curve['verdict']}, {curve['evidence']}")
     if curve["leak_suspected"]:
         print(f"              leak suspected: {curve['leak_suspected']}")
