@@ -59,3 +59,11 @@ class Declaration(BaseModel):
             if former in declared and present in declared:
                 raise ValueError(f"{former} is called {present} now: set one of them, not both")
         return {cls.renamed_fields.get(name, name): value for name, value in declared.items()}
+
+
+def declarations(of: type[Declaration] = Declaration) -> dict[str, type[Declaration]]:
+    """All kinds of declarations by the name of their class, as pydantic's errors call them."""
+    found = {of.__name__: of}
+    for inner in of.__subclasses__():
+        found |= declarations(inner)
+    return found

@@ -27,7 +27,14 @@ USE_CASE = UseCase(
 BROKEN = {
     "unclosed": ("USE_CASE = UseCase(\n    name='unclosed',", "unclosed.py, line 1: '(' was never"),
     "imports": ("import no_such_package\nUSE_CASE = None", "No module named 'no_such_package'"),
-    "typo": (GOOD.replace("title=", "titel="), "title: Field required"),
+    "typo": (
+        GOOD.replace("title=", "titel="),
+        "typo.py: unknown setting 'titel'; did you mean 'title'?",
+    ),
+    "column": (
+        GOOD.replace('number("x")', 'number("x", maximu=3)'),
+        "column.py, line 11: unknown setting 'maximu'; did you mean 'maximum'?",
+    ),
     "misspelt": (
         GOOD.replace("{name}", "mispelt"),
         "its name is 'mispelt'; change it to 'misspelt'",

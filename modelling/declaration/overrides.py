@@ -157,8 +157,11 @@ def _replaces_simulation(source: BaseModel, change: Mapping[str, Any]) -> bool:
 def describe_error(
     error: ValidationError, declared: BaseModel | type[BaseModel] | None = None
 ) -> str:
-    """The first problem of a pydantic error in one line, with its dotted name."""
-    first_error = error.errors()[0]
+    """The first problem of a pydantic error in one line, with its dotted name. A name that is
+    misspelt comes first: what seems to be lacking then is what was meant."""
+    errors = error.errors()
+    misspelt = (one for one in errors if one["type"] == "extra_forbidden")
+    first_error = next(misspelt, errors[0])
     steps = [str(part) for part in first_error["loc"]]
     # pydantic adds the member of a union to the path, which users do not write
     path = [

@@ -14,6 +14,7 @@ from glob import glob
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from pkgutil import iter_modules
+from traceback import extract_tb
 from types import ModuleType
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ from modelling.declaration.overrides import describe_error
 from modelling.declaration.references import refuse_unreadable
 from modelling.declaration.use_case import UseCase
 from modelling.refusals import UsageError, nearest
+from modelling.schema import declarations
 
 FOLDER = "use_cases"
 # The package that holds their modules: beside that of this module, wherever it is installed.
@@ -48,7 +50,9 @@ def find_use_case(name: str) -> UseCase:
     try:
         declared = _import(name, files[name])
     except ValidationError as error:
-        raise UsageError(f"{file}: {describe_error(error, UseCase)}") from None
+        part = declarations().get(error.title, UseCase)
+        where = file if part is UseCase else file + _line_in(files[name], error)
+        raise UsageError(f"{where}: {describe_error(error, part)}") from None
     except SyntaxError as error:
         where = f"{file}, line {error.lineno}" if error.filename == str(files[name]) else file
         raise UsageError(f"{where}: {error.msg}") from None
@@ -56,13 +60,22 @@ def find_use_case(name: str) -> UseCase:
         message = str(error).partition("\n")[0]
         if isinstance(error, ModuleNotFoundError) and error.name == "modelling":  # of a checkout
             message += ": import from finflows.declaration, which is there in a checkout too"
-        raise UsageError(f"{file}: {type(error).__name__}: {message}") from None
+        where = file + _line_in(files[name], error)
+        raise UsageError(f"{where}: {type(error).__name__}: {message}") from None
     use_case = getattr(declared, "USE_CASE", None)
     if not isinstance(use_case, UseCase):
         raise UsageError(f"{file}: it must define USE_CASE = UseCase(...)")
     if use_case.name != name:
         raise UsageError(f"{file}: its name is '{use_case.name}'; change it to '{name}'")
     return with_source_beside(use_case, files[name].parent)
+
+
+def _line_in(file: Path, error: BaseException) -> str:
+    """The line of the module ``file`` in which the error arose, such as that of a column."""
+    lines = [
+        frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(file)
+    ]
+    return f", line {lines[0]}" if lines else ""
 
 
 _imported: dict[str, tuple[Path, int]] = {}
