@@ -21,11 +21,13 @@ def is_json(head: bytes) -> bool:
 def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     """The columns are the keys of the first rows; what a row lacks is missing in it.
 
-    Raises DataRefused where a line is no object, or has a wanted key that the first rows lack.
+    Raises DataRefused where a line is no object, holds columns rather than a row, or has a wanted
+    key that the first rows lack.
     """
     wanted.refuse_header_line("JSON")
     records = _records(stream, wanted)
     first = list(islice(records, ROWS_AT_ONCE))
+    _refuse_columns(first, wanted)
     names = {key: wanted.name(key) for row in first for key in row}
     wanted.refuse_names(list(names.values()))
     wanted.refuse_foreign(list(names.values()))
@@ -33,6 +35,15 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
         names = {key: name if name in wanted.declared else key for key, name in names.items()}
     taken = [name for name in names.values() if wanted.takes(name)]
     return RawTable(taken, _batches(chain(first, records), names, wanted))
+
+
+def _refuse_columns(rows: list[dict[str, Any]], wanted: ColumnSelection) -> None:
+    """One object of nothing but lists and objects holds columns, or a table inside."""
+    if len(rows) == 1 and rows[0] and all(isinstance(v, dict | list) for v in rows[0].values()):
+        raise DataRefused(
+            f"{wanted.shown}: its one JSON object holds a table inside, or columns: give one "
+            "object a line (pandas: to_json(orient='records', lines=True)), or one array of objects"
+        )
 
 
 def _records(stream: IO[bytes], wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
