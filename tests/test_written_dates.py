@@ -50,6 +50,8 @@ def examined(folder, **columns):
         ("%d%m%Y", {"date_format": "%d%m%Y"}),
         ("%m/%d/%y", {"date_format": "%m/%d/%y"}),
         ("%d/%m/%y", {"date_format": "%d/%m/%y"}),
+        ("%y.%m.%d", {"date_format": "%y.%m.%d"}),
+        ("%y-%m-%d", {"date_format": "%y-%m-%d"}),
         ("%d%b%Y:%H:%M:%S", {"date_format": "%d%b%Y:%H:%M:%S"}),
         ("%Y-%m-%d-%H.%M.%S.%f", {"date_format": "%Y-%m-%d-%H.%M.%S.%f"}),
     ],
@@ -168,6 +170,43 @@ def test_numbers_that_are_called_like_a_date_are_no_sizes(tmp_path):
         assert examined(tmp_path, paid_to_date=mixed)[2] is None
 
 
+@pytest.mark.parametrize(
+    "written", ["%y%m%d", "%d%m%y", "%m%d%y", "%Y%j", "%Y-%j", "%y%j", "%y%m", "%m%y"]
+)
+def test_digits_of_dates_that_no_reading_is_certain_of_are_no_sizes(tmp_path, written):
+    """Whatever their column is called; said in the source, they are read."""
+    cells = DAYS.dt.strftime(written)
+    assert examined(tmp_path, opened=cells)[2].startswith("digits that may be dates: say in the")
+    read, source, _ = read_undeclared(Source(uri=str(tmp_path / "t.csv"), date_format=written))
+    profile = profile_column(read["opened"], TextFormat.of(source), np.arange(ROWS))
+    assert profile.written == "time"
+    days = pd.to_datetime(cells, format=written).rename("opened")
+    pd.testing.assert_series_equal(profile.values, days, check_dtype=False)
+
+
+def test_quarters_as_digits_are_no_sizes_and_sizes_are_no_dates(tmp_path):
+    quarters = DAYS.dt.year.map(str) + DAYS.dt.quarter.map(str)
+    assert examined(tmp_path, opened=quarters)[2].startswith("digits that may be dates")
+    for low, high in (
+        (100, 1300),
+        (10_101, 13_200),
+        (21_001, 23_366),
+        (101, 113),
+        (20_000, 20_500),
+    ):
+        sizes = np.random.default_rng(0).integers(low, high, ROWS)
+        assert examined(tmp_path, visits=sizes)[1:] == ("count", None)
+
+
+def test_dates_and_durations_in_words_are_called_so(tmp_path):
+    months = dict(enumerate(["enero", "febrero", "marzo", "abril", "mayo", "junio"], 1))
+    spanish = DAYS.map(lambda day: f"{day.day} de {months.get(day.month, 'julio')} de {day.year}")
+    assert examined(tmp_path, opened=spanish)[2].startswith("dates with months in words of another")
+    for written in ("{}yrs {}mon", "{} years, {} months", "P{}Y{}M"):
+        known = pd.Series([written.format(row % 9, row % 12) for row in range(ROWS)])
+        assert examined(tmp_path, known_for=known)[2].startswith("durations: give them as numbers")
+
+
 @pytest.mark.parametrize("given", ["days since 2021-02-30", "days since then"])
 def test_days_are_counted_from_a_day(given):
     with pytest.raises(ValidationError, match="date_format"):
@@ -185,6 +224,11 @@ def test_days_are_counted_from_a_day(given):
             (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H%M"),
             "times of day: give the hour as a number, as in 13.5 for 13:30",
         ),
+        (
+            (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H:%M EST"),
+            "times of day: give the hour as a number, as in 13.5 for 13:30",
+        ),
+        (DAYS.dt.strftime("%G-W%V-%u"), "weeks of a year: no format reads them"),
         (DAYS.dt.strftime("%a %d/%m/%Y"), "the times are written in a way that is not certain"),
         (BORN.dt.strftime("%d-%b-%y"), "years of two digits seem to be of two centuries"),
         (BORN.dt.strftime("%d.%m.%y"), "the times are written in a way that is not certain"),

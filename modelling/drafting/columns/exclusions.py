@@ -9,18 +9,27 @@ from modelling.data.absurd_values import is_beyond_all
 from modelling.data.reading.number_signs import MARKS
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_money, is_prose
-from modelling.drafting.columns.name_words import COUNTS, DATES, names_somebody, suggests
+from modelling.drafting.columns.name_words import (
+    COUNTS,
+    is_called_a_date,
+    names_somebody,
+    suggests,
+)
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.spelling import lists_of_labels
+from modelling.drafting.columns.unread_dates import (
+    MAY_BE_DATES,
+    WEEKS,
+    are_weeks,
+    may_be_dates,
+    why_no_times,
+)
 from modelling.drafting.columns.unread_numbers import why_no_numbers
 from modelling.drafting.columns.written_dates import (
     DAYS_OF_EXCEL,
     MONTHS,
-    WEEKS,
     are_digits_of_dates,
-    are_weeks,
     unit_of_an_epoch,
-    why_no_times,
 )
 
 NEARLY_UNIQUE = 0.95
@@ -61,7 +70,7 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         return
     elif column.written == "number" and is_beyond_all(column.known.to_numpy(dtype=np.float64)):
         found.left_out = "its numbers are larger than a network can hold: give a larger unit"
-    elif reason := _as_epoch(column):
+    elif reason := _as_time(column):
         found.left_out = reason
     elif reason := as_identifier(column):
         found.left_out = reason + _unless_numbers(column)
@@ -92,10 +101,12 @@ def _as_unread(column: Profile) -> str | None:
     return None
 
 
-def _as_epoch(column: Profile) -> str | None:
+def _as_time(column: Profile) -> str | None:
     """Why whole numbers that may be times are no feature, whatever their column is called."""
     if not column.whole or is_money(column.name) or names_somebody(column.name):
         return None
+    if not _is_counted(column) and may_be_dates(pd.Series(column.known.unique())):
+        return MAY_BE_DATES
     if not (unit := unit_of_an_epoch(column.known)):
         return None
     return (
@@ -105,16 +116,16 @@ def _as_epoch(column: Profile) -> str | None:
 
 
 def _is_called_like_a_date(column: Profile) -> bool:
-    """Whether whole numbers that were not read as dates are called so, and are large enough; what
-    was paid to date is called otherwise."""
-    if (
-        not column.whole
-        or not suggests(column.name, DATES)
-        or suggests(column.name, f"to {COUNTS}")
-    ):
+    """Whether whole numbers that were not read as dates are called so, and are large enough."""
+    if not column.whole or not is_called_a_date(column.name) or _is_counted(column):
         return False
     large = (column.known >= LEAST_OF_A_DATE).mean() > MOST
     return column.distinct > MONTHS and bool(large)
+
+
+def _is_counted(column: Profile) -> bool:
+    """Whether the name is that of what was counted, or paid to date."""
+    return suggests(column.name, f"to {COUNTS}")
 
 
 def _unless_numbers(column: Profile) -> str:

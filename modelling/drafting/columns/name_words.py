@@ -62,6 +62,7 @@ IDENTIFIERS = (  # a name of nothing else
     "번호 고객번호 계좌번호 아이디"
 )
 DATES = "date datetime datum sdatum stichtag fecha dt 날짜 일자 일시"  # and Eröffnungsdatum
+DATES_AT_THE_END = ("on", "am", "at")  # opened_on; months_on_book and age_at_entry are none
 TIMES = (
     f"{DATES} time timestamp ts epoch day month quarter zeit zeitpunkt tag monat quartal "
     "jour mois trimestre heure hora dia mes at 시간"
@@ -102,6 +103,11 @@ def _is_inside(word: str, part: str) -> bool:
     if len(word) >= 7 or not word.isascii():
         return word in part
     return len(word) == 6 and part.endswith(word)
+
+
+def is_called_a_date(name: str) -> bool:
+    """Whether a name is that of a date: ``opened_on`` and ``Eröffnungsdatum`` are."""
+    return suggests(name, DATES) or (parts_of(name) or [""])[-1] in DATES_AT_THE_END
 
 
 def names_somebody(name: str) -> bool:

@@ -18,6 +18,7 @@ from modelling.drafting.columns.number_format import (
     is_number,
     probe,
 )
+from modelling.drafting.columns.unread_dates import may_be_dates
 from modelling.drafting.columns.written_dates import (
     are_days_of_excel,
     are_digits_of_dates,
@@ -138,6 +139,8 @@ def _written(some: pd.Series, name: str, text_format: TextFormat, as_time: bool)
     if is_text(some) and looks_like_dates(some) and is_dated():
         return "time"
     if are_digits_of_dates(some) or (are_days_of_excel(some) and is_dated()):
+        return "time"
+    if text_format.date_format and may_be_dates(pd.Series(some.unique())) and is_dated():
         return "time"
     if is_text(some) and _are_codes(some.astype("str"), name):
         return "text"

@@ -6,7 +6,8 @@ from modelling.data.reading.number_signs import MARKS, signs_around, units_among
 from modelling.data.reading.number_text import any_of
 from modelling.drafting.columns.number_format import FEW_NUMBERS, NUMBER
 
-MAGNITUDES = ("k", "K", "m", "M", "mm", "MM", "mn", "Mn", "mio", "Mio", "b", "B", "bn", "Bn")
+MAGNITUDES = ("k", "K", "m", "M", "mm", "MM", "mn", "Mn", "mio", "Mio", "b", "B", "bn", "Bn",
+              "%", "‰", "bp", "bps")  # fmt: skip
 LIMITS = "<>≤≥~≈±*†"  # beside what was not measured exactly, or has a footnote
 BESIDE_LIMITS = rf"^([{LIMITS}=]*)\s*[+-]?\d[\d\s{MARKS}]*?\s*([{LIMITS}]*)$"
 OUT_OF = rf"^\d[\d{MARKS}]*\s*/\s*(\d+)$"
@@ -33,7 +34,7 @@ def why_no_numbers(labels: pd.Series) -> str | None:
 
 
 def _magnitudes_in(cells: pd.Series) -> list[str]:
-    """What stands behind the numbers of text (k,), as in 1.2K and 3M, "nothing" included; empty
+    """What stands behind the numbers of text (k,), as in 1.2K, 3M and 5%, "nothing" included; empty
     where a cell is something else, or the numbers are few enough for names, such as 3M."""
     parts = cells.str.strip().str.extract(rf"^\D{{0,4}}({NUMBER})\s*({any_of(MAGNITUDES)})?$")
     if parts[0].isna().any() or parts[0].nunique() <= FEW_NUMBERS or parts[1].isna().all():

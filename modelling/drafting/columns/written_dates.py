@@ -4,50 +4,34 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from modelling.data.reading.times import MONTH, YEAR_FIRST, is_time, read_times
-from modelling.drafting.columns.name_words import DATES as DATE_WORDS
-from modelling.drafting.columns.name_words import suggests
+from modelling.data.reading.times import is_time, read_times
+from modelling.drafting.columns.name_words import is_called_a_date
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 
 DATES = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%d.%m.%y", "%d%b%Y"),
     *("%d/%m/%y", "%m/%d/%y", "%d%m%Y", "%m/%Y", "%m.%Y", "%Y.%m", "%b-%y", "%m%Y"),
+    *("%d-%m-%y", "%y.%m.%d", "%y-%m-%d", "%y/%m/%d"),
 )
 CLOCKS = ("", " %H:%M", " %H:%M:%S", ":%H:%M:%S")
 DB2 = "%Y-%m-%d-%H.%M.%S.%f"
-_DAY, _MONTH, _YEAR = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])", r"(?:19|20)\d\d"
+DAY, MONTH, YEAR = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])", r"(?:19|20)\d\d"
 WITHOUT_ORDER = (  # or, of two digits, without a century
     r"\d{1,2}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}.*",
     r"\d{2}[A-Za-z]{3}\d{4}.*",
-    rf"(?:{_DAY}|[1-9]){_MONTH}{_YEAR}",
-    rf"{_MONTH}[./]?{_YEAR}",
-    rf"{_YEAR}[.]{_MONTH}",
+    rf"(?:{DAY}|[1-9]){MONTH}{YEAR}",
+    rf"{MONTH}[./]?{YEAR}",
+    rf"{YEAR}[.]{MONTH}",
     r"[A-Za-z]{3}-\d{2}",
-    rf"{_YEAR}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+",  # DB2
+    rf"{YEAR}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+",  # DB2
 )
-WITH_YEAR = (  # or with a month in letters: no other text is written so
-    rf"\d{{1,2}}(?P<mark>[./ -])\d{{1,2}}(?P=mark){_YEAR}\b.*",
-    rf"{YEAR_FIRST}.*",
-    r"\w{2,4}\.?,? \d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b.*",
-    rf"\d{{1,2}}[ ./-]?{MONTH}[ ./-]?\d{{2,4}}\b.*",
-    rf"{_DAY}\.{_MONTH}\.\d\d",
-)
-DIGITS = rf"{_YEAR}{_MONTH}(?:{_DAY})?|(?:1[0-6]\d|0?\d\d){_MONTH}{_DAY}"
+DIGITS = rf"{YEAR}{MONTH}(?:{DAY})?|(?:1[0-6]\d|0?\d\d){MONTH}{DAY}"
 DAYS_OF_EXCEL = "days since 1899-12-30"
 COUNTED = (30_000, 60_000)  # such days, from 1982 to 2064
-MONTHS, HOURS = 12, 24  # of which labels may be
-OF_AN_ERA = r"(?:明治|大正|昭和|平成|令和|[MTSHR])\s?(?:元|\d{1,2})[年./-]\d{1,2}[月./-]\d{1,2}日?"
-WEEK = rf"{_YEAR}[ -]?[Ww]?(?:0[1-9]|[1-4]\d|5[0-3])"
-WEEKS = (
-    "weeks of a year: no format reads them, so write the first day of each, as in 2021-02-01 for "
-    "2021-W05"
-)
-PERIOD = rf"{_YEAR}(?:[ /-]?(?:Q[1-4]|{_MONTH}))?|(?:Q[1-4]|[1-4]Q|{_MONTH})[ /-]?{_YEAR}"
+MONTHS = 12  # of which labels may be
+MANY_YEARS = 24  # only days take so many values
 EPOCHS = {"seconds": (1e9, 2.5e9), "milliseconds": (1e12, 2.5e12)}  # since 1970, from 2001 to 2049
-TIME_OF_DAY = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
-DIGITS_OF_A_DAY = r"(?:[01]\d|2[0-3])[0-5]\d"  # 0930; the codes of a country's places go higher
-SHORT_QUARTER = r"(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)\d\d"
 ENOUGH = 0.9  # of the cells
 
 
@@ -71,18 +55,10 @@ def are_digits_of_dates(cells: pd.Series) -> bool:
 
 def are_days_of_excel(cells: pd.Series) -> bool:
     """Whether a column named like a date holds days as Excel counts them, and nothing else."""
-    if not suggests(str(cells.name), DATE_WORDS):
+    if not is_called_a_date(str(cells.name)):
         return False
     numbers = pd.to_numeric(cells, errors="coerce")
     return numbers.nunique() > MONTHS and bool(numbers.between(*COUNTED).all())
-
-
-def are_weeks(different: pd.Series) -> bool:
-    """Whether the different cells (k,) are years with weeks, as in 2021-W05, or so many in 202105
-    that no other number would be only such."""
-    texts = different.map(label_text).astype("str")
-    enough = len(texts) > MONTHS or bool(texts.str.contains("w", case=False).all())
-    return enough and bool(texts.str.fullmatch(WEEK).all())
 
 
 def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
@@ -93,13 +69,25 @@ def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
     if not written and (days := [str(c.name) for c in texts if are_days_of_excel(c)]):
         return DAYS_OF_EXCEL, f", as Excel counts them, in {', '.join(map(repr, days))}"
     formats = [date + clock for date in DATES for clock in CLOCKS] + [DB2]
-    fits = {one: sum(is_time(cells, one) for cells in written) for one in formats}
-    best = max(formats, key=lambda one: fits[one])
-    if fits[best] < len(written) and all(is_time(cells) for cells in written):
+    fits = {one: [years for cells in written if (years := _years(cells, one))] for one in formats}
+    # 21.03.14 is no 21 March where the last digits run from 1 to 31.
+    ranks = {one: (len(fits[one]), -sum(n >= MANY_YEARS for n in fits[one])) for one in formats}
+    best = max(formats, key=lambda one: ranks[one])
+    if len(fits[best]) < len(written) and all(is_time(cells) for cells in written):
         return None, ""
-    others = [one for one in formats if fits[one] == fits[best] and one != best]
+    rival = ranks[best][:1] if best.startswith("%y") else ranks[best]
+    others = [one for one in formats if ranks[one][: len(rival)] == rival and one != best]
     doubt = f", though {others[0]} fits as well: look whether it is right" if others else ""
     return (best, doubt) if fits[best] else (None, "")
+
+
+def _years(cells: pd.Series, date_format: str) -> int:
+    """In how many different years the cells of a probe are, read so; 0 where one is no date."""
+    try:
+        times, unread = read_times(cells, date_format)
+    except DataRefused:
+        return 0
+    return 0 if unread else int(times.dt.year.nunique())
 
 
 def unit_of_an_epoch(numbers: pd.Series) -> str | None:
@@ -108,24 +96,3 @@ def unit_of_an_epoch(numbers: pd.Series) -> str | None:
     if numbers.nunique() <= MONTHS:
         return None
     return next((unit for unit, ends in EPOCHS.items() if numbers.between(*ends).all()), None)
-
-
-def why_no_times(labels: pd.Series) -> str | None:
-    """Why the different cells (k,) of a column were not read as times, where nearly all are dates;
-    None where they are something else."""
-    if labels.str.fullmatch(OF_AN_ERA).mean() > ENOUGH:
-        return "dates in years of an era: write them as in 2021-12-31"
-    by_clock = labels.str.fullmatch(TIME_OF_DAY).mean() > ENOUGH
-    if (by_clock or labels.str.fullmatch(DIGITS_OF_A_DAY).all()) and len(labels) > HOURS:
-        return "times of day: give the hour as a number, as in 13.5 for 13:30"
-    if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
-        return "quarters of years of two digits: write them as in 2021Q3"
-    if labels.str.fullmatch(PERIOD).mean() > ENOUGH and not labels.str.fullmatch(_YEAR).all():
-        return "years, quarters or months in several writings: write them as in 2021-12-31"
-    if labels.str.fullmatch("|".join(WITH_YEAR)).mean() <= ENOUGH:
-        return None
-    try:
-        _, unread = read_times(labels)
-    except DataRefused as refused:
-        return str(refused).removeprefix(f"{labels.name}: ")
-    return f"dates, {unread:,} of {len(labels):,} written otherwise: write all as in 2021-12-31"
