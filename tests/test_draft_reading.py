@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from small_models import drafted, loan_table
 
+from modelling.data.sources.frames import in_memory
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import Wanted
+from modelling.drafting.columns.number_format import find_number_format
 from modelling.drafting.columns.table_source import read_undeclared
 from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
@@ -28,6 +30,35 @@ def test_lists_and_objects_in_cells_are_left_out_as_such(tmp_path):
         left_out = {c.name: c.left_out for c in findings.left_out}
         assert left_out.keys() == {"customer", "tags"}
         assert all(why.startswith("lists or objects in its cells") for why in left_out.values())
+
+
+def test_codes_keep_their_zeros_however_their_column_is_packed(tmp_path):
+    """As a dictionary, in which pandas keeps categories, as Arrow's text in a frame, or with blanks
+    behind them, as CHAR(5) of a database has them: 007 is no 7."""
+    codes = pd.Series([f"{row % 8 + 1:03d}" for row in range(400)])
+    table = loan_table(400).assign(branch=codes)
+    category = table.assign(branch=codes.astype("category"))
+    category.to_parquet(tmp_path / "category.parquet")
+    table.assign(branch=codes + "  ").to_csv(tmp_path / "blanks.csv", index=False)
+    with in_memory(category.convert_dtypes(dtype_backend="pyarrow"), "frame") as held:
+        for uri in (held, str(tmp_path / "category.parquet"), str(tmp_path / "blanks.csv")):
+            read, source, said = read_undeclared(Source(uri=uri))
+            findings = draft_table(read, source, said, Wanted("x", "default"))
+            branch = next(c for c in findings.columns if c.name == "branch")
+            assert branch.categories == tuple(f"{code:03d}" for code in range(1, 9))
+
+
+def test_periods_of_a_frame_are_their_first_days():
+    days = pd.period_range("2019-01", periods=400, freq="M")
+    with in_memory(loan_table(400).assign(opened=days), "frame") as held:
+        read, _, _ = read_undeclared(Source(uri=held))
+    assert read["opened"].tolist() == days.to_timestamp().tolist()
+
+
+def test_long_cells_with_many_numbers_are_looked_at_in_no_time():
+    """What stands around a number was looked for in lists of thousands, for hours."""
+    lists = pd.Series([str([*range(row, row + 5000)]) for row in range(400)], name="payments")
+    assert find_number_format(lists.to_frame().astype("str"), Source(uri="x.csv")) == ({}, [])
 
 
 def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
@@ -112,6 +143,7 @@ def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written
     [
         ("{:.1f}K", "numbers in K and in M: write them in one unit"),
         ("{:.1f}", "numbers in M and in nothing: write them in one unit"),
+        ("{:.1f} %", "numbers in % and in nothing: write them in one unit"),
         ("{:.0f}.-", "or numbers with fractions: say in the source how they are written"),
         ("{:.2f} USD", "numbers in USD and in €: convert them to one"),
     ],
@@ -119,6 +151,8 @@ def test_amounts_that_were_not_read_are_not_left_out_as_mere_identifiers(written
 def test_numbers_in_two_units_are_no_labels_and_a_price_is_not_below_zero(written, why):
     amounts = pd.Series(np.random.default_rng(2).lognormal(8, 1, 400).round(1))
     cells = amounts.map(written.format)
+    if "%" in why:
+        cells = cells.mask(cells.index % 9 == 0, amounts.map("{:.2f}".format))
     if "M" in why:
         cells = cells.mask(cells.index % 3 == 0, (amounts % 9).map("{:.1f}M".format))
     if "€" in why:

@@ -18,6 +18,7 @@ from modelling.secrets import hide_secrets
 from modelling.variants import variants_in
 
 AnyTable = Source | SimulatedTransactions | Callable[[], pd.DataFrame]
+OF_LIBRARIES = (pd.CategoricalDtype, pd.PeriodDtype, pd.ArrowDtype)
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)  # "str", over Arrow's own cells: no copy
 
 
@@ -36,10 +37,10 @@ def read_source(source: AnyTable, declared: Collection[str] = ()) -> tuple[pd.Da
 
         return simulate_transactions(source), Found()
     if callable(source):
-        return call_source(source), Found()
+        return _as_in_files(call_source(source)), Found()
     opened = _open(source, declared, rest=not declared)
     if isinstance(opened, pd.DataFrame):
-        return opened, Found()
+        return _as_in_files(opened), Found()
     table = _frame(opened, _selection(source, declared, rest=not declared))
     if table.empty:
         raise DataRefused(f"{shown_name(source)} holds no rows")
@@ -76,6 +77,27 @@ def _selection(source: Source, declared: Collection[str], rest: bool) -> ColumnS
 def shown_name(source: Source) -> str:
     """The address as it may be shown: without secrets."""
     return hide_secrets(source.uri)
+
+
+def _as_in_files(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame of a library with the types that the same cells have in a file: its draft is that of
+    the file."""
+    if not any(isinstance(kind, OF_LIBRARIES) for kind in frame.dtypes):
+        return frame
+    return pd.DataFrame(frame.apply(_plain))
+
+
+def _plain(cells: pd.Series) -> pd.Series:
+    """Labels whatever pandas knows of their set, periods as their first day, Arrow's columns as
+    those of Parquet."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return cells.astype(object).infer_objects()
+    if isinstance(cells.dtype, pd.PeriodDtype):
+        return cells.dt.to_timestamp()
+    if not isinstance(cells.dtype, pd.ArrowDtype):
+        return cells
+    [batch] = with_text(iter([pa.RecordBatch.from_arrays([pa.array(cells)], ["cells"])]))
+    return frame_of(batch)["cells"].set_axis(cells.index)
 
 
 def _frame(raw: RawTable, wanted: ColumnSelection) -> pd.DataFrame:

@@ -32,6 +32,7 @@ SIGNED = (
     rf"(?P<number>\d[\d\s{MARKS}]*|[.,]\d+){BLANKS}{_UNIT.format('behind')}"
 )
 ANY_UNIT = r"[^\d()-]*"
+LONGEST = 60  # letters of a number with all that stands around it
 
 
 def _in_any_capitals(word: str) -> str:
@@ -80,7 +81,8 @@ def signs_around(texts: pd.Series) -> tuple[set[str], int]:
     """What stands around the numbers among ``texts`` (n,) as ``around_numbers`` names it, and
     around how many."""
     texts = texts.str.strip()
-    texts = texts[~texts.str.fullmatch(rf"[+-]?[\d{MARKS}]+")]  # nothing stands around the others
+    # Nothing stands around the others; in long text, such as JSON, these patterns look for minutes.
+    texts = texts[~texts.str.fullmatch(rf"[+-]?[\d{MARKS}]+") & (texts.str.len() <= LONGEST)]
     sides = side_patterns(ANY_UNIT)
     has_side = {side: texts.str.fullmatch(pattern) for side, (pattern, _) in sides.items()}
     for pattern, in_front in sides.values():

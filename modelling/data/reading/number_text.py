@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from modelling.data.reading.number_signs import (
     BLANKS,
+    LONGEST,
     PERCENT,
     currencies_of,
     side_patterns,
@@ -68,6 +69,8 @@ class TextFormat:
     def unsigned(self, text: str) -> str:
         """One cell without what stands around its number, with the marks that it has."""
         text = text.strip().replace(MINUS_SIGN, "-")
+        if len(text) > LONGEST:
+            return text
         for pattern, written in self.signs:
             text = re.sub(pattern, written, text)
         return text

@@ -203,8 +203,13 @@ def _ragged(said: str) -> str:
 
 def with_text(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The batches with text for bytes, as some programs write text to Parquet, and for UUIDs, of
-    which libraries make bytes."""
+    which libraries make bytes; and with the cells themselves of a column that is kept as a
+    dictionary of them, as pandas keeps categories: 007 is text there, too."""
     for batch in batches:
+        for at, packed in enumerate(batch.schema):
+            if pa.types.is_dictionary(packed.type):
+                cells = batch.column(at).dictionary_decode()
+                batch = batch.set_column(at, packed.name, cells)
         for at, column in enumerate(batch.schema):
             is_bytes = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
             if is_bytes or pa.types.is_fixed_size_binary(column.type) or _is_uuid(column.type):

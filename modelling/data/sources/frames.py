@@ -46,20 +46,13 @@ def open_frame(uri: str, wanted: ColumnSelection) -> pd.DataFrame:
     taken, twice = wanted.columns(names)
     if twice:
         raise DataRefused(f"{wanted.shown}: columns named twice: {', '.join(twice)}: rename them")
-    columns = frame.iloc[:, [*taken]].set_axis([*taken.values()], axis="columns")
-    return pd.DataFrame(columns.apply(_plain))
+    return frame.iloc[:, [*taken]].set_axis([*taken.values()], axis="columns")
 
 
 def _labels_as_columns(frame: pd.DataFrame) -> pd.DataFrame:
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     labelled = frame.reset_index(level=named) if named else frame
     return labelled.reset_index(drop=True)
-
-
-def _plain(cells: pd.Series) -> pd.Series:
-    """Labels as they are written to a file, whatever pandas knows of their set."""
-    is_categorical = isinstance(cells.dtype, pd.CategoricalDtype)
-    return cells.astype(object).infer_objects() if is_categorical else cells
 
 
 SOURCES = (SourceKind(lambda uri: uri.startswith(SCHEME), open_frame),)

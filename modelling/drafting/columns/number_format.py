@@ -76,9 +76,13 @@ def _digits(cells: pd.Series) -> pd.Series:
 
 
 def probe(cells: pd.Series) -> pd.Series:
-    """Some known cells of a column, spread over all of it."""
+    """Some known cells of a column, spread over all of it; text without the blanks around it, which
+    mean nothing in any kind of cell."""
     known = cells.dropna()
-    return known.iloc[:: max(len(known) // PROBED, 1)]
+    some = known.iloc[:: max(len(known) // PROBED, 1)]
+    if isinstance(some.dtype, pd.StringDtype):
+        return some.str.strip()
+    return some.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
 
 
 def _signs(cells: pd.Series) -> tuple[str, ...]:
