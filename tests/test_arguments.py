@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 from conftest import REPOSITORY
+from servers import free_port
 
 from flows.command_line.arguments import refuse_settings
 from flows.deployments import planned_deployments
@@ -153,3 +154,10 @@ def test_a_port_that_is_taken_is_said_first(command, finflows):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert f"port {port} is taken" in finflows(*command, "--port", port)
+
+
+def test_a_wrong_limit_of_the_server_is_said_before_anything_is_prepared(finflows, monkeypatch):
+    """Its environment takes minutes, and its address is no use if it does not start."""
+    monkeypatch.setenv("FINFLOWS_SERVE_ROWS", "many")
+    said = finflows("serve", "credit_scoring", "--port", free_port())
+    assert said == "finflows: FINFLOWS_SERVE_ROWS must be a whole number above 0"

@@ -41,9 +41,15 @@ def serve(
         raise UsageError("--follow follows the champion: leave out --version")
     refuse_taken_port(port)
     from tasks.registry.scoring_runs import version_of
+    from tasks.registry.scoring_server.settings import limits, token
     from tasks.registry.serving.following import start_following
     from tasks.registry.serving.prepared_server import prepare_serving
 
+    try:  # the server would say so, after minutes of preparing its environment
+        limits()
+        token()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     requested = version_of(use_case, version)
     typer.echo("Preparing the model's own environment (once for each set of requirements)")
     interruption.set_last_line("no server was started")
