@@ -231,6 +231,19 @@ def test_the_second_of_a_name_takes_no_other_columns_name(declared, tmp_path):
     assert batch.to_pylist() == [{"id": "1", "age": "2", "id.2": "3", "id.1": "4"}]
 
 
+def test_a_key_that_stands_twice_in_json_is_refused_or_left_out_and_said(tmp_path):
+    """In one object the last one was taken without a word; under two spellings of an accent, a
+    draft declared both."""
+    (tmp_path / "a.jsonl").write_text('{"age": 1}\n{"age": 2, "age": 3}\n')
+    with pytest.raises(DataRefused, match=r"a.jsonl: an object has 'age' twice in line 2"):
+        read_table(Source(uri=str(tmp_path / "a.jsonl")))
+    (tmp_path / "b.jsonl").write_text(
+        '{"age": 1, "Gr\u00f6\u00dfe": 1}\n{"age": 2, "Gro\u0308\u00dfe": 3}\n'
+    )
+    read, found = read_source(Source(uri=str(tmp_path / "b.jsonl")))
+    assert (read.columns.tolist(), found.named_twice) == (["age"], ("Gr\u00f6\u00dfe",))
+
+
 @pytest.mark.parametrize("written", ["a.csv", "a.parquet", "a.xlsx", "a.db"])
 def test_what_stands_twice_is_left_out_of_drafts_and_passed_on_under_two_names(written, tmp_path):
     path, source = tmp_path / written, Source(uri=str(tmp_path / written))

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from itertools import chain, islice
 from typing import IO, Any
 
-from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
+from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, batch_of
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 
@@ -22,7 +23,7 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     """The columns are the keys of the first rows; what a row lacks is missing in it.
 
     Raises DataRefused where a line is no object, holds columns rather than a row, or has a wanted
-    key that the first rows lack.
+    key that the first rows lack, or the same key twice.
     """
     wanted.refuse_header_line("JSON")
     records = _records(stream, wanted)
@@ -31,10 +32,13 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     names = {key: wanted.name(key) for row in first for key in row}
     wanted.refuse_names(list(names.values()))
     wanted.refuse_foreign(list(names.values()))
-    if len({*names.values()}) < len(names):  # " note" beside "note": neither gives way
+    twice = {name for name, keys in Counter(names.values()).items() if keys > 1}
+    if twice and wanted.declared:  # " note" beside "note": neither gives way
         names = {key: name if name in wanted.declared else key for key, name in names.items()}
-    taken = [name for name in names.values() if wanted.takes(name)]
-    return RawTable(taken, _batches(chain(first, records), names, wanted))
+        twice = set()
+    taken = {k: name for k, name in names.items() if name not in twice and wanted.takes(name)}
+    batches = _batches(chain(first, records), names, taken, wanted)
+    return RawTable([*taken.values()], batches, Found(named_twice=tuple(sorted(twice))))
 
 
 def _refuse_columns(rows: list[dict[str, Any]], wanted: ColumnSelection) -> None:
@@ -57,11 +61,23 @@ def _records(stream: IO[bytes], wanted: ColumnSelection) -> Iterator[dict[str, A
 
 def _parsed(text: bytes, wanted: ColumnSelection, where: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_named_once)
+    except KeyError as twice:
+        raise DataRefused(
+            f"{wanted.shown}: an object has {twice} twice{where}: which of both is meant?"
+        ) from None
     except ValueError:  # also bytes that are not UTF-8
         raise DataRefused(
             f"{wanted.shown} is no JSON{where}: give one object a line, or one array of objects"
         ) from None
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two cells of one column, Python would keep the last one in silence."""
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise KeyError(Counter(name for name, _ in pairs).most_common(1)[0][0])
+    return named
 
 
 def _objects(rows: Any, wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
@@ -72,9 +88,11 @@ def _objects(rows: Any, wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
 
 
 def _batches(
-    records: Iterator[dict[str, Any]], names: dict[str, str], wanted: ColumnSelection
+    records: Iterator[dict[str, Any]],
+    names: Collection[str],
+    taken: dict[str, str],
+    wanted: ColumnSelection,
 ) -> Iterator[Any]:
-    taken = {key: name for key, name in names.items() if wanted.takes(name)}
     while rows := list(islice(records, ROWS_AT_ONCE)):
         late = {key for row in rows for key in row if key not in names}
         if late := {key for key in late if wanted.takes(wanted.name(key))}:
