@@ -71,6 +71,10 @@ def test_dates_that_can_be_read_in_two_ways_are_read_in_one_and_said(tmp_path):
     _, source, said = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
     assert source.date_format == "%d/%m/%Y"
     assert any("%m/%d/%Y fits as well" in line for line in said)
+    table = loan_table(10_001).assign(opened=[*dates * 25, "01/25/2021"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    _, source, said = read_undeclared(Source(uri=str(tmp_path / "t.csv")))
+    assert (source.date_format, said) == ("%m/%d/%Y", ())  # by one date that no probe has
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.loading import read_source
-from modelling.data.reading.cells import texts_of
+from modelling.data.reading.cells import is_text, texts_of
 from modelling.data.reading.raw_tables import Found
 from modelling.declaration import Source
 from modelling.drafting.columns.number_format import (
@@ -12,7 +12,7 @@ from modelling.drafting.columns.number_format import (
     find_number_format,
     probe,
 )
-from modelling.drafting.columns.written_dates import find_date_format
+from modelling.drafting.columns.written_dates import find_date_format, looks_like_dates
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
 
@@ -38,7 +38,7 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
     numbers, how = find_number_format(table, source)
     source = source.model_copy(update={**found.settings, **numbers})
     said += how
-    date_format, doubt = find_date_format(probe(table[name]) for name in table)
+    date_format, doubt = _date_format(table)
     if date_format and not source.date_format:
         source = source.model_copy(update={"date_format": date_format})
         said += [f"dates are read as {date_format}{doubt}"] if doubt else []
@@ -46,6 +46,18 @@ def read_undeclared(source: Source) -> tuple[pd.DataFrame, Source, tuple[str, ..
         source = source.model_copy(update={"missing": words})
         said.append(f"{' and '.join(map(repr, words))} beside numbers or dates: read as missing")
     return table, source, tuple(said)
+
+
+def _date_format(table: pd.DataFrame) -> tuple[str | None, str]:
+    """``find_date_format`` of probes, or where two formats fit these, of all different dates."""
+    probes = [probe(table[name]) for name in table]
+    found = find_date_format(probes)
+    if not found[1]:
+        return found
+    dated = [str(cells.name) for cells in probes if is_text(cells) and looks_like_dates(cells)]
+    different = (table[name].dropna().drop_duplicates().astype("str").str.strip() for name in dated)
+    settled = find_date_format(different)
+    return settled if settled[0] else found
 
 
 def _is_nested(cells: pd.Series) -> bool:
