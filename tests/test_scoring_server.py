@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 import requests
+import uvicorn
 from conftest import REPOSITORY
 from mlflow.pyfunc import load_model
 from mlflow.pyfunc.scoring_server import init
@@ -25,6 +26,7 @@ from servers import answers as there_is_an_answer
 from small_models import loan_table
 
 from tasks.registry.scoring_server import settings
+from tasks.registry.scoring_server.__main__ import listening_socket
 from tasks.registry.scoring_server.application import Application, Limits
 from tasks.registry.scoring_server.following import look
 from tasks.registry.scoring_server.served_model import ServedModel, try_successor
@@ -467,6 +469,33 @@ def test_a_server_that_is_asked_to_end_answers_first(tmp_path):
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
         process.wait(timeout=60)
     assert [file.name for file in tmp_path.iterdir()] == ["log.txt"]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_sends_one_request_after_the_other_loses_none_when_the_server_ends(tmp_path, workers):
+    """The last answer says that the connection ends, before the next request is sent."""
+    sent = {"dataframe_records": ROWS[:1]}
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with serving(tmp_path, workers) as (process, address), requests.Session() as kept_alive:
+
+        def answered():
+            return kept_alive.post(f"{address}/invocations", json=sent, headers=headers, timeout=60)
+
+        assert "Connection" not in answered().headers
+        process.terminate()
+        while "Connection" not in (last := answered()).headers:
+            assert last.status_code == 200
+        assert (last.status_code, last.headers["Connection"]) == (200, "close")
+        process.wait(timeout=60)
+
+
+def test_connections_of_several_processes_send_at_once():
+    config = uvicorn.Config("none", host="127.0.0.1", port=0, log_level="error")
+    with listening_socket(config) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.services
