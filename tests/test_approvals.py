@@ -41,6 +41,15 @@ def test_a_login_tells_people_apart_who_share_an_account():
     assert same_person("anna", "anna, as b on mlflow.bank")
 
 
+def test_no_other_spelling_of_login_or_server_makes_two_people_of_one():
+    """One directory takes any capitals; a tunnel gives the same server another name."""
+    assert same_person("svc, as anna on mlflow.bank", "svc, as Anna on mlflow.bank")
+    assert same_person("laptop, as anna on mlflow.bank", "other, as anna on localhost")
+    assert same_person("anna", "svc, as anna on mlflow.bank")
+    assert not same_person("laptop, as anna on mlflow.bank", "other, as ben on localhost")
+    assert not same_person("anna", "svc, as ben on mlflow.bank")
+
+
 def test_a_typed_name_is_that_of_whoever_has_it_and_says_that_it_was_typed():
     assert typed_name(" Ben  Meyer ") == "Ben Meyer, typed into Prefect's form"
     for requested_by in ("anna", "svc, as anna on mlflow.bank", "anna, as a on mlflow.bank"):

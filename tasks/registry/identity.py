@@ -57,20 +57,20 @@ def typed_name(name: str) -> str:
 def same_person(one: str, other: str) -> bool:
     """Whether two answers of ``current_user`` or ``typed_name`` may be of one person. Where both
     gave a password to the same server, its user names decide: an account of the operating system
-    may be shared. A typed name is that of all who have it as an account or as a login."""
-    if TYPED in one + other:
-        return not _names(one).isdisjoint(_names(other))
-    (account, _, login), (other_account, _, other_login) = (
-        user.partition(", as ") for user in (one, other)
-    )
-    if login and other_login and login.partition(" on ")[2] == other_login.partition(" on ")[2]:
+    may be shared. Otherwise a name, account or login or typed, is that of all who have it: a server
+    may be reached under several addresses. Capitals make no difference: to a directory (LDAP)
+    behind a login they make none."""
+    (account, login, server), (other_account, other_login, other_server) = map(_parts, (one, other))
+    if login and other_login and server == other_server:
         return login == other_login
-    return account == other_account
+    return not {account, login}.isdisjoint({other_account, other_login} - {""})
 
 
-def _names(user: str) -> set[str]:
-    account, _, login = user.removesuffix(TYPED).partition(", as ")
-    return {account.casefold(), login.partition(" on ")[0].casefold()} - {""}
+def _parts(user: str) -> tuple[str, str, str]:
+    """The account or the typed name, the login, and its server; empty where there is none."""
+    account, _, login = user.removesuffix(TYPED).casefold().partition(", as ")
+    name, _, server = login.partition(" on ")
+    return account, name, server
 
 
 def _requires_login(server: str) -> bool:
