@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 
 from modelling.checkout import command
 from modelling.declaration import UseCase
@@ -32,6 +33,7 @@ from tasks.registry.promotion_history import (
     TIME_FORMAT,
     ChampionChange,
     append_entry,
+    in_effect,
     read_history,
     refuse_absent_version,
     versions,
@@ -88,7 +90,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     refuse_unloadable(name, version)
     warn_of_gaps(client, name)
     known = read_history(client, name)
-    waiting = _request_of(known.entries, version)
+    waiting = _request_of(known.entries, version, champion)
     if (
         waiting is not None and waiting.seconds_left > 0 and not known.gaps
     ):  # or nobody could approve
@@ -202,7 +204,7 @@ def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChan
             f"the history of {name} is broken, so no request is certain ({'; '.join(known.gaps)}): "
             f"find out who did that, then {again}"
         )
-    request = _request_of(known.entries, version)
+    request = _request_of(known.entries, version, champion_of(client, name))
     if request is None:
         raise UsageError(f"{name} version {version} has no open request: {again}")
     if request.seconds_left <= 0:
@@ -212,10 +214,13 @@ def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChan
     return request
 
 
-def _request_of(entries: list[ChampionChange], version: str) -> ChampionChange | None:
+def _request_of(
+    entries: list[ChampionChange], version: str, champion: ModelVersion | None
+) -> ChampionChange | None:
     """The request for ``version`` that nobody answered. A later change of champion ends it: its
-    reason compares with the champion of its time."""
-    for entry in reversed(entries):
+    reason compares with the champion of its time. One that was interrupted changed nothing."""
+    holder = None if champion is None else str(champion.version)
+    for entry in reversed(in_effect(entries, holder)):
         if entry.changes_champion:
             return None
         if entry.version == version:

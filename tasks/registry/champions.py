@@ -24,7 +24,13 @@ from tasks.registry.model_files import (
     load_version,
     refuse_unreadable_files,
 )
-from tasks.registry.promotion_history import ChampionChange, append_entry, read_history, versions
+from tasks.registry.promotion_history import (
+    ChampionChange,
+    append_entry,
+    in_effect,
+    read_history,
+    versions,
+)
 from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect, store_lock
 
@@ -207,8 +213,7 @@ class RegistryStatus:
                 *([f"      although {change.unmet}"] if change.unmet else []),
                 *(f"      the history was already broken: {gap}" for gap in change.gaps),
             ]
-        last = self.history[-1] if self.history else None
-        if last and last.changes_champion and last.previous == self.champion:
+        if in_effect(self.history, self.champion) != self.history:
             lines.append("  the last change was interrupted before it took effect")
         lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
         return "\n".join(lines)

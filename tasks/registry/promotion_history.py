@@ -93,6 +93,14 @@ def read_history(client: MlflowClient, name: str) -> History:
     return history_from_tags(client.get_registered_model(name), versions(client, name))
 
 
+def in_effect(entries: list[ChampionChange], champion: str | None) -> list[ChampionChange]:
+    """The entries without those at the end that were interrupted before they changed the
+    champion."""
+    while entries and entries[-1].changes_champion and entries[-1].previous == champion:
+        entries = entries[:-1]
+    return entries
+
+
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     """All registered versions of ``name``, the oldest first."""
     return all_versions(client, f"name = '{name}'")
