@@ -18,7 +18,7 @@ from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.groups.group_judging import judge_groups
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
-from modelling.judgement.promotion import comparison_tags
+from modelling.judgement.promotion import comparison_tags, doubts_tag
 from modelling.learning_curve.attempt import Attempt, next_remedy
 from modelling.watching.profile import keep_profile
 from tasks.baselines import fit_baselines
@@ -140,10 +140,10 @@ def register_and_promote(
     """The registered version by name, number and address, and whether it became champion: one that
     was not judged as is ``declared`` can't."""
     use_case, rows = judgement.use_case, data.parts.validation
-    tags = comparison_tags(use_case, data.data_hash)
-    version = register_model(run, package, judgement.gate, trained, rows, tags)
     otherwise = judgement_overrides(declared, use_case)
     fitness = promotion_requirements(judgement, trained.diagnosis, otherwise)
+    tags = {**comparison_tags(use_case, data.data_hash), **doubts_tag(fitness)}
+    version = register_model(run, package, judgement.gate, trained, rows, tags)
     record_dossier(run, package.name, version, fitness)
     decision = judge_challenger(run, package, version, trained, judgement, fitness)
     return {**package.address(version), "promotion": decision.reason}

@@ -20,7 +20,7 @@ from modelling.judgement.baseline_predictions import predict_baselines
 from modelling.judgement.fitness import promotion_requirements
 from modelling.judgement.judging import Judgement, judge
 from modelling.judgement.packaging import Package, package_model
-from modelling.judgement.promotion import comparison_tags
+from modelling.judgement.promotion import comparison_tags, doubts_tag
 from modelling.learning_curve.diagnosis import Diagnosis
 from modelling.learning_curve.history import History
 from modelling.watching.profile import keep_profile
@@ -147,9 +147,14 @@ class Small:
         """Through the stages of the flow, up to the registered version."""
         from tasks.registry.registration import register_model
 
-        frozen = comparison_tags(self.trained.use_case, self.data_hash)
+        tags = comparison_tags(self.trained.use_case, self.data_hash) | doubts_tag(self.fitness)
         gate, validation = self.judgement.gate, self.parts.validation
-        return register_model.fn(run, self.package, gate, self.trained, validation, frozen)
+        return register_model.fn(run, self.package, gate, self.trained, validation, tags)
+
+    @property
+    def fitness(self):
+        """What the model must meet to become champion by itself."""
+        return promotion_requirements(self.judgement, self.trained.diagnosis)
 
     def judge(self, run, version: str):
         """The last stage of the flow, in a flow of its own: compare with the champion."""
@@ -157,12 +162,10 @@ class Small:
 
         from tasks.registry.promotion import judge_challenger
 
-        fitness = promotion_requirements(self.judgement, self.trained.diagnosis)
-
         @flow(name="judge", persist_result=False)
         def judge():
             return judge_challenger.fn(
-                run, self.package, version, self.trained, self.judgement, fitness
+                run, self.package, version, self.trained, self.judgement, self.fitness
             )
 
         return judge()

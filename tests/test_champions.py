@@ -350,8 +350,9 @@ def test_a_registration_that_is_tried_again_finds_its_version(client, tmp_path):
     "end", [RuntimeError, pytest.param(KeyboardInterrupt, marks=pytest.mark.services)]
 )
 def test_a_run_that_has_registered_is_whole_whatever_comes_after(end, client, tmp_path):
-    """So that no run which is FAILED or KILLED has a version."""
-    small = small_model(tmp_path / "model", name=f"whole_{end.__name__.lower()}")
+    """So that no run which is FAILED or KILLED has a version, and no version lacks its doubts."""
+    name = f"whole_{end.__name__.lower()}"
+    small = small_model(tmp_path / "model", name=name, gate=None)
 
     def register_and_fail():
         with run_of(small.trained.use_case) as run:
@@ -363,6 +364,8 @@ def test_a_run_that_has_registered_is_whole_whatever_comes_after(end, client, tm
     ended = client.get_run(failed.value.args[0])
     assert ended.info.status == "FINISHED"
     assert ended.data.tags["failure"]
+    promote_manually(name, "1", "it was never compared")
+    assert history(client, name)[-1].unmet == "no gate is declared"
 
 
 def test_a_prefect_server_that_is_gone_fails_no_run(caplog, monkeypatch):

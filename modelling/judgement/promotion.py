@@ -183,6 +183,11 @@ def unmet_requirements(fitness: Iterable[RequirementResult]) -> str:
     return "; ".join(result.reason for result in fitness if not result.passed)
 
 
+def doubts_tag(fitness: Iterable[RequirementResult]) -> dict[str, str]:
+    """What a version does not meet, as a tag of it from the moment on when it is registered."""
+    return {"doubts": unmet_requirements(fitness) or "none"}
+
+
 def decide(
     gate: RequirementResult,
     fitness: Iterable[RequirementResult],

@@ -21,8 +21,8 @@ from modelling.judgement.promotion import (
     Promotion,
     compare,
     decide,
+    doubts_tag,
     saved_by,
-    unmet_requirements,
 )
 from modelling.learning_curve.attempt import Attempt
 from modelling.refusals import UsageError
@@ -153,12 +153,11 @@ def _record(
     """Record decision, numbers and reason as tags of version and run, and as a report in MLflow and
     Prefect."""
     verdict = "promoted" if decision.promoted else "kept the champion"
-    unmet = unmet_requirements(fitness) or "none"
-    tags = {"promotion": verdict, "promotion_reason": decision.reason, "doubts": unmet}
-    tags |= {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
-    for key, value in tags.items():
+    decided = {"promotion": verdict, "promotion_reason": decision.reason}
+    numbers = {f"promotion_{key}": f"{value:.6g}" for key, value in decision.numbers.items()}
+    for key, value in (decided | numbers).items():
         run.client.set_model_version_tag(name, version, key, value)
-    run.log_tags({key: tags[key] for key in ("promotion", "promotion_reason", "doubts")})
+    run.log_tags(decided | doubts_tag(fitness))
     lines = [f"# {name} version {version}: {verdict}", "", decision.reason + ".", ""]
     if decision.numbers:
         lines += ["| on the test rows | value |", "|---|---:|"]

@@ -51,13 +51,14 @@ def register_model(
     gate: RequirementResult,
     trained: Attempt,
     validation: pd.DataFrame,
-    comparison_tags: Mapping[str, str],
+    judged: Mapping[str, str],
 ) -> str:
     """Log the packaged model to the run, register it as ``challenger``, and return its version.
 
     Before that, a new process loads it and scores the raw ``validation`` rows. Raises UsageError
-    where its answers differ from the trained network's. ``comparison_tags`` say whether a later
-    version can be compared with this one.
+    where its answers differ from the trained network's. ``judged`` are the tags that say whether a
+    later version can be compared with this one (``comparison_tags``), and what is doubtful about it
+    (``doubts_tag``): no version is without them, whatever ends the training next.
     """
     started = time.perf_counter()
     existing = _existing_version(run, package.name)
@@ -68,7 +69,7 @@ def register_model(
     difference = refuse_disagreement(
         package.folder, trained.validation_outputs, answers, trained.use_case
     )
-    tags |= {**gate_tags(gate), **comparison_tags, **approval_tags(trained.use_case)}
+    tags |= {**gate_tags(gate), **judged, **approval_tags(trained.use_case)}
     tags |= {"learning_curve": trained.diagnosis.verdict, "disagreement": f"{difference:.2g}"}
     description = describe_version(trained.use_case, gate, trained.diagnosis.verdict, run.address)
     made = existing or _create_version(run, package.name, model_uri, tags, description)
