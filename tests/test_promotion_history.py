@@ -101,6 +101,10 @@ def write_nonsense(told):
     told.client.set_model_version_tag(told.name, "2", told.entry("2")[0], "[]")
 
 
+def invent_a_time(told):
+    told.write("2", f"{CHAMPION_SINCE}yesterday", at="yesterday")
+
+
 def invent_one(told):
     told.write("2", f"{CHAMPION_SINCE}2020-01-01 00:00:00.000000", at="2020-01-01 00:00:00.000000")
 
@@ -140,6 +144,7 @@ ATTACKS = {
     change_the_last: "an entry is missing, or that one was changed",
     change_the_time: "of version 2 was changed",
     write_nonsense: "of version 2 was changed",
+    invent_a_time: "the entry champion_at.yesterday of version 2 was changed",
     invent_one: "an entry is missing or was changed",
     forget_the_link: "has no hash of the previous one",
     remove_what_is_known_of_the_newest: "an entry is missing, or that one was changed",
@@ -152,6 +157,7 @@ ATTACKS = {
 
 def test_a_whole_history_has_no_gaps(told):
     assert told.gaps == []
+    assert read_history(told.client, told.name).entries[0].previous is None
     assert "BROKEN" not in registry_status(told.name).text()
     told.set_champion("1", "back again")
     assert [one.version for one in read_history(told.client, told.name).entries] == [*"1231"]
@@ -222,6 +228,36 @@ def test_interrupted_before_it_took_effect_is_no_gap(told):
     assert told.gaps == []
 
 
+def test_killed_between_an_entry_and_what_is_known_of_the_newest_is_no_gap(told):
+    for champion, version in (("3", "1"), ("3", "2")):
+        newest = read_history(told.client, told.name).newest
+        append_entry(told.client, told.name, version, "killed then", "manual", "root")
+        told.client.set_registered_model_tag(told.name, NEWEST_TAG, newest)
+        assert told.gaps == []
+        assert registry_status(told.name).champion == champion
+    told.set_champion("1")
+    assert told.gaps == []
+
+
+def test_a_champion_without_any_entry_is_found_out(client):
+    """As when somebody sets the alias on MLflow's page of a model that never had a champion."""
+    name = "told of nobody"
+    client.create_registered_model(name)
+    client.create_model_version(name, "file:///nowhere", tags={HASHES_TAG: "{}"})
+    assert read_history(client, name).gaps == []
+    client.set_registered_model_alias(name, "champion", "1")
+    (gap,) = read_history(client, name).gaps
+    assert gap == "the champion is version 1, but no entry says so"
+    client.delete_registered_model(name)
+
+
+def test_no_request_makes_replaced_hashes_right(told):
+    replace_the_hashes_of_files(told)
+    files = files_sha256(told.client.get_model_version(told.name, "2"))
+    append_entry(told.client, told.name, "2", "again", "requested", "root", files=files)
+    assert any("the hashes of the files of version 2 were changed" in gap for gap in told.gaps)
+
+
 def test_a_clock_that_is_behind_breaks_nothing(told):
     _, text = told.entry("3")
     later = "2999-01-01 00:00:00.000000"
@@ -243,6 +279,9 @@ def test_entries_from_before_they_were_linked_are_told_apart(told):
         told.write(version, told.entry(version)[0], before=None)
     told.client.delete_registered_model_tag(told.name, NEWEST_TAG)
     assert told.gaps == []
+    append_entry(told.client, told.name, "1", "killed then", "manual", "root")
+    told.client.delete_registered_model_tag(told.name, NEWEST_TAG)
+    assert told.gaps == [], "nothing was known of a newest one before"
     told.set_champion("1")
     assert told.gaps == []
     assert registry_status(told.name).text().count("an older entry, without a hash") == 3
