@@ -1,5 +1,6 @@
 """Runs that nobody watches wait for a store out of reach; what can't pass is not waited for."""
 
+import logging
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from servers import standing_in
 
 from flows.command_line.terminal import exit_code, show_error
 from modelling.refusals import UsageError
-from tasks.tracking.store import connect
+from tasks.tracking.store import connect, experiment_id
 
 A_SERVER_THAT_COMES_LATE = """
 import socket, threading, time
@@ -120,3 +121,16 @@ def test_a_server_that_lets_its_user_read_only_says_so_in_one_line(capsys):
     assert line.startswith(
         "finflows: the tracking server does not let this user do that (403): ask"
     )
+
+
+def test_an_experiment_that_can_not_be_made_says_why(client, monkeypatch):
+    """On a full disk, say: it was taken for one that another process had made."""
+
+    def full(*_, **__):
+        raise MlflowException("(sqlite3.OperationalError) database or disk is full")
+
+    monkeypatch.setattr(type(client), "create_experiment", full)
+    with pytest.raises(MlflowException, match="disk is full"):
+        experiment_id(client, "never made")
+    log = logging.getLogger("mlflow.store.db.utils")
+    assert not log.isEnabledFor(logging.ERROR), "it would print a traceback before that line"

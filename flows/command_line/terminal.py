@@ -55,6 +55,8 @@ def configure_environment(verbose: bool) -> None:
         names.check_server_address(url, "PREFECT_API_URL")
     for name, value in {**SETTINGS, **({} if verbose else QUIET_SETTINGS)}.items():
         os.environ.setdefault(name, value)
+    if not verbose:  # it prints a traceback of each error, with what was to be written
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # The servers of this machine are reached without a proxy.
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     no_proxy = ",".join(dict.fromkeys([*filter(None, no_proxy.split(",")), *LOCAL_HOSTS]))

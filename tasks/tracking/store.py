@@ -169,9 +169,10 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
             location = (local_folder() / "artifacts").as_uri()
         try:
             return client.create_experiment(name, artifact_location=location, tags=tags)
-        except MlflowException:  # another process was first
+        except MlflowException:
             experiment = client.get_experiment_by_name(name)
-            assert experiment is not None
+            if experiment is None:  # not that another process was first: a full disk, say
+                raise
     if experiment.lifecycle_stage == "deleted":
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
         raise UsageError(f"the experiment {name} is deleted: restore it with '{restore}'")
