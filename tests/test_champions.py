@@ -53,7 +53,10 @@ def test_no_gain_makes_up_for_a_failed_gate_or_an_unfit_model():
     assert "calibration error" in decide(GATE, unfit, "1", compared(0.1, 0.3), None).reason
     assert not decide(RequirementResult(False, "roc_auc 0.6"), FIT, None, None, None).promoted
     assert decide(GATE, FIT, None, None, None).promoted
-    assert ", worse than" in decide(GATE, FIT, "1", compared(-0.3, -0.1), None).reason
+    assert (
+        ", WORSE than champion version 1 (0.8000) by"
+        in decide(GATE, FIT, "1", compared(-0.3, -0.1), None).reason
+    )
     assert "calibration error" in decide(GATE, unfit, None, None, None).reason
 
 
@@ -110,7 +113,7 @@ def test_the_first_that_passes_its_gate_rises_then_only_the_better(client):
     _, same = register_and_judge(noise=0.5, name=name)
     assert not same.promoted
     assert same.numbers["gain"] == 0
-    assert "not better beyond noise than champion version 2" in same.reason
+    assert "no worse and no better than champion version 2 (0.7" in same.reason
     version, better = register_and_judge(noise=0, name=name)
     assert better.promoted
     assert better.numbers["gain_low"] > 0

@@ -48,10 +48,8 @@ class Comparison(NamedTuple):
 
     def in_words(self, version: str) -> str:
         """The comparison with the champion, which is this ``version``."""
-        no_better = "worse than" if self.gain.high < 0 else "not better beyond noise than"
-        words = "better than" if self.gain.low > 0 else no_better
-        than = f"{words} champion version {version}'s {format_value(self.champion)}"
-        said = f"{self.metric} {format_value(self.challenger)}, {than}: gain {self.gain}"
+        beside = self.gain.beside(f"champion version {version}", self.champion)
+        said = f"{self.metric} {format_value(self.challenger)}, {beside}"
         if self.saved is None:
             return said
         if not any(self.saved):
