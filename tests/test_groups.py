@@ -204,6 +204,29 @@ def test_numbers_get_round_bands_and_declared_ones_are_kept():
     assert segments_of(age, declared, K).names == ("under 25 or not known", "25 and over")
 
 
+def test_times_are_cut_at_ends_of_years_months_or_days():
+    def names_of(periods, frequency):
+        opened = pd.Series(pd.date_range("2022-01-01", periods=periods, freq=frequency))
+        return segments_of(opened, time("opened"), K).names
+
+    years = names_of(400, "10D")
+    assert years[:2] == ("before 2024", "from 2024 to before 2026")
+    assert (len(years), years[-1]) == (5, "from 2031")
+    assert names_of(400, "D")[0] == "before 2022-04"
+    assert names_of(600, "1h")[0] == "before 2022-01-06"
+
+
+def test_the_largest_labels_are_named_and_the_others_counted_together():
+    labels = [f"branch {number:02d}" for number in range(30)]
+    counts = [K + number for number in range(30)]
+    cells = pd.Series(np.repeat(labels, counts))
+    names, codes = segments_of(cells, category("branch"), K)
+    assert names == (*labels[10:], "(others)")
+    assert np.bincount(codes).tolist() == [*counts[10:], sum(counts[:10])]
+    names, codes = segments_of(cells.head(sum(counts[:2])), category("branch"), K)
+    assert names == tuple(labels[:2]), "as many rows as are wanted are enough"
+
+
 def test_what_is_said_of_few_positives_is_withheld_with_another_group():
     """The errors of all rows are known: those of a single group that is left out would follow."""
     assert too_small(np.array([5, 40, 90]), K).tolist() == [True, True, False]
