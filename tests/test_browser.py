@@ -44,6 +44,12 @@ COMPARED = ("credit_scoring", "market_volatility")
 # Whether no cell and no chart reaches beyond the window.
 FITS = """[...document.querySelectorAll("td, svg")].every(
     part => part.getBoundingClientRect().right <= innerWidth)"""
+# Whether the numbers along each axis stand apart from each other.
+APART = """[...document.querySelectorAll(".role-axis-label")].every(axis => {
+    const shown = [...axis.querySelectorAll("text")].filter(text => text.getAttribute("opacity") > 0)
+    const boxes = shown.map(text => text.getBoundingClientRect())
+    return boxes.every(a => boxes.every(b => a === b ||
+        a.right + 4 < b.left || b.right + 4 < a.left || a.bottom < b.top || b.bottom < a.top))})"""
 expect.set_options(timeout=120_000)
 
 
@@ -305,9 +311,10 @@ def test_our_page_is_readable_on_a_phone_and_sorted_by_a_click(page, tmp_path):
     assert (problems, asked) == ([], [file.as_uri()])
     assert page.title() == "Trainings compared"
     assert page.locator(".chart svg").count() == 12
-    for width in (360, 1000, 1500):
+    for width in (360, 700, 1000, 1500):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(FITS)  # charts follow the window
+        assert page.evaluate(APART), width
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     table = page.locator(".sortable").first

@@ -178,7 +178,7 @@ def _finished(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, 
     shown = chart.properties(width="container", height=height, autosize=fit)
     return (
         shown.configure(font=FONT, background="transparent")
-        .configure_axis(**sizes, gridColor=LINE, labelColor=INK, titleColor=INK)
+        .configure_axis(**sizes, gridColor=LINE, labelColor=INK, labelSeparation=8, titleColor=INK)
         .configure_legend(labelFontSize=13, labelColor=INK)
         .configure_view(stroke=None)
         .to_dict(validate=False)  # the browser draws them all in a test

@@ -68,7 +68,7 @@ def _shown(section: Section) -> dict[str, Any]:
 def _charts(section: Section) -> list[dict[str, Any]]:
     losses = "{} by epoch; the dot is the lowest. The numbers are in the table 'Losses'."
     charts = [
-        ("Advantage over the strongest baseline, with its 95 % interval", described(section),
+        ("Advantage over the strongest baseline, with its 95\u00a0% interval", described(section),
          advantage_chart(section)),
         ("Validation loss by epoch", losses.format("val_loss"), loss_chart(section, "val_losses")),
         ("Training loss by epoch", losses.format("loss"), loss_chart(section, "losses")),
