@@ -112,6 +112,8 @@ def test_the_statistics_of_a_curve_by_hand():
     assert epoch_share_to_half_fall(straight, 3) == pytest.approx(0.5)
     to_middle = (1 - 0.5**8) / 2 / (1 - 0.5)  # of the first of eight epochs
     assert epoch_share_to_half_fall(geometric, 3) == pytest.approx(to_middle / 8)
+    from_start = (3 - 2) / (3 - 1.5)  # of the first of two epochs: an epoch began before its loss
+    assert epoch_share_to_half_fall(np.array([2.5, 1.5, 1]), 3) == pytest.approx(from_start / 2)
     assert trend(straight)[0] == -1
     assert trend(np.ones(9)) == (0, 1)
 
@@ -182,6 +184,9 @@ def test_nan_is_diverged(epochs):
 def test_an_explosion_without_nan_is_diverged():
     assert read(np.exp(EPOCHS / 5)).verdict == "diverged"
     assert read([1.0, 1e5]).verdict == "diverged"
+    grown = read([3.0, *np.geomspace(1, 12, 20)])
+    assert "rose from 1 (epoch 2) to 12, 4 times its start" in grown.evidence
+    assert grown.region == (1, 20)
     exploded_then_flat = np.where(EPOCHS < 6, 0.7, 4e3 * (1 + 0.01 * np.sin(EPOCHS)))
     assert read(exploded_then_flat).verdict == "diverged"
 
@@ -225,9 +230,15 @@ def test_a_network_that_died_in_an_explosion_wants_smaller_steps():
     assert diagnosis.verdict == "stuck"
     assert "no better than the constant answer" in diagnosis.evidence
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
-    never_moved = np.full(60, 0.68)
-    larger = read(never_moved, never_moved, constant=0.675).remedies[0].overrides
-    assert larger["training.learning_rate"] > 2e-3
+    for never_moved in (np.full(60, 0.68), np.full(60, 4.0)):  # the last is far from any answer
+        larger = read(never_moved, never_moved, constant=0.675).remedies[0].overrides
+        assert larger["training.learning_rate"] > 2e-3
+
+
+def test_a_val_loss_no_better_than_the_constant_answers_whose_training_loss_fell_is_by_heart():
+    diagnosis = read(FALL, np.full(60, 0.7) + EPOCHS / 1e3, constant=0.69)
+    assert diagnosis.verdict == "overfitting"
+    assert diagnosis.evidence.endswith("; the training loss ends at 0.2002: learnt by heart")
 
 
 def test_what_a_fading_group_lasso_lets_fall_is_not_undertrained():
@@ -277,7 +288,9 @@ def test_no_rows_are_learnt_by_heart_where_the_training_loss_does_not_fall():
 
 def test_a_training_loss_that_ends_13_percent_above_its_lowest_is_jagged():
     up = np.concatenate([FALL[:40], FALL[39] * np.linspace(1.02, 1.13, 6), 6 * [FALL[39] * 1.13]])
-    assert read(up, up * 1.02).verdict == "jagged"
+    diagnosis = read(up, up * 1.02)
+    assert diagnosis.verdict == "jagged"
+    assert diagnosis.evidence.endswith("it rose in 6 of the last 34 epochs")
 
 
 def test_a_long_shallow_rise_after_an_early_best_epoch_is_no_healthy_curve():
@@ -288,6 +301,8 @@ def test_a_long_shallow_rise_after_an_early_best_epoch_is_no_healthy_curve():
     assert diagnosis.verdict == "overfitting"
     assert diagnosis.remedies[0].overrides == {"training.epochs": 2}
     assert read(loss, np.minimum(val_loss, 0.1763), constant=0.245).verdict == "healthy"
+    later = 0.1762 + 0.0012 * np.abs(epochs - 2) / 10  # a quarter of the epochs, not a sixth
+    assert read(loss, later, constant=0.245).verdict == "healthy"
 
 
 def test_a_rise_that_loses_a_fifth_of_what_was_learnt_is_overfitting_however_short():
@@ -363,8 +378,8 @@ def test_a_first_epoch_that_still_moved_hides_no_stuck_network():
 
 def test_losses_in_the_evidence_are_numbers_for_people():
     assert "from 12,000,000 to 2,000,5" in read(1e7 * FALL).evidence
-    assert format_loss(0.176293) == "0.17629"
-    assert format_loss(12_106_789.2) == "12,106,789"
+    shown = {0.176293: "0.17629", 50.1234: "50.123", 12_000.4: "12,000", 12_106_789.2: "12,106,789"}
+    assert {loss: format_loss(loss) for loss in shown} == shown
 
 
 def test_no_curve_is_too_odd_to_be_read():
@@ -415,6 +430,24 @@ def test_learning_by_heart_wants_a_smaller_network_at_once():
     assert {"network.dropout", "training.epochs"} <= set(remedy)
     assert remedy["network.hidden_units"] == [32, 8], "an eighth, and not fewer than eight"
     assert remedy["training.early_stopping_patience"] == 10, "where it is to stop is not known"
+    assert remedy["training.epochs"] == 2 * (history.best_epoch + 1)
+
+
+@pytest.mark.parametrize(("epochs", "wanted"), [(60, 20), (15, 15)])
+def test_a_smaller_network_gets_twenty_epochs_and_no_more_than_were_trained(epochs, wanted):
+    val_loss = 1 + np.abs(np.arange(epochs) - 3) / 5
+    history = as_history(FALL[:epochs], val_loss, None)
+    remedy = remedies_for("overfitting", history, USE_CASE, None)[0].overrides
+    assert remedy["training.epochs"] == wanted
+
+
+@pytest.mark.parametrize(("declared", "more"), [(0.0, 0.2), (0.1, 0.3), (0.45, 0.5)])
+def test_dropout_is_raised_by_a_fifth_up_to_a_half(declared, more):
+    use_case = override(USE_CASE, {"network.dropout": declared})
+    history = as_history(FALL, 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006, None)
+    assert remedies_for("overfitting", history, use_case, None)[1].overrides == {
+        "network.dropout": more
+    }
 
 
 @pytest.mark.parametrize(
@@ -478,8 +511,9 @@ def test_a_cosine_schedule_does_not_hide_that_too_little_was_learnt():
     constant = USE_CASE.model_copy(
         update={"training": USE_CASE.training.model_copy(update={"schedule": "constant"})}
     )
-    bent = as_history(1 + 0.1 * np.exp(-6 * done), 1 + 0.1 * np.exp(-6 * done))
+    bent = as_history(1 + 0.1 * np.exp(-3.6 * done), 1 + 0.1 * np.exp(-3.6 * done))
     assert read_learning_curve(bent, constant).verdict == "healthy"
+    assert read_learning_curve(bent, USE_CASE).verdict == "undertrained"
 
 
 def test_a_loss_that_jumps_by_more_than_its_level_is_not_called_flat():
@@ -490,6 +524,11 @@ def test_a_loss_that_jumps_by_more_than_its_level_is_not_called_flat():
     diagnosis = read(jumping, flat)
     assert diagnosis.verdict != "stuck", diagnosis.evidence
     assert "flat" not in diagnosis.evidence
+    noisy = 0.7 * (1 + 0.05 * rng.normal(size=60))
+    noisy[-6:] += 0.02
+    diagnosis = read(noisy, 0.7 * (1 + 1e-4 * rng.normal(size=60)))
+    assert diagnosis.evidence.startswith("flat from the start: in 60 epochs the training loss")
+    assert diagnosis.evidence.endswith("of their level, within their noise")
 
 
 def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):
@@ -508,7 +547,8 @@ def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):
 def test_a_planted_leak_is_suspected():
     assert "validation rows" in (read(FALL, 0.1 * FALL).leak_suspected or "")
     tiny = np.exp(-EPOCHS / 6)
-    assert "val_roc_auc" in (read(tiny, val_roc_auc=[1.0] * 60).leak_suspected or "")
+    said = read(tiny, val_roc_auc=[1.0] * 60).leak_suspected or ""
+    assert said.startswith("val_roc_auc is 1 and val_loss 0.01% of the first training loss")
     assert read(FALL, val_roc_auc=[0.87] * 60).leak_suspected is None
     not_tiny = 0.05 + tiny
     assert read(not_tiny, val_roc_auc=[1.0] * 60).leak_suspected is None
