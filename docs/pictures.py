@@ -151,7 +151,6 @@ def losses_in_mlflow(page: Page, address: str, runs: list[dict]) -> bytes:
     query = "&".join(f"{name}={quote(value)}" for name, value in asked.items())
     page.goto(f"{address}/#/metric?{query}")
     page.locator(".js-line").first.wait_for()
-    page.get_by_role("button", name="Close").click()  # MLflow's assistant
     page.get_by_text("Step", exact=True).first.click()  # by epoch, not by time
     page.wait_for_timeout(1000)  # the lines are drawn little by little
     chart = page.locator(".js-plotly-plot").first.bounding_box()

@@ -13,12 +13,15 @@ import re
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from compared_runs import many_runs
 from conftest import REPOSITORY, last_json
+from pictures import losses_in_mlflow
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -46,7 +49,8 @@ FITS = """[...document.querySelectorAll("td, svg")].every(
     part => part.getBoundingClientRect().right <= innerWidth)"""
 # Whether the numbers along each axis stand apart from each other.
 APART = """[...document.querySelectorAll(".role-axis-label")].every(axis => {
-    const shown = [...axis.querySelectorAll("text")].filter(text => text.getAttribute("opacity") > 0)
+    const texts = [...axis.querySelectorAll("text")]
+    const shown = texts.filter(text => text.getAttribute("opacity") > 0)
     const boxes = shown.map(text => text.getBoundingClientRect())
     return boxes.every(a => boxes.every(b => a === b ||
         a.right + 4 < b.left || b.right + 4 < a.left || a.bottom < b.top || b.bottom < a.top))})"""
@@ -117,6 +121,26 @@ def test_an_experiment_opens_on_its_training_runs(page, tmp_path):
         page.reload()
         expect(banner).to_be_visible()  # so this is what it looks like, and where it stands
         assert page.evaluate("localStorage.getItem('mlflow.workflowType_v1')") == '"genai"'
+
+
+def test_the_losses_of_runs_can_be_photographed_for_the_documentation(page, tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = store_client(uri)
+    number = client.create_experiment("loans", tmp_path.as_uri(), EXPERIMENT_TAGS)
+    runs = []
+    for rate in (0.1, 0.3):
+        run = client.create_run(number, run_name=f"loans rate={rate}").info
+        for epoch in range(5):
+            client.log_metric(run.run_id, "loss", (1 - rate) ** epoch, step=epoch)
+            client.log_metric(run.run_id, "val_loss", (1 - rate) ** epoch + 0.1, step=epoch)
+        tracked = TrackedRun(client, run.run_id, number, run.artifact_uri)
+        runs.append({"run_id": run.run_id, "paths": {"ui": tracked.address}})
+    before = page.viewport_size
+    with mlflow_ui(tmp_path, uri) as ui:
+        picture = Image.open(BytesIO(losses_in_mlflow(page, ui, runs)))
+    page.set_viewport_size(before)
+    assert picture.width > 600
+    assert picture.height < picture.width
 
 
 @pytest.fixture(scope="module")
