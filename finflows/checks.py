@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from finflows import session
 from finflows.display import Displayed
+from modelling.shown_text import row_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ class TableCheck(Displayed):
 
     def _facts(self) -> Iterator[tuple[str, object]]:
         for part, rows in (self.rows or {}).items():
-            yield part, f"{rows:,} rows"
+            yield part, row_count(rows)
         for rule in self.broken_rules:
             yield rule.word, str(rule)
 

@@ -77,7 +77,7 @@ def watch_table(
 
 def say(watched: Watched) -> None:
     """The lines of the log: how many rows, what drifted, and the outcomes."""
-    log.info("%-11s %s rows by version %s", "watched", f"{watched.rows:,}", watched.version)
+    log.info("%-11s %s by version %s", "watched", row_count(watched.rows), watched.version)
     for rule, rows in [*watched.broken.items()][:3]:
         log.info("%-11s %s: not in %s", "broken", rule, row_count(rows))
     for name, rows in watched.unknown.items():

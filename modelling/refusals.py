@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from modelling.secrets import hide_secrets
-from modelling.shown_text import one_line
+from modelling.shown_text import one_line, row_count
 
 
 class _Explained(Exception):
@@ -47,8 +47,7 @@ class BrokenRule:
         """``age: is at most 120: not in 12 rows``."""
         if self.rows is None:  # it is not about rows
             return one_line(f"{self.column}: {self.rule}")
-        rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
-        return one_line(f"{self.column}: {self.rule}: not in {rows}")
+        return one_line(f"{self.column}: {self.rule}: not in {row_count(self.rows)}")
 
     @property
     def word(self) -> str:

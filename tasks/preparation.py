@@ -23,6 +23,7 @@ from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.features.usable_columns import column_findings
 from modelling.leaks.sentinel import find_leaks
 from modelling.secrets import hide_secrets
+from modelling.shown_text import row_count
 from tasks.progress import elapsed_line
 from tasks.validation import ValidationReport, Validator
 
@@ -79,7 +80,7 @@ def read_typed(use_case: UseCase) -> tuple[TypedTable, str, str]:
         raw, found = read_source(use_case.source, kinds_of(use_case))
         typed = type_columns(raw, use_case)
         data_hash, origin = fingerprint(typed.table), source_name(use_case, found.in_words())
-    log.info("%-11s %s rows from %s", "data", f"{len(raw):,}", origin)
+    log.info("%-11s %s from %s", "data", row_count(len(raw)), origin)
     return typed, data_hash, origin
 
 

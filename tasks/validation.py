@@ -12,7 +12,7 @@ import pandas as pd
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import UseCase
 from modelling.refusals import BrokenRule, refuse_broken
-from modelling.shown_text import table_cell
+from modelling.shown_text import counted, table_cell
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -51,18 +51,18 @@ class ValidationReport:
     def left_out(self) -> list[str]:
         """Which rows were left out, in words."""
         found = ((self.unlabelled, "row", " without a label"), (self.duplicates, "duplicate", ""))
-        return [_counted(count, noun) + which for count, noun, which in found if count]
+        return [counted(count, noun) + which for count, noun, which in found if count]
 
     def summary(self) -> str:
         """One line for the log."""
-        warnings = _counted(len(self.warnings), "warning") if self.warnings else "no warning"
+        warnings = counted(len(self.warnings), "warning") if self.warnings else "no warning"
         less = "".join(f", {rows} dropped" for rows in self.left_out)
-        return f"{_counted(self.rules - len(self.warnings), 'rule')} kept, {warnings}{less}"
+        return f"{counted(self.rules - len(self.warnings), 'rule')} kept, {warnings}{less}"
 
     def markdown(self) -> str:
-        head = f"{_counted(self.rules, 'rule')} over {_counted(self.rows, 'row')}: "
-        head += f"{_counted(len(self.critical), 'critical rule')} broken, "
-        head += f"{_counted(len(self.warnings), 'warning')}.\n"
+        head = f"{counted(self.rules, 'rule')} over {counted(self.rows, 'row')}: "
+        head += f"{counted(len(self.critical), 'critical rule')} broken, "
+        head += f"{counted(len(self.warnings), 'warning')}.\n"
         if self.left_out:
             head += f"Left out before: {', '.join(self.left_out)}.\n"
         if not self.broken:
@@ -73,10 +73,6 @@ class ValidationReport:
             cells = map(table_cell, (rule.column, rule.rule, rows, rule.severity))
             lines.append(f"| {' | '.join(cells)} |")
         return head + "\n".join(lines) + "\n"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 class Validator:
