@@ -198,6 +198,7 @@ def test_an_explosion_within_the_first_epoch_is_seen_from_the_constant_answer():
     for losses, constant in ((after, 1.02), (flat, 0.66)):
         diagnosis = read(losses, losses, constant=constant)
         assert diagnosis.verdict == "diverged"
+        assert diagnosis.region == (0, len(losses) - 1)
         assert diagnosis.remedies[0].overrides == {"training.learning_rate": 2e-5}
     assert f"constant answer has {constant:.4g}" in diagnosis.evidence
 
@@ -547,7 +548,7 @@ def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):
 def test_a_planted_leak_is_suspected():
     assert "validation rows" in (read(FALL, 0.1 * FALL).leak_suspected or "")
     tiny = np.exp(-EPOCHS / 6)
-    said = read(tiny, val_roc_auc=[1.0] * 60).leak_suspected or ""
+    said = read(2 * tiny, val_roc_auc=[1.0] * 60).leak_suspected or ""
     assert said.startswith("val_roc_auc is 1 and val_loss 0.01% of the first training loss")
     assert read(FALL, val_roc_auc=[0.87] * 60).leak_suspected is None
     not_tiny = 0.05 + tiny
