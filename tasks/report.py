@@ -13,6 +13,7 @@ from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.catalogue import find_metric
 from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.attempt import Attempt
+from modelling.learning_curve.history import format_loss
 from modelling.shown_text import table_cell
 from tasks.tracking.record import Picture
 from tasks.validation import ValidationReport
@@ -32,7 +33,7 @@ def report_in_markdown(trained: Attempt, report: ValidationReport, judgement: Ju
 - Network: hidden units {units}, {network.activation}, dropout {network.dropout:g}
 - Training: {training.optimizer} at {training.learning_rate:g}, batch size {training.batch_size},
   {len(history.metrics["loss"])} epochs; best epoch {history.best_epoch + 1} with val_loss
-  {history.best_val_loss:.5g}
+  {format_loss(history.best_val_loss)}
 - Learning curve: {diagnosis.verdict}. {diagnosis.evidence}
 
 {_decision(judgement)}## Metrics

@@ -251,6 +251,14 @@ def test_the_best_epoch_counts_from_one():
     assert line_of(figure.axes[0], "best epoch 2: 1").get_xdata()[0] == 2
 
 
+def test_losses_in_a_picture_are_numbers_for_people_as_those_in_words():
+    falling = 12_106_789.2 * (1 + np.exp(-np.arange(20) / 3))
+    (axes,) = curve(falling, falling, 2.6e7).axes
+    shown = axes.get_legend_handles_labels()[1]
+    assert "best epoch 20: 12,128,292" in shown
+    assert "constant answer: 26,000,000" in shown
+
+
 def test_a_validation_loss_far_from_the_training_loss_has_a_panel_of_its_own():
     epochs = np.arange(20)
     val_loss = 0.18 + 0.002 * np.exp(-epochs / 5)

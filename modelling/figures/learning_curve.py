@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from modelling.figures.palette import EVIDENCE, GREY, TRAINING_LOSS, VALIDATION_LOSS
 from modelling.figures.style import legend_above, new_figure, write
 from modelling.learning_curve.diagnosis import Diagnosis
-from modelling.learning_curve.history import History
+from modelling.learning_curve.history import History, format_loss
 from modelling.schema import Problem
 
 FINDINGS = {
@@ -92,14 +92,14 @@ def _shade(axes: Axes, region: tuple[int, int]) -> None:
 
 def _mark_best_epoch(axes: Axes, history: History) -> None:
     best, value = history.best_epoch + 1, history.best_val_loss
-    label = f"best epoch {best}: {value:.4g}"
+    label = f"best epoch {best}: {format_loss(value, 4)}"
     axes.axvline(best, color=GREY, linestyle=":", linewidth=1.5)
     axes.plot(best, value, "o", color=VALIDATION_LOSS, markersize=8, label=label)
 
 
 def _mark_constant_answer(panels: Sequence[Axes], constant: float) -> None:
     """A line where that makes an axis at most twice as long; else its value in the legend only."""
-    label = f"constant answer: {constant:.4g}"
+    label = f"constant answer: {format_loss(constant, 4)}"
     line: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1.5}
     is_shown = False
     for axes in panels:
