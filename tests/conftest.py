@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pandas as pd
 import pytest
-from servers import PATIENCE
+from servers import PATIENCE, REPOSITORY
 
 from flows.command_line.terminal import configure_environment
 
@@ -24,7 +24,6 @@ configure_environment(verbose=False)
 # processes that they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -117,13 +117,12 @@ def prefect_server(folder: Path, **environment: str) -> Iterator[str]:
 
 def team_environment(folder: Path, prefect_url: str, **more: str) -> dict[str, str]:
     """What a team's shell exports: server, store, and where code and declarations are."""
-    repository = Path(__file__).resolve().parents[1]
     return {
         **os.environ,
         "PREFECT_API_URL": prefect_url,
         "PREFECT_HOME": str(folder / "prefect"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db",
-        "PYTHONPATH": os.pathsep.join([str(repository), str(repository / "tests" / "declared")]),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "declared")]),
         **more,
     }
 

@@ -114,6 +114,8 @@ def test_the_statistics_of_a_curve_by_hand():
     assert epoch_share_to_half_fall(geometric, 3) == pytest.approx(to_middle / 8)
     from_start = (3 - 2) / (3 - 1.5)  # of the first of two epochs: an epoch began before its loss
     assert epoch_share_to_half_fall(np.array([2.5, 1.5, 1]), 3) == pytest.approx(from_start / 2)
+    between = 1 + (2.6 - 2) / (2.6 - 1.8)  # of three epochs
+    assert epoch_share_to_half_fall(np.array([3, 2.6, 1.8, 1]), 3) == pytest.approx(between / 3)
     assert trend(straight)[0] == -1
     assert trend(np.ones(9)) == (0, 1)
 
@@ -169,6 +171,8 @@ def test_no_leak_is_suspected_on_healthy_curves(judged):
 def test_a_training_too_short_to_judge_is_undertrained(epochs):
     diagnosis = read(FALL[:epochs])
     assert diagnosis.verdict == "undertrained"
+    counted = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    assert diagnosis.evidence == f"too short to judge: {counted}"
     assert diagnosis.remedies[0].overrides == {"training.epochs": 20}
 
 
@@ -230,6 +234,7 @@ def test_a_network_that_died_in_an_explosion_wants_smaller_steps():
     diagnosis = read(dead, dead, constant=0.675)
     assert diagnosis.verdict == "stuck"
     assert "no better than the constant answer" in diagnosis.evidence
+    assert diagnosis.region == (44, 59), "the last quarter of the epochs"
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
     for never_moved in (np.full(60, 0.68), np.full(60, 4.0)):  # the last is far from any answer
         larger = read(never_moved, never_moved, constant=0.675).remedies[0].overrides
@@ -506,6 +511,7 @@ def test_a_cosine_schedule_does_not_hide_that_too_little_was_learnt():
     diagnosis = read(too_little)
     assert diagnosis.verdict == "undertrained"
     assert "not trained enough" in diagnosis.evidence
+    assert diagnosis.region == (26, 59), "the last 56 % of the epochs"
     assert read(enough).verdict == "healthy"
     in_one_epoch = replace(as_history(too_little, too_little), constant_val_loss=3.0)
     assert read_learning_curve(in_one_epoch, USE_CASE).verdict == "healthy"
