@@ -14,7 +14,6 @@ DOCS_VENV := .venv-docs
 DOCS_READY := $(DOCS_VENV)/.ready
 FINFLOWS := $(VENV)/bin/finflows
 USE_CASE ?= credit_scoring
-PORT ?= 5000
 HALF ?= develop
 
 .PHONY: help
@@ -65,11 +64,11 @@ list: $(READY) ## list the use cases
 
 .PHONY: ui
 ui: $(READY) ## open the MLflow UI on 127.0.0.1:PORT (default 5000)
-	@$(FINFLOWS) ui --port $(PORT)
+	@$(FINFLOWS) ui $(if $(PORT),--port $(PORT))
 
 .PHONY: serve
-serve: $(READY) ## serve the champion of USE_CASE over HTTP on 127.0.0.1:PORT (FOLLOW=1: new champions too)
-	@$(FINFLOWS) serve $(USE_CASE) --port $(PORT) $(if $(filter-out 0,$(FOLLOW)),--follow)
+serve: $(READY) ## serve the champion of USE_CASE on 127.0.0.1:PORT (5001; FOLLOW=1: new champions too)
+	@$(FINFLOWS) serve $(USE_CASE) $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(FOLLOW)),--follow)
 
 .PHONY: image
 image: $(READY) ## write build/USE_CASE, a folder from which docker builds a server of the champion
@@ -104,7 +103,7 @@ check: $(READY) ## lint, format and type checks
 	@$(VENV)/bin/mypy
 
 .PHONY: bench
-bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, JAX, KerasTuner, pandas, shap; QUICK=--quick: does it run
+bench: $(BENCH_READY) ## measure the speed beside Keras, JAX and others (half an hour; QUICK=--quick)
 	@$(VENV)/bin/python -m benchmarks.training_speed $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.cpu_by_part $(QUICK)
 	@$(VENV)/bin/python -m benchmarks.window_features $(QUICK)
@@ -114,15 +113,15 @@ bench: $(BENCH_READY) ## measure the speed beside Keras, scikit-learn, PyTorch, 
 	@$(VENV)/bin/python -m benchmarks.growth $(QUICK)
 
 .PHONY: bench-drafts
-bench-drafts: $(READY) ## measure drafts beside careful declarations by hand of public tables (an hour; goes on where it stopped)
+bench-drafts: $(READY) ## measure drafts beside declarations by hand (an hour; goes on where it stopped)
 	@$(VENV)/bin/python -m benchmarks.draft_quality
 
 .PHONY: bench-search
-bench-search: $(READY) ## measure what a search on a thousand rows gains on rows that nobody saw (hours; goes on where it stopped)
+bench-search: $(READY) ## measure what a search on few rows gains (hours; goes on where it stopped)
 	@$(VENV)/bin/python -m benchmarks.search_gain
 
 .PHONY: bench-quality
-bench-quality: $(BENCH_READY) ## measure the network beside tuned boosting on public tables (hours; goes on where it was stopped); HALF=develop
+bench-quality: $(BENCH_READY) ## measure the network beside tuned boosting (hours; goes on where it stopped)
 	@$(VENV)/bin/python -m benchmarks.quality --half $(HALF)
 
 $(BENCH_READY): $(READY) requirements-bench.lock

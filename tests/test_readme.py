@@ -43,6 +43,20 @@ def test_make_alone_prints_help():
     done = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for target in ("train", "test", "ui", "list", "clean"):
         assert f"make {target}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("target", ["ui", "serve"])
+def test_pages_and_models_have_ports_of_their_own_unless_one_is_named(target):
+    """So both can run at once. Which ports these are, only the program says."""
+    shell = {name: value for name, value in os.environ.items() if name != "PORT"}
+
+    def typed(*named):
+        command = ["make", "--dry-run", target, *named]
+        return subprocess.run(command, cwd=REPOSITORY, env=shell, capture_output=True, text=True)
+
+    assert "--port" not in typed().stdout
+    assert "--port 6000" in typed("PORT=6000").stdout
 
 
 def test_no_machine_path_and_no_index_address_is_tracked():
