@@ -14,6 +14,7 @@ from small_models import loan_table, loans
 
 import finflows
 from finflows import session
+from finflows.display import Pictures
 from finflows.given import declared_with
 from modelling.data.fingerprint import fingerprint
 from modelling.data.loading import read_table
@@ -100,6 +101,21 @@ def test_a_draft_of_a_frame_says_what_it_takes(drafted, table):
     assert list(table) == list(loan_table(1))  # it is as it was
 
 
+@pytest.mark.parametrize("positive", ["paid", "late"])
+def test_the_label_to_be_found_may_be_said(table, positive):
+    labelled = table.assign(default=table["default"].map({0: "paid", 1: "late"}))
+    declared = finflows.draft(labelled, target="default", positive=positive).use_case
+    assert declared.classes[1] == positive
+
+
+def test_pictures_display_themselves_together_by_their_escaped_names():
+    pictures = Pictures({"roc": b"png", "<b>": b"other"})
+    assert len(pictures) == 2
+    assert pictures._repr_html_().count("<img alt=") == 2
+    assert 'alt="roc" width="600" src="data:image/png;base64,cG5n"' in pictures._repr_html_()
+    assert "<b>" not in pictures._repr_html_()
+
+
 def test_what_a_draft_displays_is_escaped(table):
     shown = finflows.draft(
         table.rename(columns={"branch": "<script>"}).assign(same=1), target="default"
@@ -148,8 +164,10 @@ def test_a_check_counts_what_is_broken_and_shows_no_value(drafted, table):
     passed = finflows.check(drafted)
     assert passed.passed
     assert sum(passed.rows.values()) == len(table)
+    assert repr(passed).startswith("notebook_loans: ready to train\n  train         360 rows")
     broken = finflows.check(drafted, table.assign(age=table["age"] + 4711))
     assert not broken.passed
+    assert repr(broken).startswith("notebook_loans: this table can't be trained on\n")
     assert (broken.broken.set_index("column").loc[["age"], "rows"] == len(table)).all()
     assert "4711" not in repr(broken) + broken._repr_html_()
 
