@@ -16,14 +16,14 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
-def counted(count: int, noun: str) -> str:
+def quantity(count: int, noun: str) -> str:
     """``1 rule`` or ``2,000 rules``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def row_count(rows: int) -> str:
     """``1 row`` or ``2,000 rows``."""
-    return counted(rows, "row")
+    return quantity(rows, "row")
 
 
 def safe_name(text: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from modelling.data.special_codes import without_special_codes
 from modelling.declaration import UseCase
 from modelling.refusals import BrokenRule, refuse_broken
-from modelling.shown_text import counted, table_cell
+from modelling.shown_text import quantity, table_cell
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -51,18 +51,18 @@ class ValidationReport:
     def left_out(self) -> list[str]:
         """Which rows were left out, in words."""
         found = ((self.unlabelled, "row", " without a label"), (self.duplicates, "duplicate", ""))
-        return [counted(count, noun) + which for count, noun, which in found if count]
+        return [quantity(count, noun) + which for count, noun, which in found if count]
 
     def summary(self) -> str:
         """One line for the log."""
-        warnings = counted(len(self.warnings), "warning") if self.warnings else "no warning"
+        warnings = quantity(len(self.warnings), "warning") if self.warnings else "no warning"
         less = "".join(f", {rows} dropped" for rows in self.left_out)
-        return f"{counted(self.rules - len(self.warnings), 'rule')} kept, {warnings}{less}"
+        return f"{quantity(self.rules - len(self.warnings), 'rule')} kept, {warnings}{less}"
 
     def markdown(self) -> str:
-        head = f"{counted(self.rules, 'rule')} over {counted(self.rows, 'row')}: "
-        head += f"{counted(len(self.critical), 'critical rule')} broken, "
-        head += f"{counted(len(self.warnings), 'warning')}.\n"
+        head = f"{quantity(self.rules, 'rule')} over {quantity(self.rows, 'row')}: "
+        head += f"{quantity(len(self.critical), 'critical rule')} broken, "
+        head += f"{quantity(len(self.warnings), 'warning')}.\n"
         if self.left_out:
             head += f"Left out before: {', '.join(self.left_out)}.\n"
         if not self.broken:

@@ -106,6 +106,8 @@ def test_numbers_are_for_people():
     assert "12,106.7" in text
     assert "12,106,789 EUR" in text
     assert "[60.0%, 80.0%]" in text
+    losses = text_of(compared_run(0, val_losses=(0.3, 0.17624, 0.17628)))
+    assert {"0.17624", "0.17628"} <= {*losses.split()}, "with the digits of a training's own lines"
 
 
 def test_every_text_is_escaped():

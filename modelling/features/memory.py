@@ -11,7 +11,7 @@ import psutil
 
 from modelling.features.shared_memory import can_share
 from modelling.refusals import UsageError
-from modelling.shown_text import counted
+from modelling.shown_text import quantity
 
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 # By the name of the controller, which version 2 leaves out: the folder, the files with the limit
@@ -33,7 +33,7 @@ def refuse_too_many_cells(rows: int, columns: int, ratios: int = 0) -> None:
     also, otherwise = "", ""
     if ratios:
         also, otherwise = (
-            f" and {counted(ratios, 'ratio')}",
+            f" and {quantity(ratios, 'ratio')}",
             ", or --set preprocessing.ratios=false",
         )
     what = f"{columns:,} columns{also} of {rows:,} training rows"

@@ -11,6 +11,7 @@ import vl_convert
 from modelling.declaration.use_case_files import find_use_case
 from modelling.judgement.metrics.catalogue import all_metrics
 from modelling.judgement.metrics.metric import Metric, format_value
+from modelling.learning_curve.history import format_loss
 from modelling.refusals import UsageError
 from tasks.comparison.cells import Cell, cells
 from tasks.comparison.charts import advantage_chart, colours, described, loss_chart
@@ -110,11 +111,11 @@ def _curve(section: Section, entry: LeaderboardEntry) -> dict[str, str]:
     return {
         "run": section.names[entry.run_id],
         "epochs": str(len(losses)),
-        "first val_loss": format_value(losses[0]),
-        "lowest val_loss": format_value(losses[best - 1]),
+        "first val_loss": format_loss(losses[0]),
+        "lowest val_loss": format_loss(losses[best - 1]),
         "at epoch": str(best),
-        "last val_loss": format_value(losses[-1]),
-        "last training loss": format_value(entry.losses[-1]) if entry.losses else "",
+        "last val_loss": format_loss(losses[-1]),
+        "last training loss": format_loss(entry.losses[-1]) if entry.losses else "",
     }
 
 

@@ -10,7 +10,7 @@ from modelling.judgement.groups.slices import slice_metric
 from modelling.judgement.intervals import Interval
 from modelling.judgement.judging import Judgement
 from modelling.judgement.metrics.metric import format_value
-from modelling.shown_text import counted, table_cell
+from modelling.shown_text import quantity, table_cell
 
 
 def findings(judgement: Judgement) -> Iterator[str]:
@@ -23,7 +23,7 @@ def findings(judgement: Judgement) -> Iterator[str]:
     weak = [found for found in judgement.slices if found.is_weak]
     if weak:
         others = len(weak) - 1
-        more = f", and in {counted(others, 'more segment')}" if others else ""
+        more = f", and in {quantity(others, 'more segment')}" if others else ""
         yield f"weak where {_fell_short(weak[0], judgement.use_case)}{more}"
 
 
