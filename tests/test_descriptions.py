@@ -38,11 +38,16 @@ def test_names_are_short_and_tell_no_secret(settings, said):
 
 
 def test_an_experiment_says_what_is_predicted_and_how_it_is_judged():
-    said = describe_experiment(find_use_case("credit_scoring"))
-    assert "Give Me Some Credit" in said
-    assert "roc_auc" in said
-    assert "boosting" in said
-    assert "the gate wants roc_auc at least 0.85" in said
+    use_case = find_use_case("credit_scoring")
+    title, said = describe_experiment(use_case).split("\n\n")
+    assert title == "**Default within two years (Give Me Some Credit)**"
+    judged = "Judged on test rows by roc_auc and average_precision"
+    assert said == (
+        f"binary, target SeriousDlqin2yrs. {judged}, beside constant, linear, boosting; "
+        "the gate wants roc_auc at least 0.85."
+    )
+    alone = use_case.model_copy(update={"baselines": (), "gate": None})
+    assert describe_experiment(alone).endswith(f". {judged}.")
 
 
 def test_the_description_of_a_version_fits_a_server_and_ends_with_its_links_whatever_is_doubted():
