@@ -157,7 +157,9 @@ ATTACKS = {
 
 def test_a_whole_history_has_no_gaps(told):
     assert told.gaps == []
-    assert read_history(told.client, told.name).entries[0].previous is None
+    entries = read_history(told.client, told.name).entries
+    assert entries[0].previous is None
+    assert not any(entry.gaps for entry in entries), "and never had one"
     assert "BROKEN" not in registry_status(told.name).text()
     told.set_champion("1", "back again")
     assert [one.version for one in read_history(told.client, told.name).entries] == [*"1231"]
