@@ -1,5 +1,7 @@
 """An ensemble inside one network: members learn as they would alone, the output is their mean."""
 
+import sys
+import tempfile
 from dataclasses import replace
 
 import keras
@@ -179,12 +181,18 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         go_on()
 
 
-def test_the_files_of_an_ensemble_score_as_it_does(tmp_path):
+def test_the_files_of_an_ensemble_score_as_it_does(tmp_path, monkeypatch):
+    """And nothing else is left of saving them, not even what Python compiled meanwhile."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
     use_case = declared("multiclass", EVERYTHING, members=3)
     train, validation = examples("multiclass")
     network = built(use_case, train)
     train_network(network, train, validation, use_case)
     save_network(network, tmp_path / "saved", train.features[:1])
+    assert not [*tmp_path.glob("temporary/__pycache__/*")]
+    assert not sys.dont_write_bytecode
     expected = network.predict(validation.features, verbose=0)
     assert expected.shape == (len(validation.target), 3)
     np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)

@@ -1,6 +1,9 @@
 """What a network is asked for once it is trained: outputs, dead units, a hash, files that score."""
 
 import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,4 +116,16 @@ def save_network(network: keras.Model, folder: Path, one_row: np.ndarray) -> Non
     saved = with_stock_layers(network)
     saved.save(folder / "network.keras")
     saved(one_row)
-    saved.export(folder / "network.onnx", format="onnx", verbose=False)
+    with _without_bytecode():
+        saved.export(folder / "network.onnx", format="onnx", verbose=False)
+
+
+@contextmanager
+def _without_bytecode() -> Iterator[None]:
+    """TensorFlow's autograph imports a temporary module, and removes it, but not what Python
+    compiled of it: each training would leave a file in the folder for temporary ones."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
