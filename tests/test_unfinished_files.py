@@ -82,6 +82,15 @@ def test_the_next_one_removes_it_too_also_with_another_store(own_store, tmp_path
         assert part.stat().st_mode & 0o777 == 0o600
 
 
+def test_whoever_writes_anything_next_removes_what_was_left_elsewhere(own_store, tmp_path):
+    killed, left = start_writing(tmp_path / "far away" / "answers.csv", own_store / "scratch" / "1")
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    with unfinished_file(tmp_path / "others.csv"):
+        assert not left.exists()
+        assert not (own_store / "scratch" / "1").exists()
+
+
 def test_folders_and_checkpoints_are_their_owners_whatever_the_umask(own_store):
     before = os.umask(0)
     try:
