@@ -158,7 +158,7 @@ def test_an_interval_leaves_out_a_fortieth_of_the_resamples_at_each_end():
 def test_an_advantage_in_words_calls_nothing_better_that_could_be_chance():
     for interval, words in (
         (Interval(0.25, 0.125, 0.375), "better than"),
-        (Interval(0.25, 0.0, 0.5), "no worse and no better than"),
+        (Interval(0.25, 0.0, 0.5), "no better and no worse than"),
         (Interval(-0.25, -0.5, -0.125), "WORSE than"),
     ):
         assert interval.beside("boosting", 0.8641) == f"{words} boosting (0.8641) by {interval}"

@@ -40,12 +40,15 @@ def selected_unlike(table: GroupTable, use_case: UseCase) -> str:
 
 def _fell_short(found: Slice, use_case: UseCase) -> str:
     metric = slice_metric(use_case).name
-    elsewhere = use_case.problem == "regression"
-    beside = "elsewhere" if elsewhere else "by its own probabilities"
     return (
         f"{found.column} is {found.name}: {metric} {found.value}, "
-        f"{format_value(found.expected)} {beside}"
+        f"{format_value(found.expected)} {_expected(use_case)}"
     )
+
+
+def _expected(use_case: UseCase) -> str:
+    """What is expected of a segment, in words."""
+    return "elsewhere" if use_case.problem == "regression" else "by its own probabilities"
 
 
 def groups_in_markdown(judgement: Judgement) -> str:
@@ -82,12 +85,10 @@ def _of_table(table: GroupTable, use_case: UseCase) -> str:
 
 def _of_slices(judgement: Judgement) -> str:
     metric = slice_metric(judgement.use_case)
-    is_regression = judgement.use_case.problem == "regression"
-    beside = "elsewhere" if is_regression else "by its own probabilities"
     lines = [
         f"The segments with the worst {metric.name}; the intervals hold for all segments together.",
         "",
-        f"| column | segment | rows | {metric.name} | {beside} | weak |",
+        f"| column | segment | rows | {metric.name} | {_expected(judgement.use_case)} | weak |",
         "|---|---|---:|---:|---:|---|",
     ]
     for found in judgement.slices:
