@@ -96,7 +96,7 @@ class Draft(Displayed):
             Where the file is there already, can't be written, or ``table`` is given without a
             frame. Nothing is written then.
         """
-        from tasks.tracking.unfinished_files import refuse_output
+        from tasks.tracking.unfinished_files import refuse_output, write_whole
 
         file = (Path(folder) if folder else self._file().parent) / f"{self.name}.py"
         text, frame_file = self._text(file, table), None if table is None else Path(table)
@@ -109,7 +109,7 @@ class Draft(Displayed):
         refuse_output(file, "folder")
         if frame_file is not None:
             self._write_frame(frame_file)
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text)
         return file
 
     def _write_frame(self, file: Path) -> None:

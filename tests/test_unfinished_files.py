@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
+from modelling.refusals import UsageError
 from modelling.training.checkpoints import Checkpoints, TrainingState
-from tasks.tracking.unfinished_files import remove_leftovers, unfinished_file, unfinished_folder
+from tasks.tracking.unfinished_files import (
+    refuse_output,
+    remove_leftovers,
+    unfinished_file,
+    unfinished_folder,
+    write_whole,
+)
 
 WRITING = """
 import sys
@@ -115,3 +122,20 @@ def test_a_link_that_somebody_put_there_is_not_followed(own_store, tmp_path):
     (own_store / "scratch" / "link").symlink_to(precious)
     assert remove_leftovers() == []
     assert precious.exists()
+
+
+def test_links_and_devices_are_not_replaced_by_a_file(tmp_path):
+    """Whoever is root, as in a container, would have no /dev/stdout any more."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "newest.csv").symlink_to(tmp_path / "monday.csv")
+    for name in ("pipe", "newest.csv"):
+        with pytest.raises(UsageError, match=rf"OUTPUT .*{name} is a link or a device"):
+            refuse_output(tmp_path / name, "OUTPUT")
+
+
+def test_a_text_file_is_written_whole_or_stays_as_it_was(tmp_path):
+    file = tmp_path / "page.html"
+    write_whole(file, "ä")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(file, "written before the failure \ud800")
+    assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(file, "ä".encode())]

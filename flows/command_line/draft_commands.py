@@ -25,7 +25,7 @@ from modelling.drafting.new_declarations import (
 )
 from modelling.refusals import DataRefused, UsageError
 from modelling.secrets import hide_secrets
-from tasks.tracking.unfinished_files import refuse_output
+from tasks.tracking.unfinished_files import refuse_output, write_whole
 
 
 def draft(
@@ -69,7 +69,7 @@ def draft(
     findings = _look_at(declared, file, wanted, as_json)
     from modelling.drafting.writer import draft_text
 
-    file.write_text(draft_text(findings), encoding="utf-8")
+    write_whole(file, draft_text(findings))
     if as_json:
         typer.echo(json.dumps({"file": str(file), **asdict(findings)}, ensure_ascii=False))
     else:

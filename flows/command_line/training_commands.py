@@ -12,7 +12,7 @@ from flows.command_line.warm_up import start_flow, warm_up
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.shown_text import one_line
-from tasks.tracking.unfinished_files import refuse_output
+from tasks.tracking.unfinished_files import refuse_output, write_whole
 
 
 def train(
@@ -124,7 +124,7 @@ def compare(
     if html:
         from tasks.comparison.page import as_html
 
-        html.write_text(as_html(entries, entries.left_out), encoding="utf-8")
+        write_whole(html, as_html(entries, entries.left_out))
         typer.echo(f"wrote {html}", err=True)
     if publish:
         warm_up("flows.compare")

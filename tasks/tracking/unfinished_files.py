@@ -1,4 +1,4 @@
-"""Files and folders with customers' rows while they are written: only their owner can read them,
+"""Files and folders while they are written. With customers' rows, only their owner can read them,
 and they are removed if their process is killed.
 
 The process that writes holds a lock on them, which the system releases when the process ends, in
@@ -26,11 +26,24 @@ def refuse_output(path: Path, named: str) -> None:
     argument that names it."""
     if path.is_dir():
         raise UsageError(f"{named} {path} is a folder: add the name of a file")
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
+        raise UsageError(f"{named} {path} is a link or a device: name a file")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UsageError(f"{named} {path}: no such folder: {folder}")
     if not is_writable(folder):
         raise UsageError(f"{named} {path}: the folder {folder} can't be written")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file without customers' rows. Where that fails, as on a full disk, what was at
+    ``path`` stays as it was."""
+    part = _beside(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -45,7 +58,7 @@ def unfinished_file(path: Path) -> Iterator[Path]:
     for leftover in path.parent.glob(f".*{PARTIAL_SUFFIX}"):  # noted in another store
         if leftover.name.startswith(f".{path.name}."):
             _remove_abandoned(leftover)
-    part = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}{PARTIAL_SUFFIX}")
+    part = _beside(path)
     descriptor, note = _new_file(part), _note(part)
     try:
         yield part
@@ -74,6 +87,10 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}{PARTIAL_SUFFIX}")
 
 
 def _new_file(path: Path) -> int:

@@ -101,9 +101,9 @@ class TrainingWorker:
 _idle: list[TrainingWorker] = []
 
 
-def start_worker(environment: Environment | None = None) -> None:
+def start_worker() -> None:
     """Start a worker that imports TensorFlow while this process does other work."""
-    _idle.append(TrainingWorker(environment))
+    _idle.append(TrainingWorker())
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.resuming import get_run
 from tasks.tracking.store import connect
+from tasks.tracking.unfinished_files import write_whole
 
 HTML, MARKDOWN, REQUIREMENTS = DOSSIER_FILE, "dossier.md", "requirements.md"
 OF_MARKDOWN = f"<!-- SHA-256 of {MARKDOWN}: "
@@ -120,7 +121,7 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
             f"it was decided by it (SHA-256 {decided_by}): find out who removed it"
         )
     dossier = recorded or dossier_of(client, name, version)
-    file.write_text(dossier.markdown if file.suffix == ".md" else dossier.html)
+    write_whole(file, dossier.markdown if file.suffix == ".md" else dossier.html)
     if recorded is None:
         return Written(file, "made now: the version was registered without one")
     return Written(file, _decided(version, decisions, decided_by, recorded))
