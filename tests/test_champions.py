@@ -113,7 +113,7 @@ def test_the_first_that_passes_its_gate_rises_then_only_the_better(client):
     _, same = register_and_judge(noise=0.5, name=name)
     assert not same.promoted
     assert same.numbers["gain"] == 0
-    assert "no worse and no better than champion version 2 (0.7" in same.reason
+    assert "no better and no worse than champion version 2 (0.7" in same.reason
     version, better = register_and_judge(noise=0, name=name)
     assert better.promoted
     assert better.numbers["gain_low"] > 0

@@ -151,7 +151,10 @@ def test_blanks_around_the_names_of_a_header_do_not_count(tmp_path):
         assert " age" in read_source(source, {" age", "branch"})[0]  # as an older draft declares it
     twice = tmp_path / "twice.jsonl"
     twice.write_text('{"age": 4, "note": "a", " note": "b"}\n')
-    assert list(read_source(Source(uri=str(twice)))[0]) == ["age", "note", " note"]
+    read, found = read_source(Source(uri=str(twice)))
+    assert list(read) == ["age"]
+    assert found.in_words() == ("columns named twice, left out: note",)
+    assert list(read_source(Source(uri=str(twice)), {" note"})[0][" note"]) == ["b"]
 
 
 @pytest.mark.parametrize(
