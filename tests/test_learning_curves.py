@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from learning_curve_corpus import PARTS, VERDICTS, all_curves, as_history, curves_labelled_by_eye
+from read_curves import EPOCHS, FALL, USE_CASE, read, read_as_trained
 
-from modelling.declaration import Network, Source, UseCase, number
+from modelling.declaration import Network
 from modelling.declaration.overrides import override
 from modelling.figures.learning_curve import draw_learning_curve
 from modelling.learning_curve.curve_statistics import (
@@ -22,40 +23,14 @@ from modelling.learning_curve.curve_statistics import (
     share_of_last_part,
     trend,
 )
-from modelling.learning_curve.diagnosis import Diagnosis, read_learning_curve
+from modelling.learning_curve.diagnosis import read_learning_curve
 from modelling.learning_curve.history import History, format_loss
-from modelling.learning_curve.remedies import remedies_for
-
-USE_CASE = UseCase(
-    name="loans",
-    title="Loans",
-    problem="binary",
-    source=Source(uri="none"),
-    target="y",
-    columns=(number("x"),),
-    network=Network(dropout=0.0),
-)
-EPOCHS = np.arange(60)
-FALL = 0.2 + np.exp(-EPOCHS / 6)
-
-
-def read(loss, val_loss=None, dead_unit_share=None, constant=None, **more) -> Diagnosis:
-    history = as_history(loss, loss if val_loss is None else val_loss, constant)
-    history.metrics.update(more)
-    return read_learning_curve(history, USE_CASE, dead_unit_share)
 
 
 @pytest.fixture(scope="module")
 def judged():
     """Every curve of the corpus with its diagnosis."""
     return [(curve, read_as_trained(curve)) for curve in all_curves()]
-
-
-def read_as_trained(curve) -> Diagnosis:
-    """With the schedule and the dropout that the curve was trained with."""
-    matters = ("training.schedule", "network.dropout")
-    settings = {name: v for name, v in curve.settings.items() if name.startswith(matters)}
-    return read_learning_curve(curve.history, override(USE_CASE, settings))
 
 
 def confusion(judged) -> tuple[str, float, float]:
@@ -228,19 +203,6 @@ def test_an_untrained_network_far_from_the_constant_answer_has_not_exploded():
     assert read(slow, slow, constant=1.0).verdict == "undertrained"
 
 
-def test_a_network_that_died_in_an_explosion_wants_smaller_steps():
-    """It gives the same answer for every row; so does one that was never moved."""
-    dead = 0.68 + 10 * np.exp(-EPOCHS)
-    diagnosis = read(dead, dead, constant=0.675)
-    assert diagnosis.verdict == "stuck"
-    assert "no better than the constant answer" in diagnosis.evidence
-    assert diagnosis.region == (44, 59), "the last quarter of the epochs"
-    assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
-    for never_moved in (np.full(60, 0.68), np.full(60, 4.0)):  # the last is far from any answer
-        larger = read(never_moved, never_moved, constant=0.675).remedies[0].overrides
-        assert larger["training.learning_rate"] > 2e-3
-
-
 def test_a_val_loss_no_better_than_the_constant_answers_whose_training_loss_fell_is_by_heart():
     diagnosis = read(FALL, np.full(60, 0.7) + EPOCHS / 1e3, constant=0.69)
     assert diagnosis.verdict == "overfitting"
@@ -254,14 +216,6 @@ def test_what_a_fading_group_lasso_lets_fall_is_not_undertrained():
     for fades, verdict in ((False, "undertrained"), (True, "healthy")):
         history = replace(as_history(late, late, 1.468), group_lasso=1.5 if fades else None)
         assert read_learning_curve(history, cosine).verdict == verdict
-
-
-def test_a_network_whose_losses_rose_beyond_the_constant_answer_wants_smaller_steps():
-    """Seen on credit_grade: a perceptron with a rate of 0.03 was told to try 0.3."""
-    rose = np.where(EPOCHS < 3, 1.5, 2.0) + 0.02 * np.cos(EPOCHS)
-    diagnosis = read(np.full(60, 1.6), rose, constant=1.468)
-    assert diagnosis.verdict == "stuck"
-    assert diagnosis.remedies[0].overrides == {"training.learning_rate": 2e-4}
 
 
 def test_losses_that_rose_and_stay_far_above_the_constant_answer_diverged():
@@ -365,13 +319,6 @@ def test_a_network_that_learnt_all_in_its_first_epoch_is_not_stuck():
     assert read_learning_curve(no_better, USE_CASE).verdict == "stuck"
 
 
-def test_dead_units_ask_for_a_smaller_rate_and_a_leak():
-    diagnosis = read(np.full(30, 0.7), dead_unit_share=0.97)
-    assert "97%" in diagnosis.evidence
-    assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
-    assert diagnosis.remedies[1].overrides == {"network.activation": "leaky_relu"}
-
-
 def test_a_first_epoch_that_still_moved_hides_no_stuck_network():
     """Seen on real rows at a hundred times the learning rate: every unit's weights left at once."""
     loss = [0.9447, 0.8722, 0.8752, *np.tile([0.8715, 0.8714, 0.8714], 3)]
@@ -405,101 +352,11 @@ def test_no_curve_is_too_odd_to_be_read():
             assert read(loss, np.zeros(epochs)).evidence
 
 
-def test_overfitting_names_the_best_epoch():
-    val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006
-    best = int(val_loss.argmin()) + 1
-    diagnosis = read(FALL - EPOCHS * 0.002, val_loss)
-    assert diagnosis.verdict == "overfitting"
-    assert f"epoch {best} " in diagnosis.evidence
-    assert diagnosis.remedies[0].overrides == {"training.epochs": best}
-    assert "network.dropout" in diagnosis.remedies[1].overrides
-    assert "network.l2" in diagnosis.remedies[2].overrides
-
-
-def test_where_a_group_lasso_was_at_work_a_stronger_one_comes_after_fewer_epochs():
-    """The epochs in which it faded let in what is learnt by heart."""
-    val_loss = 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006
-    history = as_history(FALL - EPOCHS * 0.002, val_loss, None)
-    lasso = replace(history, group_lasso=1.49)
-    without, with_it = (read_learning_curve(h, USE_CASE).remedies for h in (history, lasso))
-    assert (with_it[0], *with_it[2:]) == without
-    assert with_it[1].overrides == {"network.group_lasso": 2.0}
-    at_limit = replace(lasso, group_lasso_at_limit=True)
-    assert read_learning_curve(at_limit, USE_CASE).remedies == without
-
-
-def test_learning_by_heart_wants_a_smaller_network_at_once():
-    val_loss = FALL + np.clip(EPOCHS - 20, 0, None) * 0.02
-    large = override(USE_CASE, {"network.hidden_units": [256, 32]})
-    history = as_history(FALL - EPOCHS * 0.002, val_loss, None)
-    remedy = read_learning_curve(history, large).remedies[0].overrides
-    assert {"network.dropout", "training.epochs"} <= set(remedy)
-    assert remedy["network.hidden_units"] == [32, 8], "an eighth, and not fewer than eight"
-    assert remedy["training.early_stopping_patience"] == 10, "where it is to stop is not known"
-    assert remedy["training.epochs"] == 2 * (history.best_epoch + 1)
-
-
-@pytest.mark.parametrize(("epochs", "wanted"), [(60, 20), (15, 15)])
-def test_a_smaller_network_gets_twenty_epochs_and_no_more_than_were_trained(epochs, wanted):
-    val_loss = 1 + np.abs(np.arange(epochs) - 3) / 5
-    history = as_history(FALL[:epochs], val_loss, None)
-    remedy = remedies_for("overfitting", history, USE_CASE, None)[0].overrides
-    assert remedy["training.epochs"] == wanted
-
-
-@pytest.mark.parametrize(("declared", "more"), [(0.0, 0.2), (0.1, 0.3), (0.45, 0.5)])
-def test_dropout_is_raised_by_a_fifth_up_to_a_half(declared, more):
-    use_case = override(USE_CASE, {"network.dropout": declared})
-    history = as_history(FALL, 1 + FALL + np.clip(EPOCHS - 20, 0, None) * 0.006, None)
-    assert remedies_for("overfitting", history, use_case, None)[1].overrides == {
-        "network.dropout": more
-    }
-
-
-@pytest.mark.parametrize(
-    ("verdict", "dead_units", "remedies"),
-    [
-        ("jagged", None, [{"training.learning_rate": 2e-4}, {"training.batch_size": 1024}]),
-        ("diverged", None, [{"training.learning_rate": 2e-5}, {"training.learning_rate": 2e-6}]),
-        ("stuck", None, [{"training.learning_rate": 0.02}, {"training.learning_rate": 0.06}]),
-        ("stuck", 0.2, [{"training.learning_rate": 6.67e-5}, {"network.activation": "leaky_relu"}]),
-        ("healthy", None, []),
-    ],
-)
-def test_rates_are_changed_by_orders_of_magnitude_and_the_next_remedy_goes_further(
-    verdict, dead_units, remedies
-):
-    settings = {"training.learning_rate": 2e-3, "training.batch_size": 256}
-    history = as_history(FALL, FALL, None)
-    found = remedies_for(verdict, history, override(USE_CASE, settings), dead_units)
-    assert [remedy.overrides for remedy in found] == remedies
-
-
 def test_a_smooth_climb_of_the_training_loss_is_a_rate_too_large():
     climbing = np.concatenate([FALL[:20], FALL[19] + np.linspace(0, 0.3, len(FALL) - 20)])
     diagnosis = read(climbing, climbing * 1.05)
     assert diagnosis.verdict == "jagged"
     assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
-
-
-def test_a_linear_fall_wants_a_larger_rate_and_a_bent_one_more_epochs():
-    straight, bent = 1 - EPOCHS / 100, np.exp(-EPOCHS / 35)
-    assert list(read(straight).remedies[0].overrides) == ["training.learning_rate"]
-    assert list(read(bent).remedies[0].overrides) == ["training.epochs"]
-
-
-def test_after_an_early_stop_more_epochs_alone_would_end_there_again():
-    """60 epochs are declared; 3 times the 13 that were trained would be fewer, and stop alike."""
-    still = np.concatenate([FALL[:3], np.full(10, FALL[2] + 0.001)])
-    history = as_history(FALL[:13], still, None)
-    remedies = remedies_for("undertrained", history, USE_CASE, None)
-    longer = {"training.epochs": 60, "training.early_stopping_patience": 30}
-    assert remedies[0].overrides == longer
-    assert remedies[1].overrides.items() > longer.items()
-    waited = override(USE_CASE, {"training.epochs": 13})
-    assert remedies_for("undertrained", history, waited, None)[0].overrides == {
-        "training.epochs": 39
-    }
 
 
 def test_a_cosine_schedule_does_not_hide_that_too_little_was_learnt():
@@ -536,19 +393,6 @@ def test_a_loss_that_jumps_by_more_than_its_level_is_not_called_flat():
     diagnosis = read(noisy, 0.7 * (1 + 1e-4 * rng.normal(size=60)))
     assert diagnosis.evidence.startswith("flat from the start: in 60 epochs the training loss")
     assert diagnosis.evidence.endswith("of their level, within their noise")
-
-
-def test_every_remedy_is_a_valid_setting_and_healthy_needs_none(judged):
-    for curve, diagnosis in judged:
-        trained = override(USE_CASE, {"training.epochs": len(curve.history.metrics["loss"])})
-        for remedy in diagnosis.remedies:
-            assert remedy.why
-            assert override(trained, remedy.overrides) != trained, curve.label
-        assert (not diagnosis.remedies) == (diagnosis.verdict == "healthy")
-        if diagnosis.region:
-            first, last = diagnosis.region
-            assert 0 <= first <= last < len(curve.history.metrics["loss"])
-        assert "\n" not in diagnosis.evidence
 
 
 def test_a_planted_leak_is_suspected():
