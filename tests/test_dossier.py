@@ -12,10 +12,11 @@ from small_models import run_of, small_model
 from flows.train import train
 from modelling.declaration import ModelCard
 from modelling.refusals import UsageError
-from tasks.registry.dossier import sections
+from tasks.registry.dossier import declaration, findings, provenance
 from tasks.registry.dossier.dossiers import HTML, MARKDOWN, dossier_of, write_dossier
 from tasks.registry.dossier.facts import Facts, facts_of
-from tasks.registry.dossier.sections import SECTIONS, flat, table
+from tasks.registry.dossier.markdown import flat, table
+from tasks.registry.dossier.sections import SECTIONS
 from tasks.registry.model_files import folder_of
 from tasks.registry.promotion_history import append_entry
 from tasks.tracking.record import REMEDY_SETTINGS
@@ -121,11 +122,25 @@ def test_the_run_of_the_version_before_may_be_gone(client):
     for run in runs:
         client.log_text(run.run_id, "{}", "declaration.json")
         client.create_model_version(name, f"{run.artifact_uri}/model", run.run_id)
-    with facts_of(client, name, "2") as found:
-        assert "gone" not in sections.changes(found)
+    with facts_of(client, name, "2") as known:
+        assert "gone" not in provenance.changes(known)
     client._tracking_client.store._hard_delete_run(runs[0].run_id)  # as `mlflow gc` does
-    with facts_of(client, name, "2") as found:
-        assert sections.changes(found).startswith("The run of version 1 is gone")
+    with facts_of(client, name, "2") as known:
+        assert provenance.changes(known).startswith("The run of version 1 is gone")
+
+
+def test_results_of_two_versions_are_written_as_everywhere(tmp_path):
+    def run(loss, brier):
+        metrics = {"test_rmse": loss, "test_brier": brier}
+        return SimpleNamespace(data=SimpleNamespace(tags={}, metrics=metrics))
+
+    (tmp_path / "declaration.json").write_text(json.dumps({"headline": ["rmse", "brier"]}))
+    now, then = run(12106789.4, 0.00002), run(13000000.0, 0.1)
+    now.data.tags[REMEDY_SETTINGS] = "{}"
+    before = SimpleNamespace(version="1")
+    told = provenance.changes(Facts(SimpleNamespace(), now, tmp_path, before, then, {}))
+    assert "| test_rmse | 13,000,000 | 12,106,789 |" in told
+    assert "| test_brier | 0.1000 | 2e-05 |" in told
 
 
 @pytest.fixture
@@ -190,10 +205,12 @@ def test_names_with_commas_and_declared_zeros_are_kept(tmp_path):
     (tmp_path / "judgement").mkdir()
     table = 'column,rise,low,high\n"income, net",0.5,0.25,0.75\n'
     (tmp_path / "judgement" / "importance.csv").write_text(table)
-    assert "| income, net | 0.5 | 0.25 | 0.75 |" in sections.reasons(facts(tmp_path))
+    assert "| income, net | 0.5 | 0.25 | 0.75 |" in findings.reasons(facts(tmp_path))
     column = {"name": "income, net", "kind": "number", "minimum": 0.0, "usual": None, "note": ""}
     (tmp_path / "declaration.json").write_text(json.dumps({"columns": [column]}))
-    assert "| income, net | number | feature | minimum 0.0 |" in sections.columns(facts(tmp_path))
+    assert "| income, net | number | feature | minimum 0.0 |" in declaration.columns(
+        facts(tmp_path)
+    )
 
 
 def test_a_cut_off_is_said_only_of_what_is_decided_by_one(tmp_path):
@@ -202,7 +219,7 @@ def test_a_cut_off_is_said_only_of_what_is_decided_by_one(tmp_path):
     def said(problem, **declared):
         declared = {"problem": problem, "decision": rule, "approval_days": 14, **declared}
         (tmp_path / "declaration.json").write_text(json.dumps(declared))
-        return sections.decision(facts(tmp_path))
+        return declaration.decision(facts(tmp_path))
 
     assert "| decision.cut_off | 0.5 |" in said("binary")
     assert "| decision | the class with the largest probability |" in said("multiclass")

@@ -17,7 +17,8 @@ from modelling.refusals import UsageError
 from tasks.prefect_pages import show_in_prefect
 from tasks.registry.champions import champion_of, history
 from tasks.registry.dossier.facts import Facts, facts_of
-from tasks.registry.dossier.sections import SECTIONS, table
+from tasks.registry.dossier.markdown import table
+from tasks.registry.dossier.sections import SECTIONS
 from tasks.registry.file_hashes import sha256_of
 from tasks.registry.promotion_history import ChampionChange, refuse_absent_version, versions
 from tasks.tracking.addresses import ui_address
