@@ -31,8 +31,8 @@ from modelling.drafting.columns.written_dates import (
     are_digits_of_dates,
     unit_of_an_epoch,
 )
+from modelling.leaks.columns import NEARLY_UNIQUE
 
-NEARLY_UNIQUE = 0.95
 RARE_SHARE = 0.005  # labels in fewer rows share one feature
 HARDLY_ANY = 0.1
 MANY_LABELS = 50

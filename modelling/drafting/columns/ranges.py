@@ -24,7 +24,7 @@ DIFFERENT = 4  # numbers that a column has beside its codes; fewer, where codes 
 FAR = 5
 NEARLY_ALL = 0.002
 NEXT_TO_NOTHING = 0.05  # of the upper end of a range
-ENOUGH = 500  # rows from which on a number that was never negative is taken for one that can't be
+ROWS_TO_TELL_A_SIGN = 500  # a number never below 0 in as many is taken for one that can't be
 
 
 def describe_numbers(found: ColumnFinding, column: Profile, target: np.ndarray) -> None:
@@ -156,7 +156,7 @@ def _limits(found: ColumnFinding, sizes: np.ndarray) -> tuple[float | None, floa
         return 0.0, 1.0 if highest <= 1 else 100.0 if percent else None
     if found.kind == "count" and highest == 1:
         return 0.0, 1.0
-    never_negative = lowest >= 0 and (found.kind != "number" or len(sizes) >= ENOUGH)
+    never_negative = lowest >= 0 and (found.kind != "number" or len(sizes) >= ROWS_TO_TELL_A_SIGN)
     return 0.0 if never_negative else None, None
 
 
