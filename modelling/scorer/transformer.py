@@ -182,6 +182,7 @@ def with_ratios(values: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndar
 
 
 def numbers_of(column: pd.Series | np.ndarray) -> np.ndarray:
+    """Cells (n,) as float64, NaN where missing. Raises ValueError where one is not a number."""
     if isinstance(column, np.ndarray):  # already read by the contract
         return column
     try:
