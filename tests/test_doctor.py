@@ -4,16 +4,19 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import pytest
 from conftest import REPOSITORY, last_json
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from servers import lives, wait_for
 
 from flows.upkeep import run_upkeep
 from tasks.upkeep import health
 from tasks.upkeep.flow_runs import reap
-from tasks.workers.heartbeats import AUTOMATION, watch_heartbeats
+from tasks.workers import heartbeats
+from tasks.workers.heartbeats import AUTOMATION, WATCHED_FLOWS, watch_heartbeats
 from tasks.workers.processes import process_tag
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -108,8 +111,8 @@ def test_a_run_elsewhere_is_closed_once_prefect_says_that_it_ended(client, prefe
 
 
 def test_heartbeats_are_watched_once():
-    watch_heartbeats(("train",))
-    assert not watch_heartbeats(("train",))
+    watch_heartbeats()
+    assert not watch_heartbeats()
     with get_client(sync_client=True) as prefect:
         (automation,) = prefect.read_automations_by_name(AUTOMATION)
     assert automation.enabled
@@ -186,7 +189,16 @@ def test_the_command_fails_where_a_check_fails(finflows):
     assert "Traceback" not in done.stderr
 
 
-def test_a_flow_that_is_new_is_watched_too():
-    watch_heartbeats(("train",))
-    assert watch_heartbeats(("train", "train-job"))
-    assert not watch_heartbeats(("train", "train-job"))
+def test_every_flow_is_watched_but_the_one_that_waits_for_a_person():
+    modules = [import_module(f"flows.{file.stem}") for file in REPOSITORY.glob("flows/*.py")]
+    objects = [each for module in modules for each in vars(module).values()]
+    flows = {each.name for each in objects if isinstance(each, Flow)}
+    assert flows - {*WATCHED_FLOWS} == {"approve"}
+
+
+def test_a_flow_that_is_new_is_watched_too(monkeypatch):
+    with monkeypatch.context() as earlier_release:
+        earlier_release.setattr(heartbeats, "WATCHED_FLOWS", ("train",))
+        watch_heartbeats()
+    assert watch_heartbeats()
+    assert not watch_heartbeats()

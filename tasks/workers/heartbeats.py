@@ -1,6 +1,5 @@
 """Let Prefect notice that the process of a flow run has died: its heartbeats stop."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from prefect.automations import Automation
@@ -12,18 +11,19 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import get_current_settings
 
 AUTOMATION = "finance-flows: crash flow runs without heartbeat"
-WATCHED_FLOWS = ("train", "train-all", "train-job", "search", "compare", "upkeep")
+# All but `approve`, which is suspended, without heartbeats, until somebody answers.
+WATCHED_FLOWS = "train", "train-all", "train-job", "search", "score", "watch", "compare", "upkeep"
 ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
-def watch_heartbeats(flow_names: Iterable[str] = WATCHED_FLOWS) -> bool:
-    """Make Prefect mark flow runs of these flows as Crashed when three heartbeats are missing.
+def watch_heartbeats() -> bool:
+    """Make Prefect mark runs of ``WATCHED_FLOWS`` as Crashed when three heartbeats are missing.
 
     Heartbeats are sent every ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` seconds (180 by default).
     Returns whether the automation is new; an existing one for the same flows is kept.
     """
     related = ResourceSpecification(
-        {"prefect.resource.role": "flow", "prefect.resource.name": list(flow_names)}
+        {"prefect.resource.role": "flow", "prefect.resource.name": list(WATCHED_FLOWS)}
     )
     with get_client(sync_client=True) as client:
         for known in client.read_automations_by_name(AUTOMATION):
