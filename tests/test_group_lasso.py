@@ -21,7 +21,8 @@ from modelling.training.group_lasso import (
     usual_standard_errors,
 )
 from modelling.training.network import build_network
-from modelling.training.training_loop import _optimizer, train_network
+from modelling.training.optimizers import build_optimizer
+from modelling.training.training_loop import train_network
 
 UNDECLARED = Network(hidden_units=(16,), dropout=0.0)
 LASSO = Network(hidden_units=(16,), dropout=0.0, group_lasso=1.4)
@@ -140,7 +141,7 @@ def test_noise_is_that_of_the_rows_and_grows_with_the_features_of_a_column():
 def test_linear_models_and_other_optimizers_are_trained_as_declared(network, settings, shrinks):
     use_case = declared(network, **settings)
     lasso = next(iter(group_lassos_of(use_case, COLUMNS, rows=2000)), None)
-    optimizer = _optimizer(use_case.training, 10, lasso)
+    optimizer = build_optimizer(use_case.training, 10, lasso)
     assert isinstance(optimizer, GroupLassoAdamW) == shrinks
     assert group_lassos_of(use_case, None, rows=2000) == []  # columns that nobody knows
 

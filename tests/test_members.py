@@ -15,7 +15,8 @@ from modelling.refusals import UsageError
 from modelling.training.checkpoints import Checkpoints
 from modelling.training.finished_network import save_network, weights_hash
 from modelling.training.network import build_network, outputs_to_train
-from modelling.training.training_loop import LOSSES, _optimizer, _row_weights, train_network
+from modelling.training.optimizers import build_optimizer
+from modelling.training.training_loop import LOSSES, row_weights, train_network
 
 SMALL = Network(hidden_units=(16, 8), dropout=0.0)
 
@@ -85,12 +86,12 @@ def test_each_member_learns_as_it_would_alone(problem, weights):
     network = built(use_case, train)
     alone = [member_alone(network, use_case, train, number) for number in range(3)]
     ours = train_network(network, train, validation, use_case)
-    weights = _row_weights(train.target, use_case.training)
+    weights = row_weights(train.target, use_case.training)
     steps = -(-len(train.target) // use_case.training.batch_size)
     slower = use_case.training.model_copy(update={"learning_rate": 0.03})
     losses = []
     for one in alone:
-        one.compile(_optimizer(slower, steps), LOSSES[problem], jit_compile=False)
+        one.compile(build_optimizer(slower, steps), LOSSES[problem], jit_compile=False)
         batches = batch_by_batch(train, weights, slower)
         fitted = one.fit(batches, steps_per_epoch=steps, epochs=slower.epochs, verbose=0)
         losses.append(fitted.history["loss"])

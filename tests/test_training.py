@@ -17,11 +17,11 @@ from modelling.training.epoch_callbacks import declared_callbacks
 from modelling.training.finished_network import dead_unit_share, weights_hash, with_stock_layers
 from modelling.training.layers.dropout import CounterDropout
 from modelling.training.network import build_network
+from modelling.training.optimizers import build_optimizer
 from modelling.training.training_loop import (
     LOSSES,
-    _optimizer,
-    _row_weights,
     loss_of_constant,
+    row_weights,
     train_network,
 )
 
@@ -83,8 +83,8 @@ def plain_fit(use_case, train, validation):
     training = use_case.training
     network = build_network(use_case, train.features.shape[1], train.target)
     steps = -(-len(train.target) // training.batch_size)
-    network.compile(_optimizer(training, steps), LOSSES[use_case.problem], jit_compile=False)
-    weights = _row_weights(train.target, training)
+    network.compile(build_optimizer(training, steps), LOSSES[use_case.problem], jit_compile=False)
+    weights = row_weights(train.target, training)
     history = network.fit(
         batch_by_batch(train, weights, training),
         steps_per_epoch=steps,
@@ -341,7 +341,7 @@ def test_the_constant_answer_is_the_best_that_knows_no_column(weights):
 
 def test_balanced_classes_weigh_the_same():
     train, _ = examples("binary")
-    weights = _row_weights(train.target, Training(class_weights="balanced"))
+    weights = row_weights(train.target, Training(class_weights="balanced"))
     assert weights[train.target == 0].sum() == pytest.approx(weights[train.target == 1].sum())
     assert weights.mean() == pytest.approx(1, rel=1e-6)
 

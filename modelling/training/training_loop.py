@@ -1,4 +1,4 @@
-"""Train a network as declared: loss, optimizer, class weights, validation in large batches."""
+"""Train a network as declared: loss, class weights, validation in large batches."""
 
 import functools
 import math
@@ -28,10 +28,11 @@ from modelling.training.epoch_callbacks import (
     replay,
 )
 from modelling.training.finished_network import network_outputs
-from modelling.training.group_lasso import GroupLasso, GroupLassoAdamW, begin_with, group_lassos_of
+from modelling.training.group_lasso import GroupLasso, begin_with, group_lassos_of
 from modelling.training.lasso_choice import as_before, preferred_lasso, short_training
 from modelling.training.mirrored_training import MirroredModel
 from modelling.training.network import outputs_to_train
+from modelling.training.optimizers import build_optimizer
 
 LARGE_BATCH = 65_536  # rows of one validation step
 LOSSES = {
@@ -92,7 +93,7 @@ def train_network(
     model = kind(network.inputs, outputs_to_train(network))
     lassos = group_lassos_of(use_case, columns, len(train.features))
     steps_per_epoch = math.ceil(len(train.features) / declared.batch_size)
-    optimizer = _optimizer(declared, steps_per_epoch, next(iter(lassos), None))
+    optimizer = build_optimizer(declared, steps_per_epoch, next(iter(lassos), None))
     model.compile(
         optimizer=optimizer,
         loss=LOSSES[use_case.problem],
@@ -102,7 +103,7 @@ def train_network(
     rows = Rows(
         train.features,
         train.target,
-        _row_weights(train.target, declared),
+        row_weights(train.target, declared),
         declared.batch_size,
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
@@ -158,7 +159,7 @@ def loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCas
     """
     if use_case.problem == "regression":
         return float(np.mean((validation - train.mean(dtype=np.float64)) ** 2))
-    codes, weights = train.astype(np.intp), _row_weights(train, use_case.training)
+    codes, weights = train.astype(np.intp), row_weights(train, use_case.training)
     shares = np.bincount(codes, weights, minlength=len(use_case.classes))
     shares = shares / shares.sum()
     return float(-np.log(shares[validation.astype(np.intp)].clip(1e-7)).mean())
@@ -184,40 +185,6 @@ def validation_batches(examples: Examples) -> dict[str, Any]:
     return {"validation_data": repeat_forever(together), "validation_steps": math.ceil(rows / size)}
 
 
-def _optimizer(
-    declared: Training, steps_per_epoch: int, group_lasso: GroupLasso | None = None
-) -> keras.optimizers.Optimizer:
-    steps: Any = declared.epochs * steps_per_epoch
-    if group_lasso:  # trainings of several lengths share a program
-        steps = tf.Variable(steps, trainable=False, dtype=tf.float32)
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = declared.learning_rate
-    if declared.schedule == "cosine":
-        # Loshchilov and Hutter (2017), SGDR, without restarts.
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    optimizer: keras.optimizers.Optimizer
-    match declared.optimizer:
-        case "sgd":
-            optimizer = keras.optimizers.SGD(rate, momentum=declared.momentum)
-        case "adam" | "adamw" if group_lasso:
-            decay = declared.weight_decay if declared.optimizer == "adamw" else 0.0
-            optimizer = GroupLassoAdamW(
-                group_lasso.columns,
-                group_lasso.shrinkage,
-                steps,
-                learning_rate=rate,
-                weight_decay=decay,
-            )
-        case "adamw":
-            optimizer = keras.optimizers.AdamW(rate, weight_decay=declared.weight_decay)
-        case "adam":
-            optimizer = keras.optimizers.Adam(rate)
-        case "rmsprop":
-            optimizer = keras.optimizers.RMSprop(rate)
-    if declared.precision == "mixed_float16":  # or small gradients become 0 (Micikevicius 2018)
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
 def _metrics(use_case: UseCase) -> list[keras.metrics.Metric]:
     if use_case.problem == "binary":
         return [keras.metrics.AUC(name="roc_auc")]
@@ -226,7 +193,7 @@ def _metrics(use_case: UseCase) -> list[keras.metrics.Metric]:
     return [keras.metrics.MeanAbsoluteError(name="mae")]
 
 
-def _row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
+def row_weights(target: np.ndarray, declared: Training) -> np.ndarray | None:
     """Weights (n,), or None for equal ones. 'balanced' gives every class the same total weight:
     n / (classes * rows of the class), as in scikit-learn."""
     if declared.class_weights == "none":
