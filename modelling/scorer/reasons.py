@@ -88,16 +88,14 @@ class Reasons:
             said, named = np.array(words, dtype=object), np.array(self.names, dtype=object)[chosen]
             said[~is_reason] = named[~is_reason] = None
             values: Any = (said, named, np.where(is_reason, effects, np.nan))
-            answers |= zip(self.types_of(number, number - 1), values, strict=True)
+            answers |= zip(_names_of(number), values, strict=True)
         return answers
 
-    def types_of(self, most: int, first: int = 0) -> dict[str, str]:
-        """The names of the answers with their types: words, column and contribution of each."""
-        types: dict[str, str] = {}
-        for number in range(first + 1, min(most, len(self.names)) + 1):
-            types |= {f"reason_{number}": "string", f"reason_{number}_column": "string"}
-            types[f"reason_{number}_effect"] = "double"
-        return types
+    def types_of(self, most: int) -> dict[str, str]:
+        """The names of up to so many reasons with the types of their words, column and effect."""
+        numbers = range(1, min(most, len(self.names)) + 1)
+        types = ("string", "string", "double")
+        return {k: v for n in numbers for k, v in zip(_names_of(n), types, strict=True)}
 
     def _in_words(self, name: str, cell: Any, effect: float, decided: int, against: int) -> str:
         side, declared = self.side_of(name, cell), self.words.get(name, "")
@@ -122,3 +120,8 @@ class Reasons:
         if isinstance(cell, str):
             return "other"
         return "high" if cell > usual else "low"
+
+
+def _names_of(number: int) -> tuple[str, str, str]:
+    """The answers with the words, the column and the contribution of a reason, counted from 1."""
+    return f"reason_{number}", f"reason_{number}_column", f"reason_{number}_effect"
