@@ -15,7 +15,7 @@ from modelling.shown_text import row_count
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
 from tasks.registry.scoring_runs import load_registered, recorded_use
-from tasks.scoring.file_scoring import quarantine_of, score_file
+from tasks.scoring.file_scoring import Scored, quarantine_of, score_file
 
 log = logging.getLogger("finflows")
 SHOWN = 3  # rules that most rows break
@@ -74,7 +74,20 @@ def score_table(
                 "peak_memory_mb": peak_memory_mb(),
             }
         )
-    log.info("%-11s %s by version %s", "scored", row_count(scored.rows), model.version)
+    say(scored, output, model.version)
+    return ScoringResult(
+        use_case=use_case_name,
+        model_version=model.version,
+        **scored._asdict(),
+        output=str(output),
+        quarantine=str(quarantine_of(output)) if scored.quarantined else None,
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def say(scored: Scored, output: Path, version: str) -> None:
+    """The lines of the log: how many rows, which labels are unknown, and which rules are broken."""
+    log.info("%-11s %s by version %s", "scored", row_count(scored.rows), version)
     for name, rows in scored.unknown.items():
         log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, row_count(rows))
     if scored.quarantined:
@@ -84,14 +97,6 @@ def score_table(
         log.info("%-11s cells that break a rule, which count as missing", "broken")
     for rule, rows in sorted(scored.broken.items(), key=lambda item: -item[1])[:SHOWN]:
         log.info("%-11s %s: not in %s", "", rule, row_count(rows))
-    return ScoringResult(
-        use_case=use_case_name,
-        model_version=model.version,
-        **scored._asdict(),
-        output=str(output),
-        quarantine=str(quarantine_of(output)) if scored.quarantined else None,
-        peak_memory_mb=peak_memory_mb(),
-    )
 
 
 def as_trained(table: Source, layout: Mapping[str, Any], refused: DataRefused) -> Source:
