@@ -4,8 +4,10 @@ import logging
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from servers import standing_in
 
 from flows.command_line.terminal import exit_code, show_error
 from modelling.refusals import UsageError
-from tasks.tracking.store import connect, experiment_id
+from tasks.tracking.store import connect, experiment_id, gather_statistics
 
 A_SERVER_THAT_COMES_LATE = """
 import socket, threading, time
@@ -134,3 +136,14 @@ def test_an_experiment_that_can_not_be_made_says_why(client, monkeypatch):
         experiment_id(client, "never made")
     log = logging.getLogger("mlflow.store.db.utils")
     assert not log.isEnabledFor(logging.ERROR), "it would print a traceback before that line"
+
+
+def test_sqlite_plans_searches_by_how_many_rows_there_are(store, client):
+    database = store / "mlflow.db"
+    run = client.create_run(client.create_experiment("planned")).info.run_id
+    client.log_metric(run, "loss", 0.5)  # an empty table has no statistics
+    client.set_terminated(run)
+    gather_statistics(database)
+    with closing(sqlite3.connect(database)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT tbl FROM sqlite_stat1")}
+    assert {"runs", "tags", "latest_metrics"} <= tables

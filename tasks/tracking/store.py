@@ -64,7 +64,7 @@ def _client(uri: str, registry: str) -> "MlflowClient":
         # Two processes that create the tables together both fail.
         with nullcontext() if is_server(uri) else store_lock(DATABASE_LOCK, 300):
             if uri.startswith(SQLITE):
-                _gather_statistics(Path(uri.removeprefix(SQLITE)))
+                gather_statistics(Path(uri.removeprefix(SQLITE)))
             # Creating the client creates the tables of a new database.
             client = mlflow.MlflowClient(uri, registry_uri=registry)
             client.search_experiments(max_results=1)
@@ -74,7 +74,7 @@ def _client(uri: str, registry: str) -> "MlflowClient":
     return client
 
 
-def _gather_statistics(database: Path) -> None:
+def gather_statistics(database: Path) -> None:
     """Have SQLite look at a few rows of each table (0.04 s for 40,000 runs). Without, it sorts runs
     by a metric in a time that is quadratic in their number, on MLflow's pages as well."""
     if not database.exists():

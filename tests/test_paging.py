@@ -1,8 +1,6 @@
 """MLflow answers page by page: all pages are read, wherever more than one can be there."""
 
 import ast
-import sqlite3
-from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -13,7 +11,6 @@ from tasks.registry.promotion_history import versions
 from tasks.tracking import pages
 from tasks.tracking.leaderboard.reading import read_leaderboard
 from tasks.tracking.reaping import running_runs
-from tasks.tracking.store import _gather_statistics
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +62,6 @@ def test_the_best_few_are_compared_with_those_that_must_not_be_missed(client):
     with pytest.raises(UsageError, match="there is no run"):
         read_leaderboard(run_ids=["') or attributes.run_id != ('"])
     client.delete_registered_model(name)  # its files are nowhere, which doctor would say
-
-
-def test_sqlite_plans_searches_by_how_many_rows_there_are(store, client):
-    database = store / "mlflow.db"
-    run = client.create_run(client.create_experiment(f"planned {uuid4()}")).info.run_id
-    client.log_metric(run, "loss", 0.5)  # an empty table has no statistics
-    client.set_terminated(run)
-    _gather_statistics(database)
-    with closing(sqlite3.connect(database)) as connection:
-        tables = {row[0] for row in connection.execute("SELECT tbl FROM sqlite_stat1")}
-    assert {"runs", "tags", "latest_metrics"} <= tables
 
 
 def test_all_running_runs_and_all_versions_are_found(client):
