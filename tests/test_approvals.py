@@ -5,16 +5,18 @@ import sys
 
 import pytest
 from conftest import REPOSITORY
+from mlflow.exceptions import MlflowException
 from small_models import register_and_judge
 
 from modelling.refusals import UsageError
 from tasks.registry import approvals
-from tasks.registry.approvals import APPROVAL_DAYS_TAG, approve, decline, promote_manually
+from tasks.registry.approvals import approve, decline, promote_manually
 from tasks.registry.champions import champion_of, history, registry_status, roll_back
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.identity import same_person, typed_name
 from tasks.registry.promotion_history import append_entry, read_history
 from tasks.tracking.descriptions import DOSSIER_FILE
+from tasks.tracking.provenance import APPROVAL_DAYS
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
 FOUR_EYES = {"approval": "second_person", "approval_days": 3}
@@ -106,6 +108,56 @@ def test_one_person_cannot_do_without_a_second_one_where_there_is_no_champion(cl
     assert promote_manually(name, later, "as approved").outcome == "champion"
 
 
+def days_until(client, name):
+    """How long the newest entry, a request, may wait, in days."""
+    request = history(client, name)[-1]
+    assert request.how == "requested"
+    return round(request.seconds_left / 86_400)
+
+
+@pytest.mark.parametrize("tag", [None, "300", "never"])
+def test_no_tag_takes_the_second_person_away(requested, tag):
+    """Whoever may edit the tags of a version can't edit the parameters of its run."""
+    client, name, version = requested
+    client.delete_model_version_tag(name, version, APPROVAL_DAYS)
+    if tag is not None:
+        client.set_model_version_tag(name, version, APPROVAL_DAYS, tag)
+    assert promote_manually(name, version, "alone").outcome == "requested"
+    assert days_until(client, name) == 3
+    decline(name, version, "start anew")
+    client.set_model_version_tag(name, version, APPROVAL_DAYS, "3")
+    run = client.get_model_version(name, version).run_id
+    with pytest.raises(MlflowException, match="Changing param values is not allowed"):
+        client.log_param(run, APPROVAL_DAYS, "300")
+
+
+def test_neither_a_deleted_run_nor_a_copy_takes_the_second_person_away(requested):
+    client, name, version = requested
+    run = client.get_model_version(name, version).run_id
+    client.delete_model_version_tag(name, version, APPROVAL_DAYS)
+    client.delete_run(run)
+    assert promote_manually(name, version, "alone").outcome == "requested"
+    decline(name, version, "start anew")
+    client.restore_run(run)
+    copy = client.copy_model_version(f"models:/{name}/{version}", "copied")
+    assert promote_manually("copied", str(copy.version), "alone").outcome == "requested"
+    bare = client.create_model_version("copied", copy.source)  # neither tags nor a run
+    assert promote_manually("copied", str(bare.version), "alone").outcome == "requested"
+    client.set_model_version_tag(name, version, APPROVAL_DAYS, "3")
+
+
+def test_a_version_whose_run_was_purged_or_of_an_earlier_release_has_its_tag(requested):
+    client, name, version = requested
+    of_model = client.get_model_version(name, version)
+    other = "earlier"
+    client.create_registered_model(other)
+    for tags, outcome in (({}, "champion"), ({APPROVAL_DAYS: "5"}, "requested")):
+        kept = {HASHES_TAG: of_model.tags[HASHES_TAG], **tags}
+        made = client.create_model_version(other, of_model.source, "0" * 32, tags=kept)
+        assert promote_manually(other, str(made.version), "fine").outcome == outcome
+    assert days_until(client, other) == 5
+
+
 @pytest.mark.parametrize("answer", [approve, decline])
 def test_a_version_that_does_not_exist_is_refused_by_name(requested, answer):
     _, name, version = requested
@@ -179,7 +231,7 @@ def test_a_version_that_was_deleted_stops_no_approval_for_good(requested, caplog
 @pytest.mark.services
 def test_the_commands_say_who_is_missing(requested):
     client, name, version = requested
-    assert client.get_model_version(name, version).tags[APPROVAL_DAYS_TAG] == "3"
+    assert client.get_model_version(name, version).tags[APPROVAL_DAYS] == "3"
 
     def finflows(*arguments):
         command = [sys.executable, "-m", "flows.command_line", *arguments]

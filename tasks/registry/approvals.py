@@ -10,16 +10,19 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Literal, NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
 from modelling.declaration import UseCase
 from modelling.refusals import UsageError
 from tasks.registry.approval_form import ask_in_prefect
 from tasks.registry.champions import (
+    NOT_FOUND_CODES,
     alias_lock,
     champion_of,
     facts_of_entry,
@@ -38,10 +41,11 @@ from tasks.registry.promotion_history import (
     refuse_absent_version,
     versions,
 )
+from tasks.tracking.provenance import APPROVAL_DAYS
 from tasks.tracking.store import connect
 
 log = logging.getLogger("finflows")
-APPROVAL_DAYS_TAG = "approval_days"  # of a version whose declaration asks for a second person
+DAYS_IF_UNREADABLE = 14
 Outcome = Literal["champion", "champion already", "requested", "requested already"]
 
 
@@ -70,9 +74,10 @@ class Promoted(NamedTuple):
 
 
 def approval_tags(use_case: UseCase) -> dict[str, str]:
-    """The tag of a version that says within how many days a second person must approve."""
+    """The tag of a version that shows within how many days a second person must approve. What
+    counts is the parameter of its run, which nobody can change in MLflow."""
     asked = use_case.approval == "second_person"
-    return {APPROVAL_DAYS_TAG: str(use_case.approval_days)} if asked else {}
+    return {APPROVAL_DAYS: str(use_case.approval_days)} if asked else {}
 
 
 def make_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> Promoted:
@@ -173,13 +178,14 @@ def _client_of(name: str, version: str) -> MlflowClient:
     return client
 
 
-def _days_to_approve(client: MlflowClient, name: str, version: str) -> float | None:
+def _days_to_approve(client: MlflowClient, name: str, version: str) -> int | None:
     """Within how many days a second person must approve; None where nobody has to.
 
     Asked are the declarations of this version and of all since the last one without the wish for a
     second person that a second person approved: so doing without takes a second person, too,
     whatever is champion meanwhile.
     """
+    days_of = cache(lambda number: _declared_days(client, known[number]))
     known = {str(one.version): one for one in versions(client, name)}
     released = max(
         (
@@ -187,13 +193,36 @@ def _days_to_approve(client: MlflowClient, name: str, version: str) -> float | N
             for change in read_history(client, name).entries
             if change.how == "approved"
             and change.version in known
-            and APPROVAL_DAYS_TAG not in known[change.version].tags
+            and days_of(change.version) is None
         ),
         default=0,
     )
-    asked = [one for number, one in known.items() if number == version or int(number) > released]
-    days = [float(one.tags[APPROVAL_DAYS_TAG]) for one in asked if APPROVAL_DAYS_TAG in one.tags]
-    return min(days) if days else None
+    asked = [number for number in known if number == version or int(number) > released]
+    return min((days for number in asked if (days := days_of(number)) is not None), default=None)
+
+
+def _declared_days(client: MlflowClient, version: ModelVersion) -> int | None:
+    """Within how many days the declaration of ``version`` wants a second person; None where it
+    wants none.
+
+    The parameters of its run say it, which can only be added to. The tag counts, too, where it asks
+    for more: earlier releases have only that, and so has a version whose run was purged.
+    """
+    said = [version.tags.get(APPROVAL_DAYS), _parameters(client, version).get(APPROVAL_DAYS)]
+    days = [DAYS_IF_UNREADABLE if not text.isdecimal() else int(text) for text in said if text]
+    return min(days, default=None)
+
+
+def _parameters(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
+    """Those of the version's run, also of a deleted one; none where it has no run, or a purged
+    one."""
+    try:
+        run = client.get_run(version.run_id) if version.run_id else None
+    except MlflowException as error:
+        if error.error_code not in NOT_FOUND_CODES:
+            raise  # a store that does not answer may well have a run that asks
+        return {}
+    return dict(run.data.params) if run else {}
 
 
 def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChange:

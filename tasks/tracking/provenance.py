@@ -10,6 +10,8 @@ from modelling.declaration import UseCase
 from modelling.shown_text import shortened
 from tasks.workers.processes import process_tag
 
+APPROVAL_DAYS = "approval_days"  # a parameter where the declaration asks for a second person
+
 
 def provenance(use_case: UseCase) -> dict[str, str]:
     """Tags with the version, the git commit, whether the code was changed, the hash of the lock,
@@ -66,6 +68,8 @@ def flat_parameters(use_case: UseCase) -> dict[str, str]:
     flat["duplicates"] = use_case.duplicates
     if use_case.unlabelled != "refuse":
         flat["unlabelled"] = use_case.unlabelled
+    if use_case.approval == "second_person":
+        flat[APPROVAL_DAYS] = str(use_case.approval_days)
     flat["features"] = str(len(use_case.features))
     for name in ("derived", "split", "preprocessing", "network", "training", "decision", "costs"):
         declared = getattr(use_case, name)
