@@ -12,12 +12,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
+import pyarrow as pa
 import pytest
 from conftest import REPOSITORY, trainings
 from servers import PATIENCE, answers, free_port, lives, store_client, wait_for
 from small_models import run_of, small_model
 from test_closed_servers import assert_closed
 
+from flows.command_line.model_commands import last_line_of_scoring
+from tasks.scoring.answer_files import whole_or_nothing
 from tasks.tracking import runs
 from tasks.workers.fresh_process import start_fresh_process
 
@@ -114,6 +117,16 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
 
 
 FOR_EVER = ["--set", "training.epochs=100000", "--set", "training.early_stopping_patience=0"]
+
+
+def test_who_interrupts_a_scoring_is_told_whether_the_answers_were_written(tmp_path):
+    output = tmp_path / "answers.csv"
+    for answer in (0.25, 0.75):  # the second time in the place of an older file
+        last_line = last_line_of_scoring(output)
+        with whole_or_nothing(output) as file:
+            file.write(pa.table({"answer": [answer]}))
+            assert last_line() == "no answers were written"
+        assert last_line().startswith(f"all answers are in {output}")
 
 
 @pytest.mark.services

@@ -21,6 +21,7 @@ SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SI
 _received: list[int] = []
 _raised: list[int] = []
 _exit_lock = threading.Lock()
+_last_line: list[str | Callable[[], str]]
 _last_line = ["nothing was started or registered: run the command again"]
 
 
@@ -46,8 +47,9 @@ def watch() -> None:
     threading.Thread(target=_exit_after_grace_period, args=(reading,), daemon=True).start()
 
 
-def set_last_line(text: str) -> None:
-    """Set the last line of an interrupted command that has no run to resume."""
+def set_last_line(text: str | Callable[[], str]) -> None:
+    """Set the last line of an interrupted command that has no run to resume; a function is asked
+    for it at the end, where it depends on how far the command came."""
     _last_line[:] = [text]
 
 
@@ -86,7 +88,8 @@ def _exit() -> NoReturn:
     # A process that has not imported this module has no run.
     runs = sys.modules.get("tasks.tracking.runs")
     run_id = runs.interrupted_run() if runs else None
-    kept = [_last_line[0]]
+    last = _last_line[0]
+    kept = [last if isinstance(last, str) else last()]
     if runs and run_id:
         kept.append(f"run {run_id} is kept: {command('resume', run_id)}")
         reason = f"interrupted by {number.name}"

@@ -1,6 +1,7 @@
 """Registered models: their answers, which one is used, and who decided that."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from flows.command_line.arguments import (
 )
 from flows.command_line.results import show_watch
 from flows.command_line.warm_up import may_have_prefect_server, warm_up
+from modelling.checkout import command
 from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
@@ -54,10 +56,27 @@ def score(
     refuse_output(Path(output), "OUTPUT")
     refuse_unreadable(table)
     terminal.prepare_without_prefect(verbose, as_json)
-    interruption.set_last_line("no answers were written")
+    interruption.set_last_line(last_line_of_scoring(Path(output)))
     result = _scoring()(use_case, input_, output, version, written, reasons)
     if as_json:
         typer.echo(json.dumps(result.model_dump()))
+
+
+def last_line_of_scoring(output: Path) -> Callable[[], str]:
+    """What to say of an interrupted scoring: its file is written whole, in the place of an older
+    one, before the run in MLflow is closed."""
+
+    def file_now() -> os.stat_result | None:
+        return output.stat() if output.exists() else None
+
+    def said() -> str:
+        now = file_now()
+        if now is None or (before is not None and os.path.samestat(before, now)):
+            return "no answers were written"
+        return f"all answers are in {output}, but their run in MLflow may not say so"
+
+    before = file_now()
+    return said
 
 
 def _scoring() -> Callable[..., Any]:
@@ -143,7 +162,7 @@ def promote(
     reason: Reason,
 ) -> None:
     """Make a version champion manually, or request it where a second person must approve."""
-    terminal.configure_environment(verbose=False)
+    _prepare_decision(use_case)
     from tasks.registry.approvals import promote_manually
 
     promoted = promote_manually(use_case, version, reason)
@@ -157,7 +176,7 @@ def approve(
     reason: Reason,
 ) -> None:
     """Approve, as a second person, that a requested version becomes champion."""
-    terminal.configure_environment(verbose=False)
+    _prepare_decision(use_case)
     from tasks.registry import approvals
 
     approvals.approve(use_case, version, reason)
@@ -170,7 +189,7 @@ def decline(
     reason: Reason,
 ) -> None:
     """Decline the request for a version, or take it back; the champion stays."""
-    terminal.configure_environment(verbose=False)
+    _prepare_decision(use_case)
     from tasks.registry import approvals
 
     approvals.decline(use_case, version, reason)
@@ -179,8 +198,15 @@ def decline(
 
 def rollback(use_case: ModelName, reason: Reason) -> None:
     """Make the previous champion champion again."""
-    terminal.configure_environment(verbose=False)
+    _prepare_decision(use_case)
     from tasks.registry.champions import roll_back
 
     old, new = roll_back(use_case, reason)
     typer.echo(f"{use_case}: version {new} is champion again, instead of version {old}")
+
+
+def _prepare_decision(use_case: str) -> None:
+    """Run again, an interrupted decision may be a second one: a rollback goes back further."""
+    terminal.configure_environment(verbose=False)
+    shown = command("champion", use_case)
+    interruption.set_last_line(f"look at {shown} before you run the command again")
