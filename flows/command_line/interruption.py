@@ -21,8 +21,9 @@ SIGNALS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SI
 _received: list[int] = []
 _raised: list[int] = []
 _exit_lock = threading.Lock()
-_last_line: list[str | Callable[[], str]]
-_last_line = ["nothing was started or registered: run the command again"]
+_last_line: list[str | Callable[[], str]] = [
+    "nothing was started or registered: run the command again"
+]
 
 
 class Interrupted(BaseException):

@@ -10,19 +10,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Literal, NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from modelling.checkout import command
-from modelling.declaration import UseCase
 from modelling.refusals import UsageError
 from tasks.registry.approval_form import ask_in_prefect
 from tasks.registry.champions import (
-    NOT_FOUND_CODES,
     alias_lock,
     champion_of,
     facts_of_entry,
@@ -41,11 +37,10 @@ from tasks.registry.promotion_history import (
     refuse_absent_version,
     versions,
 )
-from tasks.tracking.provenance import APPROVAL_DAYS
+from tasks.registry.second_person import days_to_approve
 from tasks.tracking.store import connect
 
 log = logging.getLogger("finflows")
-DAYS_IF_UNREADABLE = 14
 Outcome = Literal["champion", "champion already", "requested", "requested already"]
 
 
@@ -73,13 +68,6 @@ class Promoted(NamedTuple):
         )
 
 
-def approval_tags(use_case: UseCase) -> dict[str, str]:
-    """The tag of a version that shows within how many days a second person must approve. What
-    counts is the parameter of its run, which nobody can change in MLflow."""
-    asked = use_case.approval == "second_person"
-    return {APPROVAL_DAYS: str(use_case.approval_days)} if asked else {}
-
-
 def make_champion(client: MlflowClient, name: str, version: str, reason: str, how: str) -> Promoted:
     """Make ``version`` champion, or request it where a second person must approve; the caller holds
     ``alias_lock``, and asks for the form (``with_form``) when it has released it. Raises UsageError
@@ -88,7 +76,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     if champion is not None and str(champion.version) == version:
         refuse_unloadable(name, version)
         return Promoted("champion already")
-    days = _days_to_approve(client, name, version)
+    days = days_to_approve(client, name, version)
     if days is None:
         set_champion(client, name, version, reason, how)
         return Promoted("champion")
@@ -176,53 +164,6 @@ def _client_of(name: str, version: str) -> MlflowClient:
     client = connect()
     refuse_absent_version(name, version, versions(client, name))
     return client
-
-
-def _days_to_approve(client: MlflowClient, name: str, version: str) -> int | None:
-    """Within how many days a second person must approve; None where nobody has to.
-
-    Asked are the declarations of this version and of all since the last one without the wish for a
-    second person that a second person approved: so doing without takes a second person, too,
-    whatever is champion meanwhile.
-    """
-    days_of = cache(lambda number: _declared_days(client, known[number]))
-    known = {str(one.version): one for one in versions(client, name)}
-    released = max(
-        (
-            int(change.version)
-            for change in read_history(client, name).entries
-            if change.how == "approved"
-            and change.version in known
-            and days_of(change.version) is None
-        ),
-        default=0,
-    )
-    asked = [number for number in known if number == version or int(number) > released]
-    return min((days for number in asked if (days := days_of(number)) is not None), default=None)
-
-
-def _declared_days(client: MlflowClient, version: ModelVersion) -> int | None:
-    """Within how many days the declaration of ``version`` wants a second person; None where it
-    wants none.
-
-    The parameters of its run say it, which can only be added to. The tag counts, too, where it asks
-    for more: earlier releases have only that, and so has a version whose run was purged.
-    """
-    said = [version.tags.get(APPROVAL_DAYS), _parameters(client, version).get(APPROVAL_DAYS)]
-    days = [DAYS_IF_UNREADABLE if not text.isdecimal() else int(text) for text in said if text]
-    return min(days, default=None)
-
-
-def _parameters(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
-    """Those of the version's run, also of a deleted one; none where it has no run, or a purged
-    one."""
-    try:
-        run = client.get_run(version.run_id) if version.run_id else None
-    except MlflowException as error:
-        if error.error_code not in NOT_FOUND_CODES:
-            raise  # a store that does not answer may well have a run that asks
-        return {}
-    return dict(run.data.params) if run else {}
 
 
 def _open_request(client: MlflowClient, name: str, version: str) -> ChampionChange:

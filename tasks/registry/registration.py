@@ -23,11 +23,11 @@ from modelling.judgement.agreement import refuse_disagreement
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.packaging import Package
 from modelling.learning_curve.attempt import Attempt
-from tasks.registry.approvals import approval_tags
 from tasks.registry.champions import set_challenger
 from tasks.registry.file_hashes import hash_tag
 from tasks.registry.locked_requirements import locked_requirements
 from tasks.registry.model_files import downloaded_model
+from tasks.registry.second_person import approval_tags
 from tasks.tracking.descriptions import describe_experiment, describe_version
 from tasks.tracking.record import TrackedRun, gate_tags
 from tasks.tracking.retrying import is_transient
