@@ -63,13 +63,19 @@ def undertrained(curves: Curves) -> Reading | None:
     )
     if is_converged:
         return None
+    # The sentence must name the number that decided: the others may well look converged.
+    more = remaining / fall
+    reason = (
+        f"another {more:.0%} would follow if it slowed down as it did from quarter to quarter"
+        if more > REMAINING_SHARE
+        else f"half of the fall of the training loss took {half:.0%} of the epochs"
+    )
     from scipy import stats
 
     slope = -stats.theilslopes(curves.val_loss[quarter:])[0]
     evidence = (
         f"still falling when training ended: the last quarter of {curves.epochs} epochs brought "
-        f"{share:.0%} of the fall of val_loss ({slope:.3g} an epoch), and half of the fall of the "
-        f"training loss took {half:.0%} of the epochs"
+        f"{share:.0%} of the fall of val_loss ({slope:.3g} an epoch), and {reason}"
     )
     return "undertrained", evidence, (quarter, last)
 
