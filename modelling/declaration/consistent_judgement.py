@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from modelling.declaration.declared_derivations import PriceHistory, columns_of, target_name
-from modelling.declaration.declared_judgement import CutOff, LeastCost
+from modelling.declaration.declared_judgement import CutOff, Gate, LeastCost
 from modelling.declaration.declared_problem import DeclaredProblem
 from modelling.judgement.baselines.baseline import Baseline
 from modelling.judgement.baselines.catalogue import all_baselines
 from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.metric import Metric
 from modelling.refusals import nearest
 from modelling.schema import Need
 
@@ -99,6 +100,17 @@ def check_decision(declared: DeclaredProblem) -> None:
     if declared.gate is not None and declared.gate.metric not in declared.metrics:
         known = nearest(declared.gate.metric, declared.metrics)
         raise ValueError(f"gate.metric: '{declared.gate.metric}' is not computed here{known}")
+    if declared.gate is not None:
+        _refuse_unreachable(declared.gate, find_metric(declared.gate.metric, declared.problem))
+
+
+def _refuse_unreachable(gate: Gate, metric: Metric) -> None:
+    """A metric without a unit is 1 at best (``modelling.judgement.metrics.metric``), one that is to
+    be low is 0: 80 for 0.8 would keep every model from being promoted."""
+    if metric.higher_is_better and not metric.unit and (gate.at_least or 0) > 1:
+        raise ValueError(f"gate.at_least {gate.at_least:g}: {metric.name} is 1 at best")
+    if not metric.higher_is_better and (gate.at_most or 0) < 0:
+        raise ValueError(f"gate.at_most {gate.at_most:g}: {metric.name} is 0 at best")
 
 
 def check_groups(declared: DeclaredProblem) -> None:

@@ -133,6 +133,9 @@ class Gate(Declaration):
     def _bounded(self) -> "Gate":
         if self.at_least is None and self.at_most is None:
             raise ValueError(f"gate: say what {self.metric} must reach: at_least or at_most")
+        low, high = self.at_least, self.at_most
+        if low is not None and high is not None and low > high:
+            raise ValueError("gate: at_least is above at_most")
         return self
 
     @property
