@@ -77,6 +77,20 @@ def test_each_parquet_file_of_a_folder_is_read_with_its_own_types(
     assert (unread, [None if pd.isna(cell) else cell for cell in cells]) == (0, read)
 
 
+def test_codes_that_lost_their_zeros_in_some_files_of_a_folder_are_no_other_labels(tmp_path):
+    """8 and 008 were two labels, without a word. Nothing is lost of a number, or of 12 and 008."""
+    pq.write_table(pa.table({"x": [8, 12, None], "n": [8, 1, 2]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"x": ["008", "012", "x"], "n": ["008", "1", "2"]}), tmp_path / "b.parquet"
+    )
+    with pytest.raises(DataRefused, match="x: 2 of its codes are numbers in some files and have"):
+        read_table(Source(uri=str(tmp_path)), {"x": "category"})
+    assert len(read_table(Source(uri=str(tmp_path)), {"n": "number"})) == 6
+    pq.write_table(pa.table({"x": [12, 13], "n": [8, 1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"x": ["008", "x"], "n": ["9", "1"]}), tmp_path / "b.parquet")
+    assert len(read_table(Source(uri=str(tmp_path)), {"x": "category"})) == 4
+
+
 def test_true_among_other_numbers_of_a_folder_is_no_number(tmp_path):
     for name, cells in (("a", [True, False]), ("b", [1, 5])):
         pq.write_table(pa.table({"x": pa.array(cells)}), tmp_path / f"{name}.parquet")

@@ -1,5 +1,6 @@
 """Read the table of a use case from wherever it is."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from modelling.data.sources.functions import call_source
 from modelling.declaration import SimulatedTransactions, Source
 from modelling.declaration.references import ADDRESS, expand
 from modelling.refusals import DataRefused, UsageError
+from modelling.scorer.cells import label_text
 from modelling.secrets import hide_secrets
 from modelling.variants import variants_in
 
@@ -119,6 +121,8 @@ def _of_one_schema(batches: list[pa.RecordBatch], wanted: ColumnSelection) -> li
         name: {str(kind): kind for batch in batches if (kind := batch[name].type) != pa.null()}
         for name in first.names
     }
+    for name in (name for name, found in kinds.items() if len(found) > 1):
+        _refuse_lost_zeros(name, batches, wanted)
     return [
         pa.RecordBatch.from_arrays(
             [_of_kind(batch[n], n, [*found.values()], wanted) for n, found in kinds.items()],
@@ -126,6 +130,23 @@ def _of_one_schema(batches: list[pa.RecordBatch], wanted: ColumnSelection) -> li
         )
         for batch in batches
     ]
+
+
+def _refuse_lost_zeros(name: str, batches: list[pa.RecordBatch], wanted: ColumnSelection) -> None:
+    """Codes that lost their zeros in those files that hold them as numbers would be other labels
+    than the same codes elsewhere."""
+    if name in wanted.numbers:
+        return
+    numbers, texts = set[str | None](), set[str | None]()
+    for cells in (batch[name] for batch in batches):
+        is_number = pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)
+        (numbers if is_number else texts).update(map(label_text, cells.unique().to_pylist()))
+    padded = [text for text in texts if text and re.fullmatch(r"0[0-9]+", text)]
+    if both := sum(str(int(text)) in numbers for text in padded):
+        raise DataRefused(
+            f"{wanted.shown}: {name}: {both:,} of its codes are numbers in some files and have "
+            "zeros in front in others, as 8 and 008: write it as text in all of them"
+        )
 
 
 def _of_kind(
