@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from small_models import drafted, loan_table
 
+from modelling.data.reading.number_text import TextFormat
 from modelling.data.sources.frames import in_memory
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import Wanted
 from modelling.drafting.columns.number_format import find_number_format
+from modelling.drafting.columns.profiles import profile_column
 from modelling.drafting.columns.table_source import read_undeclared
 from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
@@ -46,6 +48,22 @@ def test_codes_keep_their_zeros_however_their_column_is_packed(tmp_path):
             findings = draft_table(read, source, said, Wanted("x", "default"))
             branch = next(c for c in findings.columns if c.name == "branch")
             assert branch.categories == tuple(f"{code:03d}" for code in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "read"),
+    [
+        ("branch", ["120", "310", ""], "text"),
+        ("amount", ["120", "310", ""], "number"),  # SAS writes 1E8 where nine digits have no room
+        ("branch", ["120.0", "310.5"], "number"),
+        ("branch", ["120", "1e+05"], "number"),
+    ],
+)
+def test_codes_that_look_like_powers_of_ten_are_no_numbers(name, others, read):
+    """2E5 was 200,000, though only one row in thousands says that these are codes."""
+    cells = pd.Series([*others * 2000, "2E5"], name=name)
+    profile = profile_column(cells, TextFormat(), np.arange(len(cells)))
+    assert profile.written == read
 
 
 def test_periods_of_a_frame_are_their_first_days():

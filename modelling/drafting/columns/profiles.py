@@ -12,7 +12,16 @@ from modelling.data.reading.cells import is_text, read_cells, texts_of
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.reading.other_writing import currency_of
 from modelling.data.reading.times import is_time
-from modelling.drafting.columns.name_words import CODES, NEVER_SIZES, TIMES, YEARS, suggests
+from modelling.drafting.columns.name_words import (
+    CODES,
+    COUNTS,
+    MONEY,
+    MONEY_AT_THE_END,
+    NEVER_SIZES,
+    TIMES,
+    YEARS,
+    suggests,
+)
 from modelling.drafting.columns.number_format import (
     FEW_WRONG,
     is_number,
@@ -104,6 +113,8 @@ def profile_column(
     some = probe(cells)
     some = some[~some.astype("str").str.strip().isin(text_format.missing)]
     written = _written(some, name, text_format, as_time)
+    if written == "number" and is_text(cells) and _are_like_exponents(cells, name):
+        written = "text"
     refused = None
     try:
         values, unreadable = _read(cells, written, text_format)
@@ -158,6 +169,16 @@ def _are_codes(some: pd.Series, name: str) -> bool:
     coded = suggests(name, f"{CODES} {NEVER_SIZES}")
     padded = some.str.fullmatch(r"0\d+(?:\.\d+)?" if coded else r"0\d+").any()
     return bool(padded) or suggests(name, NEVER_SIZES)
+
+
+def _are_like_exponents(cells: pd.Series, name: str) -> bool:
+    """Whether 2E5 is a code and not 200,000: beside nothing but digits, and not of money. What
+    programs write of numbers has a sign or a fraction somewhere: 2e+05, 2.0E5, 12.0."""
+    texts = cells.dropna().astype("str").str.strip()
+    powers = texts.str.fullmatch("[0-9]+[eE][0-9]+")
+    if not powers.any() or suggests(name, f"{MONEY} {MONEY_AT_THE_END} {COUNTS}"):
+        return False
+    return bool(texts[~powers].str.fullmatch("[0-9]*").all())
 
 
 def _are_too_long(some: pd.Series) -> bool:
