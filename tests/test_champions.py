@@ -86,9 +86,23 @@ def test_the_test_rows_are_known_by_data_and_split_and_the_schema_by_its_columns
     reordered = loans(columns=loans().columns[::-1])
     assert comparison_tags(reordered, "abc") == base
     fewer = loans(columns=loans().columns[:-1])
-    merged = loans().model_copy(update={"merge_classes": {1: (2,)}})
-    for changed in (comparison_tags(fewer, "abc"), comparison_tags(merged, "abc")):
-        assert changed["schema"] != base["schema"]
+    assert comparison_tags(fewer, "abc")["schema"] != base["schema"]
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"target": "arrears"},
+        {"classes": ("paid", "late")},
+        {"problem": "multiclass"},
+        {"merge_classes": {1: (2,)}},
+    ],
+)
+def test_another_target_other_classes_or_another_problem_are_another_schema(otherwise):
+    changed = loans().model_copy(update=otherwise)
+    base, other = comparison_tags(loans(), "abc"), comparison_tags(changed, "abc")
+    assert other["schema"] != base["schema"]
+    assert other["test_rows"] == base["test_rows"]
 
 
 def test_versions_are_compared_by_a_metric_that_can_be_resampled():
