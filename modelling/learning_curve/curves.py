@@ -51,6 +51,12 @@ class Curves:
             return constant
         return first
 
+    @property
+    def untrained_val_loss(self) -> float:
+        """What val_loss would be if nothing had been learnt: the constant answer's where that is
+        known and above the first one. A first epoch may have learnt most of what there is."""
+        return max(self.val_start, self.constant_val_loss or 0.0)
+
 
 def has_little_noise(values: np.ndarray) -> bool:
     return noise_level(values) <= NOISE_OF_LEVEL * float(np.median(values))

@@ -42,7 +42,7 @@ def overfitting(curves: Curves) -> Reading | None:
     window = 2 * half_window(curves.epochs) + 1
     noise = noise_level(curves.val_loss[best:], robust=True) * min(1, 1.25 * math.sqrt(2 / window))
     lowest = float(curves.val_running_median[best])
-    fall = max(curves.val_start, curves.constant_val_loss or 0.0) - lowest
+    fall = curves.untrained_val_loss - lowest
     is_early = EARLY_PART * (best + 1) <= curves.epochs and not curves.began_as_ridge
     least = (
         EARLY_RISE * fall

@@ -16,7 +16,7 @@ LAST_QUARTER_SHARE = 0.1
 # that a cosine schedule slows down, so that its end looks flat, takes 26 %.
 HALF_FALL_SHARE = 0.2
 CONVERGED_SHARE = 0.01  # of the fall of val_loss in the last quarter: nothing is to come
-REMAINING_SHARE = 0.04  # of the fall of val_loss, if it went on as in the last two quarters
+REMAINING_SHARE = 0.04  # of what was learnt, if it went on as in the last two quarters
 # A cosine schedule takes smaller and smaller steps, so that each curve ends flat. Three quarters of
 # its way are behind it after 44 % of the epochs; with 1.75 time constants over the whole way, what
 # follows makes 11.5 % of the fall, and another 21 % would still follow.
@@ -41,11 +41,11 @@ def too_short(curves: Curves) -> Reading | None:
 def undertrained(curves: Curves) -> Reading | None:
     """The validation loss was lowest in the last quarter of the epochs, and the losses still fell.
 
-    That quarter brought 10 % of the fall of val_loss, or another 4 % would follow, or half of the
-    fall of the training loss took a fifth of the epochs; or the last quarter of the way of a cosine
-    schedule brought 11.5 %. Where a group lasso fades with a cosine schedule, both are expected to
-    fall to the end, however long it trains: then that part of the way must have brought 23 %, from
-    20 epochs on.
+    That quarter brought 10 % of the fall of val_loss, or another 4 % of what was learnt would
+    follow, or half of the fall of the training loss took a fifth of the epochs; or the last quarter
+    of the way of a cosine schedule brought 11.5 %. Where a group lasso fades with a cosine
+    schedule, both are expected to fall to the end, however long it trains: then that part of the
+    way must have brought 23 %, from 20 epochs on.
     """
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
     if curves.val_running_median.argmin() < quarter:
@@ -55,18 +55,18 @@ def undertrained(curves: Curves) -> Reading | None:
     share = share_of_last_part(curves.val_running_median, 0.25, curves.val_start)
     half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
     remaining = remaining_fall(curves.val_running_median)
-    fall = curves.val_start - float(curves.val_running_median.min())
+    learnt = curves.untrained_val_loss - float(curves.val_running_median.min())
     is_converged = share < CONVERGED_SHARE or (
         share < LAST_QUARTER_SHARE
         and half < HALF_FALL_SHARE
-        and remaining <= REMAINING_SHARE * fall
+        and remaining <= REMAINING_SHARE * learnt
     )
     if is_converged:
         return None
     # The sentence must name the number that decided: the others may well look converged.
-    more = remaining / fall
+    more = remaining / learnt
     reason = (
-        f"another {more:.0%} would follow if it slowed down as it did from quarter to quarter"
+        f"another {more:.0%} of what was learnt would follow if it slowed down as it did before"
         if more > REMAINING_SHARE
         else f"half of the fall of the training loss took {half:.0%} of the epochs"
     )
@@ -85,11 +85,9 @@ def _lasso_fades(curves: Curves) -> bool:
 
 
 def _ended_by_cosine(curves: Curves) -> Reading | None:
-    """The end is flat only since the steps had become small. The fall is from a constant prediction
-    where that is known: what a network learnt in its first epoch counts."""
+    """The end is flat only since the steps had become small."""
     part = 1 - COSINE_THREE_QUARTERS
-    start = max(curves.val_start, curves.constant_val_loss or 0.0)
-    share = share_of_last_part(curves.val_running_median, part, start)
+    share = share_of_last_part(curves.val_running_median, part, curves.untrained_val_loss)
     least = COSINE_AND_LASSO_SHARE if _lasso_fades(curves) else COSINE_SHARE
     if not curves.cosine or share < least:
         return None
