@@ -39,6 +39,10 @@ BROKEN = {
         GOOD.replace("{name}", "mispelt"),
         "its name is 'mispelt'; change it to 'misspelt'",
     ),
+    "Capitals": (
+        GOOD.replace("{name}", "capitals"),
+        "its name is 'capitals'; call the file capitals.py",
+    ),
     "nothing": ("USE_CASE = 5", "it must define USE_CASE = UseCase(...)"),
     "leaves": ("import sys\nsys.exit('no licence')\nUSE_CASE = 1", "SystemExit: no licence"),
 }

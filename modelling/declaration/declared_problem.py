@@ -91,7 +91,7 @@ class DeclaredProblem(Declaration):
     off_contract: Literal["refuse_row", "treat_as_missing"] = "refuse_row"
     gate: Gate | None = None
     approval: Literal["automatic", "second_person"] = "automatic"
-    approval_days: PositiveInt = 14
+    approval_days: Annotated[int, Field(ge=1, le=366)] = 14
     search: Space = DEFAULT_SPACE
 
     @field_serializer("source")

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from modelling.checkout import CODE
 from modelling.declaration.declared_data import Source
+from modelling.declaration.names import is_use_case_name
 from modelling.declaration.overrides import describe_error
 from modelling.declaration.references import refuse_unreadable
 from modelling.declaration.use_case import UseCase
@@ -66,7 +67,10 @@ def find_use_case(name: str) -> UseCase:
     if not isinstance(use_case, UseCase):
         raise UsageError(f"{file}: it must define USE_CASE = UseCase(...)")
     if use_case.name != name:
-        raise UsageError(f"{file}: its name is '{use_case.name}'; change it to '{name}'")
+        change = f"change it to '{name}'"
+        if not is_use_case_name(name):  # Late_Payers.py
+            change = f"call the file {use_case.name}.py"
+        raise UsageError(f"{file}: its name is '{use_case.name}'; {change}")
     return with_source_beside(use_case, files[name].parent)
 
 

@@ -1,5 +1,7 @@
 """Which versions a second person must approve: those whose declaration says so."""
 
+import re
+
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion
@@ -9,6 +11,7 @@ from tasks.registry.promotion_history import read_history, versions
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import APPROVAL_DAYS
 
+DAYS = re.compile("[0-9]{1,4}")
 DAYS_IF_UNREADABLE = 14
 RUNS_PER_QUERY = 500  # a statement of SQLite has room for a thousand values
 
@@ -52,7 +55,7 @@ def _declared_days(client: MlflowClient, known: list[ModelVersion]) -> dict[str,
     days = {}
     for one in known:
         said = filter(None, (one.tags.get(APPROVAL_DAYS), of_run.get(one.run_id)))
-        asked = [int(text) if text.isdecimal() else DAYS_IF_UNREADABLE for text in said]
+        asked = [int(text) if DAYS.fullmatch(text) else DAYS_IF_UNREADABLE for text in said]
         if asked:
             days[str(one.version)] = min(asked)
     return days
