@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,17 @@ def test_a_process_that_ended_died_and_its_successor_is_another():
     assert has_died(tag) is True
     assert has_died(f"{ME} another-boot:1") is True
     assert has_died(process_tag(process.pid)) is True, "it was gone before it was recorded"
+
+
+def test_a_process_that_nobody_has_asked_how_it_ended_died():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        tag = process_tag(process.pid)
+        began = psutil.Process(process.pid).create_time()
+        process.kill()
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert has_died(tag) is True
+        assert has_died(f"{socket.gethostname()} {process.pid} {began:.0f}") is True
 
 
 @pytest.mark.parametrize("tag", ["elsewhere 1 2", "", "one two", "ME", "ME 1 2"])

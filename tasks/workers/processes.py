@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+ENDED = ("Z", "X")  # states of proc(5): ended, but listed until the parent asks how
 CLOCK_STEP_SECONDS = 60  # tolerance for start times by the clock; numbers are not reused so soon
 
 
@@ -17,8 +18,8 @@ def process_tag(pid: int) -> str:
 
 
 def has_died(tag: str) -> bool | None:
-    """Whether the process of a ``process`` tag has ended; None for a process of another machine,
-    and for a tag of another form."""
+    """Whether the process of a ``process`` tag has ended, also where its parent has not asked how;
+    None for a process of another machine, and for a tag of another form."""
     parsed = re.fullmatch(rf"{re.escape(socket.gethostname())} ([0-9]+) (\S+)", tag)
     if parsed is None:
         return None
@@ -30,8 +31,8 @@ def has_died(tag: str) -> bool | None:
 
 
 def _start_time(pid: int) -> str | None:
-    """The start of a process, None where there is none. On Linux: the id of the boot and the
-    kernel's ticks since then, which do not change when the clock is set."""
+    """The start of a process, None where there is none that runs. On Linux: the id of the boot and
+    the kernel's ticks since then, which do not change when the clock is set."""
     if not BOOT_ID.exists():
         began = _start_by_clock(pid)
         return None if began is None else f"{began:.0f}"
@@ -39,13 +40,15 @@ def _start_time(pid: int) -> str | None:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # proc(5): the start is field 22; the name, in brackets, is field 2 and may hold blanks.
-    return f"{BOOT_ID.read_text().strip()}:{after_name.split()[22 - 3]}"
+    # proc(5): the name, in brackets, is field 2 and may hold blanks; the start is field 22.
+    state, *fields = after_name.split()
+    return None if state in ENDED else f"{BOOT_ID.read_text().strip()}:{fields[22 - 4]}"
 
 
 def _start_by_clock(pid: int) -> float | None:
     try:
-        return psutil.Process(pid).create_time()
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.NoSuchProcess:
         return None
 
