@@ -20,7 +20,7 @@ from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
 from modelling.data.typed_columns import TypedTable, kinds_of, read_again, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
-from modelling.features.usable_columns import column_findings
+from modelling.features.usable_columns import column_findings, refuse_unusable
 from modelling.leaks.sentinel import find_leaks
 from modelling.secrets import hide_secrets
 from modelling.shown_text import row_count
@@ -61,6 +61,7 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         table = code_classes(labelled, use_case)
         report = validator.check_content(table)
         parts = split_table(table, use_case)
+        refuse_unusable(parts.train, use_case)
         found_in_parts = find_leaks(parts, use_case) + column_findings(parts, use_case)
         report = replace(
             report.with_findings(found_in_parts),

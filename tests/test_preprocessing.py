@@ -6,6 +6,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.preprocessing import (
     MinMaxScaler,
     OneHotEncoder,
@@ -18,9 +20,10 @@ from small_models import prepared, sample
 from modelling.data.splitting import Parts
 from modelling.declaration import Preprocessing, amount, category, count, number
 from modelling.declaration.overrides import override
+from modelling.features.microaggregation import microaggregate
 from modelling.features.preprocessing import Examples, fit_transformer, preprocess
 from modelling.features.ratios import best_ratios
-from modelling.features.usable_columns import column_findings
+from modelling.features.usable_columns import column_findings, refuse_unusable
 from modelling.refusals import DataRefused
 from modelling.scorer.transformer import ROWS_PER_BATCH, Transformer
 from use_cases import find_use_case
@@ -465,7 +468,12 @@ def test_a_column_that_training_never_saw_says_nothing_then_and_later():
 def test_a_feature_that_later_rows_lack_or_name_otherwise_is_said_once():
     """As after a split in time: a product was renamed, and a bureau's score is no longer bought."""
     train = pd.DataFrame(
-        {"score": 700.0, "product": ["Flex", "Fix"] * 100, "region": "north", "y": [0, 1] * 100}
+        {
+            "score": [650.0, 700.0] * 100,
+            "product": ["Flex", "Fix"] * 100,
+            "region": ["north", "south"] * 100,
+            "y": [0, 1] * 100,
+        }
     )
     later = train.assign(score=None, product=["FlexPlus"] * 150 + ["Fix"] * 50)
     use_case = declared(number("score"), category("product"), category("region"))
@@ -480,6 +488,56 @@ def test_a_feature_that_later_rows_lack_or_name_otherwise_is_said_once():
     ]
     renamed = declared(number("score"), category("product", unknown_at_most=0.8))
     assert len(said_of_columns(Parts(train, train, later), renamed)) == 1
+
+
+def test_a_feature_that_hardly_differs_is_told(numbers):
+    few = np.arange(800) < 19
+    rows = numbers.assign(y=0, rare=few * 1.0, euro="EUR", fixed=7.5)
+    rows["seldom_empty"] = np.where(few, np.nan, 7.5)
+    rows["often_empty"] = np.where(np.arange(800) < 20, np.nan, 7.5)
+    names = ("rare", "fixed", "seldom_empty", "often_empty")
+    use_case = declared(number("a"), *map(number, names), category("euro"))
+    assert said_of_columns(Parts(rows, rows, rows), use_case) == [
+        "rare: differs in too few training rows (minimum_rows_per_value 20): the model can't use "
+        "it",
+        "fixed: is the same in all training rows that have it: the model can't use it",
+        "seldom_empty: is the same in all training rows that have it: the model can't use it",
+        "euro: is the same in all training rows that have it: the model can't use it",
+    ]
+    features = preprocess(Parts(rows, rows, rows), use_case).train.features
+    changing = fit_transformer(rows, use_case).feature_names
+    changing = {name for name, values in zip(changing, features.T, strict=True) if np.ptp(values)}
+    assert {name.split(" (")[0] for name in changing} == {"a", "often_empty is missing"}
+
+
+def test_a_table_too_small_for_any_feature_is_refused(numbers):
+    """Each number would be the mean of all rows, and every model the constant answer."""
+    small = numbers.head(39).assign(y=[0, 1, 0] * 13)
+    use_case = declared(number("a"), number("b"))
+    with pytest.raises(DataRefused, match="no feature differs in enough of the 39 training rows"):
+        column_findings(Parts(small, small, small), use_case)
+    assert np.ptp(fit_transformer(small, use_case).transform(small), axis=0).max() == 0
+    enough = numbers.head(40).assign(y=[0, 1] * 20)
+    assert not column_findings(Parts(enough, enough, enough), use_case)
+    assert np.ptp(fit_transformer(enough, use_case).transform(enough), axis=0).min() > 0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 4) | st.just(2) | st.just(2), min_size=2, max_size=30),
+    st.integers(1, 6),
+)
+def test_what_hardly_differs_is_what_microaggregation_makes_one_value(values, least):
+    known = np.array(values, dtype=np.float64)
+    if len(known) < least:
+        return
+    grouped = microaggregate(known[:, None], least)
+    rows = pd.DataFrame({"a": np.arange(30.0), "x": np.resize(known, 30), "y": 0})
+    rows = rows.head(len(known))
+    found = said_of_columns(
+        Parts(rows, rows, rows), declared(category("a"), number("x"), least=least)
+    )
+    assert any(one.startswith("x: ") for one in found) == (np.ptp(grouped) == 0)
 
 
 def test_absurd_numbers_are_told_without_being_quoted(numbers):
@@ -504,7 +562,7 @@ def test_numbers_that_float32_can_not_hold_are_clipped_or_refused_by_name(scalin
     few = np.where(np.arange(400) % 5 == 0, 1e300, np.arange(400.0))
     assert np.isfinite(features_of(few)).all()
     with pytest.raises(DataRefused, match="huge: its numbers are larger than a network can hold"):
-        features_of(1e50 * np.arange(400))
+        refuse_unusable(pd.DataFrame({"huge": 1e50 * np.arange(400)}), use_case)
 
 
 def test_prepared_rows_are_told_from_others_by_a_hash_that_is_computed_once():

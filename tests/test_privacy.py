@@ -17,7 +17,7 @@ from modelling.data.loading import read_table
 from modelling.data.splitting import Parts
 from modelling.declaration import OutOfTime, amount, category, number
 from modelling.features.preprocessing import fit_transformer, preprocess
-from modelling.features.usable_columns import column_findings
+from modelling.features.usable_columns import column_findings, refuse_unusable
 from modelling.figures.judgement import draw_judgement
 from modelling.judgement.calibration import fit_calibration
 from modelling.judgement.evaluation import RequirementResult
@@ -180,7 +180,7 @@ def test_a_table_of_fewer_rows_than_one_value_needs_is_refused():
         update={"columns": (number("balance"),), "target": "default"}
     )
     with pytest.raises(DataRefused, match="19 training rows, fewer than minimum_rows_per_value 20"):
-        preprocess(Parts(few, few, few), use_case)
+        refuse_unusable(few, use_case)
 
 
 def test_each_point_of_an_isotonic_curve_comes_from_many_rows():

@@ -25,7 +25,7 @@ def fit_blocks(
     """
     blocks, features = [], []
     for transform, positions in _columns_by_transform(columns, use_case):
-        past = np.array([_is_past_of_target(columns[p], use_case) for p in positions])
+        past = np.array([is_past_of_target(columns[p], use_case) for p in positions])
         block = _fit_block(filled[:, positions], grouped[:, positions], past, transform, use_case)
         blocks.append({**block, "columns": positions})
         suffix = "" if transform == "none" else f" ({transform})"
@@ -86,7 +86,7 @@ def _transform_of(column: Column, use_case: UseCase) -> str:
     return transform
 
 
-def _is_past_of_target(column: Column, use_case: UseCase) -> bool:
+def is_past_of_target(column: Column, use_case: UseCase) -> bool:
     """Whether the target depends on the column as on its own past, nearly linearly and beyond the
     values of training, too: its lags, and where it is a log variance all logs."""
     derived, lags = use_case.derived, use_case.lags

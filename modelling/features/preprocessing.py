@@ -20,7 +20,6 @@ from modelling.features.feature_columns import feature_columns
 from modelling.features.memory import refuse_too_many_cells, refuse_too_many_features
 from modelling.features.numeric_features import fit_numbers
 from modelling.features.shared_memory import shared_empty
-from modelling.features.usable_columns import refuse_unusable
 from modelling.scorer.cells import label_text
 from modelling.scorer.transformer import Transformer
 
@@ -144,12 +143,9 @@ def preprocess(parts: Parts, use_case: UseCase) -> Preprocessed:
 
     Raises
     ------
-    DataRefused
-        As ``refuse_unusable`` does.
     UsageError
         Where they need more memory than is free.
     """
-    refuse_unusable(parts.train, use_case)
     numbers = sum(column.kind == "number" for column in use_case.features)
     refuse_too_many_cells(len(parts.train), numbers)
     transformer = fit_transformer(parts.train, use_case)

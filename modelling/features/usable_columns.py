@@ -8,32 +8,62 @@ import pandas as pd
 from modelling.data.absurd_values import is_beyond_all, plausible_limit
 from modelling.data.splitting import Parts
 from modelling.declaration import Column, UseCase
+from modelling.features.number_blocks import is_past_of_target
 from modelling.refusals import BrokenRule, DataRefused
 
 
 def column_findings(parts: Parts, use_case: UseCase) -> tuple[BrokenRule, ...]:
     """What is wrong with features, as rules that only warn; each names its column, never a value.
 
-    In the training rows a feature is empty, known in too few, or implausibly large in some; or all
-    validation or test rows lack it, or more of them than ``unknown_at_most`` have a label that no
-    training row had, as after a split in time where a product was renamed.
+    In the training rows a feature is empty, known or different in too few, or implausibly large in
+    some; or all validation or test rows lack it, or more of them than ``unknown_at_most`` have a
+    label that no training row had, as after a split in time where a product was renamed.
+
+    Raises DataRefused where nothing can be learnt from any feature.
     """
-    found = (_finding(column, parts, use_case) for column in use_case.features)
+    unusable = [_why_unusable(column, parts.train, use_case) for column in use_case.features]
+    if all(unusable):
+        raise DataRefused(
+            f"no feature differs in enough of the {len(parts.train)} training rows (a number needs "
+            f"twice minimum_rows_per_value {use_case.minimum_rows_per_value}): add rows, or "
+            "declare a smaller minimum_rows_per_value"
+        )
+    pairs = zip(use_case.features, unusable, strict=True)
+    found = (_finding(column, parts, why) for column, why in pairs)
     return tuple(finding for finding in found if finding)
 
 
-def _finding(column: Column, parts: Parts, use_case: UseCase) -> BrokenRule | None:
-    """The plainest of what is wrong with one feature."""
-    minimum_rows = use_case.minimum_rows_per_value
-    known = _known(parts.train, column)
-    if parts.train[column.name].isna().all():
-        return _warning(column, "is empty in all training rows: the model can't use it")
+def _why_unusable(column: Column, train: pd.DataFrame, use_case: UseCase) -> str:
+    """Why nothing can be learnt from a feature; empty where something can."""
+    minimum_rows, known = use_case.minimum_rows_per_value, _known(train, column)
+    if train[column.name].isna().all():
+        return "is empty in all training rows"
     if len(known) < minimum_rows:
-        return _warning(
-            column,
-            f"is known in fewer than {minimum_rows} training rows (minimum_rows_per_value): the "
-            "model can't use it",
-        )
+        return f"is known in fewer than {minimum_rows} training rows (minimum_rows_per_value)"
+    if len(train) - len(known) >= minimum_rows:
+        return ""  # that it is missing may say something
+    if (known == known.iloc[0]).all():
+        return "is the same in all training rows that have it"
+    if column.kind == "category" or is_past_of_target(column, use_case):
+        return ""
+    if _is_one_value(known.to_numpy(dtype=np.float64), minimum_rows):
+        return f"differs in too few training rows (minimum_rows_per_value {minimum_rows})"
+    return ""
+
+
+def _is_one_value(known: np.ndarray, minimum_rows: int) -> bool:
+    """Whether microaggregation makes one value of all numbers ``known`` (n,) without NaN."""
+    if len(known) < 2 * minimum_rows:
+        return True
+    middle = np.partition(known, len(known) // 2)[len(known) // 2]
+    below, above = np.count_nonzero(known < middle), np.count_nonzero(known > middle)
+    return bool(max(below, above) < minimum_rows <= len(known) - below - above)
+
+
+def _finding(column: Column, parts: Parts, unusable: str) -> BrokenRule | None:
+    """The plainest of what is wrong with one feature."""
+    if unusable:
+        return _warning(column, f"{unusable}: the model can't use it")
     if empty := [name for name, part in _later(parts) if part[column.name].isna().all()]:
         return _warning(column, f"is empty in all {_and(empty)} rows, and known in training rows")
     if column.kind == "category":
