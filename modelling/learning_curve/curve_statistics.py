@@ -99,6 +99,8 @@ def trend(values: np.ndarray) -> tuple[float, float]:
 def share_of_last_part(running_median: np.ndarray, part: float, start: float) -> float:
     """The share of the whole fall that came in the last ``part`` of the epochs.
 
+    It counts from the lowest value until then: to come back from a rise is not learning.
+
     Parameters
     ----------
     running_median : (epochs,)
@@ -114,12 +116,13 @@ def share_of_last_part(running_median: np.ndarray, part: float, start: float) ->
     """
     fall = float(start - running_median.min())
     first = round((1 - part) * (len(running_median) - 1))
-    return float(running_median[first] - running_median[-1]) / fall if fall > 0 else 0.0
+    before = running_median[: first + 1].min()
+    return float(before - running_median[-1]) / fall if fall > 0 else 0.0
 
 
 def remaining_fall(running_median: np.ndarray) -> float:
     """How much further a curve would fall, if each quarter of the epochs brought as much less than
-    the one before as the last quarter did.
+    the one before as the last quarter did, counted from the lowest value until then.
 
     Parameters
     ----------
@@ -129,13 +132,13 @@ def remaining_fall(running_median: np.ndarray) -> float:
     Returns
     -------
     float
-        The sum of the geometric series, in the unit of ``running_median``; 0 where the last two
-        quarters do not fall, or the last falls more than the one before.
+        The sum of the geometric series, in the unit of ``running_median``; where the last quarter
+        brought no less than the one before, another quarter as good; 0 where it did not fall.
     """
-    last = len(running_median) - 1
-    half, quarter = running_median[round(last / 2)], running_median[round(0.75 * last)]
+    last, lowest = len(running_median) - 1, np.minimum.accumulate(running_median)
+    half, quarter = lowest[round(last / 2)], lowest[round(0.75 * last)]
     before, now = float(half - quarter), float(quarter - running_median[-1])
-    return now**2 / (before - now) if 0 < now < before else 0.0
+    return now**2 / (before - now) if 0 < now < before else max(now, 0.0)
 
 
 def epoch_share_to_half_fall(running_median: np.ndarray, start: float) -> float:

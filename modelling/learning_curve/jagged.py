@@ -11,6 +11,8 @@ from modelling.learning_curve.overfitting import overfitting
 # climb beyond the noise may be small) and of its level; and val_loss, as a share of its level.
 JUMP_OF_RANGE, CLIMB_OF_RANGE, CLEAR_CLIMB_OF_RANGE, ABOVE_OF_LEVEL = 0.11, 0.15, 0.02, 0.07
 VAL_ABOVE_OF_LEVEL = 0.1
+# Beside a val_loss that turned up by more than its noise, smaller jumps are the lesser fault.
+LESSER_JUMP_OF_LEVEL = 0.2
 NOISY_VAL_LOSS = 0.05  # of its level: a validation loss with less noise does not jump
 
 
@@ -20,7 +22,8 @@ def jagged(curves: Curves) -> Reading | None:
 
     All along is the mean after the first third, at the end the median of the last sixth (at least
     three epochs, so that a single rise does not count). The training loss alone may jump with
-    dropout and few rows; the validation loss alone rises where a network overfits.
+    dropout and few rows; the validation loss alone rises where a network overfits: then only jumps
+    count, above a fifth of the level or where the rise is within three times the noise of val_loss.
     """
     first, last = curves.epochs // 3, max(curves.epochs // 6, 3)
     above, val_above = _above_lowest(curves.loss), _above_lowest(curves.val_loss)
@@ -34,7 +37,11 @@ def jagged(curves: Curves) -> Reading | None:
     jumps = jump > JUMP_OF_RANGE * spread and val_noise > NOISY_VAL_LOSS * val_level
     noise = NOISE_MULTIPLE * noise_level(curves.loss[first:], robust=True)
     least = min(CLIMB_OF_RANGE * spread, max(noise, CLEAR_CLIMB_OF_RANGE * spread))
-    if not jumps and (climb <= least or overfitting(curves)):
+    rise = curves.val_running_median[-1] - curves.val_running_median.min()
+    is_lesser = jump <= LESSER_JUMP_OF_LEVEL * level and rise > NOISE_MULTIPLE * val_noise
+    if overfitting(curves) and (is_lesser or not jumps):
+        return None
+    if not jumps and climb <= least:
         return None
     rises = int(np.sum(np.diff(curves.loss[first:]) > 0))
     evidence = (

@@ -15,6 +15,7 @@ from modelling.learning_curve.curves import (
     has_little_noise,
     readable,
 )
+from modelling.learning_curve.overfitting import overfitting
 from modelling.learning_curve.undertrained import undertrained
 
 NEAR_CONSTANT = 0.1  # of the constant answer's loss
@@ -63,8 +64,9 @@ def no_better_than_constant(curves: Curves) -> Reading | None:
     """val_loss was never below the constant answer's, or exploded and is back there at best.
 
     Where val_loss still comes down from an untrained network's, it is undertrained. Where the
-    training loss is well below the constant answer's, the network has learnt its rows by heart.
-    Otherwise it answers the same for every row.
+    training loss is well below the constant answer's, or val_loss was and turned up as that fell on
+    (penalties may hold it above), the network has learnt its rows by heart. Otherwise it answers
+    the same for every row.
     """
     constant = curves.constant_val_loss
     if constant is None:
@@ -83,7 +85,8 @@ def no_better_than_constant(curves: Curves) -> Reading | None:
     is_there = end <= (1 + NEAR_CONSTANT) * constant
     if is_lowest_late and (not is_there or undertrained(curves)):
         return "undertrained", f"{evidence}, and still falls", (quarter, curves.epochs - 1)
-    if loss < (1 - FLAT_NOISE) * constant:
+    was_better = curves.val_running_median.min() < (1 - FLAT_CHANGE) * constant
+    if loss < (1 - FLAT_NOISE) * constant or (was_better and overfitting(curves)):
         evidence += f"; the training loss ends at {readable(loss)}: learnt by heart"
         return "overfitting", evidence, (int(curves.val_running_median.argmin()), curves.epochs - 1)
     return "stuck", evidence, (quarter, curves.epochs - 1)

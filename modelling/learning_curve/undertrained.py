@@ -66,7 +66,7 @@ def undertrained(curves: Curves) -> Reading | None:
     # The sentence must name the number that decided: the others may well look converged.
     more = remaining / learnt
     reason = (
-        f"another {more:.0%} of what was learnt would follow if it slowed down as it did before"
+        f"another {more:.0%} of what was learnt would follow if it went on so"
         if more > REMAINING_SHARE
         else f"half of the fall of the training loss took {half:.0%} of the epochs"
     )
