@@ -28,7 +28,7 @@ from small_models import loan_table
 from tasks.registry.scoring_server import settings
 from tasks.registry.scoring_server.__main__ import listening_socket
 from tasks.registry.scoring_server.application import Application, Limits
-from tasks.registry.scoring_server.following import look
+from tasks.registry.scoring_server.following import QUIET_SECONDS, look, say_if_quiet
 from tasks.registry.scoring_server.served_model import ServedModel, try_successor
 from tasks.registry.scoring_server.tables import read_json
 from tasks.registry.serving.following import Follower
@@ -279,6 +279,19 @@ def test_what_prevents_a_new_champion_is_said_once_and_the_present_one_answers(t
     assert post(application, {"dataframe_records": ROWS}).status_code == 200
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("finflows: ")]
     assert len(said) == 2, "before the good one, and after it"
+
+
+def test_a_server_says_once_that_nobody_tells_it_any_more_who_is_champion(capsys):
+    """Who follows may have been killed for its memory: a rollback would not reach the server."""
+    application = Application(ServedModel(MODEL), Limits())
+    long, version = QUIET_SECONDS + 1, application.model.version
+    said, lines = False, []
+    for seconds in (QUIET_SECONDS - 1, long, long, 0, long):
+        said = say_if_quiet(application, seconds, said)
+        lines.append(capsys.readouterr().err)
+    assert [bool(line) for line in lines] == [False, True, False, False, True]
+    assert f"version {version} answers on" in lines[1]
+    assert "start finflows serve again" in lines[1]
 
 
 def test_who_follows_goes_on_where_nothing_can_be_written_and_says_so_once(store, tmp_path, capsys):
