@@ -17,8 +17,8 @@ from tasks.registry.dossier.dossiers import HTML, MARKDOWN, dossier_of, write_do
 from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.markdown import flat, table
 from tasks.registry.dossier.sections import SECTIONS
-from tasks.registry.model_files import folder_of
 from tasks.registry.promotion_history import append_entry
+from tasks.tracking.addresses import folder_of
 from tasks.tracking.record import REMEDY_SETTINGS
 
 SERVICES = pytest.mark.services  # two trainings

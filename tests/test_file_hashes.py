@@ -17,12 +17,12 @@ from modelling.refusals import UsageError
 from tasks.registry.approvals import promote_manually
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.locked_requirements import locked_requirements
-from tasks.registry.model_files import folder_of, load_version, verified_files
+from tasks.registry.model_files import load_version, verified_files
 from tasks.registry.reproduction import compare_runs
 from tasks.registry.scoring_runs import load_registered
 from tasks.registry.serving.environments import READY, prepare_environment, server_requirements
 from tasks.registry.serving.prepared_server import prepare_serving
-from tasks.tracking.addresses import local_folder
+from tasks.tracking.addresses import folder_of, local_folder
 from tasks.upkeep.health import check_history, check_models
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")

@@ -11,11 +11,13 @@ from modelling.refusals import UsageError
 from tasks.registry import relocation
 from tasks.registry.approvals import promote_manually
 from tasks.registry.champions import roll_back
+from tasks.registry.dossier.dossiers import write_dossier
 from tasks.registry.file_hashes import HASHES_TAG
-from tasks.registry.model_files import folder_of, load_version
+from tasks.registry.model_files import load_version
 from tasks.registry.relocation import relocate_models
 from tasks.registry.scoring_runs import load_registered
 from tasks.registry.serving.prepared_server import prepare_serving
+from tasks.tracking.addresses import folder_of
 from tasks.upkeep.health import check_models
 
 pytestmark = pytest.mark.usefixtures("store", "prefect_server")
@@ -66,6 +68,33 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     settled = model_of(client, "homeless", version)
     assert (settled.experiment_id, settled.params) == (model.experiment_id, model.params)
     assert not [one for one in relocate_models() if "homeless" in one]
+
+
+def test_a_store_whose_folder_was_moved_says_where_it_is_and_takes_no_training(
+    client, tmp_path, monkeypatch
+):
+    """MLflow keeps whole paths: it would make the old folder again, and write on in it."""
+    from tasks.tracking.store import connect, experiment_id
+
+    before, after = tmp_path / "checkout" / "mlruns", tmp_path / "renamed" / "mlruns"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{before}/mlflow.db")
+    before.mkdir(parents=True)
+    version, _ = register_and_judge(name="carried")
+    shutil.move(before.parent, after.parent)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{after}/mlflow.db")
+    said = f"the folder of the tracking store was moved to {after}, .*link it"
+    for refused in (
+        lambda: experiment_id(connect(), "carried"),
+        lambda: load_version("carried", version),
+        lambda: write_dossier("carried", version, tmp_path / "dossier.html"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            refused()
+    assert not before.parent.exists()
+    before.parent.mkdir()
+    before.symlink_to(after)
+    assert experiment_id(connect(), "carried")
+    assert len(load_version("carried", version).predict(loan_table(3))) == 3
 
 
 def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions, caplog):

@@ -11,8 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import mlflow
 from mlflow import MlflowClient
@@ -22,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from modelling.checkout import command
 from modelling.refusals import UsageError
 from tasks.registry.file_hashes import is_hashed, refuse_changed
+from tasks.tracking.addresses import folder_of, moved_store
 from tasks.tracking.pages import all_pages
 from tasks.tracking.store import connect
 
@@ -80,20 +79,14 @@ def refuse_unreadable_files(name: str, version: str) -> Iterator[None]:
 
 
 def _files_missing(name: str, version: str, folder: Path) -> str:
+    if where := moved_store(str(folder), 3):  # models/ID/artifacts
+        return f"version {version} of {name}: {where}"
     return _with_advice(name, version, f"has no files any more at {folder}")
 
 
 def _with_advice(name: str, version: str, reason: str) -> str:
     advice = f"train again ({command('train', name)}) or promote another version"
     return f"version {version} of {name} {reason}: {advice}"
-
-
-def folder_of(location: str) -> Path | None:
-    """The folder on this machine; None for an address elsewhere (which may contain a password)."""
-    address = urlparse(location)
-    if address.scheme not in ("", "file"):
-        return None
-    return Path(url2pathname(address.path if address.scheme else location))  # as MLflow reads it
 
 
 def is_gone(folder: Path) -> bool:

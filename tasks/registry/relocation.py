@@ -11,8 +11,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
-from tasks.registry.model_files import experiment_of_project_run, folder_of, is_gone
-from tasks.tracking.addresses import tracking_uri
+from tasks.registry.model_files import experiment_of_project_run, is_gone
+from tasks.tracking.addresses import folder_of, tracking_uri
 from tasks.tracking.pages import all_pages, all_versions
 from tasks.tracking.store import connect
 

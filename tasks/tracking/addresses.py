@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 from tempfile import TemporaryFile
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from modelling.checkout import command, home_folder, make
 from modelling.declaration import names
@@ -11,6 +13,7 @@ from modelling.refusals import UsageError
 from modelling.secrets import without_login
 
 SQLITE = "sqlite:///"
+ARTIFACTS = "artifacts"  # next to a SQLite file
 DATABASE_LOCK = "database.lock"  # next to a SQLite file, while its tables are created
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # MLflow's pages are about traces of language models, unless they are told otherwise. That of 3.17
@@ -32,6 +35,30 @@ def local_folder() -> Path:
     if uri.startswith(SQLITE):
         return Path(uri.removeprefix(SQLITE)).resolve().parent
     return local_store()
+
+
+def folder_of(location: str) -> Path | None:
+    """The folder on this machine; None for an address elsewhere (which may contain a password)."""
+    address = urlparse(location)
+    if address.scheme not in ("", "file"):
+        return None
+    return Path(url2pathname(address.path if address.scheme else location))  # as MLflow reads it
+
+
+def moved_store(location: str, below: int = 0) -> str:
+    """What to do where files are looked for at ``location``, so many folders ``below`` that of all
+    artifacts, and the folder of the SQLite database was moved with them; empty where it was not.
+    MLflow stores whole paths, and would write on at the old place."""
+    old, here = folder_of(location), local_folder() / ARTIFACTS
+    if old is None or len(old.parents) <= below or not tracking_uri().startswith(SQLITE):
+        return ""
+    root = [old, *old.parents][below]
+    if root == here or root.exists() or not (here / old.relative_to(root)).exists():
+        return ""
+    return (
+        f"the folder of the tracking store was moved to {here.parent}, and its files are looked "
+        f"for in {root.parent}: move it back, or link it (ln -s {here.parent} {root.parent})"
+    )
 
 
 def local_store() -> Path:

@@ -19,11 +19,13 @@ from filelock import FileLock
 from modelling.refusals import UsageError
 from modelling.secrets import without_login
 from tasks.tracking.addresses import (
+    ARTIFACTS,
     DATABASE_LOCK,
     SQLITE,
     file_of_another_user,
     is_server,
     local_folder,
+    moved_store,
     refuse_unusable_store,
     tracking_uri,
 )
@@ -158,7 +160,7 @@ def store_lock(file: str, seconds: float) -> Iterator[None]:
 def experiment_id(client: "MlflowClient", name: str, description: str = "") -> str:
     """The id of the experiment called ``name``; a new one is created, with an absolute path for its
     artifacts. Where it has no description, it gets this one. Raises UsageError where it was
-    deleted."""
+    deleted, or the folder of the store was moved."""
     from mlflow.exceptions import MlflowException
 
     tags = {**EXPERIMENT_TAGS, **({"mlflow.note.content": description} if description else {})}
@@ -166,7 +168,7 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
     if experiment is None:
         location = None  # a server decides for itself
         if not is_server(tracking_uri()):
-            location = (local_folder() / "artifacts").as_uri()
+            location = (local_folder() / ARTIFACTS).as_uri()
         try:
             return client.create_experiment(name, artifact_location=location, tags=tags)
         except MlflowException:
@@ -176,6 +178,8 @@ def experiment_id(client: "MlflowClient", name: str, description: str = "") -> s
     if experiment.lifecycle_stage == "deleted":
         restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
         raise UsageError(f"the experiment {name} is deleted: restore it with '{restore}'")
+    if where := moved_store(experiment.artifact_location):
+        raise UsageError(where)
     for tag in tags.keys() - experiment.tags.keys():  # made by an earlier version; never a person's
         client.set_experiment_tag(experiment.experiment_id, tag, tags[tag])
     return experiment.experiment_id

@@ -21,7 +21,7 @@ from tasks.registry.dossier.markdown import table
 from tasks.registry.dossier.sections import SECTIONS
 from tasks.registry.file_hashes import sha256_of
 from tasks.registry.promotion_history import ChampionChange, refuse_absent_version, versions
-from tasks.tracking.addresses import ui_address
+from tasks.tracking.addresses import moved_store, ui_address
 from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.resuming import get_run
@@ -100,8 +100,8 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     page or with the suffix ``.md`` Markdown; by default ``NAME-VERSION.html``.
 
     It is the one that was recorded at registration, so that its hash is what was approved. Raises
-    UsageError where there is no such version, its run is gone, or the dossier is gone by which
-    somebody decided.
+    UsageError where there is no such version, its run or the folder of the store is gone, or the
+    dossier is, by which somebody decided.
     """
     client = connect()
     known = versions(client, name)
@@ -112,6 +112,8 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     refuse_absent_version(name, version, known)
     file = output or Path(f"{name}-{version}.html")
     run = get_run(client, str(client.get_model_version(name, version).run_id))
+    if where := moved_store(run.info.artifact_uri, 2):  # ID/artifacts
+        raise UsageError(where)
     recorded = _recorded(client, run.info.run_id)
     decisions = [entry for entry in history(client, name) if version in _concerned(entry)]
     of_itself = [entry.dossier for entry in decisions if entry.version == version]
