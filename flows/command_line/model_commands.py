@@ -114,6 +114,7 @@ def watch(
     from flows.watch import watch_table
 
     result = watch_table(use_case, input_, version, written)
+    interruption.set_last_line(f"the watch is recorded, as run {result.run_id}")
     show_watch(result, as_json)
     if result.alarms:
         raise typer.Exit(1)

@@ -27,6 +27,8 @@ from modelling.judgement.metrics.catalogue import metrics_for
 from modelling.schema import Declaration, Need, Problem
 from modelling.secrets import hide_secrets
 
+ApprovalDays = Annotated[int, Field(ge=1, le=366)]  # also what a tag of a version may ask for
+
 
 class DeclaredProblem(Declaration):
     """One prediction problem, from its source to what its model must reach.
@@ -91,7 +93,7 @@ class DeclaredProblem(Declaration):
     off_contract: Literal["refuse_row", "treat_as_missing"] = "refuse_row"
     gate: Gate | None = None
     approval: Literal["automatic", "second_person"] = "automatic"
-    approval_days: Annotated[int, Field(ge=1, le=366)] = 14
+    approval_days: ApprovalDays = 14
     search: Space = DEFAULT_SPACE
 
     @field_serializer("source")

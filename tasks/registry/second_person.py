@@ -1,18 +1,18 @@
 """Which versions a second person must approve: those whose declaration says so."""
 
-import re
-
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.entities.model_registry import ModelVersion
+from pydantic import TypeAdapter, ValidationError
 
 from modelling.declaration import UseCase
+from modelling.declaration.declared_problem import ApprovalDays
 from tasks.registry.promotion_history import read_history, versions
 from tasks.tracking.pages import all_pages
 from tasks.tracking.provenance import APPROVAL_DAYS
 
-DAYS = re.compile("[0-9]{1,4}")
-DAYS_IF_UNREADABLE = 14
+DAYS: TypeAdapter[int] = TypeAdapter(ApprovalDays)
+DAYS_IF_UNREADABLE: int = UseCase.model_fields["approval_days"].default
 RUNS_PER_QUERY = 500  # a statement of SQLite has room for a thousand values
 
 
@@ -55,10 +55,17 @@ def _declared_days(client: MlflowClient, known: list[ModelVersion]) -> dict[str,
     days = {}
     for one in known:
         said = filter(None, (one.tags.get(APPROVAL_DAYS), of_run.get(one.run_id)))
-        asked = [int(text) if DAYS.fullmatch(text) else DAYS_IF_UNREADABLE for text in said]
-        if asked:
+        if asked := [*map(_days_in, said)]:
             days[str(one.version)] = min(asked)
     return days
+
+
+def _days_in(text: str) -> int:
+    """The days in a tag or parameter: a number that nobody could declare asks all the same."""
+    try:
+        return DAYS.validate_strings(text)
+    except ValidationError:
+        return DAYS_IF_UNREADABLE
 
 
 def _days_of_runs(client: MlflowClient, run_ids: list[str | None]) -> dict[str | None, str]:
