@@ -1,5 +1,7 @@
 """Dates as people's tables write them: a draft reads them as such, or says why it can't."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -244,7 +246,7 @@ def test_days_are_counted_from_a_day(given):
             DAYS.dt.strftime("%Y").where(
                 DAYS.index % 3 > 0, DAYS.dt.strftime("%Y-%m").where(DAYS.index % 2 > 0, "2021-Q4")
             ),
-            "years, quarters or months in several writings: write them as in 2021-12-31",
+            "years, quarters or months as no format reads them: write them as in 2021-12-31",
         ),
     ],
 )
@@ -290,3 +292,29 @@ def test_two_columns_may_write_dates_in_two_ways_where_one_is_iso_8601(tmp_path)
     ambiguous = german.where(DAYS.dt.day <= 12, "01.02.2019 00:00")
     source, kind, left_out = examined(tmp_path, booked=iso, due=ambiguous)
     assert (source.date_format, kind, left_out) == ("%d.%m.%Y %H:%M", "time", None)
+
+
+def test_the_months_of_one_year_are_times_and_of_fewer_by_their_name(tmp_path):
+    """A panel of customers by month; 202201 is no size."""
+    year = pd.Series([202201 + row % 12 for row in range(ROWS)])
+    assert examined(tmp_path, perf=year)[1:] == ("time", None)
+    half = pd.Series([202207 + row % 6 for row in range(ROWS)])
+    assert examined(tmp_path, reporting_period=half)[1:] == ("time", None)
+    assert examined(tmp_path, product=half)[1] != "time"
+
+
+def test_branches_of_four_digits_are_no_times_of_day(tmp_path):
+    """0001 to 0059, and higher ones by their name."""
+    for name, codes in (("depot", range(1, 40)), ("branch", range(101, 1160, 21))):
+        few = [f"{code:04d}" for code in codes if code % 100 < 60]
+        cells = pd.Series([few[row % len(few)] for row in range(ROWS)])
+        assert examined(tmp_path, **{name: cells})[1:] == ("category", None)
+
+
+@pytest.mark.parametrize(
+    "written", ["FY{0:%y} Q{1}", "FY{0:%Y} Q{1}", "{0:%Y}M{0:%m}", "{0:%Y}P{0:%m}"]
+)
+def test_fiscal_periods_are_no_labels(tmp_path, written):
+    """Those of the next year would be unknown to the model."""
+    cells = DAYS.map(lambda day: written.format(day, day.quarter))
+    assert re.search("quarters .*: write them as in 20", examined(tmp_path, fiscal=cells)[2])

@@ -44,12 +44,12 @@ COUNTS = "number num count times cnt n anzahl nombre numero nb cantidad quantida
 # Whom or what a row is about. Each of the first names an identifier also by itself; the others do
 # with a number, as in loan_number or userid.
 CUSTOMERS = (
-    "account applicant borrower card client contract counterparty customer debtor obligor "
-    "kunde kunden konto schuldner vertrag compte contrat debiteur cliente cuenta contrato deudor "
-    "conta devedor contratto debitore klant"
+    "account acct applicant borrower card client contract counterparty cust customer debtor "
+    "obligor kunde kunden konto schuldner vertrag compte contrat debiteur cliente cuenta contrato "
+    "deudor conta devedor contratto debitore klant"
 )
 SOMEBODY = (
-    f"{CUSTOMERS} acct case claim company cust device employee firm hh holder household id insured "
+    f"{CUSTOMERS} case claim company device employee firm hh holder household id insured "
     "invoice loan member merchant order party patient people person policy school shop store "
     "student subject supplier terminal transaction txn user vendor "
     "antrag filiale handler karten mitarbeiter police vertrags tarjeta carte"
@@ -64,8 +64,8 @@ IDENTIFIERS = (  # a name of nothing else
 DATES = "date datetime datum sdatum stichtag fecha dt 날짜 일자 일시"  # and Eröffnungsdatum
 DATES_AT_THE_END = ("on", "am", "at")  # opened_on; months_on_book and age_at_entry are none
 TIMES = (
-    f"{DATES} time timestamp ts epoch day month quarter zeit zeitpunkt tag monat quartal "
-    "jour mois trimestre heure hora dia mes at 시간"
+    f"{DATES} time timestamp ts epoch day month quarter period snapshot vintage yyyymm zeit "
+    "zeitpunkt tag monat quartal periode jour mois trimestre heure hora dia mes periodo at 시간"
 )
 YEARS = "year jahr annee ano anno jaar 연도 년도"
 CODES = (

@@ -4,6 +4,7 @@ import pandas as pd
 
 from modelling.data.reading.times import MONTH as MONTH_IN_LETTERS
 from modelling.data.reading.times import YEAR_FIRST, read_times
+from modelling.drafting.columns.name_words import CODES, NEVER_SIZES, names_somebody, suggests
 from modelling.drafting.columns.written_dates import DAY, ENOUGH, MONTH, MONTHS, YEAR
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
@@ -39,10 +40,14 @@ WEEKS = (
     "weeks of a year: no format reads them, so write the first day of each, as in 2021-02-01 for "
     "2021-W05"
 )
-PERIOD = rf"{YEAR}(?:[ /-]?(?:Q[1-4]|{MONTH}))?|(?:Q[1-4]|[1-4]Q|{MONTH})[ /-]?{YEAR}"
+PERIOD = (
+    rf"(?:FY ?)?{YEAR}(?:[ /-]?(?:Q[1-4]|[MP]?{MONTH}))?|"
+    rf"(?:Q[1-4]|[1-4]Q|[MP]?{MONTH})[ /-]?(?:FY ?)?{YEAR}"
+)
 TIME_OF_DAY = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?: ?[A-Za-z]{2,4})?"
-DIGITS_OF_A_DAY = r"(?:[01]\d|2[0-3])[0-5]\d"  # 0930; the codes of a country's places go higher
-SHORT_QUARTER = r"(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)\d\d"
+DIGITS_OF_A_DAY = r"([01]\d|2[0-3])[0-5]\d"  # 0930; the codes of a country's places go higher
+LEAST_HOURS = 6  # different ones: 0001 to 0059 are branches
+SHORT_QUARTER = r"(?:FY ?\d\d[ /-]?Q[1-4]|(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)(?:FY ?)?\d\d)"
 IN_WORDS = rf"\d{{1,2}}[ .-]{{1,2}}(?:de )?([^\W\d_]{{3,10}})\.?[ ,.-]{{1,2}}(?:de )?{YEAR}"
 IN_ANOTHER_LANGUAGE = "dates with months in words of another language: write them as in 2021-12-31"
 # 2 yrs 3 mon and P2Y3M; in one unit alone, what stands behind the numbers is left out.
@@ -79,6 +84,14 @@ def _have_months_in_words(labels: pd.Series) -> bool:
     return bool(words.notna().mean() > ENOUGH and 1 < words.nunique() <= 2 * MONTHS)
 
 
+def _are_digits_of_a_day(labels: pd.Series) -> bool:
+    """Whether the labels (k,) are all as in 0930, in many hours, and not called codes."""
+    if suggests(str(labels.name), f"{CODES} {NEVER_SIZES}") or names_somebody(str(labels.name)):
+        return False
+    hours = labels.str.extract(f"^{DIGITS_OF_A_DAY}$")[0]
+    return bool(hours.notna().all()) and hours.nunique() >= LEAST_HOURS
+
+
 def why_no_times(labels: pd.Series) -> str | None:
     """Why the different cells (k,) of a column were not read as times, where nearly all are dates;
     None where they are something else."""
@@ -87,14 +100,14 @@ def why_no_times(labels: pd.Series) -> str | None:
     if may_be_dates(labels):
         return MAY_BE_DATES
     by_clock = labels.str.fullmatch(TIME_OF_DAY).mean() > ENOUGH
-    if (by_clock or labels.str.fullmatch(DIGITS_OF_A_DAY).all()) and len(labels) > HOURS:
+    if (by_clock or _are_digits_of_a_day(labels)) and len(labels) > HOURS:
         return "times of day: give the hour as a number, as in 13.5 for 13:30"
     if labels.str.fullmatch(DURATION).mean() > ENOUGH and len(labels) > MONTHS:
         return DURATIONS
     if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
         return "quarters of years of two digits: write them as in 2021Q3"
     if labels.str.fullmatch(PERIOD).mean() > ENOUGH and not labels.str.fullmatch(YEAR).all():
-        return "years, quarters or months in several writings: write them as in 2021-12-31"
+        return "years, quarters or months as no format reads them: write them as in 2021-12-31"
     if labels.str.fullmatch("|".join(WITH_YEAR)).mean() <= ENOUGH:
         return IN_ANOTHER_LANGUAGE if _have_months_in_words(labels) else None
     try:

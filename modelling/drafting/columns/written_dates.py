@@ -27,6 +27,7 @@ WITHOUT_ORDER = (  # or, of two digits, without a century
     rf"{YEAR}-\d\d-\d\d-\d\d\.\d\d\.\d\d\.\d+",  # DB2
 )
 DIGITS = rf"{YEAR}{MONTH}(?:{DAY})?|(?:1[0-6]\d|0?\d\d){MONTH}{DAY}"
+MONTH_OF_YEAR = rf"{YEAR}{MONTH}"
 DAYS_OF_EXCEL = "days since 1899-12-30"
 COUNTED = (30_000, 60_000)  # such days, from 1982 to 2064
 MONTHS = 12  # of which labels may be
@@ -45,12 +46,14 @@ def looks_like_dates(cells: pd.Series) -> bool:
 
 def are_digits_of_dates(cells: pd.Series) -> bool:
     """Whether all cells are digits as in 20190713, 201907 or 1190713, and so many are different
-    that no other number would be only such."""
+    that no other number would be only such: more than twelve, or the twelve months of a year."""
     few = cells.head(MONTHS).map(label_text).astype("str")  # most columns are none at a look
     if not few.str.fullmatch(DIGITS).all():
         return False
     digits = cells.map(label_text).astype("str")
-    return digits.nunique() > MONTHS and bool(digits.str.fullmatch(DIGITS).all()) and is_time(cells)
+    whole_year = digits.nunique() == MONTHS and bool(digits.str.fullmatch(MONTH_OF_YEAR).all())
+    enough = whole_year or digits.nunique() > MONTHS
+    return enough and bool(digits.str.fullmatch(DIGITS).all()) and is_time(cells)
 
 
 def are_days_of_excel(cells: pd.Series) -> bool:
