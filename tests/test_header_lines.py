@@ -128,6 +128,17 @@ def test_of_a_name_that_stands_twice_a_draft_takes_neither_and_says_so(tmp_path,
     assert "columns named twice, left out: age" in said
 
 
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_column_without_a_name_is_left_out_and_that_is_said(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    nameless = table().rename(columns={"branch": " "})
+    nameless.to_csv(path, index=False) if suffix == "csv" else nameless.to_excel(path, index=False)
+    read, _, said = read_undeclared(Source(uri=str(path)))
+    assert "branch" not in read
+    assert "columns without a name, left out: 1" in said
+    assert read_source(Source(uri=str(path)), {"age"})[1].nameless == 0  # nothing else is wanted
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
 def test_a_line_of_names_means_nothing_where_columns_have_names(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -191,7 +191,11 @@ def test_columns_that_nobody_declared_can_hold_anything(tmp_path):
             b'{"age": {"0": 1}, "income": {"0": 2}}',
             "its one JSON object holds a table inside, or columns",
         ),
-        (b'{"data": [{"age": 1}]}', "its one JSON object holds a table inside, or columns"),
+        (b'{"data": [{"age": 1}]}', "its one JSON object holds the table in 'data': save that"),
+        (
+            b'{\n "status": "ok",\n "results": [{"age": 1}, {"age": 2}]\n}\n',
+            "its one JSON object holds the table in 'results': save that array alone",
+        ),
     ],
 )
 def test_what_is_no_table_is_refused_by_name(content, said, tmp_path):

@@ -56,7 +56,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
             strings_can_be_null=True,
         ),
     )
-    found = Found(_not_declared(wanted, delimiter, encoding), columns.named_twice)
+    found = Found(_not_declared(wanted, delimiter, encoding), *columns[1:])
     return RawTable(taken, _without_behind(batches, taken, wanted), found, is_text=True)
 
 

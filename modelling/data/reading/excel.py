@@ -33,7 +33,7 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     taken = wanted.columns(names)
     columns = {name: cells.iloc[1:, place].tolist() for place, name in taken.names.items()}
     settings = {} if len(sheets) == 1 or wanted.source.sheet else {"sheet": sheet}
-    found = Found(settings, taken.named_twice)
+    found = Found(settings, *taken[1:])
     return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
 
 

@@ -42,8 +42,18 @@ def open_json(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
 
 
 def _refuse_columns(rows: list[dict[str, Any]], wanted: ColumnSelection) -> None:
-    """One object of nothing but lists and objects holds columns, or a table inside."""
-    if len(rows) == 1 and rows[0] and all(isinstance(v, dict | list) for v in rows[0].values()):
+    """One object of nothing but lists and objects holds columns; and where none of its keys is
+    wanted by name, a list of objects in it is the table, as many programs answer."""
+    if len(rows) != 1 or not rows[0]:
+        return
+    if not wanted.declared & {*map(wanted.name, rows[0])}:
+        for key, value in rows[0].items():
+            if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+                raise DataRefused(
+                    f"{wanted.shown}: its one JSON object holds the table in '{key}': save that "
+                    "array alone (jq '.\"" + key + "\"')"
+                )
+    if all(isinstance(value, dict | list) for value in rows[0].values()):
         raise DataRefused(
             f"{wanted.shown}: its one JSON object holds a table inside, or columns: give one "
             "object a line (pandas: to_json(orient='records', lines=True)), or one array of objects"
@@ -53,7 +63,9 @@ def _refuse_columns(rows: list[dict[str, Any]], wanted: ColumnSelection) -> None
 def _records(stream: IO[bytes], wanted: ColumnSelection) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(stream, 1):
         line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if line.lstrip()[:1] == b"[":
+        if number == 1 and line.strip()[:1] == b"{" and line.rstrip()[-1:] != b"}":
+            yield from _objects([_parsed(line + stream.read(), wanted, "")], wanted)
+        elif line.lstrip()[:1] == b"[":
             yield from _objects(_parsed(line + stream.read(), wanted, ""), wanted)
         elif line.strip():
             yield from _objects([_parsed(line, wanted, f" in line {number}")], wanted)

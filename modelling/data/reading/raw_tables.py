@@ -26,15 +26,19 @@ NOT_A_TABLE = "is not a table: give CSV, Parquet, Excel or JSON lines"
 
 class Found(NamedTuple):
     """What was found out of a file that its source does not declare: ``settings`` of the source by
-    name, and the columns that are ``named_twice``, which are left out."""
+    name, and the columns that are ``named_twice``, and how many ``nameless``, which are left out.
+    """
 
     settings: dict[str, str] = {}
     named_twice: tuple[str, ...] = ()
+    nameless: int = 0
 
     def in_words(self) -> tuple[str, ...]:
         words = [f"{name} {value!r}" for name, value in self.settings.items()]
         if self.named_twice:
             words.append(f"columns named twice, left out: {', '.join(self.named_twice)}")
+        if self.nameless:
+            words.append(f"columns without a name, left out: {self.nameless:,}")
         return tuple(words)
 
 
@@ -49,11 +53,12 @@ class RawTable(NamedTuple):
 
 
 class TakenColumns(NamedTuple):
-    """What the columns that are taken of a table are called, by their place in it, and what was
-    ``named_twice`` and is left out."""
+    """What the columns that are taken of a table are called, by their place in it, and what is left
+    out where nothing is declared: what was ``named_twice``, and how many were ``nameless``."""
 
     names: dict[int, str]
     named_twice: tuple[str, ...]
+    nameless: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,8 @@ class ColumnSelection:
             for at, (name, unique) in enumerate(zip(names, unique_names(names), strict=True))
             if name.strip() and name not in twice and self.takes(unique)
         }
-        return TakenColumns(taken, tuple(sorted(twice)))
+        nameless = 0 if self.declared else sum(not name.strip() for name in names)
+        return TakenColumns(taken, tuple(sorted(twice)), nameless)
 
     def text_of(self, name: str, cell: object) -> str | None:
         """A cell among others of another type, as text. A number among words will be read as text

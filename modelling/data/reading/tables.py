@@ -195,4 +195,4 @@ def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
             if len(batch):
                 yield batch.select(places).rename_columns(names)
 
-    return RawTable(names, batches(), Found(named_twice=taken.named_twice))
+    return RawTable(names, batches(), Found({}, *taken[1:]))

@@ -57,14 +57,15 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
     headers = next(answered)
     if not (first := next(answered, [])):
         raise DataRefused(f"{shown}: the query returned no rows")
-    taken, twice = wanted.columns([wanted.name(str(header)) for header in headers])
+    columns = wanted.columns([wanted.name(str(header)) for header in headers])
+    taken = columns.names
 
     def batches() -> Iterator[pa.RecordBatch]:
         for rows in chain([first], answered):
-            columns = {name: [row[at] for row in rows] for at, name in taken.items()}
-            yield batch_of(columns, wanted)
+            cells = {name: [row[at] for row in rows] for at, name in taken.items()}
+            yield batch_of(cells, wanted)
 
-    return RawTable([*taken.values()], batches(), Found(named_twice=twice))
+    return RawTable([*taken.values()], batches(), Found({}, *columns[1:]))
 
 
 def _answered(engine: "Engine", query: str, shown: str) -> Iterator[Sequence[Any]]:

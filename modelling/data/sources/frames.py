@@ -43,7 +43,7 @@ def open_frame(uri: str, wanted: ColumnSelection) -> pd.DataFrame:
     if frame.empty:
         raise DataRefused(f"{wanted.shown} holds no rows")
     names = [wanted.name(str(name)) for name in frame.columns]
-    taken, twice = wanted.columns(names)
+    taken, twice, _ = wanted.columns(names)
     if twice:
         raise DataRefused(f"{wanted.shown}: columns named twice: {', '.join(twice)}: rename them")
     return frame.iloc[:, [*taken]].set_axis([*taken.values()], axis="columns")
