@@ -3,9 +3,11 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_models import drafted, loan_table, prepared
 
+from flows.command_line.drafted import found_in
 from modelling.declaration import Source
 from modelling.drafting.columns.findings import Wanted
 from modelling.drafting.drafting import draft_table
@@ -139,3 +141,62 @@ def test_a_class_of_few_rows_is_counted_and_not_named(rows_of, classes, merged, 
     data = prepared(declared_by(text), table)
     assert data.report.critical == ()
     assert sum(map(len, data.parts)) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("labels", "word"),
+    [
+        (("no", "yes"), "Unknown"),
+        (("good", "bad"), "?"),
+        (("0", "1"), "-999"),
+        (("1", "2"), "9"),
+    ],
+)
+def test_a_word_or_code_for_no_label_is_no_class(labels, word):
+    """As it is written beside two labels; those rows are left out, and that is said."""
+    table = loan_table(400)
+    table["default"] = np.where(table["default"] == 1, labels[1], labels[0])
+    table.loc[::10, "default"] = word
+    findings = drafted(table, "default")
+    assert tuple(map(str, findings.target.classes)) in (labels, labels[::-1])
+    assert (findings.rows, findings.unlabelled) == (360, 40)
+    assert f"'default': {word!r} is taken for no label, as an empty cell is" in findings.source.said
+    assert declared_by(draft_text(findings)).unlabelled == "drop"
+    assert dict(found_in(findings))["rows"] == "360; 40 more without a label that can be learnt"
+
+
+@pytest.mark.parametrize("third", ["current", "7", "-1"])
+def test_a_third_label_that_means_something_is_a_class(third):
+    table = loan_table(400).astype({"default": "str"})
+    table.loc[::10, "default"] = third
+    findings = drafted(table, "default")
+    assert (len(findings.target.classes), findings.unlabelled) == (3, 0)
+
+
+def test_a_header_on_every_page_is_no_row():
+    """Nor is a page's number or the total below a report, which have no label."""
+    table = loan_table(400).astype("str").replace({"default": {"0": "STD", "1": "NPA"}})
+    header = pd.DataFrame([dict(zip(table.columns, table.columns, strict=True))])
+    pages = [table.iloc[first : first + 40] for first in range(0, 400, 40)]
+    printed = pd.concat([part for page in pages for part in (page, header)], ignore_index=True)
+    findings = drafted(printed, "default")
+    assert (findings.target.classes, findings.target.certain) == (("STD", "NPA"), True)
+    assert (findings.rows, findings.unlabelled) == (400, 10)
+
+
+def test_a_date_of_default_is_no_target():
+    day = pd.Series(pd.date_range("2020-01-01", periods=400)).dt.strftime("%Y-%m-%d")
+    with pytest.raises(DataRefused, match=r"defaulted_on: points in time, .* whether there is one"):
+        drafted(loan_table(400).assign(defaulted_on=day.where(day.index % 4 == 0)), "defaulted_on")
+
+
+def test_numbers_of_a_target_that_were_not_read_are_told():
+    amounts = (loan_table(400)["income"].fillna(900) + np.arange(400) / 100).map("{:.2f}".format)
+    written = amounts.str.replace(".", ",")
+    with pytest.raises(DataRefused, match=r"numbers with fractions: say in the source how they"):
+        drafted(loan_table(400).assign(loss=written), "loss")
+
+
+def test_single_letters_far_apart_are_in_no_order():
+    votes = np.array(["A", "N", "U", "Y"])[np.arange(400) % 4]
+    assert not drafted(loan_table(400).assign(vote=votes), "vote").target.ordered

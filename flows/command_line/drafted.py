@@ -23,7 +23,8 @@ def title_of(findings: TableFindings) -> str:
 
 def found_in(findings: TableFindings) -> Iterator[tuple[str, str]]:
     """How many rows and columns there are, and what was taken for granted."""
-    yield "rows", f"{findings.rows:,}"
+    unlabelled = f"; {findings.unlabelled:,} more without a label that can be learnt"
+    yield "rows", f"{findings.rows:,}" + (unlabelled if findings.unlabelled else "")
     kinds = Counter(column.kind for column in findings.kept)
     shown = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     yield "columns", f"{len(findings.columns)}: {shown}; {len(findings.left_out)} left out"

@@ -60,7 +60,11 @@ def draft_table(
     sample = _sample(rows)
     text_format = TextFormat.of(source)
     of_target = profile_column(table[wanted.target], text_format, sample)
-    if (unlabelled := without_label(of_target)).any() and not unlabelled.all():
+    unlabelled, for_none = without_label(of_target)
+    if for_none:
+        words = " and ".join(map(repr, for_none))
+        said = (*said, f"{wanted.target!r}: {words} is taken for no label, as an empty cell is")
+    if unlabelled.any() and not unlabelled.all():
         table = table[~unlabelled].reset_index(drop=True)
         rows, sample = len(table), _sample(len(table))
         of_target = profile_column(table[wanted.target], text_format, sample)

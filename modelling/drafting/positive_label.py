@@ -8,7 +8,7 @@ from modelling.drafting.columns.name_words import suggests
 
 WORSE = """
     true yes y bad default defaulted fraud fraudulent churn churned late delinquent loss lost
-    claim rejected charged off failure failed bankrupt positive sick malignant
+    claim rejected charged off failure failed bankrupt npa npl arrears positive sick malignant
     ja schlecht ausfall ausgefallen betrug gekundigt verzug insolvent
     oui mauvais defaut fraude impaye vrai si malo moroso impago 예 네 불량 부도 사기 연체 이탈
 """

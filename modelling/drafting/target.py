@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from modelling.data.reading.cells import texts_of
-from modelling.drafting.columns.exclusions import as_identifier
+from modelling.drafting.columns.exclusions import as_identifier, as_unread, unless_numbers
 from modelling.drafting.columns.findings import SHARED_BY, TargetFinding
 from modelling.drafting.columns.profiles import Profile
 from modelling.drafting.columns.spelling import as_one, in_words, spelt_alike
@@ -22,6 +22,11 @@ MOST_CLASSES = 20
 OTHER = "other"
 MOST_RARE = 0.01
 MOST_NUMBERS = 10  # whole numbers that are taken for classes
+NO_LABEL = """
+    ? - -- . unknown unk missing undefined n/a na nan null #n/a unbekannt inconnu desconocido
+"""
+NO_NUMBER = frozenset(str(sign * nines) for nines in (9, 99, 999, 9999) for sign in (1, -1))
+PAIRS = ({"0", "1"}, {"1", "2"})  # of labels, beside which such numbers are codes
 
 
 def find_target(column: Profile, positive: str | None) -> TargetFinding:
@@ -32,6 +37,11 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
         raise DataRefused(
             f"{column.name}: the target is the same in all rows that have one: where an empty cell "
             "is the other label, write it there"
+        )
+    if column.written == "time" and different > 2:
+        raise DataRefused(
+            f"{column.name}: points in time, and a target is a label or a number: write in a "
+            "column of its own whether there is one (0 or 1), or the days until then"
         )
     is_size = column.written == "number" and (not column.whole or different > MOST_NUMBERS)
     if different > 2 and is_size:
@@ -44,10 +54,11 @@ def find_target(column: Profile, positive: str | None) -> TargetFinding:
             "else: correct them, or say in the source how they are written"
         )
     if different > MOST_CLASSES:
-        raise DataRefused(
-            f"{column.name}: {different:,} different labels, and at most {MOST_CLASSES} can "
-            "be told apart: name another --target, or merge them first"
+        labels = (
+            f"{different:,} different labels, and at most {MOST_CLASSES} can be told apart: name "
+            f"another --target, or merge them first{unless_numbers(column)}"
         )
+        raise DataRefused(f"{column.name}: {as_unread(column) or labels}")
     rows_of = texts_of(column.in_all_rows, label_text).value_counts()
     alike = spelt_alike(rows_of)
     found = _of_labels(column.name, as_one(rows_of, alike), positive)
@@ -81,16 +92,25 @@ def _of_labels(name: str, rows_of: pd.Series, positive: str | None) -> TargetFin
     return _multiclass(name, rows_of)
 
 
-def without_label(column: Profile) -> np.ndarray:
-    """Which rows (n,) have no label that can be learnt: it is missing, or one of a few (1 % at
-    most) beside two that many rows share, such as the total below a report."""
+def without_label(column: Profile) -> tuple[np.ndarray, list[str]]:
+    """Which rows (n,) have no label that can be learnt, and the labels that are taken for none.
+
+    It is missing, or a word or code for that beside two labels; it is the column's own name, as
+    where a header stands on every page; or it is one of a few (1 % at most) beside two that many
+    rows share, such as the total below a report.
+    """
     assert column.all_values is not None
-    missing = column.all_values.isna().to_numpy()
     labels = texts_of(column.all_values, label_text)
+    labels = labels.mask(labels == label_text(column.name))
     rows_of = labels.value_counts()
-    common = rows_of[rows_of >= SHARED_BY]
-    rare = ~(labels.isin(common.index).to_numpy() | missing)
-    return missing | rare if len(common) == 2 and 0 < rare.mean() <= MOST_RARE else missing
+    common = {str(label) for label in rows_of.index[rows_of >= SHARED_BY]}
+    none = {label for label in common if label.casefold() in NO_LABEL.split()}
+    none |= common & NO_NUMBER if common - none - NO_NUMBER in PAIRS else set()
+    none = none if len(common - none) == 2 else set()
+    missing = (labels.isna() | labels.isin(none)).to_numpy()
+    rare = ~(labels.isin(common).to_numpy() | missing)
+    few = len(common - none) == 2 and 0 < rare.mean() <= MOST_RARE
+    return missing | rare if few else missing, sorted(none)
 
 
 def classes_to_declare(target: pd.Series, problem: str) -> str | None:
@@ -155,7 +175,7 @@ def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:
     rare = [label for label in in_order if rows_of[label] < SHARED_BY]
     classes = [label for label in in_order if rows_of[label] >= SHARED_BY]
     rare_at_one_end = classes in (in_order[: len(classes)], in_order[len(rare) :])
-    sizes = all(re.fullmatch(r"\d+|[A-Z]", label) for label in in_order)
+    sizes = _are_sizes(in_order)
     ordered = rare_at_one_end and bool(graded or sizes)
     what = "Grades" if graded else "Numbers or single letters"
     said = [f"{what}: taken to be in order."] if ordered else []
@@ -176,6 +196,13 @@ def _multiclass(name: str, rows_of: pd.Series) -> TargetFinding:
     return TargetFinding(
         name, "multiclass", tuple(map(_plain, classes)), merged, ordered, reason=" ".join(said)
     )
+
+
+def _are_sizes(labels: list[str]) -> bool:
+    """Whether labels are numbers, or letters of one scale: A to E are, A, N, U and Y are not."""
+    letters = [ord(label) for label in labels if re.fullmatch("[A-Z]", label)]
+    near = not letters or max(letters) - min(letters) < 2 * len(letters)
+    return near and all(re.fullmatch(r"\d+|[A-Z]", label) for label in labels)
 
 
 def _others(classes: list[str], rows_of: pd.Series) -> str:

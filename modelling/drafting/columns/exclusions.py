@@ -51,7 +51,7 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         found.left_out = column.refused
     elif not known:
         found.left_out = "empty in all rows"
-    elif reason := _as_unread(column):
+    elif reason := as_unread(column):
         found.left_out = reason
     elif column.unreadable and column.distinct > MANY_LABELS:
         found.left_out = (
@@ -60,7 +60,8 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
         )
     elif column.written == "text" and column.known.astype("str").str.fullmatch(NESTED).all():
         found.left_out = (
-            "lists or objects in its cells: give what stands in them columns of its own"
+            "lists or objects in its cells: give what stands in them columns of its own, as "
+            "pandas.json_normalize does"
         )
     elif column.distinct < 2:
         found.left_out = (
@@ -73,12 +74,12 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
     elif reason := _as_time(column):
         found.left_out = reason
     elif reason := as_identifier(column):
-        found.left_out = reason + _unless_numbers(column)
+        found.left_out = reason + unless_numbers(column)
     elif found.kind == "category" and not is_repeated_identifier(column):
         found.left_out = hardly_shared(column)  # of identifiers it is asked when one is chosen
 
 
-def _as_unread(column: Profile) -> str | None:
+def as_unread(column: Profile) -> str | None:
     """Why cells that look like times or numbers were not read as such."""
     if column.written == "text":
         labels = pd.Series(column.known.unique(), dtype="str")
@@ -128,7 +129,7 @@ def _is_counted(column: Profile) -> bool:
     return suggests(column.name, f"to {COUNTS}")
 
 
-def _unless_numbers(column: Profile) -> str:
+def unless_numbers(column: Profile) -> str:
     """What to add where the text may be amounts in a writing that was not found out."""
     if column.written != "text" or column.known.astype("str").str.contains(FRACTION).mean() < MOST:
         return ""
@@ -172,7 +173,7 @@ def hardly_shared(column: Profile) -> str | None:
     what = "free text" if is_prose(column) else f"{whom} or free text"
     return (
         f"{column.distinct:,} different labels, hardly one shared: "
-        f"{what if named else 'an identifier'}{_unless_numbers(column)}"
+        f"{what if named else 'an identifier'}{unless_numbers(column)}"
     )
 
 
