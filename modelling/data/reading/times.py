@@ -23,6 +23,10 @@ MONTH_OF_YEAR = r"^\d{4}[-/]\d{2}$"
 MONTH = r"(?i:(?<![a-z])(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)"
 SHORT_YEAR = rf"^(\d{{1,2}}[ ./-]?{MONTH}[ ./-]?)(\d{{2}})(?![\d:])"
 IN_LETTERS = rf"(?=.*{MONTH}).*(?<![\d.:+])\d{{4}}(?!\d)"
+ZONE = r"Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?"
+FROM_UTC = (
+    r" ?(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d{2}))?$"  # libraries go the other way, as POSIX does
+)
 QUARTER = r"(\d{4})[ /-]?Q([1-4])|Q([1-4])[ /-]?(\d{4})|([1-4])Q[ /-]?(\d{4})"
 
 
@@ -127,11 +131,17 @@ def _as_declared(texts: pd.Series, date_format: str) -> pd.Series:
 
 
 def _in_utc(texts: pd.Series, name: str) -> pd.Series:
-    zoned = texts.astype("str").str.contains(r":\d{2}.*?(?:Z|[+-]\d{2}(?::?\d{2})?)$", regex=True)
+    if isinstance(texts.dtype, pd.StringDtype):
+        texts = texts.str.replace(FROM_UTC, _as_offset, regex=True)
+    zoned = texts.astype("str").str.contains(rf":\d{{2}}.*?(?:{ZONE})$", regex=True)
     read = pd.to_datetime(texts, utc=True, errors="coerce", format="mixed")
     if zoned[read.notna()].nunique() > 1:
         raise DataRefused(f"{name}: some times name a zone and some do not: write all of one kind")
     return read.dt.tz_localize(None)
+
+
+def _as_offset(zone: re.Match[str]) -> str:
+    return f" {zone[1]}{zone[2]:0>2}:{zone[3] or '00'}"
 
 
 def _of_years_first(texts: pd.Series, name: str) -> pd.Series:
