@@ -128,6 +128,31 @@ def test_of_a_name_that_stands_twice_a_draft_takes_neither_and_says_so(tmp_path,
     assert "columns named twice, left out: age" in said
 
 
+def test_a_title_above_a_list_between_bars_is_told_by_the_line_of_its_names(tmp_path):
+    """As SAP prints lists; the line of names is not taken for units."""
+    barred = table().assign(city="x").to_csv(index=False, sep="|").splitlines()
+    lines = ["List of loans", *(f"|{line}|" for line in barred)]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    read, source, said = read_undeclared(Source(uri=str(tmp_path / "a.txt")))
+    assert (source.header_line, len(read)) == (2, len(table()))
+    assert "columns without a name, left out: 2" in said
+    (tmp_path / "b.txt").write_text("\n".join(lines[1:]))
+    assert len(read_source(Source(uri=str(tmp_path / "b.txt")))[0]) == len(table())
+
+
+def test_names_in_two_lines_below_a_title_are_refused_as_that(tmp_path):
+    """As a pivoted sheet has them: years in one line, and below each what was counted."""
+    title, years = ["Portfolio", *[None] * 4], ["Branch", "2021", None, "2022", None]
+    counted = [None, "Balance", "Late", "Balance", "Late"]
+    cells = [[f"{row:03d}", row * 9.5, row % 3, row * 7.5, row % 2] for row in range(60)]
+    path = tmp_path / "a.xlsx"
+    pd.DataFrame([title, years, counted, *cells]).to_excel(path, index=False, header=False)
+    with pytest.raises(
+        DataRefused, match=r"names 1 of 5 columns, and no other line names them all"
+    ):
+        read_source(Source(uri=str(path)))
+
+
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_a_column_without_a_name_is_left_out_and_that_is_said(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -220,15 +220,15 @@ def test_days_are_counted_from_a_day(given):
     [
         (
             (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H:%M"),
-            "times of day: give the hour as a number, as in 13.5 for 13:30",
+            "times of day or durations: give hours as a number, as in 13.5 for 13:30",
         ),
         (
             (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H%M"),
-            "times of day: give the hour as a number, as in 13.5 for 13:30",
+            "times of day or durations: give hours as a number, as in 13.5 for 13:30",
         ),
         (
             (DAYS + pd.to_timedelta(DAYS.index * 37, unit="min")).dt.strftime("%H:%M EST"),
-            "times of day: give the hour as a number, as in 13.5 for 13:30",
+            "times of day or durations: give hours as a number, as in 13.5 for 13:30",
         ),
         (DAYS.dt.strftime("%G-W%V-%u"), "weeks of a year: no format reads them"),
         (DAYS.dt.strftime("%a %d/%m/%Y"), "the times are written in a way that is not certain"),

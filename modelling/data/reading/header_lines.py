@@ -10,6 +10,7 @@ from modelling.scorer.cells import number_of
 
 LOOKED_AT = 50
 FEWEST_LINES = 5
+FEWEST_COLUMNS = 3
 
 
 def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
@@ -19,12 +20,12 @@ def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
     one has words in at most half as many; or not in all, and one of the other's stands above
     numbers.
     """
-    looked_at = [
-        (number, [cell.strip() for cell in cells]) for number, cells in islice(rows, LOOKED_AT)
-    ]
+    looked_at = _within_bars(
+        [(number, [cell.strip() for cell in cells]) for number, cells in islice(rows, LOOKED_AT)]
+    )
     if not looked_at:
         return
-    wide = Counter(len(cells) for _, cells in looked_at).most_common(1)[0][0]
+    wide = _width(looked_at)
     first = looked_at[0][1]
     named = sum(map(bool, first))
     if len(first) >= wide and all(map(_is_word, first)):
@@ -39,6 +40,25 @@ def refuse_title(rows: Iterable[tuple[int, Sequence[str]]], shown: str) -> None:
                 f"them, add header_line={number} to the source (finflows score, draft: --source)",
                 settings={"header_line": number},
             )
+    if wide > FEWEST_COLUMNS and named <= wide / FEWEST_COLUMNS:
+        raise DataRefused(
+            f"{shown}: its first line names {named} of {wide} columns, and no other line names "
+            "them all: write all names into one line, and where another stands above it, add "
+            "header_line to the source"
+        )
+
+
+def _width(rows: Sequence[tuple[int, Sequence[str]]]) -> int:
+    return Counter(len(cells) for _, cells in rows).most_common(1)[0][0]
+
+
+def _within_bars(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows without the empty cells at both ends that lists of SAP have, |as|here|."""
+    wide = _width(rows) if rows else 0
+    barred = [cells for _, cells in rows if len(cells) == wide]
+    if wide < 3 or any(cells[0] or cells[-1] for cells in barred):
+        return rows
+    return [(n, cells[1:-1] if len(cells) == wide else cells) for n, cells in rows]
 
 
 def refuse_units(

@@ -101,7 +101,7 @@ def why_no_times(labels: pd.Series) -> str | None:
         return MAY_BE_DATES
     by_clock = labels.str.fullmatch(TIME_OF_DAY).mean() > ENOUGH
     if (by_clock or _are_digits_of_a_day(labels)) and len(labels) > HOURS:
-        return "times of day: give the hour as a number, as in 13.5 for 13:30"
+        return "times of day or durations: give hours as a number, as in 13.5 for 13:30"
     if labels.str.fullmatch(DURATION).mean() > ENOUGH and len(labels) > MONTHS:
         return DURATIONS
     if labels.str.fullmatch(SHORT_QUARTER).mean() > ENOUGH:
