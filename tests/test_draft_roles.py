@@ -109,3 +109,17 @@ def test_a_size_that_lies_apart_and_repeats_is_a_question():
     (rooms,) = [c for c in drafted(table, "default").columns if c.name == "rooms"]
     assert rooms.special_codes == ()
     assert "5000 lies apart and repeated: a size, or a code?" in " ".join(rooms.notes)
+
+
+@pytest.mark.parametrize(("mark", "label"), [("X", "X"), (1.0, "1"), (True, "1")])
+def test_a_mark_or_nothing_is_a_feature_though_it_is_the_same_where_it_is_known(mark, label):
+    """As SAP writes X for yes; a currency that some rows lack is left out."""
+    table = loan_table(400)
+    said = np.where(np.arange(400) % 10 < 8, table["default"], 1 - table["default"])
+    table = table.assign(blocked=pd.Series([mark if yes else None for yes in said], dtype=object))
+    findings = drafted(table.assign(currency=np.where(said, "EUR", None)), "default")
+    columns = {column.name: column for column in findings.columns}
+    assert (columns["blocked"].kind, columns["blocked"].categories) == ("category", (label,))
+    assert columns["blocked"].notes[-1].endswith("an empty cell is taken for no.")
+    assert columns["currency"].left_out == "the same where it is known"
+    assert findings.gate.at_least > 0.7  # a linear model learns from it

@@ -8,7 +8,7 @@ import pandas as pd
 from modelling.data.absurd_values import is_beyond_all
 from modelling.data.reading.number_signs import MARKS
 from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
-from modelling.drafting.columns.kinds import is_money, is_prose
+from modelling.drafting.columns.kinds import is_marked, is_money, is_prose
 from modelling.drafting.columns.name_words import (
     COUNTS,
     is_called_a_date,
@@ -63,7 +63,7 @@ def leave_out(found: ColumnFinding, column: Profile) -> None:
             "lists or objects in its cells: give what stands in them columns of its own, as "
             "pandas.json_normalize does"
         )
-    elif column.distinct < 2:
+    elif column.distinct < 2 and not is_marked(column):
         found.left_out = (
             "the same in all rows" if not column.missing else "the same where it is known"
         )

@@ -23,9 +23,11 @@ from modelling.drafting.columns.name_words import (
 from modelling.drafting.columns.profiles import Profile, are_whole
 from modelling.drafting.columns.protected_names import protected_attribute
 from modelling.drafting.columns.spelling import in_words, lists_of_labels, spelt_alike
+from modelling.scorer.cells import label_text
 
 FEW_LABELS = 12  # a person reads so many in a declaration
 FEW_CODES = 50
+MARKS = frozenset(["x", "*", "1", "y", "yes", "t", "true", "j", "ja", "o", "oui", "s", "si", "sí"])
 
 
 def find_kind(column: Profile) -> ColumnFinding:
@@ -39,6 +41,8 @@ def find_kind(column: Profile) -> ColumnFinding:
     if found.kind in ("time", "identifier"):
         found.role = "context"
         found.missing_at_most = 0.0 if not column.missing else found.missing_at_most
+    if is_marked(column):
+        found.notes.append("Rows have a mark or nothing: an empty cell is taken for no.")
     if found.kind == "category":
         _describe_labels(found, column)
     if attribute := protected_attribute(column.name):
@@ -51,7 +55,7 @@ def find_kind(column: Profile) -> ColumnFinding:
 
 
 def _kind(column: Profile) -> Kind:
-    if column.written != "number":
+    if column.written != "number" or is_marked(column):
         return "time" if column.written == "time" else "category"
     never_sizes = names_somebody(column.name) or suggests(column.name, NEVER_SIZES)
     coded = never_sizes or (suggests(column.name, CODES) and column.distinct <= FEW_CODES)
@@ -59,6 +63,14 @@ def _kind(column: Profile) -> Kind:
         return "category"  # of shops there may be few or many
     numbers = column.known.to_numpy(dtype=np.float64)
     return kind_of_numbers(column.name, numbers, column.currency)
+
+
+def is_marked(column: Profile) -> bool:
+    """Whether some rows have one mark and the others an empty cell, as SAP writes X for yes."""
+    marked = column.rows - column.missing
+    if column.distinct != 1 or min(marked, column.missing) < SHARED_BY:
+        return False
+    return str(label_text(column.known.iloc[0])).casefold() in MARKS
 
 
 def kind_of_numbers(name: str, known: np.ndarray, currency: str | None = None) -> Kind:
