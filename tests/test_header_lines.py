@@ -153,6 +153,16 @@ def test_names_in_two_lines_below_a_title_are_refused_as_that(tmp_path):
         read_source(Source(uri=str(path)))
 
 
+def test_the_line_with_another_number_of_cells_is_named_as_an_editor_counts(tmp_path):
+    """Such as a remark below the table; cells of two lines and empty lines count, a title too."""
+    text = table().to_csv(index=False).replace("\n", "\n\n", 1)
+    path = tmp_path / "a.csv"
+    path.write_text(f"Loans\n{text}* not audited\n")
+    line = path.read_text().count("\n")
+    with pytest.raises(DataRefused, match=rf"line {line} has 1 cell where the header names 6"):
+        typed(path, header_line=2)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_a_column_without_a_name_is_left_out_and_that_is_said(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import IO, Any, NamedTuple
 
@@ -141,13 +142,29 @@ def _arrows(encoding: str) -> str:
 def _csv_batches(stream: IO[bytes], options: Any, parse: Any, cells: Any) -> Iterator[Any]:
     """Opened late: a file of nothing but a header has no batch, which Arrow calls an error."""
     try:
-        reader = pyarrow.csv.open_csv(stream, options, parse, cells)
+        with pyarrow.csv.open_csv(stream, options, parse, cells) as reader:
+            yield from (batch for batch in reader if len(batch))
     except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
+        said = str(error)
+        if "Empty CSV file" in said:
             return
-        raise
-    with reader:
-        yield from (batch for batch in reader if len(batch))
+        if "columns, got" not in said or not (line := _other_width(stream, options, parse)):
+            raise
+        raise pa.ArrowInvalid(f"Row #{line}: Expected{said.partition('Expected')[2]}") from None
+
+
+def _other_width(stream: IO[bytes], options: Any, parse: Any) -> int | None:
+    """The first line below the header that has more or fewer cells: Arrow counts rows, if at all,
+    and neither empty lines nor those within a cell."""
+    stream.seek(0)
+    text = io.TextIOWrapper(stream, options.encoding, errors="replace", newline="")
+    reader, begins = csv.reader(text, delimiter=parse.delimiter), 1
+    with suppress(csv.Error):
+        for row in reader:
+            if row and begins > options.skip_rows and len(row) != len(options.column_names):
+                return begins
+            begins = reader.line_num + 1
+    return None
 
 
 def _peek(stream: IO[bytes]) -> bytes:
