@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from threading import Event
 
 import numpy as np
 import pandas as pd
 import psutil
-import pyarrow.parquet
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import REPOSITORY, last_json
 from servers import PATIENCE
@@ -164,6 +166,27 @@ def test_json_passes_on_whatever_else_it_holds(model, loans, tmp_path, monkeypat
     assert answers["nested"].tolist()[-1] == '{"a": 1999}'
     assert answers["note"].tolist()[-1] == "later"
     assert answers["contract"].astype(float).tolist()[-1] == 71999.5
+
+
+@pytest.mark.parametrize("out", [".csv", ".parquet"])
+def test_parquet_passes_on_what_a_csv_file_has_no_cells_for(model, loans, tmp_path, out):
+    """Lists and objects, as warehouses have them, and text of the newer types of Arrow."""
+    table = pa.Table.from_pandas(loans, preserve_index=False)
+    further = {
+        "customer": pa.array([{"since": date(2020, 1, 2), "n": n} for n in range(len(loans))]),
+        "tags": pa.array([["a", "b"]] * len(loans)),
+        "note": pa.array(["new"] * len(loans), pa.string_view()),
+        "raw": pa.array([b"007"] * len(loans), pa.binary_view()),
+    }
+    for name, cells in further.items():
+        table = table.append_column(name, cells)
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert scored(model, tmp_path / "in.parquet", tmp_path / f"out{out}").rows == len(loans)
+    answers = read(tmp_path / f"out{out}")
+    assert answers["note"].tolist()[-1] == "new"
+    if out == ".csv":
+        assert answers["customer"][0] == '{"since": "2020-01-02", "n": 0}'
+        assert answers["tags"][0] == '["a", "b"]'
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -323,10 +346,10 @@ def test_a_failure_half_way_leaves_the_older_output_and_nothing_half_written(
     source = write(loans, tmp_path / "in.parquet")
     scored(model, source, tmp_path / "out.csv")
     before = (tmp_path / "out.csv").read_bytes()
-    writer = pyarrow.parquet.ParquetWriter(source, pyarrow.Table.from_pandas(loans).schema)
+    writer = pq.ParquetWriter(source, pa.Table.from_pandas(loans).schema)
     for _ in range(2):
         many = pd.concat([loans] * 40, ignore_index=True)
-        writer.write_table(pyarrow.Table.from_pandas(many))
+        writer.write_table(pa.Table.from_pandas(many))
     writer.close()
     calls = []
 
@@ -397,11 +420,11 @@ def test_peak_memory_is_that_of_the_program_and_not_of_who_started_it():
 )
 def test_memory_does_not_grow_with_the_file(millions, tmp_path):
     folder = small_model(tmp_path / "model").package.folder
-    loans = pyarrow.Table.from_pandas(pd.concat([loan_table()] * 100, ignore_index=True))
+    loans = pa.Table.from_pandas(pd.concat([loan_table()] * 100, ignore_index=True))
     peaks = []
     for times in (5 * number for number in millions):
         source = tmp_path / f"{times}.parquet"
-        with pyarrow.parquet.ParquetWriter(source, loans.schema) as writer:
+        with pq.ParquetWriter(source, loans.schema) as writer:
             for _ in range(times):
                 writer.write_table(loans)
         command = [sys.executable, "-c", MEASURED, str(folder), str(source)]

@@ -3,6 +3,7 @@
 In CSV, text that a spreadsheet would run as a formula has an apostrophe in front.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow.parquet
 
 from modelling.data.reading.spreadsheets import as_text, cell_as_text
 from modelling.refusals import DataRefused
+from modelling.scorer.cells import label_text
 from tasks.tracking.unfinished_files import unfinished_file
 
 
@@ -32,7 +34,7 @@ class AnswerFile:
     def write(self, table: pa.Table) -> None:
         if not self.is_parquet:  # a spreadsheet opens it
             table = pa.table(
-                [as_text(cells) for cells in table.columns],
+                [as_text(_unnested(cells)) for cells in table.columns],
                 [str(cell_as_text(name)) for name in table.column_names],
             )
         if self.writer is None:
@@ -62,6 +64,18 @@ def whole_or_nothing(path: Path) -> Iterator[AnswerFile]:
             yield writer
         finally:
             writer.close()
+
+
+def _unnested(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists and objects (n,) as the JSON that files of JSON have them read as; others as they
+    are."""
+    if not pa.types.is_nested(cells.type):
+        return cells
+    texts = [
+        None if value is None else json.dumps(value, ensure_ascii=False, default=label_text)
+        for value in cells.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _typed(field: pa.Field) -> pa.Field:

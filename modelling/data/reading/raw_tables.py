@@ -217,11 +217,18 @@ def with_text(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
                 cells = batch.column(at).dictionary_decode()
                 batch = batch.set_column(at, packed.name, cells)
         for at, column in enumerate(batch.schema):
-            is_bytes = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
-            if is_bytes or pa.types.is_fixed_size_binary(column.type) or _is_uuid(column.type):
+            if pa.types.is_string_view(column.type):  # of which Arrow can select no rows
+                batch = batch.set_column(at, column.name, batch.column(at).cast(pa.string()))
+            if _is_bytes(column.type) or _is_uuid(column.type):
                 texts = pa.array(map(label_text, batch.column(at).to_pylist()), pa.string())
                 batch = batch.set_column(at, column.name, texts)
         yield batch
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    of_one_size = pa.types.is_fixed_size_binary(kind)
+    of_any = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return of_one_size or of_any or pa.types.is_binary_view(kind)
 
 
 def _is_uuid(kind: pa.DataType) -> bool:
