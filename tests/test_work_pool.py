@@ -9,7 +9,7 @@ import time
 import pytest
 from conftest import last_json
 from servers import prefect_server, running, store_client, team_environment, wait_for
-from test_search import tried
+from test_search import ONE_FOLD, tried
 from test_search_kills import training_processes
 
 pytestmark = pytest.mark.services
@@ -17,7 +17,7 @@ TRIALS = 3
 SPACE = {"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}
 # Long enough to be killed in the middle; one fold, since each is a flow run.
 SETTINGS = {"training.epochs": 300, "training.early_stopping_patience": 0, "search": SPACE}
-SETTINGS |= {"split.validation": 0.6, "minimum_rows_per_value": 5}
+SETTINGS |= ONE_FOLD
 
 
 @pytest.fixture(scope="module")
