@@ -28,6 +28,7 @@ class ScoringResult(BaseModel):
     model_version: str
     rows: int
     quarantined: int
+    empty: int
     unknown: dict[str, int]
     broken: dict[str, int]
     output: str
@@ -69,6 +70,7 @@ def score_table(
                 "rows": scored.rows,
                 "reasons": reasons,
                 "quarantined": scored.quarantined,
+                "empty": scored.empty,
                 "input_hash": scored.input_hash,
                 "unknown_labels": json.dumps(scored.unknown),
                 "peak_memory_mb": peak_memory_mb(),
@@ -88,6 +90,9 @@ def score_table(
 def say(scored: Scored, output: Path, version: str) -> None:
     """The lines of the log: how many rows, which labels are unknown, and which rules are broken."""
     log.info("%-11s %s by version %s", "scored", row_count(scored.rows), version)
+    if scored.empty:
+        said = "with nothing in any column of the model: are they rows?"
+        log.info("%-11s %s %s", "empty", row_count(scored.empty), said)
     for name, rows in scored.unknown.items():
         log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, row_count(rows))
     if scored.quarantined:

@@ -190,6 +190,16 @@ def test_parquet_passes_on_what_a_csv_file_has_no_cells_for(model, loans, tmp_pa
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_rows_that_hold_nothing_the_model_reads_are_counted(model, loans, tmp_path, suffix):
+    """As a spreadsheet saves formatted rows below a table, or a report its last line."""
+    below = pd.DataFrame({"contract": [None, 7.0, None]}, index=[2000, 2001, 2002])
+    path = write(pd.concat([loans, below]), tmp_path / f"in{suffix}")
+    found = scored(model, path, tmp_path / "out.csv")
+    assert (found.rows, found.empty) == (2003, 3)
+    assert scored(model, write(loans, tmp_path / "all.csv"), tmp_path / "out.csv").empty == 0
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_rows_that_break_the_contract_are_set_aside_with_the_reasons(
     model, loans, tmp_path, suffix
 ):

@@ -33,11 +33,13 @@ UNKNOWN = "unknown"  # the column of answers that names columns with unknown lab
 
 
 class Scored(NamedTuple):
-    """How many rows came in, how many of them were set aside, how many had a label that no training
-    row had (by column), what the input was, and how many rows broke each rule."""
+    """How many rows came in, how many of them were set aside, how many held nothing that the model
+    reads, how many had a label that no training row had (by column), what the input was, and how
+    many rows broke each rule."""
 
     rows: int
     quarantined: int
+    empty: int
     unknown: dict[str, int]
     input_hash: str
     broken: dict[str, int]
@@ -64,7 +66,7 @@ def score_file(
     content = hashlib.sha256()  # where the input is no file
     unknown, broken = Counter[str](), Counter[str]()
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
-        rows, set_aside = 0, 0
+        rows, set_aside, empty = 0, 0, 0
         for batch, answers in _answered(of_one_unit(raw.batches, model), layout.inputs, model):
             numbers = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()  # no other row lacks it
@@ -76,6 +78,7 @@ def score_file(
                 as_it_came = pa.table({**rules, **numbers, **layout.as_it_came(batch)})
                 aside.write(as_it_came.filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
+            empty += layout.rows_without_inputs(batch)
             for column, found in ((UNKNOWN, unknown), (BROKEN, broken)):
                 if column in answers:
                     found.update(counted(answers[column]))
@@ -88,7 +91,7 @@ def score_file(
     if file.is_file():
         with file.open("rb") as opened:
             content = hashlib.file_digest(opened, "sha256")
-    return Scored(rows, set_aside, dict(unknown), content.hexdigest(), dict(broken))
+    return Scored(rows, set_aside, empty, dict(unknown), content.hexdigest(), dict(broken))
 
 
 def _path(source: Source) -> Path:

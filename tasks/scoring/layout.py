@@ -45,6 +45,12 @@ class Layout(NamedTuple):
             return {self.number_name: pc.cast(batch.column(self.number_name), pa.int64())}
         return {self.number_name: pa.array(np.arange(before + 1, before + len(batch) + 1))}
 
+    def rows_without_inputs(self, batch: pa.RecordBatch) -> int:
+        """How many rows hold nothing in any input, as those below a table that a spreadsheet has
+        formatted."""
+        missing = [pc.is_null(batch.column(name), nan_is_null=True) for name in self.inputs]
+        return int(np.logical_and.reduce([np.asarray(cells) for cells in missing]).sum())
+
     def passed_on(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """The columns that are no inputs; one that is called like an answer is told apart."""
         return {
