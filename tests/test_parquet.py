@@ -1,5 +1,6 @@
-"""Parquet: each file with its own types, alone, in folders and in partitions."""
+"""Parquet and Feather: each file with its own types, alone, in folders and in partitions."""
 
+import gzip
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -10,12 +11,13 @@ import pytest
 from written_tables import same, table, typed
 
 from modelling.data.loading import read_source, read_table
+from modelling.data.reading import arrow_files
 from modelling.data.reading.cells import read_cells
 from modelling.data.reading.number_text import TextFormat
 from modelling.data.sources.frames import in_memory
 from modelling.declaration import Source
 from modelling.drafting.columns.table_source import read_undeclared
-from modelling.refusals import DataRefused
+from modelling.refusals import DataRefused, UsageError
 
 
 def test_parquet_alone_in_folders_and_in_partitions(tmp_path):
@@ -118,3 +120,23 @@ def test_bytes_in_a_file_are_the_text_that_some_programs_write_so(tmp_path):
     assert set(raw["whom"]) == {"00ff"}
     with in_memory(rows, "loans") as address:
         assert set(read_undeclared(Source(uri=address))[0]["whom"]) == {"00ff"}
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+def test_feather_is_read_as_parquet_is(tmp_path, monkeypatch, compression):
+    """As polars, R and pandas write it; also packed, and in a folder."""
+    monkeypatch.setattr(arrow_files, "ROWS_AT_ONCE", 25)
+    (tmp_path / "all").mkdir()
+    table().astype({"branch": "category"}).to_feather(
+        tmp_path / "all" / "a.feather", compression=compression
+    )
+    (tmp_path / "a.feather.gz").write_bytes(
+        gzip.compress((tmp_path / "all" / "a.feather").read_bytes())
+    )
+    for place in ("all/a.feather", "all", "a.feather.gz"):
+        same(typed(tmp_path / place)[0])
+    (tmp_path / "b.feather").write_bytes(b"ARROW1 and nothing more")
+    with pytest.raises(DataRefused, match="is not a table"):
+        typed(tmp_path / "b.feather")
+    with pytest.raises(UsageError, match="header_line=2 means nothing in Feather"):
+        typed(tmp_path / "all", header_line=2)

@@ -18,22 +18,19 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
-import pyarrow.parquet
 
+from modelling.data.reading.arrow_files import open_feather, open_parquet
 from modelling.data.reading.delimited import open_delimited
 from modelling.data.reading.excel import open_excel
 from modelling.data.reading.json_records import is_json, open_json
 from modelling.data.reading.raw_tables import (
     ColumnSelection,
-    Found,
     RawTable,
     in_plain_words,
     plain_error,
-    unique_names,
 )
 from modelling.refusals import DataRefused, UsageError
 
-ROWS_AT_ONCE = 131_072
 HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"  # a folder's word for a missing cell
 MARKUP = (b"<html", b"<table", b"<?xml", b"<!doc", b"<head", b"<meta", b"<style")
 
@@ -129,7 +126,9 @@ def _open_stream(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     head = stream.read(8)
     stream.seek(0)
     if head.startswith(b"PAR1"):
-        return _open_parquet(stream, wanted)
+        return open_parquet(stream, wanted)
+    if head.startswith(b"ARROW1"):
+        return open_feather(stream, wanted)
     if head.startswith(b"PK\x03\x04"):
         archive = zipfile.ZipFile(stream)
         if "xl/workbook.xml" in archive.namelist():
@@ -176,23 +175,3 @@ def _only_member(archive: zipfile.ZipFile, wanted: ColumnSelection) -> bytes:
         return archive.read(members[0])
     except RuntimeError:  # zipfile's word for a password
         raise UsageError(f"{wanted.shown} is packed with a password: unpack it first") from None
-
-
-def _open_parquet(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
-    wanted.refuse_header_line("Parquet")
-    if not stream.seekable():
-        stream = io.BytesIO(stream.read())
-    file = pyarrow.parquet.ParquetFile(stream)
-    headers = file.schema_arrow.names
-    taken = wanted.columns([*map(wanted.name, headers)])
-    names, unique = [*taken.names.values()], unique_names(headers)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        asked = dict.fromkeys(headers[at] for at in taken.names)  # answered with all of one name
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[*asked]):
-            there = unique_names(batch.schema.names)
-            places = [there.index(unique[at]) for at in taken.names]
-            if len(batch):
-                yield batch.select(places).rename_columns(names)
-
-    return RawTable(names, batches(), Found({}, *taken[1:]))
