@@ -70,6 +70,7 @@ def test_labels_that_look_the_same_are_told(labels, said):
     ("yes", "no"),
     [
         ("Tak", "Nie"),
+        ("Sim", "N\u00e3o"),
         ("EVET", "HAYIR"),
         ("\u662f", "\u5426"),
         ("\u0646\u0639\u0645", "\u0644\u0627"),

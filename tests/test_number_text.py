@@ -131,6 +131,11 @@ def test_a_price_without_cents_is_not_below_zero():
 def test_a_country_may_stand_before_its_dollar():
     assert signs_around(pd.Series(["R$ 1.234,50", "R$5"])) == ({"R$"}, 2)
     assert currencies_of(["R$"]) == {"BRL"}
+    assert signs_around(pd.Series(["Rs. 1,00,000.50", "Rs. 5"])) == ({"Rs."}, 2)
+    assert (
+        TextFormat(thousands=",", around_numbers=("Rs.",)).plain("Rs. 1,00,000.50") == "100000.50"
+    )
+    assert currencies_of(["Rs.", "Rs", "\u20b9"]) == {"INR"}
     assert currencies_of(["US$"]) == currencies_of(["$"])
 
 

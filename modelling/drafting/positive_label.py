@@ -17,8 +17,10 @@ BETTER = """
     zuruckgezahlt non bon paye faux bueno pagado 아니오 정상 우량
 """
 # Of labels that are nothing else, since so short a word is a part of many.
-YES = frozenset(["tak", "evet", "ναι", "да", "是", "はい", "نعم", "כן"])  # noqa: RUF001
-NO = frozenset(["nie", "hayır", "hayir", "όχι", "нет", "否", "不是", "いいえ", "لا", "לא"])  # noqa: RUF001
+YES = frozenset(["sim", "tak", "evet", "ναι", "да", "是", "はい", "نعم", "כן"])  # noqa: RUF001
+NO = frozenset(
+    ["não", "nao", "nie", "hayır", "hayir", "όχι", "нет", "否", "不是", "いいえ", "لا", "לא"]  # noqa: RUF001
+)
 
 
 def worse_label(rows_of: pd.Series) -> tuple[str, str, bool]:

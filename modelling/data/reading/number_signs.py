@@ -25,8 +25,10 @@ CODES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹"
 DOLLARS = {"R": "BRL", "US": "USD", "A": "AUD", "AU": "AUD", "C": "CAD", "CA": "CAD", "HK": "HKD",
            "S": "SGD", "NZ": "NZD", "Mex": "MXN", "MX": "MXN"}  # fmt: skip
 CODES |= {f"{country}$": code for country, code in DOLLARS.items()}
+CODES |= {"Rs.": "INR", "Rs": "INR", "RM": "MYR", "Rp": "IDR"}
+_LETTERS = "|".join((*CURRENCIES, r"Rs\.", "Rs", "RM", "Rp"))
 # A currency's sign or code, or %.
-_UNIT = rf"(?P<{{}}>(?:{'|'.join(DOLLARS)})?\$|[^\w\s{MARKS}+()-]|{'|'.join(CURRENCIES)})?"
+_UNIT = rf"(?P<{{}}>(?:{'|'.join(DOLLARS)})?\$|[^\w\s{MARKS}+()-]|{_LETTERS})?"
 SIGNED = (
     rf"[+-]?{_UNIT.format('before')}{BLANKS}[+-]?"
     rf"(?P<number>\d[\d\s{MARKS}]*|[.,]\d+){BLANKS}{_UNIT.format('behind')}"
