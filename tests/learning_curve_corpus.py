@@ -24,12 +24,12 @@ from modelling.learning_curve.history import History
 
 STORED = Path(__file__).parent / "data" / "learning_curves.json"
 # Trained with settings drawn at random (learning rates from 1e-5 to 10, 3 to 280 epochs, 36 to
-# 2,460 rows, batches of 8 to 4,096), by Keras in this project and by scikit-learn's networks, on 93
+# 2,460 rows, batches of 8 to 4,096), by Keras in this project and by scikit-learn's networks, on 96
 # tables (scikit-learn's, those of ``benchmarks/by_hand.py``, and others of R packages); labelled by
 # eye from the curve, the constant answer's loss and what other trainings reached on that table,
 # before they were read.
 LABELLED_BY_EYE = Path(__file__).parent / "data" / "labelled_curves.json"
-PARTS = ("chosen on", "held out", "first look", "second look", "third look")
+PARTS = ("chosen on", "held out", "first look", "second look", "third look", "fourth look")
 VERDICTS = ("healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck")
 # Sensible settings for each data set: rows, hidden units, dropout, epochs, batch, learning rate.
 SENSIBLE: dict[str, tuple[int, tuple[int, ...], float, int, int, float]] = {

@@ -113,9 +113,9 @@ def test_the_verdict_agrees_with_how_the_curve_was_made(judged):
 
 def test_curves_of_random_settings_are_read_as_people_read_them():
     """The rules were chosen on the first part. The second was looked at twice, the others once,
-    before the rules were changed by what they showed: 90 % agreed at first."""
+    before the rules were changed by what they showed: 89 % agreed at first."""
     judged = [(curve, read_as_trained(curve)) for curve in curves_labelled_by_eye()]
-    least = dict(zip(PARTS, (0.94, 0.94, 0.92, 0.93, 0.92), strict=True))
+    least = dict(zip(PARTS, (0.94, 0.94, 0.92, 0.93, 0.92, 0.85), strict=True))
     for place, half in enumerate(PARTS):
         part = [one for one in judged if one[0].seed == place]
         table, agreement, alarms = confusion(part)
@@ -239,6 +239,14 @@ def test_a_severe_rise_is_overfitting_however_few_epochs_show_it():
     loss = [0.96, 0.34, 0.27, 0.25, 0.24, 0.23, 0.22]
     assert read(loss, [0.37, 0.35, 0.33, 0.37, 0.39, 0.46, 0.40]).verdict == "overfitting"
     assert read(loss, [0.37, 0.35, 0.33, 0.37, 0.33, 0.46, 0.40]).verdict == "healthy"
+
+
+def test_what_is_lost_and_stays_lost_is_overfitting_though_val_loss_rises_no_further():
+    """Seen where a plateau had made the steps small: a quarter was lost in the first epochs."""
+    loss = 1.09 + 0.3 * np.exp(-EPOCHS / 2)
+    val_loss = np.where(EPOCHS < 3, 1.2, 1.258 + 0.012 * np.exp(-EPOCHS / 3))
+    assert read(loss, val_loss, constant=1.42).verdict == "overfitting"
+    assert read(loss, np.minimum(val_loss, 1.201), constant=1.42).verdict == "healthy"
 
 
 def test_no_rows_are_learnt_by_heart_where_the_training_loss_does_not_fall():

@@ -85,7 +85,7 @@ def no_better_than_constant(curves: Curves) -> Reading | None:
     is_there = end <= (1 + NEAR_CONSTANT) * constant
     if is_lowest_late and (not is_there or undertrained(curves)):
         return "undertrained", f"{evidence}, and still falls", (quarter, curves.epochs - 1)
-    was_better = curves.val_running_median.min() < (1 - FLAT_CHANGE) * constant
+    was_better = curves.val_running_median.min() < (1 - FLAT_NOISE) * constant
     if loss < (1 - FLAT_NOISE) * constant or (was_better and overfitting(curves)):
         evidence += f"; the training loss ends at {readable(loss)}: learnt by heart"
         return "overfitting", evidence, (int(curves.val_running_median.argmin()), curves.epochs - 1)
