@@ -76,8 +76,10 @@ def watch_table(
 
 
 def say(watched: Watched) -> None:
-    """The lines of the log: how many rows, what drifted, and the outcomes."""
+    """The lines of the log: how many rows, what is wrong with them, drift, and outcomes."""
     log.info("%-11s %s by version %s", "watched", row_count(watched.rows), watched.version)
+    if watched.repeated:
+        log.info("%-11s %s", "repeated", watched.repeated_in_words())
     for rule, rows in [*watched.broken.items()][:3]:
         log.info("%-11s %s: not in %s", "broken", rule, row_count(rows))
     for name, rows in watched.unknown.items():

@@ -231,6 +231,16 @@ def test_rows_whose_outcome_is_not_known_yet_count_for_drift_alone(watch):
     assert (found.rows, found.outcomes.rows) == (2000, 500)
 
 
+def test_rows_that_a_join_repeated_are_counted(watch):
+    """One customer with two rows in the table of outcomes is there twice, perhaps with both."""
+    table = loan_table(2000, seed=7)
+    twice = table.iloc[:300].assign(default=0)
+    found = watch(pd.concat([table, twice], ignore_index=True))
+    assert (found.rows, found.repeated, watch(table).repeated) == (2300, 300, 0)
+    assert found.numbers["repeated"] == 300
+    assert "300 rows of 2,300 with the columns of an earlier one" in found.markdown()
+
+
 def test_outcomes_of_one_class_are_not_judged(watch):
     found = watch(loan_table(seed=8).assign(default=0))
     few = "known of 2,000 rows, too few to judge by: give at least 20 of each of two classes"

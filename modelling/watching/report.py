@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from modelling.shown_text import safe_name, table_cell
+from modelling.shown_text import row_count, safe_name, table_cell
 from modelling.watching.drift import LARGE, MODERATE, Drift
 from modelling.watching.outcomes import Outcomes
 
@@ -15,6 +15,7 @@ class Watched:
     ``refused`` rows have no answer; ``broken`` counts the rows that break each rule of the
     contract, ``unknown`` those with a label that the model does not name, by column. ``columns``
     and ``answers`` have the largest drift first. Without ``outcomes``, ``no_outcomes`` says why.
+    ``repeated`` rows equal an earlier one in all that is declared but the target.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Watched:
     answers: tuple[Drift, ...]
     outcomes: Outcomes | None
     no_outcomes: str = ""
+    repeated: int = 0
 
     @property
     def alarms(self) -> list[str]:
@@ -44,6 +46,7 @@ class Watched:
     def numbers(self) -> dict[str, float]:
         """By the names of MLflow's metrics, the same at each watch, so that MLflow draws them."""
         found: dict[str, float] = {"rows": self.rows, "refused": self.refused}
+        found |= {"repeated": self.repeated}
         found |= {"alarms": len(self.alarms)}
         for kind, drifts in (("psi_of_answers", self.answers), ("psi", self.columns)):
             safe = safe_names(drift.name for drift in drifts)
@@ -65,6 +68,13 @@ class Watched:
             return f"none of {len(drifts)} {noun} has drifted"
         return f"{len(moved)} of {len(drifts)} {noun} drifted, most {moved[0]}"
 
+    def repeated_in_words(self) -> str:
+        """One line, and what it means: a join with outcomes may have repeated them."""
+        return (
+            f"{row_count(self.repeated)} of {self.rows:,} with the columns of an earlier one: "
+            "where a join repeated them, they count twice, and intervals are too narrow"
+        )
+
     def outcomes_in_words(self) -> list[str]:
         """One line for each headline metric, and one for the level."""
         if self.outcomes is None:
@@ -78,6 +88,7 @@ class Watched:
         alarms = [f"- **{' '.join(alarm.split())}**" for alarm in self.alarms] or ["No alarm."]
         lines = [f"# {self.name} version {self.version}, watched", ""]
         lines += [f"{self.rows:,} rows, beside {self.judged_rows:,} on which it was judged.", ""]
+        lines += [f"{self.repeated_in_words()}.", ""] if self.repeated else []
         lines += [*alarms, "", *self._drift_table(), "", "## Outcomes", ""]
         lines += [f"- {line}" for line in self.outcomes_in_words()]
         lines += ["", *self._metric_table()] if self.outcomes else []

@@ -65,6 +65,7 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
             answers=_drifts(packaged, "answers", answers, use_case),
             outcomes=outcomes,
             no_outcomes=why_none,
+            repeated=int(table.drop(columns=use_case.target, errors="ignore").duplicated().sum()),
         )
 
 
