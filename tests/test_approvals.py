@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import REPOSITORY
@@ -10,11 +11,17 @@ from small_models import register_and_judge
 
 from modelling.refusals import UsageError
 from tasks.registry import approvals
-from tasks.registry.approvals import approve, decline, promote_manually
-from tasks.registry.champions import champion_of, history, registry_status, roll_back
+from tasks.registry.approvals import Promoted, approve, decline, promote_manually
+from tasks.registry.champions import (
+    RegistryStatus,
+    champion_of,
+    history,
+    registry_status,
+    roll_back,
+)
 from tasks.registry.file_hashes import HASHES_TAG
 from tasks.registry.identity import same_person, typed_name
-from tasks.registry.promotion_history import append_entry, read_history
+from tasks.registry.promotion_history import ChampionChange, append_entry, read_history
 from tasks.tracking.descriptions import DOSSIER_FILE
 from tasks.tracking.provenance import APPROVAL_DAYS
 
@@ -60,6 +67,24 @@ def test_a_typed_name_is_that_of_whoever_has_it_and_says_that_it_was_typed():
     for name in ("", "  ", "42", "svc, as ben on mlflow.bank", "Ben\x1b[1m", "n" * 81):
         with pytest.raises(UsageError, match="type your name"):
             typed_name(name)
+
+
+def test_whoever_promotes_reads_whether_it_took_effect_or_waits():
+    assert Promoted("champion").text("loans", "2") == "version 2 is champion"
+    assert Promoted("champion already").text("loans", "2") == "version 2 is champion already"
+    waits = Promoted("requested", "2026-12-01 08:30:00.000000").text("loans", "2")
+    assert waits.startswith("version 2 waits for a second person until 2026-12-01 08:30 UTC: ")
+    assert 'finflows approve loans --version 2 --reason "..." (or decline)' in waits
+
+
+def test_a_request_does_not_read_as_a_change_of_champion():
+    at, until = "2026-11-28 09:00:00.000000", "2026-12-01 08:30:00.000000"
+    asked = ChampionChange("2", at, "1", "better", "requested", "anna", until=until)
+    told = RegistryStatus("loans", "1", "2", [asked, replace(asked, how="declined")], "", [])
+    assert told.text().count("version 2; version 1 stays champion (") == 2
+    assert "instead of" not in told.text()
+    approved = RegistryStatus("loans", "2", "2", [replace(asked, how="approved")], "", [])
+    assert "version 2 instead of version 1 (approved, anna" in approved.text()
 
 
 def test_the_better_version_waits_until_another_person_approves(client):

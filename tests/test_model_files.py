@@ -130,6 +130,12 @@ def test_files_that_are_broken_or_gone_are_one_clear_line(client, two_versions, 
     assert load_registered(two_versions).version == "2"
     assert check_models().passed
 
+    run_id = client.get_model_version(two_versions, "2").run_id
+    client.delete_run(run_id)  # in the trash, with the dossier, until it is purged
+    assert "the run of version 2 of fragile is deleted" in check_models().finding
+    client.restore_run(run_id)
+    assert check_models().passed
+
 
 @pytest.mark.services
 def test_the_command_says_who_is_champion_and_that_it_is_lost(client, two_versions, finflows):

@@ -202,13 +202,12 @@ class RegistryStatus:
         lines = [f"{self.use_case}: champion {self.champion or 'none yet'}"]
         lines[0] += f", challenger {self.challenger or 'none yet'}"
         for change in self.history:
-            instead = f" instead of version {change.previous}" if change.previous else ""
             who = f"{change.how}, {change.by}"
             who += f"; requested by {change.requested_by}" if change.requested_by else ""
             who += f"; until {change.until[:16]} UTC" if change.until else ""
             who += "" if change.before is not None else "; an older entry, without a hash"
             lines += [
-                f"  {change.at[:19]} UTC  version {change.version}{instead} ({who})",
+                f"  {change.at[:19]} UTC  version {change.version}{_instead(change)} ({who})",
                 f"      {change.reason}",
                 *([f"      although {change.unmet}"] if change.unmet else []),
                 *(f"      the history was already broken: {gap}" for gap in change.gaps),
@@ -217,6 +216,14 @@ class RegistryStatus:
             lines.append("  the last change was interrupted before it took effect")
         lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
         return "\n".join(lines)
+
+
+def _instead(change: ChampionChange) -> str:
+    """Which champion a version replaced, or that a request or its refusal leaves it as it is."""
+    before = f"version {change.previous}" if change.previous else ""
+    if change.changes_champion:
+        return f" instead of {before}" if before else ""
+    return f"; {before} stays champion" if before else "; there is no champion"
 
 
 def registry_status(name: str) -> RegistryStatus:

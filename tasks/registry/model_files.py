@@ -102,7 +102,7 @@ def is_gone(folder: Path) -> bool:
 
 class VersionsInUse(NamedTuple):
     """How many versions are champion or challenger, how many of them have no hashes, and one line
-    for each whose files are missing or have changed."""
+    for each whose files are missing or have changed, or whose run is deleted."""
 
     versions: int
     unhashed: int
@@ -119,7 +119,8 @@ def versions_in_use(client: MlflowClient) -> VersionsInUse:
             if not is_of_project(client, registered):
                 continue
             count, unhashed = count + 1, unhashed + (not is_hashed(registered))
-            if reason := reason_unusable(model.name, version):
+            reason = reason_unusable(model.name, version) or _deleted_run(client, registered)
+            if reason:
                 unusable.append(reason)
     return VersionsInUse(count, unhashed, unusable)
 
@@ -131,6 +132,21 @@ def reason_unusable(name: str, version: str) -> str | None:
             return None
     except UsageError as error:
         return str(error)
+
+
+def _deleted_run(client: MlflowClient, version: ModelVersion) -> str | None:
+    """What is to be done about a run in MLflow's trash: its files are there, until it is purged."""
+    try:
+        run = client.get_run(str(version.run_id))
+    except MlflowException:  # purged, or never there
+        return None
+    if run.info.lifecycle_stage != "deleted":
+        return None
+    return (
+        f"the run of version {version.version} of {version.name} is deleted: 'mlflow gc' would "
+        f"remove its dossier; restore it (mlflow runs restore --run-id {run.info.run_id}), or "
+        "promote another version"
+    )
 
 
 def is_of_project(client: MlflowClient, version: ModelVersion) -> bool:
