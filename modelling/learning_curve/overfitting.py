@@ -32,11 +32,11 @@ def overfitting(curves: Curves) -> Reading | None:
 
     Its running median must end 8 % above its lowest value and by 5 % of its fall, or by a fifth of
     its fall from the constant answer; and by three times its noise (the median of w epochs has 1.25
-    / sqrt(w) times the noise of one), with a rising trend since, or a fifth of
-    what was learnt lost in all of the second half since. The trend of a few epochs may be one by
-    chance, unless they are a severe rise. After a lowest value in the first sixth of the epochs,
-    1 % of the fall is enough: so long a rise is none by chance. Not so of a network that began as a
-    linear model: there the lowest value is often the first.
+    / sqrt(w) times the noise of one), with a rising trend since, or with a fifth of what was learnt
+    lost in all of the second half since. The trend of a few epochs may be one by chance, unless
+    they are a severe rise. After a lowest value in the first sixth of the epochs, 1 % of the fall
+    is enough: so long a rise is none by chance. Not so of a network that began as a linear model:
+    there the lowest value is often the first.
     """
     best, last = int(curves.val_running_median.argmin()), curves.epochs - 1
     rise = float(curves.val_running_median[last] - curves.val_running_median[best])
@@ -64,11 +64,8 @@ def overfitting(curves: Curves) -> Reading | None:
     fell = curves.running_median[last] < curves.running_median[best]
     since_half = curves.val_running_median[(best + last) // 2 :]
     stays_lost = since_half.min() > lowest + max(RISE_OF_LEARNT * fall, NOISE_MULTIPLE * noise)
-    if (
-        ((tau <= 0 or by_chance) and not stays_lost)
-        or not fell
-        or trend(curves.loss[best:])[0] >= 0
-    ):
+    rises = stays_lost or (tau > 0 and not by_chance)
+    if not rises or not fell or trend(curves.loss[best:])[0] >= 0:
         return None
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
