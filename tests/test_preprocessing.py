@@ -532,11 +532,9 @@ def test_what_hardly_differs_is_what_microaggregation_makes_one_value(values, le
     if len(known) < least:
         return
     grouped = microaggregate(known[:, None], least)
-    rows = pd.DataFrame({"a": np.arange(30.0), "x": np.resize(known, 30), "y": 0})
-    rows = rows.head(len(known))
-    found = said_of_columns(
-        Parts(rows, rows, rows), declared(category("a"), number("x"), least=least)
-    )
+    rows = pd.DataFrame({"a": np.arange(len(known)), "x": known, "y": 0})
+    use_case = declared(category("a"), number("x"), least=least)
+    found = said_of_columns(Parts(rows, rows, rows), use_case)
     assert any(one.startswith("x: ") for one in found) == (np.ptp(grouped) == 0)
 
 

@@ -53,7 +53,8 @@ def moved_store(location: str, below: int = 0) -> str:
     if old is None or len(old.parents) <= below or not tracking_uri().startswith(SQLITE):
         return ""
     root = [old, *old.parents][below]
-    if root == here or root.exists() or not (here / old.relative_to(root)).exists():
+    is_ours = root.name == ARTIFACTS and root != here  # others are MLflow's choice, or a person's
+    if not is_ours or root.exists() or not (here / old.relative_to(root)).exists():
         return ""
     return (
         f"the folder of the tracking store was moved to {here.parent}, and its files are looked "
