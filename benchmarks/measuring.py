@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+from flows.command_line.terminal import SETTINGS
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -55,9 +57,10 @@ PEERS = (
 
 
 def cpu_environment() -> dict[str, str]:
-    """An environment in which all libraries use the CPU and log little."""
+    """An environment in which all libraries use the CPU and log little, with the settings of the
+    command: a first start of Prefect's server may take longer than Prefect waits for it."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
-    return {**os.environ, **quiet}
+    return {**os.environ, **SETTINGS, **quiet}
 
 
 def store_environment(folder: Path) -> dict[str, str]:
