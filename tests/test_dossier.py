@@ -208,9 +208,28 @@ def test_names_with_commas_and_declared_zeros_are_kept(tmp_path):
     assert "| income, net | 0.5 | 0.25 | 0.75 |" in findings.reasons(facts(tmp_path))
     column = {"name": "income, net", "kind": "number", "minimum": 0.0, "usual": None, "note": ""}
     (tmp_path / "declaration.json").write_text(json.dumps({"columns": [column]}))
-    assert "| income, net | number | feature | minimum 0.0 |" in declaration.columns(
-        facts(tmp_path)
-    )
+    assert "| income, net | number | feature | minimum 0 |" in declaration.columns(facts(tmp_path))
+
+
+def test_what_nearly_every_column_declares_is_said_once(tmp_path):
+    usual = {"missing_at_most": 0.5, "unknown_at_most": 0.05}
+    columns = [
+        {"name": "a", "kind": "category", "categories": ["RENT", "OWN"], **usual},
+        {"name": "b", "kind": "number", "usual": [1.0, 2.5], **usual, "missing_at_most": 0.95},
+    ]
+    (tmp_path / "declaration.json").write_text(json.dumps({"columns": columns}))
+    told = declaration.columns(facts(tmp_path))
+    assert "`missing_at_most` is 0.5, `unknown_at_most` is 0.05." in told
+    assert "| a | category | feature | categories RENT, OWN |" in told
+    assert "| b | number | feature | usual 1, 2.5; missing_at_most 0.95 |" in told
+
+
+def test_a_table_is_for_people():
+    """Lists and flags without the brackets and quotes of a program, numbers under each other."""
+    told = table(("name", "share"), [("A, B", 0.25), (["C", "D"], 3.0), (True, -1)])
+    lines = ["| name | share |", "|---|---:|", "| A, B | 0.25 |", "| C, D | 3 |", "| yes | -1 |"]
+    assert told.splitlines() == lines
+    assert table(("name", "share"), []).splitlines()[1] == "|---|---|"
 
 
 def test_a_cut_off_is_said_only_of_what_is_decided_by_one(tmp_path):

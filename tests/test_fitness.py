@@ -179,4 +179,7 @@ def test_a_class_that_is_never_predicted_is_a_doubt(small):
     excused = override(flowers, {"gate.need_not_predict": [flowers.classes[1]]})
     small = replace(small, judgement=replace(judged, use_case=excused))
     assert doubts(small, two) == ""
+    judged = replace(small.judgement, predictions=Predictions(judged.predictions.outputs, two))
+    met = promotion_requirements(judged, small.trained.diagnosis)
+    assert met[-1].reason == f"never predicted: {flowers.classes[1]}, as is allowed"
     assert doubts(small, np.zeros_like(codes)).startswith("never predicted")

@@ -1,6 +1,6 @@
 """What a model rests on: columns that matter stand out from those that do not; no row is shown."""
 
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 import pytest
@@ -96,6 +96,33 @@ def test_long_names_are_written_in_full_and_apart_from_each_other():
             label.replace(" ", "") for label in labels
         ]
         assert_whole(panels, [*axes.get_xticklabels(), axes.xaxis.label])
+
+
+def test_the_panels_of_many_classes_are_as_wide_as_each_other_and_their_names_apart():
+    use_case = loans(
+        problem="multiclass",
+        target="grade",
+        classes=("Grade A", "B", "C", "D", "E to G"),
+        gate=None,
+    )
+    names = ["total_credit_utilized", "num_active_debit_accounts", "accounts_opened_24_months"] * 2
+    values = np.linspace(0, 700_000, 12)
+    curve = PartialDependence(values, np.full((12, 5), 0.2), values[:9])
+    figure = draw_partial_dependence({f"{n}_{i}": curve for i, n in enumerate(names)}, use_case)
+    figure.draw_without_rendering()
+    widths = [axes.get_window_extent().width for axes in figure.axes]
+    assert max(widths) - min(widths) < 1
+    gaps = [
+        b.get_window_extent().x0 - a.get_window_extent().x1 for a, b in pairwise(figure.axes[:3])
+    ]
+    assert max(gaps) < min(widths) / 4
+    assert_whole(figure, [axes.xaxis.label for axes in figure.axes])
+    (legend,) = figure.legends
+    assert [one.get_text() for one in legend.get_texts()] == list(use_case.classes)
+    for axes in figure.axes:
+        (low, high), places = axes.get_xlim(), axes.get_xticks()
+        seen = [low <= place <= high for place in places]
+        assert_whole(figure, [*compress(axes.get_xticklabels(), seen)])
 
 
 def words(text):

@@ -3,10 +3,11 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from modelling.declaration import UseCase
 from modelling.figures.palette import BLACK, GREY, NETWORK, OTHERS, UNDECIDED
-from modelling.figures.style import legend_above, new_figure, size_of, wrapped, write
+from modelling.figures.style import new_figure, size_of, wrapped, write
 from modelling.judgement.importance import PartialDependence
 from modelling.judgement.intervals import Interval
 from modelling.judgement.metrics.metric import format_together
@@ -45,7 +46,7 @@ def draw_partial_dependence(curves: dict[str, PartialDependence], use_case: UseC
     for axes, (name, curve) in zip(panels, curves.items(), strict=False):
         axes.tick_params(labelsize=8)
         _draw_curve(axes, curve)
-        axes.set_xlabel(wrapped(name, 26), fontsize=9)
+        axes.set_xlabel(wrapped(name, 20), fontsize=9)
     below = max(_inches_below(axes) for axes in panels[: len(curves)])
     figure.set_figheight(figure.get_figheight() + 2 * max(below - 0.5, 0))
     for axes in panels[len(curves) :]:
@@ -54,8 +55,10 @@ def draw_partial_dependence(curves: dict[str, PartialDependence], use_case: UseC
     figure.supylabel(f"mean {what}", fontsize=10)
     if use_case.problem == "multiclass":
         for line, label in zip(panels[0].lines, use_case.classes, strict=False):
-            line.set_label(str(label))
-        legend_above(panels[0], len(use_case.classes))
+            line.set_label(wrapped(str(label), 14))
+        # Above the first panel it would push the others away.
+        lines_and_labels = panels[0].get_legend_handles_labels()
+        figure.legend(*lines_and_labels, loc="outside right center", frameon=False)
     spread = {name: float(np.ptp(curve.answers, axis=0).max()) for name, curve in curves.items()}
     widest = max(spread, key=lambda name: spread[name])
     finding = f"The mean {what} moves most along {widest}: by {spread[widest]:.3g}"
@@ -80,6 +83,8 @@ def _draw_curve(axes: Axes, curve: PartialDependence) -> None:
         return
     if curve.values.min() >= 0 and curve.values.max() > 100 * max(curve.values.mean() / 10, 1):
         axes.set_xscale("symlog")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(3))  # large numbers stand apart
     axes.plot(curve.values, curve.answers, linewidth=2)
     ends = axes.get_xaxis_transform()
     axes.plot(curve.rug, [0.02] * len(curve.rug), "|", color=BLACK, transform=ends)

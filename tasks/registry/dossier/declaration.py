@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from modelling.declaration import Column
 from tasks.registry.dossier.facts import Facts
 from tasks.registry.dossier.markdown import NOTHING, cell, settings_table, table
 
+# What nearly every column has, and is said once.
+USUAL_SHARES = {
+    name: Column.model_fields[name].default for name in ("missing_at_most", "unknown_at_most")
+}
 # Of what has no cut-off.
 UNDECLARED_DECISIONS = {
     "multiclass": "the class with the largest probability",
@@ -21,6 +26,7 @@ def blank(facts: Facts, field: str) -> str:
 
 def model_details(facts: Facts) -> str:
     declared = facts.declaration
+    beyond = ", and changes that are in no commit" if facts.tag("git_dirty") == "true" else ""
     rows = [
         ("Model", f"{facts.name} version {facts.version.version}"),
         ("Title", declared.get("title", "")),
@@ -29,7 +35,7 @@ def model_details(facts: Facts) -> str:
         ("Classes", declared.get("classes") or "none"),
         ("Trained", f"MLflow run `{facts.run.info.run_id}`"),
         ("Program", f"finance-flows {facts.tag('finflows_version')}"),
-        ("Code", f"commit `{facts.tag('git_commit')}`, changed since: {facts.tag('git_dirty')}"),
+        ("Code", f"commit `{facts.tag('git_commit')}`{beyond}"),
     ]
     return table(("", ""), rows)
 
@@ -58,13 +64,19 @@ def columns(facts: Facts) -> str:
         (one["name"], one.get("kind", ""), one.get("role", "feature"), _declared_facts(one))
         for one in declared
     ]
-    return table(("column", "kind", "role", "declared"), rows)
+    usual = ", ".join(f"`{name}` is {value:g}" for name, value in USUAL_SHARES.items())
+    said = f"Where a column says nothing else, {usual}."
+    return f"{said}\n\n{table(('column', 'kind', 'role', 'declared'), rows)}"
 
 
 def _declared_facts(column: Mapping[str, Any]) -> str:
     plain = {"name", "kind", "role"}
-    facts = {k: value for k, value in column.items() if k not in plain and value not in NOTHING}
-    return ", ".join(f"{key} {cell(value)}" for key, value in facts.items())
+    facts = {
+        key: value
+        for key, value in column.items()
+        if key not in plain and value not in NOTHING and value != USUAL_SHARES.get(key)
+    }
+    return "; ".join(f"{key} {cell(value)}" for key, value in facts.items())
 
 
 def network(facts: Facts) -> str:

@@ -1,6 +1,5 @@
 """What a run recorded as Markdown: tables, settings by name, and pictures."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,16 +10,38 @@ NOTHING: tuple[object, ...] = (None, "", [], {})  # settings that say nothing
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    """A Markdown table."""
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines)
+    """A Markdown table; columns of nothing but numbers stand at the right."""
+    cells = [[cell(value) for value in row] for row in rows]
+    of_numbers = [all(map(_is_number, column)) for column in zip(*cells, strict=True)]
+    sides = ["---:" if numbers else "---" for numbers in of_numbers or [False] * len(head)]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(sides)}|", *lines])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def cell(value: object) -> str:
-    """A value in a cell of a table."""
-    text = json.dumps(value) if isinstance(value, list | dict | bool) else str(value)
-    return table_cell(text.replace("\n", " "))
+    """A value in a cell of a table, for people: the parts of a list side by side."""
+    return table_cell(_for_people(value).replace("\n", " "))
+
+
+def _for_people(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float() if value.is_integer():
+            return f"{value:.0f}"
+        case list():
+            return ", ".join(map(_for_people, value))
+        case dict():
+            return ", ".join(f"{key}: {_for_people(one)}" for key, one in value.items())
+    return str(value)
 
 
 def settings_table(declared: Mapping[str, Any]) -> str:
