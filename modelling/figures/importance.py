@@ -84,7 +84,8 @@ def _draw_curve(axes: Axes, curve: PartialDependence) -> None:
     if curve.values.min() >= 0 and curve.values.max() > 100 * max(curve.values.mean() / 10, 1):
         axes.set_xscale("symlog")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(3))  # large numbers stand apart
+        are_whole = bool((curve.values % 1 == 0).all())
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=are_whole))  # large ones stand apart
     axes.plot(curve.values, curve.answers, linewidth=2)
     ends = axes.get_xaxis_transform()
     axes.plot(curve.rug, [0.02] * len(curve.rug), "|", color=BLACK, transform=ends)
