@@ -85,6 +85,8 @@ def signs_around(texts: pd.Series) -> tuple[set[str], int]:
     texts = texts.str.strip()
     # Nothing stands around the others; in long text, such as JSON, these patterns look for minutes.
     texts = texts[~texts.str.fullmatch(rf"[+-]?[\d{MARKS}]+") & (texts.str.len() <= LONGEST)]
+    if texts.empty:
+        return set(), 0
     sides = side_patterns(ANY_UNIT)
     has_side = {side: texts.str.fullmatch(pattern) for side, (pattern, _) in sides.items()}
     for pattern, in_front in sides.values():

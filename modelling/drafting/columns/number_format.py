@@ -1,9 +1,10 @@
 """How a table writes its numbers: found in the columns of text that hold little else."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from modelling.data.reading.cells import count_unread, is_text, read_cells
@@ -29,7 +30,8 @@ FEW_NUMBERS = 12  # a word beside so few different numbers is one of several cod
 MOST_WORDS = 3  # for a missing number, in one column
 PROBED = 2000  # cells of a column that tell how its numbers are written
 APOSTROPHES = ("'", "\u2019")
-DECIMAL_AND_THOUSANDS: tuple[tuple[str, str | None], ...] = (  # of equal ones, the first is taken
+Marks = tuple[str, str | None]  # the decimal mark, and what stands between thousands
+DECIMAL_AND_THOUSANDS: tuple[Marks, ...] = (  # of equal ones, the first is taken
     *((".", None), (",", None), (",", "."), (".", ",")),
     *((decimal, blank) for decimal in (",", ".") for blank in WIDE_BLANKS),
     *((decimal, mark) for decimal in (".", ",") for mark in APOSTROPHES),
@@ -52,7 +54,8 @@ def find_number_format(table: pd.DataFrame, source: Source) -> tuple[dict[str, A
     marks = DECIMAL_AND_THOUSANDS
     if {"decimal", "thousands"} & declared:
         marks = ((source.decimal, source.thousands),)
-    read = {m: [signs for signs, cells in columns if _is_written(cells, *m)] for m in marks}
+    written = [(signs, _marks_that_read(cells, marks)) for signs, cells in columns]
+    read = {m: [signs for signs, readable in written if m in readable] for m in marks}
     decimal, thousands = best = max(marks, key=lambda m: len(read[m]))  # the plain ones come first
     found = {
         "around_numbers": tuple(sorted({sign for signs in read[best] for sign in signs})),
@@ -103,12 +106,26 @@ def _unit_behind(cells: pd.Series) -> str | None:
     return str(words[0]) if several and len(words) == 1 and pd.notna(words[0]) else None
 
 
+def _marks_that_read(cells: pd.Series, marks: Iterable[Marks]) -> set[Marks]:
+    """Under which of the ``marks`` the cells of a probe are numbers."""
+    cells, found, known = cells.str.strip(), set(), dict[tuple[str | None, ...], bool]()
+    has = {mark: cells.str.contains(mark, regex=False).to_numpy(bool) for mark in MARKS}
+    for decimal, thousands in marks:
+        others = [there for mark, there in has.items() if mark not in (decimal, thousands)]
+        if np.any(others, axis=0).mean() > FEW_WRONG:
+            continue  # without reading them one by one, as most columns with most of the marks
+        # On a mark that stands in no cell nothing depends.
+        used = tuple(mark if mark and has[mark].any() else None for mark in (decimal, thousands))
+        if used not in known:
+            known[used] = _is_written(cells, decimal, thousands)
+        if known[used]:
+            found.add((decimal, thousands))
+    return found
+
+
 def _is_written(cells: pd.Series, decimal: str, thousands: str | None) -> bool:
     """Whether the cells are numbers with these marks, and thousands are where the mark is."""
     text_format = TextFormat(decimal, thousands)
-    others = "".join(mark for mark in MARKS if mark not in (decimal, thousands))
-    if cells.str.strip().str.contains(f"[{others}]").mean() > FEW_WRONG:
-        return False  # without reading them one by one, as most columns with most of the marks
     if not is_number(cells, text_format) or _are_thousands(cells, decimal):
         return False
     marked = cells[cells.str.contains(thousands, regex=False)] if thousands else cells.iloc[:0]

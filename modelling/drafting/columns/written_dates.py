@@ -86,6 +86,8 @@ def find_date_format(texts: Iterable[pd.Series]) -> tuple[str | None, str]:
 
 def _years(cells: pd.Series, date_format: str) -> int:
     """In how many different years the cells of a probe are, read so; 0 where one is no date."""
+    if len(cells) > MONTHS and not _years(cells.head(MONTHS), date_format):
+        return 0  # at a look, as with most formats
     try:
         times, unread = read_times(cells, date_format)
     except DataRefused:
