@@ -112,6 +112,24 @@ def test_no_target_reaches_into_the_next_part():
     assert len(train) + len(validation) + len(test) > len(table) - 25
 
 
+@pytest.mark.parametrize("freq", ["W-FRI", "ME"])
+def test_forecasts_that_reach_into_the_next_part_are_refused(prices, freq):
+    """Five weeks span 35 days, not the fortnight that trading days need."""
+    days = prices.set_index(pd.to_datetime(prices["Date"]))[["High", "Low", "Close"]]
+    longer = days.resample(freq).agg({"High": "max", "Low": "min", "Close": "last"}).reset_index()
+    with pytest.raises(DataRefused, match=r"Date: \d+ rows forecast .*gap_days to (35|153) ") as no:
+        prepared(override(USE_CASE, {"expectations": ()}), longer)
+    needed = {"expectations": (), "split.gap_days": int(re.findall(r"(\d+) or", str(no.value))[0])}
+    train, validation, test = prepared(override(USE_CASE, needed), longer).parts
+    assert train["target_known_on"].max() < validation["Date"].min()
+    assert validation["target_known_on"].max() < test["Date"].min()
+
+
+def test_many_vendors_write_the_newest_day_first(prices, derived):
+    for rows in (prices.iloc[::-1], prices.sample(frac=1, random_state=0)):
+        pd.testing.assert_frame_equal(derive_columns(rows, USE_CASE), derived, check_exact=True)
+
+
 def test_five_trading_days_span_thirteen_calendar_days_when_the_exchange_was_shut(derived):
     span = derived["target_known_on"] - derived["Date"]
     assert span.max() == pd.Timedelta(days=13)
@@ -166,7 +184,12 @@ REFUSED = {
     "not positive": (spoil("Low", [9], -SECRET), "Low", "finite number above 0", 1),
     "not finite": (spoil("High", [9], np.inf), "High", "finite", 1),
     "high below low": (spoil("Low", [8, 9], SECRET), "(table)", "'Low' is not above 'High'", 2),
-    "newest first": (lambda p: p.iloc[::-1], "Date", "rows are in order", 99),
+    "hours": (
+        lambda p: p.assign(Date=pd.date_range("2020-01-06 09:00", periods=100, freq="h")),
+        "Date",
+        "no other row is of the same day",
+        100,
+    ),
     "a day twice": (
         lambda p: pd.concat([p, p.tail(2)]).sort_index(),
         "Date",

@@ -24,7 +24,7 @@ from modelling.declaration.declared_derivations import (
     negative_return_name,
     target_name,
 )
-from modelling.refusals import DataRefused, refuse_taken_names
+from modelling.refusals import BrokenRule, DataRefused, refuse_broken, refuse_taken_names
 
 # A day whose high is its low has variance 0, and log 0 is no target. A range of 0.017 %, less than
 # a fifth of the narrowest day of the S&P 500 in twenty years, is as still as a market gets.
@@ -37,7 +37,7 @@ def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.Data
     Parameters
     ----------
     table : DataFrame of n days
-        Positive, finite prices without a gap, each day once, the oldest first.
+        Positive, finite prices without a gap, each day once, in any order.
     declared : PriceHistory
         Names the columns, the lags and the horizon.
 
@@ -50,7 +50,7 @@ def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.Data
     Raises
     ------
     DataRefused
-        Where a derived name is taken, or no row is left.
+        Where a day has several rows, a derived name is taken, or no row is left.
     """
     derived = price_features(table, declared)
     ahead = declared.horizon_days
@@ -68,7 +68,7 @@ def derive_price_history(table: pd.DataFrame, declared: PriceHistory) -> pd.Data
 
 
 def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
-    """The raw columns and all that is known at each day's close.
+    """The raw columns and all that is known at each day's close, in time order.
 
     Includes the last days, whose target is still to come: these are the rows to score. Added are
     the day's return and realised variance; over each lag (and the horizon) the log of the mean
@@ -78,7 +78,8 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame of n days
-        Positive, finite prices without a gap, each day once, the oldest first.
+        Positive, finite prices without a gap, each day once, in any order: many vendors write the
+        newest first.
     declared : PriceHistory
         Names the columns and the lags.
 
@@ -91,7 +92,7 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     Raises
     ------
     DataRefused
-        Where the table has a column of a derived name already.
+        Where a day has several rows, or the table a column of a derived name already.
 
     References
     ----------
@@ -100,7 +101,9 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     persistent leverage effect", Journal of Business and Economic Statistics 30.
     """
     table = table.reset_index(drop=True)  # what is computed has its rows by position
-    prices = as_kinds(table, declared.raw_kinds)
+    prices = as_kinds(table, declared.raw_kinds).sort_values(declared.time)
+    _refuse_parts_of_days(prices[declared.time])
+    table = table.loc[prices.index]
     log_close = np.log(prices[declared.close])
     variance = parkinson_variance(prices[declared.high], prices[declared.low])
     computed = {RETURN: log_close.diff(), VARIANCE: variance}
@@ -111,6 +114,14 @@ def price_features(table: pd.DataFrame, declared: PriceHistory) -> pd.DataFrame:
     refuse_taken_names([*computed, target_name(declared), TARGET_KNOWN_ON], table)
     derived = table.assign(**prices, **computed)
     return derived.dropna(subset=list(computed)).reset_index(drop=True)
+
+
+def _refuse_parts_of_days(times: pd.Series) -> None:
+    """Minutes and hours would be taken for days, their variance for that of a day."""
+    if several := int(times.dt.normalize().duplicated(keep=False).sum()):
+        rule = "no other row is of the same day"
+        remedy = "make one row a day of them, with the highest high, lowest low and last close"
+        refuse_broken([BrokenRule(str(times.name), rule, several, remedy=remedy)])
 
 
 def parkinson_variance(high: pd.Series, low: pd.Series) -> pd.Series:

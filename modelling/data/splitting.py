@@ -1,5 +1,7 @@
 """Three parts of one table, so that nothing of the test rows is known while training."""
 
+import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +10,9 @@ import pandas as pd
 from modelling.data.absurd_values import plausible_limit
 from modelling.data.independence import groups_of, refuse_single_group
 from modelling.data.splits.split import Target
-from modelling.declaration import UseCase
+from modelling.declaration import OutOfTime, PriceHistory, UseCase
 from modelling.refusals import BrokenRule, DataRefused, refuse_broken
+from modelling.shown_text import row_count
 
 
 class Parts(NamedTuple):
@@ -43,7 +46,8 @@ def split_table(table: pd.DataFrame, use_case: UseCase) -> Parts:
     ------
     DataRefused
         Where a part would be empty or have a single class, where a class has no training row, where
-        all test rows belong together, or a regression's target is not finite.
+        all test rows belong together, where forecasts of one part reach into the next, or a
+        regression's target is not finite.
     """
     table = table.reset_index(drop=True)
     if use_case.problem == "regression":
@@ -87,4 +91,23 @@ def _refuse_unusable(parts: Parts, use_case: UseCase) -> None:
                 f"no training row is of class '{label}', so nothing can be learnt of it"
             )
     use_case.split.check(*parts)
+    _refuse_overlapping_horizons(parts, use_case)
     refuse_single_group(groups_of(parts.test, use_case))
+
+
+def _refuse_overlapping_horizons(parts: Parts, use_case: UseCase) -> None:
+    """What a row forecasts must be over before the next part begins. The declaration allows for
+    trading days; the rows of a table may be weeks, or years apart where quotes are missing."""
+    derived, split = use_case.derived, use_case.split
+    if not isinstance(derived, PriceHistory) or not isinstance(split, OutOfTime):
+        return
+    gaps: list[pd.Timedelta] = []
+    for earlier, later in pairwise(parts):
+        reaches = earlier.index + derived.horizon_days >= later.index.min()
+        gaps += [later[split.column].min() - day for day in earlier.loc[reaches, split.column]]
+    if gaps:
+        raise DataRefused(
+            f"{derived.time}: {row_count(len(gaps))} forecast what is in the next part, since rows "
+            "are further apart than trading days: set split.gap_days to "
+            f"{math.ceil(max(gaps) / pd.Timedelta(days=1))} or more"
+        )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from modelling.data.splits.out_of_time import OutOfTime
-from modelling.declaration.columns import Column, Finite, InOrder, NotAbove, Rule, UniqueRows
+from modelling.declaration.columns import Column, Finite, NotAbove, Rule, UniqueRows
 from modelling.judgement.baselines.baseline import PriceColumns
 from modelling.schema import Declaration
 
@@ -104,7 +104,6 @@ class PriceHistory(_Derivation):
         prices = (self.high, self.low, self.close)
         return (
             UniqueRows(columns=(self.time,), severity="critical", because="one row is one day"),
-            InOrder(column=self.time, because="each day looks back"),
             *(Finite(column=name, above=0, because="a price has a logarithm") for name in prices),
             NotAbove(low=self.low, high=self.high, because="their ratio measures variance"),
         )
