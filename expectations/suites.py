@@ -9,16 +9,19 @@ from great_expectations.expectations.expectation import Expectation
 from expectations import vocabulary
 from modelling.declaration import Column, UseCase
 from modelling.declaration.columns import Rule
+from modelling.declaration.named_columns import named_columns
 
 
 class Expected(NamedTuple):
     """What is expected of a table: its columns, the rules among them, and which setting needs a
-    column in every row. ``target_of`` is the use case whose target is among them."""
+    column in every row. ``target_of`` is the use case whose target is among them, ``setting`` what
+    declares the rules."""
 
     columns: Sequence[Column]
     rules: Sequence[Rule]
     needed: Mapping[str, str] = {}
     target_of: UseCase | None = None
+    setting: str = "expectations"
 
     @property
     def target(self) -> str:
@@ -28,7 +31,12 @@ class Expected(NamedTuple):
 def expected_of_source(use_case: UseCase) -> Expected | None:
     """What a derivation needs of the columns that it is computed from; None without one."""
     derived = use_case.derived
-    return None if derived is None else Expected(derived.raw_columns, derived.raw_rules)
+    if derived is None:
+        return None
+    setting_of = {named.column: named.setting for named in named_columns({"derived": derived})}
+    whole = [column.name for column in derived.raw_columns if not column.missing_at_most]
+    needed = {name: setting_of[name] for name in whole}
+    return Expected(derived.raw_columns, derived.raw_rules, needed, setting="derived")
 
 
 def expected_of_table(use_case: UseCase) -> Expected:
@@ -58,19 +66,19 @@ def content_suite(expected: Expected) -> ExpectationSuite:
         for column in expected.columns
         for rule in vocabulary.column_rules(column, expected.needed.get(column.name))
     ]
-    rules += [
-        vocabulary.table_rule(rule, expected.target) for rule in expected.rules if not rule.of_sizes
-    ]
+    rules += [_of_table(rule, expected) for rule in expected.rules if not rule.of_sizes]
     return _suite("content", rules)
 
 
 def size_suite(expected: Expected) -> ExpectationSuite:
     """Every number keeps its range and its place among others: of a table without special codes."""
     rules = [rule for column in expected.columns for rule in vocabulary.range_rules(column)]
-    rules += [
-        vocabulary.table_rule(rule, expected.target) for rule in expected.rules if rule.of_sizes
-    ]
+    rules += [_of_table(rule, expected) for rule in expected.rules if rule.of_sizes]
     return _suite("size", rules)
+
+
+def _of_table(rule: Rule, expected: Expected) -> Expectation:
+    return vocabulary.table_rule(rule, expected.target, expected.setting)
 
 
 def _suite(name: str, rules: Iterable[Expectation]) -> ExpectationSuite:

@@ -45,7 +45,7 @@ def has_type(column: str, kind: str) -> Expectation:
 def target_rules(use_case: UseCase) -> Iterator[Expectation]:
     """The target is there, in every row, varies, and has no class that was not declared."""
     target = use_case.target
-    meta = {"rule": "target is known", "setting": "target"}
+    meta = {"rule": "target is known", "setting": "unlabelled"}
     yield gxe.ExpectColumnValuesToNotBeNull(column=target, meta=meta)
     yield gxe.ExpectColumnUniqueValueCountToBeBetween(
         column=target, min_value=2, meta={"rule": "target is not constant", "setting": "target"}
@@ -113,11 +113,12 @@ def _between(
     )
 
 
-def table_rule(rule: Rule, target: str) -> Expectation:
-    """The expectation of a rule over the whole table or over several columns."""
+def table_rule(rule: Rule, target: str, setting: str) -> Expectation:
+    """The expectation of a rule over the whole table or over several columns, which ``setting``
+    declares."""
 
     def said(words: str) -> dict[str, Any]:
-        meta = {"rule": words, "because": rule.because, "setting": "expectations"}
+        meta = {"rule": words, "because": rule.because, "setting": setting}
         return {"severity": rule.severity, "meta": meta}
 
     match rule:

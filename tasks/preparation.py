@@ -18,6 +18,7 @@ from modelling.data.loading import read_source
 from modelling.data.sources.frames import SCHEME
 from modelling.data.splitting import Parts, split_table
 from modelling.data.target_codes import code_classes, labelled_rows, merge_classes
+from modelling.data.transaction_columns import history_findings
 from modelling.data.typed_columns import TypedTable, kinds_of, read_again, type_columns
 from modelling.declaration import SimulatedTransactions, Source, UseCase
 from modelling.features.usable_columns import column_findings, refuse_unusable
@@ -63,6 +64,7 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         parts = split_table(table, use_case)
         refuse_unusable(parts.train, use_case)
         found_in_parts = find_leaks(parts, use_case) + column_findings(parts, use_case)
+        found_in_parts += history_findings(parts, derived, use_case)
         report = replace(
             report.with_findings(found_in_parts),
             unlabelled=len(derived) - len(labelled),
@@ -70,7 +72,7 @@ def prepare_data(use_case: UseCase) -> PreparedData:
         )
     log.info("%-11s %s", "validated", report.summary())
     for finding in found_in_parts:
-        log.warning("%-11s %s: %s", "", finding.column, finding.rule)
+        log.warning("%-11s %s", "", finding)
     return PreparedData(table, parts, report, data_hash, origin, typed.units)
 
 

@@ -96,10 +96,11 @@ def test_without_a_declaration_the_table_is_left_alone(credit_table):
          "is a number", 3),
         (lambda t: t.assign(booked=t["booked"].where(t.index > 0, "4711-77-77")), "booked",
          "is a time", 1),
-        (lambda t: t.assign(card=t["card"].where(t.index > 1)), "card", "0% missing", 2),
+        (lambda t: t.assign(card=t["card"].where(t.index > 1)), "card",
+         "is in every row, as derived.customer needs", 2),
         (lambda t: t.assign(eur=t["eur"].where(t.index > 1, np.inf)), "eur", "finite", 2),
-        (lambda t: t.assign(chargeback=t["chargeback"].where(t.index > 3)), "chargeback",
-         "0% missing", 4),
+        (lambda t: t.assign(chargeback=t["chargeback"].where(t.index != t["booked"].idxmin())),
+         "chargeback", "is known 3 days later, as derived.delay_days says", 1),
         (lambda t: t.assign(customer_transactions_14d=4711), "customer_transactions_14d",
          "must not have the name", None),
     ],
@@ -110,6 +111,41 @@ def test_a_column_that_can_not_be_used_is_named(mine, spoil, column, rule, rows)
     (broken,) = refused.value.broken
     assert (broken.column, broken.rows) == (column, rows)
     assert "4711" not in str(refused.value) + str(broken)
+
+
+def test_frauds_that_are_not_known_yet_are_left_out_and_change_no_window(mine):
+    """Chargebacks of the last three days come later, and no window looks at them."""
+    booked = pd.to_datetime(mine["booked"])
+    late = booked > booked.max() - pd.Timedelta(days=3)
+    table = mine.assign(chargeback=mine["chargeback"].mask(late))
+    with pytest.raises(DataRefused, match="chargeback: target is known"):
+        prepared(MINE, table)
+    data = prepared(override(MINE, {"unlabelled": "drop"}), table)
+    assert data.report.unlabelled == late.sum() > 0
+    pd.testing.assert_frame_equal(
+        data.table, prepared(MINE, mine).table[~late.to_numpy()].reset_index(drop=True)
+    )
+
+
+def test_transactions_that_are_there_twice_are_counted(mine):
+    """As where one file of a folder holds the rows of another."""
+    columns = ("card", "shop", "booked", "eur")
+    assert not mine.duplicated(list(columns)).any()
+    report = prepared(MINE, pd.concat([mine, mine.head(50)])).report
+    told = [str(rule) for rule in report.warnings if rule.column == "(table)"]
+    assert told == [f"(table): rows are unique in {', '.join(columns)}: not in 100 rows"]
+
+
+def test_rows_whose_windows_begin_before_the_table_are_counted(mine):
+    booked = pd.to_datetime(mine["booked"])
+    few_days = mine[booked >= booked.max() - pd.Timedelta(days=25)]
+    data = prepared(MINE, few_days)
+    first = pd.to_datetime(few_days["booked"]).min()
+    early = sum((part["booked"] < first + pd.Timedelta(days=17)).sum() for part in data.parts)
+    assert early > 100
+    rule = "is 17 days after the first, as far as its windows look back"
+    assert f"booked: {rule}: not in {early:,} rows" in map(str, data.report.warnings)
+    assert "booked" not in [rule.column for rule in prepared(MINE, mine).report.warnings]
 
 
 def test_a_simulation_is_set_by_its_settings_and_gives_way_to_a_file():

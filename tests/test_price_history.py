@@ -180,7 +180,7 @@ REFUSED = {
     "no such column": (lambda p: p.drop(columns="Low"), "Low", "column exists", None),
     "text": (spoil("High", [3, 4], f"about {SECRET}"), "High", "is a number", 2),
     "no date": (spoil("Date", [7], f"day {SECRET}"), "Date", "is a time", 1),
-    "a gap": (spoil("Close", [3, 4, 5], None), "Close", "0% missing", 3),
+    "a gap": (spoil("Close", [3, 4, 5], None), "Close", "as derived.close needs", 3),
     "not positive": (spoil("Low", [9], -SECRET), "Low", "finite number above 0", 1),
     "not finite": (spoil("High", [9], np.inf), "High", "finite", 1),
     "high below low": (spoil("Low", [8, 9], SECRET), "(table)", "'Low' is not above 'High'", 2),

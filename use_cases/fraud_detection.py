@@ -4,8 +4,8 @@ The data are those of an open standard, the transaction simulator of the Fraud D
 5,000 customers at 10,000 terminals over 183 days, about 1.75 million transactions, of which 0.8 %
 are frauds. Split and test week are those of the handbook. A file of your own
 (``--data transactions.csv``) needs the columns ``transacted_at``, ``customer_id``,
-``terminal_id``, ``amount_usd`` and ``fraud``; other names are declared in ``derived``. Set
-``split.test_from`` to a date of your own, or to null for the last week.
+``terminal_id``, ``amount_usd`` and ``fraud``; for other names, write them in a copy of this file,
+also in ``derived``. Set ``split.test_from`` to a date of your own, or to null for the last week.
 
 Where the columns are ready, as in the card frauds of Université Libre de Bruxelles, a declaration
 needs no ``derived``: ``source=Source(uri="openml:1597"), target="Class", columns=(amount("Amount"),

@@ -68,13 +68,26 @@ class TransactionWindows(_Derivation):
     delay_days: Annotated[int, Field(ge=0)] = 7
 
     @property
+    def raw_columns(self) -> tuple[Column, ...]:
+        """Whether the last transactions are frauds is not known yet."""
+        later = {"missing_at_most": 1.0}
+        return tuple(
+            column.model_copy(update=later) if column.name == self.fraud else column
+            for column in super().raw_columns
+        )
+
+    @property
     def history_days(self) -> int:
         """How many days before a transaction its columns look back at most."""
         return max(self.windows_days) + self.delay_days
 
     @property
     def raw_rules(self) -> tuple[Rule, ...]:
-        return (Finite(column=self.amount, because="amounts are added up"),)
+        same = (self.customer, self.terminal, self.time, self.amount)
+        return (
+            Finite(column=self.amount, because="amounts are added up"),
+            UniqueRows(columns=same, because="what is there twice counts twice"),
+        )
 
 
 class PriceHistory(_Derivation):
