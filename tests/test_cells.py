@@ -191,6 +191,42 @@ def test_marks_are_read_as_declared_and_refused_with_the_line_to_add_otherwise()
 
 
 @pytest.mark.parametrize(
+    "cells",
+    [
+        ["4.12346E+15", "4.12346E+15", "12"],
+        ["4,12346E+15", "1E+15", None],
+        [4.123456789012345e18, 4.2e18, 12.0],
+        [float(2**53 + 2), -float(2**60), np.nan],
+    ],
+)
+def test_identifiers_that_lost_their_last_digits_are_refused(cells):
+    with pytest.raises(DataRefused, match="customer: 2 identifiers were rounded"):
+        read_cells(pd.Series(cells, name="customer"), "identifier", PLAIN)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2E5", "1E+5", "E+15", "4.5E15"],
+        [float(2**53), 12.0, np.nan],
+        [9_007_199_254_740_993, 9_007_199_254_740_994],
+        ["9007199254740993", "9007199254740994"],
+    ],
+)
+def test_identifiers_with_all_their_digits_stay_apart(cells):
+    read, unread = read_cells(pd.Series(cells, name="customer"), "identifier", PLAIN)
+    assert unread == 0
+    assert read.nunique() == pd.Series(cells).nunique()
+
+
+@pytest.mark.parametrize(("mark", "said"), [(",", "','"), ("'", '"\'"'), (" ", "' '")])
+def test_a_mark_between_thousands_is_named_as_it_is_declared(mark, said):
+    cells = pd.Series([f"1{mark}234{mark}567.50", f"12{mark}000", "3"], name="income")
+    with pytest.raises(DataRefused, match=f"between thousands: add thousands={said} to"):
+        read_cells(cells, "number", PLAIN)
+
+
+@pytest.mark.parametrize(
     ("written", "text_format"),
     [
         (["1234.50", "1.2.3", "1.23.", "12.34.5"], TextFormat(decimal=",", thousands=".")),

@@ -47,7 +47,7 @@ def _in_order(findings: TableFindings, alone: Mapping[str, float]) -> Iterator[s
     known = {column.name for column in findings.kept}
     ranked = sorted((name for name in alone if name in known), key=lambda name: -alone[name])
     if ranked:
-        yield f"{ranked[0]!r} tells most of the target on its own: is it known when it is decided?"
+        yield f"no other column tells as much of the target as {ranked[0]!r}: is it known in time?"
     if findings.unlabelled:
         yield f"rows without a label that can be learnt are left out: {findings.unlabelled:,}."
     if findings.drop_duplicates:

@@ -30,7 +30,7 @@ def known_outcomes(
     if too_few := few_outcomes(coded, use_case):
         return None, too_few
     if groups_of(coded, use_case).max() < 1:
-        return None, "known of one day, group or customer only: how sure they are can't be told"
+        return None, "known of one day, group or customer only, too few to judge by: give several"
     return judge_outcomes(coded, answered.predictions, use_case, packaged.profile), ""
 
 

@@ -18,6 +18,9 @@ from modelling.data.reading.times import read_times
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import Labels, different_cells, label_text, number_of, truth_of
 
+ROUNDED = r"-?\d(?:[.,]\d+)?[Ee]\+\d{2,3}"  # a long number as a spreadsheet writes it: 4.12346E+15
+EXACT_FLOATS = 2**53  # beyond, a float stands for several whole numbers
+
 
 def read_cells(
     cells: pd.Series, kind: str, text_format: TextFormat, known: Iterable[str] = ()
@@ -46,7 +49,7 @@ def read_cells(
     Raises
     ------
     DataRefused
-        Where cells can be read in two ways.
+        Where cells can be read in two ways, or identifiers were rounded.
     """
     if pd.api.types.is_timedelta64_dtype(cells.dtype):
         raise DataRefused(f"{cells.name}: durations: give them as numbers of one unit, as of days")
@@ -55,6 +58,8 @@ def read_cells(
     whole = pd.api.types.is_signed_integer_dtype(cells.dtype) and not cells.hasnans
     if kind == "identifier" and whole:
         return cells.astype("int64"), 0
+    if kind == "identifier" and pd.api.types.is_float_dtype(cells.dtype):
+        _refuse_rounded(str(cells.name), int((cells.abs() > EXACT_FLOATS).sum()))
     if kind == "time":
         return read_times(cells, text_format.date_format, text_format.missing)
     labels = texts_of(cells, Labels(known).find if known else label_text)
@@ -76,10 +81,22 @@ def texts_of(cells: pd.Series, find: Callable[[object], str | None]) -> pd.Serie
 def _whole_numbers(labels: pd.Series) -> pd.Series:
     """Identifiers that are whole numbers, as numbers: their order is that of their size."""
     codes, unique = pd.factorize(labels)
+    rounded = np.array([re.fullmatch(ROUNDED, text) is not None for text in unique])
+    if rounded.any():
+        _refuse_rounded(str(labels.name), int(rounded[codes[codes >= 0]].sum()))
     if (codes < 0).any() or not all(re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) for text in unique):
         return labels
     numbers = np.array([int(text) for text in unique], dtype=np.int64)
     return pd.Series(numbers[codes], index=labels.index, name=labels.name)
+
+
+def _refuse_rounded(name: str, count: int) -> None:
+    """Of rounded identifiers several are one: rows of many customers would be those of one."""
+    if count:
+        raise DataRefused(
+            f"{name}: {count:,} identifiers were rounded, as a spreadsheet does with long numbers "
+            "(4.12346E+15) and a column of floats: export them as text"
+        )
 
 
 def _numbers(cells: pd.Series, text_format: TextFormat) -> tuple[pd.Series, int]:

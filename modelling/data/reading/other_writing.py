@@ -126,8 +126,10 @@ def refuse_other_writing(unread: pd.Series, cells: int, text_format: TextFormat)
     for pattern, written in text_format.signs:
         texts = texts.str.replace(pattern, written, regex=True)
     commas = text_format.decimal == ","
+    marks = texts.str.extract(f"^{THOUSANDS}$")[0].str[0].mode()
+    mark = repr(marks[0]) if len(marks) else ""
     for pattern, looks_like, add, least in (
-        (THOUSANDS, "numbers with a mark between thousands", "thousands=',' (or '.')", len(texts)),
+        (THOUSANDS, "numbers with a mark between thousands", f"thousands={mark}", len(texts)),
         (DECIMAL_POINT, "decimal points", "decimal='.'", cells // 2 + 1 if commas else math.inf),
         (DECIMAL_COMMA, "decimal commas", "decimal=','", math.inf if commas else 1),
     ):
