@@ -20,6 +20,19 @@ def test_a_customer_with_several_rows_stays_in_one_part():
     assert drafted(table, "default", identifier="account").split.column == "account"
 
 
+@pytest.mark.parametrize("months", [24, 72])
+def test_a_customer_of_a_panel_is_no_label_however_many_months_it_has(months):
+    """Also where each customer has more than fifty rows; a branch with as many stays a label."""
+    rows = np.arange(120 * months)
+    ends = pd.date_range("2018-01-31", periods=months, freq="ME")
+    table = loan_table(len(rows)).assign(
+        customer_id=40_000 + rows // months, branch_id=300 + rows % 110, month=ends[rows % months]
+    )
+    kinds = {c.name: c.kind for c in drafted(table, "default").kept}
+    assert (kinds["customer_id"], kinds["month"]) == ("identifier", "time")
+    assert kinds.get("branch_id") != "identifier"
+
+
 @pytest.mark.parametrize("letters", ["", "C"])
 def test_of_two_identifiers_one_keeps_rows_together_and_none_is_a_size(letters):
     """The one that somebody names, else the first, however it is written."""

@@ -11,7 +11,6 @@ def leak(
     evidence: str,
     critical: bool,
     remedy: str = LEAVE_OUT,
-    rows: int | None = None,
     known_leak_free: str = "",
 ) -> BrokenRule:
     """A finding, as a broken rule. ``known_leak_free`` is the reason for which it was declared to
@@ -19,4 +18,4 @@ def leak(
     if known_leak_free:
         evidence, remedy = f"{evidence}; declared {SETTING}: {known_leak_free}", ""
     severity = "critical" if critical and not known_leak_free else "warning"
-    return BrokenRule(column, evidence, rows, severity, SETTING, remedy)
+    return BrokenRule(column, evidence, None, severity, SETTING, remedy)

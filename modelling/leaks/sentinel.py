@@ -161,8 +161,8 @@ def _on_both_sides(parts: Parts, use_case: UseCase) -> Iterator[BrokenRule]:
             continue
         if (chance := equal_by_chance(parts, use_case)) > 0.1 * share:
             return
-        evidence = f"{share:.1%} of the {name} rows equal a training row, target included"
+        evidence = f"{count:,} {name} rows ({share:.1%}) equal a training row, target included"
         remedy = "declare duplicates='drop', or a Grouped split where somebody has several rows"
         critical = share >= MANY_EQUAL_ROWS and chance < 0.01 * share
         known = use_case.split.known_leak_free
-        yield leak("(rows)", evidence, critical, remedy, count, known_leak_free=known)
+        yield leak("(rows)", evidence, critical, remedy, known_leak_free=known)

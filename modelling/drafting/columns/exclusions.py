@@ -11,6 +11,7 @@ from modelling.drafting.columns.findings import SHARED_BY, ColumnFinding
 from modelling.drafting.columns.kinds import is_marked, is_money, is_prose
 from modelling.drafting.columns.name_words import (
     COUNTS,
+    CUSTOMERS,
     is_called_a_date,
     names_somebody,
     suggests,
@@ -41,6 +42,7 @@ FRACTION = rf"^\D{{0,8}}\d[\d\s{MARKS}]*[.,](?:\d+|-+)\D{{0,8}}$"
 NESTED = r"(?s)\{.*\}|\[.*\]"
 OTHER_DIGITS = r"[+\-−＋－]?[\d.,．，٫٬]*\d"  # noqa: RUF001
 MOST = 0.9
+MANY_CUSTOMERS = 100  # whom a column stands for, and no product or branch
 LEAST_OF_A_DATE = 1000
 
 
@@ -197,6 +199,7 @@ def repeats(column: Profile) -> bool:
 def is_repeated_identifier(column: Profile) -> bool:
     """Whether a column names whom its rows are about, by its name and by how few rows share one."""
     known = int(column.counts.sum())
-    spread = 0.02 * known <= column.distinct < NEARLY_UNIQUE * known
+    many = suggests(column.name, CUSTOMERS) and column.distinct >= MANY_CUSTOMERS  # over years
+    spread = (many or 0.02 * known <= column.distinct) and column.distinct < NEARLY_UNIQUE * known
     of_labels = column.written == "text" or column.whole
     return of_labels and spread and repeats(column) and names_somebody(column.name)
