@@ -209,6 +209,25 @@ def test_dates_and_durations_in_words_are_called_so(tmp_path):
         assert examined(tmp_path, known_for=known)[2].startswith("durations: give them as numbers")
 
 
+@pytest.mark.parametrize(
+    "months",
+    [
+        "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez",
+        "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
+        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
+        "dicembre",
+    ],
+)
+@pytest.mark.parametrize("year", [" %Y", "-%y"])
+def test_months_in_words_of_another_language_are_no_labels(tmp_path, months, year):
+    words = months.split()
+    written = DAYS.map(lambda day: words[day.month - 1] + day.strftime(year))
+    assert examined(tmp_path, month=written)[2].startswith("dates with months in words of another")
+    models = ["Golf", "Marea", "Octavia", "Passat", "Polo", "Tiguan", "Leon", "Ibiza"]
+    cars = DAYS.map(lambda day: models[day.day_of_year % 8] + day.strftime(year))
+    assert examined(tmp_path, model=cars)[1:] == ("category", None)
+
+
 @pytest.mark.parametrize("given", ["days since 2021-02-30", "days since then"])
 def test_days_are_counted_from_a_day(given):
     with pytest.raises(ValidationError, match="date_format"):

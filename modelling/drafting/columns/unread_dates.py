@@ -49,6 +49,8 @@ DIGITS_OF_A_DAY = r"([01]\d|2[0-3])[0-5]\d"  # 0930; the codes of a country's pl
 LEAST_HOURS = 6  # different ones: 0001 to 0059 are branches
 SHORT_QUARTER = r"(?:FY ?\d\d[ /-]?Q[1-4]|(?:Q[1-4][ /-]?|[1-4]Q[ /-]?)(?:FY ?)?\d\d)"
 IN_WORDS = rf"\d{{1,2}}[ .-]{{1,2}}(?:de )?([^\W\d_]{{3,10}})\.?[ ,.-]{{1,2}}(?:de )?{YEAR}"
+MONTH_IN_WORDS = rf"([^\W\d_]{{3,10}})\.?[ .-](?:{YEAR}|\d\d)"
+SHARED_MONTHS = 0.3  # of any language's months begin as English ones do: Jan, Nov
 IN_ANOTHER_LANGUAGE = "dates with months in words of another language: write them as in 2021-12-31"
 # 2 yrs 3 mon and P2Y3M; in one unit alone, what stands behind the numbers is left out.
 DURATION = (
@@ -80,8 +82,15 @@ def may_be_dates(different: pd.Series) -> bool:
 
 
 def _have_months_in_words(labels: pd.Series) -> bool:
-    words = labels.str.extract(f"^{IN_WORDS}$")[0]
-    return bool(words.notna().mean() > ENOUGH and 1 < words.nunique() <= 2 * MONTHS)
+    """Whether the labels (k,) are days as in 5 März 2021, or months as in Mär 2021 or Mrz-21."""
+    for pattern, least, shared in ((IN_WORDS, 2, 0.0), (MONTH_IN_WORDS, 6, SHARED_MONTHS)):
+        words = labels.str.extract(f"^{pattern}$")[0]
+        different = words.drop_duplicates().dropna()
+        english = different.str.match(MONTH_IN_LETTERS)
+        as_many = least <= len(different) <= 2 * MONTHS
+        if as_many and words.notna().mean() > ENOUGH and english.mean() >= shared:
+            return True
+    return False
 
 
 def _are_digits_of_a_day(labels: pd.Series) -> bool:
