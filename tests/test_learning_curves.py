@@ -295,6 +295,16 @@ def test_a_long_shallow_rise_after_an_early_best_epoch_is_no_healthy_curve():
     assert read(loss, later, constant=0.245).verdict == "healthy"
 
 
+def test_a_rise_that_stays_is_overfitting_however_noisy_and_flat_it_is_since():
+    """Seen on unemployment spells: val_loss turned up after a few epochs, and lay there since."""
+    loss = 0.5 + 0.1 * np.exp(-EPOCHS / 10)
+    fall, up = 0.578 + 0.026 * np.exp(-EPOCHS / 2), 0.587 + 0.003 * np.cos(2 * EPOCHS)
+    val_loss = np.where(EPOCHS < 9, fall, up)
+    assert read(loss, val_loss, constant=0.626).verdict == "overfitting"
+    comes_back = np.where(EPOCHS < 48, val_loss, 0.579)
+    assert read(loss, comes_back, constant=0.626).verdict == "healthy"
+
+
 def test_a_rise_that_loses_a_fifth_of_what_was_learnt_is_overfitting_however_short():
     """Seen on 750 card applications: 7 % above the lowest value, a third of the way back."""
     val_loss = [0.4365, 0.4442, 0.448, 0.4551, 0.4653]
@@ -328,6 +338,15 @@ def test_a_series_at_its_best_in_the_first_epoch_overfits_only_by_a_clear_rise()
     assert all(remedy.overrides.get("training.epochs") != 1 for remedy in fewer_steps)
     worse = verdict(0.2 * (1 + 0.3 * rise), series, constant=0.19)
     assert worse.evidence.startswith("no better than the constant answer")
+
+
+def test_a_network_that_began_as_ridge_regression_falls_late():
+    """Seen on wages and house prices with a cosine schedule: half of the fall took a third of the
+    epochs, since its layers begin with nothing to say, and the last third was flat."""
+    late = as_history(*[0.66 + 0.024 / (1 + np.exp((EPOCHS - 25) / 8))] * 2, 1.02)
+    for skips, verdict in ((True, "healthy"), (False, "undertrained")):
+        network = USE_CASE.model_copy(update={"network": Network(linear_skip=skips)})
+        assert read_learning_curve(late, network).verdict == verdict
 
 
 @pytest.mark.parametrize("epochs", [4, 8, 60, 2000])

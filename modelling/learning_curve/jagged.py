@@ -9,10 +9,9 @@ from modelling.learning_curve.overfitting import overfitting
 # How far the training loss is above the lowest that it has reached, as a share of its range from
 # the 10th to the 90th percentile (sensible trainings stay below 10 %, with few rows below 15 %; a
 # climb beyond the noise may be small) and of its level; and val_loss, as a share of its level.
-JUMP_OF_RANGE, CLIMB_OF_RANGE, CLEAR_CLIMB_OF_RANGE, ABOVE_OF_LEVEL = 0.11, 0.15, 0.02, 0.07
+JUMP_OF_RANGE, CLIMB_OF_RANGE, ABOVE_OF_LEVEL = 0.11, 0.02, 0.07
 VAL_ABOVE_OF_LEVEL = 0.1
-# Beside a val_loss that turned up by more than its noise, smaller jumps are the lesser fault.
-LESSER_JUMP_OF_LEVEL = 0.2
+CLEAR_JUMP_OF_LEVEL = 0.2  # beside a val_loss that turned up, smaller jumps are the lesser fault
 NOISY_VAL_LOSS = 0.05  # of its level: a validation loss with less noise does not jump
 
 
@@ -27,21 +26,21 @@ def jagged(curves: Curves) -> Reading | None:
     """
     first, last = curves.epochs // 3, max(curves.epochs // 6, 3)
     above, val_above = _above_lowest(curves.loss), _above_lowest(curves.val_loss)
-    spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
     level, val_level = np.median(curves.loss[first:]), np.median(curves.val_loss[first:])
     jump, climb = float(above[first:].mean()), float(np.median(above[-last:]))
     val = max(float(val_above[first:].mean()), float(np.median(val_above[-last:])))
     if max(jump, climb) <= ABOVE_OF_LEVEL * level or val <= VAL_ABOVE_OF_LEVEL * val_level:
         return None
+    spread = float(np.subtract(*np.percentile(curves.loss, [90, 10])))
+    noise = noise_level(curves.loss[first:], robust=True)
     val_noise = noise_level(curves.val_loss[first:], robust=True)
     jumps = jump > JUMP_OF_RANGE * spread and val_noise > NOISY_VAL_LOSS * val_level
-    noise = NOISE_MULTIPLE * noise_level(curves.loss[first:], robust=True)
-    least = min(CLIMB_OF_RANGE * spread, max(noise, CLEAR_CLIMB_OF_RANGE * spread))
-    rise = curves.val_running_median[-1] - curves.val_running_median.min()
-    is_lesser = jump <= LESSER_JUMP_OF_LEVEL * level and rise > NOISE_MULTIPLE * val_noise
-    if overfitting(curves) and (is_lesser or not jumps):
-        return None
-    if not jumps and climb <= least:
+    climbs = climb > max(NOISE_MULTIPLE * noise, CLIMB_OF_RANGE * spread)
+    if overfitting(curves):
+        rise = curves.val_running_median[-1] - curves.val_running_median.min()
+        is_clear = jump > CLEAR_JUMP_OF_LEVEL * level or rise <= NOISE_MULTIPLE * val_noise
+        jumps, climbs = jumps and is_clear, False
+    if not jumps and not climbs:
         return None
     rises = int(np.sum(np.diff(curves.loss[first:]) > 0))
     evidence = (

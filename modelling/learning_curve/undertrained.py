@@ -9,11 +9,9 @@ from modelling.learning_curve.curve_statistics import (
 from modelling.learning_curve.curves import Curves, Reading
 
 SHORT_EPOCHS = 8  # below, a validation loss that is lowest in the last epoch may well fall further
-# An exponential decay over T time constants makes 10 % of its fall in the last quarter if T = 2;
-# another 14 % of the fall would still follow.
-LAST_QUARTER_SHARE = 0.1
-# It makes half of its fall in 20 % of the epochs if T = 3.3 (4 % would still follow). A linear fall
-# that a cosine schedule slows down, so that its end looks flat, takes 26 %.
+# An exponential decay over T time constants makes half of its fall in 20 % of the epochs if T = 3.3
+# (4 % would still follow). A linear fall that a cosine schedule slows down, so that its end looks
+# flat, takes 26 %.
 HALF_FALL_SHARE = 0.2
 CONVERGED_SHARE = 0.01  # of the fall of val_loss in the last quarter: nothing is to come
 REMAINING_SHARE = 0.04  # of what was learnt, if it went on as in the last two quarters
@@ -41,11 +39,12 @@ def too_short(curves: Curves) -> Reading | None:
 def undertrained(curves: Curves) -> Reading | None:
     """The validation loss was lowest in the last quarter of the epochs, and the losses still fell.
 
-    That quarter brought 10 % of the fall of val_loss, or another 4 % of what was learnt would
-    follow, or half of the fall of the training loss took a fifth of the epochs; or the last quarter
-    of the way of a cosine schedule brought 11.5 %. Where a group lasso fades with a cosine
-    schedule, both are expected to fall to the end, however long it trains: then that part of the
-    way must have brought 23 %, from 20 epochs on.
+    Another 4 % of what was learnt would follow, or half of the fall of the training loss took a
+    fifth of the epochs; or the last quarter of the way of a cosine schedule brought 11.5 %. With a
+    cosine schedule a network that began as ridge regression falls late and ends flat: half of its
+    fall says nothing. Where a group lasso fades with a cosine schedule, both are expected to fall
+    to the end, however long it trains: then that part of the way must have brought 23 %, from 20
+    epochs on.
     """
     last, quarter = curves.epochs - 1, round(0.75 * (curves.epochs - 1))
     if curves.val_running_median.argmin() < quarter:
@@ -56,12 +55,8 @@ def undertrained(curves: Curves) -> Reading | None:
     half = epoch_share_to_half_fall(curves.running_median, curves.loss[0])
     remaining = remaining_fall(curves.val_running_median)
     learnt = curves.untrained_val_loss - float(curves.val_running_median.min())
-    is_converged = share < CONVERGED_SHARE or (
-        share < LAST_QUARTER_SHARE
-        and half < HALF_FALL_SHARE
-        and remaining <= REMAINING_SHARE * learnt
-    )
-    if is_converged:
+    is_slow = half >= HALF_FALL_SHARE and not (curves.cosine and curves.began_as_ridge)
+    if share < CONVERGED_SHARE or (remaining <= REMAINING_SHARE * learnt and not is_slow):
         return None
     # The sentence must name the number that decided: the others may well look converged.
     more = remaining / learnt
