@@ -11,7 +11,7 @@ untrained network and the best loss that sensible trainings reached on the same 
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,9 +27,19 @@ STORED = Path(__file__).parent / "data" / "learning_curves.json"
 # 2,460 rows, batches of 8 to 4,096), by Keras in this project and by scikit-learn's networks, on 96
 # tables (scikit-learn's, those of ``benchmarks/by_hand.py``, and others of R packages); labelled by
 # eye from the curve, the constant answer's loss and what other trainings reached on that table,
-# before they were read.
+# before they were read. The last two parts are 44 other tables with one to three settings of a
+# draft changed, or trained plainly as in a course (constant steps, no early stopping, one member).
 LABELLED_BY_EYE = Path(__file__).parent / "data" / "labelled_curves.json"
-PARTS = ("chosen on", "held out", "first look", "second look", "third look", "fourth look")
+PARTS = (
+    "chosen on",
+    "held out",
+    "first look",
+    "second look",
+    "third look",
+    "fourth look",
+    "usual settings",
+    "usual settings, second look",
+)
 VERDICTS = ("healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck")
 # Sensible settings for each data set: rows, hidden units, dropout, epochs, batch, learning rate.
 SENSIBLE: dict[str, tuple[int, tuple[int, ...], float, int, int, float]] = {
@@ -100,8 +110,11 @@ def curves_labelled_by_eye() -> list[Curve]:
             one["label"],
             one["data"],
             PARTS.index(one["half"]),
-            _stored_history(one),
-            {"training.schedule": one["settings"]["schedule"]},
+            replace(_stored_history(one), group_lasso=one.get("group_lasso")),
+            {
+                "training.schedule": one["settings"]["schedule"],
+                "network.linear_skip": one["settings"].get("linear_skip", False),
+            },
         )
         for one in json.loads(LABELLED_BY_EYE.read_text())
     ]

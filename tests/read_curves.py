@@ -27,7 +27,10 @@ def read(loss, val_loss=None, dead_unit_share=None, constant=None, **more) -> Di
 
 
 def read_as_trained(curve: Curve) -> Diagnosis:
-    """With the schedule and the dropout that the curve was trained with."""
+    """With the schedule and the dropout that the curve was trained with, and its beginning."""
     matters = ("training.schedule", "network.dropout")
     settings = {name: v for name, v in curve.settings.items() if name.startswith(matters)}
-    return read_learning_curve(curve.history, override(USE_CASE, settings))
+    declared = override(USE_CASE, settings)
+    skips = {"linear_skip": curve.settings.get("network.linear_skip", False)}
+    network = declared.network.model_copy(update=skips)
+    return read_learning_curve(curve.history, declared.model_copy(update={"network": network}))

@@ -111,11 +111,11 @@ def test_the_verdict_agrees_with_how_the_curve_was_made(judged):
         assert alarms <= 0.03, name
 
 
-def test_curves_of_random_settings_are_read_as_people_read_them():
+def test_curves_labelled_by_eye_are_read_as_people_read_them():
     """The rules were chosen on the first part. The second was looked at twice, the others once,
-    before the rules were changed by what they showed: 89 % agreed at first."""
+    before the rules were changed by what they showed: 90 % agreed at first."""
     judged = [(curve, read_as_trained(curve)) for curve in curves_labelled_by_eye()]
-    least = dict(zip(PARTS, (0.94, 0.94, 0.92, 0.93, 0.92, 0.85), strict=True))
+    least = dict(zip(PARTS, (0.94, 0.94, 0.92, 0.93, 0.92, 0.9, 0.97, 0.97), strict=True))
     for place, half in enumerate(PARTS):
         part = [one for one in judged if one[0].seed == place]
         table, agreement, alarms = confusion(part)
@@ -300,7 +300,9 @@ def test_a_rise_that_stays_is_overfitting_however_noisy_and_flat_it_is_since():
     loss = 0.5 + 0.1 * np.exp(-EPOCHS / 10)
     fall, up = 0.578 + 0.026 * np.exp(-EPOCHS / 2), 0.587 + 0.003 * np.cos(2 * EPOCHS)
     val_loss = np.where(EPOCHS < 9, fall, up)
-    assert read(loss, val_loss, constant=0.626).verdict == "overfitting"
+    diagnosis = read(loss, val_loss, constant=0.626)
+    assert diagnosis.verdict == "overfitting"
+    assert "(in all of the second half since, it was above)" in diagnosis.evidence
     comes_back = np.where(EPOCHS < 48, val_loss, 0.579)
     assert read(loss, comes_back, constant=0.626).verdict == "healthy"
 
@@ -331,7 +333,10 @@ def test_a_series_at_its_best_in_the_first_epoch_overfits_only_by_a_clear_rise()
         return read_learning_curve(as_history(loss, val_loss, constant), use_case)
 
     assert verdict(0.2 * (1 + 0.04 * rise), USE_CASE).verdict == "overfitting"
-    assert verdict(0.2 * (1 + 0.04 * rise), series).verdict == "healthy"
+    at_once = verdict(0.2 * (1 + 0.04 * rise), series)
+    assert at_once.verdict == "healthy"
+    wanted = "val_loss is lowest at once: 0.2 (epoch 1 of 24) and ends 4.0% above its lowest point"
+    assert at_once.evidence == wanted
     assert verdict(0.2 * (1 + 0.3 * rise), series).verdict == "overfitting"
     fewer_steps = verdict(0.2 * (1 + 0.3 * rise), series).remedies
     assert fewer_steps[0].overrides == {"training.learning_rate": 2e-4}

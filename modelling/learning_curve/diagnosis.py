@@ -94,11 +94,12 @@ def _read_finite(curves: Curves) -> Reading:
     ):
         if finding := rule(curves):
             return finding
-    best = int(curves.val_running_median.argmin())
-    rise = float(curves.val_running_median[-1] - curves.val_running_median[best])
+    lowest = float(curves.val_running_median.min())
+    rise = float(curves.val_running_median[-1]) - lowest
+    # A network that began as ridge regression may well be at its best in the first epoch.
+    fell = f"fell from {readable(val_loss[0])} to" if val_loss.argmin() else "is lowest at once:"
     evidence = (
-        f"val_loss fell from {readable(val_loss[0])} to {readable(val_loss.min())} (epoch "
-        f"{int(val_loss.argmin()) + 1} of {curves.epochs}) and ends "
-        f"{safe_ratio(rise, curves.val_running_median[best]):.1%} above its lowest point"
+        f"val_loss {fell} {readable(val_loss.min())} (epoch {int(val_loss.argmin()) + 1} of "
+        f"{curves.epochs}) and ends {safe_ratio(rise, lowest):.1%} above its lowest point"
     )
     return "healthy", evidence, None
