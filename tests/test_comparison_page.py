@@ -5,6 +5,7 @@ import re
 from html import unescape
 
 import pytest
+import vl_convert
 from compared_runs import compared_run, many_runs
 
 from flows.command_line.leaderboard_table import show_leaderboard
@@ -145,6 +146,12 @@ def test_charts_say_what_their_axes_are(section):
     assert {"run": "learning_rate=0", "epoch": 2, "loss": 0.2} in _rows(losses)
     far = Section([compared_run(0, val_losses=(1000.0, 1.0, 0.5))])
     assert "val_loss (logarithmic)" in json.dumps(loss_chart(far, "val_losses"))
+
+
+def test_of_few_epochs_each_has_one_tick():
+    chart = loss_chart(Section([compared_run(0, val_losses=(3.0, 2.0, 1.0))]), "val_losses")
+    drawn = vl_convert.vegalite_to_svg({**chart, "width": 400})
+    assert re.findall(r">(\d)</text>", drawn.partition("Y-axis")[0]) == ["1", "2", "3"]
 
 
 def _rows(spec):

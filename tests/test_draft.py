@@ -198,6 +198,8 @@ def test_a_flag_beside_empty_cells_and_a_guessed_encoding_are_said(tmp_path):
     assert "encoding 'cp1252' was taken; say another with --source encoding=..., as cp932" in str(
         refused
     )
+    refused = run("draft", tmp_path / "t.csv", "--target", "Late", *file).exception
+    assert str(refused) == "--target: the table has no column 'Late'; did you mean 'late'?"
 
 
 def test_what_a_draft_refuses_holds_for_rows_that_it_did_not_look_at(monkeypatch):

@@ -157,11 +157,11 @@ def test_an_interval_leaves_out_a_fortieth_of_the_resamples_at_each_end():
 
 def test_an_advantage_in_words_calls_nothing_better_that_could_be_chance():
     for interval, words in (
-        (Interval(0.25, 0.125, 0.375), "better than"),
-        (Interval(0.25, 0.0, 0.5), "no better and no worse than"),
-        (Interval(-0.25, -0.5, -0.125), "WORSE than"),
+        (Interval(0.25, 0.125, 0.375), "better than boosting (0.8641) by"),
+        (Interval(0.25, 0.0, 0.5), "no better and no worse than boosting (0.8641):"),
+        (Interval(-0.25, -0.5, -0.125), "WORSE than boosting (0.8641) by"),
     ):
-        assert interval.beside("boosting", 0.8641) == f"{words} boosting (0.8641) by {interval}"
+        assert interval.beside("boosting", 0.8641) == f"{words} {interval}"
 
 
 def test_the_ends_of_an_interval_have_the_digits_of_its_value():

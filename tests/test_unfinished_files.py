@@ -133,6 +133,12 @@ def test_links_and_devices_are_not_replaced_by_a_file(tmp_path):
             refuse_output(tmp_path / name, "OUTPUT")
 
 
+def test_a_file_is_what_its_name_says(tmp_path):
+    refuse_output(tmp_path / "dossier.HTML", "--output", (".html", ".md"))
+    with pytest.raises(UsageError, match=r"--output .*dossier.pdf: name a .html or .md file"):
+        refuse_output(tmp_path / "dossier.pdf", "--output", (".html", ".md"))
+
+
 def test_a_text_file_is_written_whole_or_stays_as_it_was(tmp_path):
     file = tmp_path / "page.html"
     write_whole(file, "ä")

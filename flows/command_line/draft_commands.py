@@ -59,7 +59,7 @@ def draft(
     refuse_secrets(declared)
     name = names.check_use_case_name(name or name_of(to, table, target))
     file = to or folder_for_new_declarations() / f"{name}.py"
-    refuse_output(file, "--to")
+    refuse_output(file, "--to", (".py",))
     if file.exists() and not force:
         raise UsageError(
             f"{file} is there already: say --force to write over it, or --to another file"

@@ -23,6 +23,7 @@ from modelling.checkout import command
 from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
+from tasks.progress import elapsed_line
 from tasks.tracking.unfinished_files import refuse_output
 
 Reason = Annotated[
@@ -126,10 +127,11 @@ def champion(use_case: ModelName, as_json: Json = False) -> None:
     Exit code 1 if the history is broken, 2 if the champion can't be loaded.
     """
     terminal.configure_environment(verbose=False)
-    from tasks.registry.champions import registry_status
-    from tasks.registry.model_files import load_version
+    with elapsed_line("reading"):
+        from tasks.registry.champions import registry_status
+        from tasks.registry.model_files import load_version
 
-    now = registry_status(use_case)
+        now = registry_status(use_case)
     typer.echo(json.dumps(now.as_dict()) if as_json else now.text())
     if now.champion is not None:
         load_version(use_case, now.champion)
@@ -150,10 +152,11 @@ def dossier(
     """Write the dossier of a version: everything that answers for it, on one page."""
     terminal.configure_environment(verbose=False)
     if output is not None:
-        refuse_output(output, "--output")
-    from tasks.registry.dossier.dossiers import write_dossier
+        refuse_output(output, "--output", (".html", ".md"))
+    with elapsed_line("reading"):
+        from tasks.registry.dossier.dossiers import write_dossier
 
-    written = write_dossier(use_case, version, output)
+        written = write_dossier(use_case, version, output)
     typer.echo(f"{written.file}: {written.said}")
 
 

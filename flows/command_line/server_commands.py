@@ -11,6 +11,7 @@ import typer
 from flows.command_line import interruption, results, terminal
 from flows.command_line.arguments import Json, ModelName, Port, Version
 from modelling.refusals import UsageError
+from tasks.progress import elapsed_line
 from tasks.tracking.unfinished_files import refuse_output
 from tasks.workers.ports import refuse_taken_port
 
@@ -104,9 +105,10 @@ def doctor(as_json: Json = False) -> None:
     Exit code 1 if there is one.
     """
     terminal.configure_environment(verbose=False)
-    from flows.upkeep import run_upkeep
+    with elapsed_line("checking"):
+        from flows.upkeep import run_upkeep
 
-    checks, reaped = run_upkeep()
+        checks, reaped = run_upkeep()
     if as_json:
         found = {"checks": [check._asdict() for check in checks], "reaped": reaped}
         typer.echo(json.dumps(found))

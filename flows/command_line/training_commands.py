@@ -12,6 +12,7 @@ from flows.command_line.warm_up import start_flow, warm_up
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.shown_text import one_line
+from tasks.progress import elapsed_line
 from tasks.tracking.unfinished_files import refuse_output, write_whole
 
 
@@ -111,14 +112,15 @@ def compare(
         find_use_case(name)
     tags = arguments.parse_tags(tag or [])
     if html:
-        refuse_output(html, "--html")
+        refuse_output(html, "--html", (".html", ".htm"))
     terminal.prepare(verbose=False, as_json=as_json or as_csv)
-    from tasks.comparison.exports import as_csv as csv_of
-    from tasks.comparison.exports import as_json as json_of
-    from tasks.tracking.leaderboard.reading import SHOWN, read_leaderboard
+    with elapsed_line("reading"):
+        from tasks.comparison.exports import as_csv as csv_of
+        from tasks.comparison.exports import as_json as json_of
+        from tasks.tracking.leaderboard.reading import SHOWN, read_leaderboard
 
-    limit = limit or SHOWN
-    entries = read_leaderboard(use_case or (), tags, since, limit=limit)
+        limit = limit or SHOWN
+        entries = read_leaderboard(use_case or (), tags, since, limit=limit)
     for line in entries.left_out:
         typer.echo(line, err=True)
     if html:

@@ -112,21 +112,22 @@ def _why_none(findings: TableFindings, said: tuple[str, ...]) -> str:
 
 
 def _refuse_absent(table: pd.DataFrame, wanted: Wanted, said: tuple[str, ...]) -> None:
-    taken = [
-        f" ({line}; say another with --source encoding=..., as cp932 for Japanese)"
-        for line in said
-        if NOT_UTF_8 in line
-    ]
     names = {"--target": wanted.target, "--time": wanted.time, "--id": wanted.identifier}
     for flag, name in names.items():
         if name is not None and name not in table:
+            taken = "" if name.isascii() else _guessed_encoding(said)
             raise UsageError(
-                f"{flag}: the table has no column '{name}'{nearest(name, table.columns)}"
-                + "".join(taken)
+                f"{flag}: the table has no column '{name}'{nearest(name, table.columns)}{taken}"
             )
     named = [name for name in names.values() if name is not None]
     if len({*named}) < len(named):
         raise UsageError("--target, --time and --id name three different columns")
+
+
+def _guessed_encoding(said: tuple[str, ...]) -> str:
+    guessed = [line for line in said if NOT_UTF_8 in line]
+    more = "say another with --source encoding=..., as cp932 for Japanese"
+    return "".join(f" ({line}; {more})" for line in guessed)
 
 
 def _examine(

@@ -32,10 +32,10 @@ class Interval(NamedTuple):
     def beside(self, name: str, value: float) -> str:
         """In words, as the advantage over a model ``name`` whose metric is ``value``: ``better than
         boosting (0.8641) by 0.0021 [0.0000, 0.0037]``."""
-        words = "no better and no worse than"
-        if self.excludes_zero:
-            words = "better than" if self.low > 0 else "WORSE than"
-        return f"{words} {name} ({format_value(value)}) by {self}"
+        other = f"{name} ({format_value(value)})"
+        if not self.excludes_zero:  # so it is not better "by" anything
+            return f"no better and no worse than {other}: {self}"
+        return f"{'better' if self.low > 0 else 'WORSE'} than {other} by {self}"
 
     @property
     def texts(self) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import Undefined, UndefinedType
 
 from modelling.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILLION
 from tasks.comparison.cells import over_baseline, signed
@@ -19,6 +20,7 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK)
 VERDICTS = {"better": "#009E73", "could be chance": "#767676", "worse": "#D55E00"}
 INK, LINE = "#1b1f24", "#d8dee4"
 EPOCHS_DRAWN = 300
+FEW_EPOCHS = 20
 WIDE_RANGE = 20  # between the highest and the lowest loss: from here on the scale is logarithmic
 FONT = "system-ui, sans-serif"
 
@@ -110,10 +112,11 @@ def loss_chart(section: Section, field: str) -> dict[str, Any] | None:
     y = _loss_axis("val_loss" if field == "val_losses" else "training loss", finite)
     curves = alt.InlineData(values=[_curve(section, one, field) for one in drawn])
     chosen = alt.selection_point(fields=["run"], bind="legend")
+    longest = max(len(getattr(one, field)) for one in drawn)
     epochs = alt.X(
         "epoch:Q",
         title="epoch",
-        axis=alt.Axis(tickMinStep=1, format="d"),
+        axis=alt.Axis(format="d", values=_every_epoch(longest)),
         scale=alt.Scale(zero=False, nice=False),
     )
     lines = (
@@ -135,6 +138,12 @@ def loss_chart(section: Section, field: str) -> dict[str, Any] | None:
         .encode(x=epochs, y=y, color=colour, tooltip=[alt.Tooltip("run:N"), *_tooltip()])
     )
     return _finished(alt.layer(lines, lowest), 260)
+
+
+def _every_epoch(longest: int) -> list[float] | UndefinedType:
+    """Of few epochs each has its tick: Vega would put one at 1.5 and call it 2, with tickMinStep
+    too."""
+    return [float(epoch) for epoch in range(1, longest + 1)] if longest <= FEW_EPOCHS else Undefined
 
 
 def _tooltip() -> list[alt.Tooltip]:

@@ -21,13 +21,15 @@ from tasks.tracking.addresses import is_writable, local_folder
 PARTIAL_SUFFIX = ".part"
 
 
-def refuse_output(path: Path, named: str) -> None:
-    """Raise UsageError where no file could be written to ``path``; ``named`` is the flag or
-    argument that names it."""
+def refuse_output(path: Path, named: str, kinds: tuple[str, ...] = ()) -> None:
+    """Raise UsageError where no file could be written to ``path``, or one of none of the ``kinds``
+    (``.csv``); ``named`` is the flag or argument that names it."""
     if path.is_dir():
         raise UsageError(f"{named} {path} is a folder: add the name of a file")
     if path.is_symlink() or (path.exists() and not path.is_file()):  # such as /dev/stdout
         raise UsageError(f"{named} {path} is a link or a device: name a file")
+    if kinds and path.suffix.lower() not in kinds:
+        raise UsageError(f"{named} {path}: name a {' or '.join(kinds)} file")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UsageError(f"{named} {path}: no such folder: {folder}")

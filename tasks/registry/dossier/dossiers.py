@@ -124,7 +124,7 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
             f"it was decided by it (SHA-256 {decided_by}): find out who removed it"
         )
     dossier = recorded or dossier_of(client, name, version)
-    write_whole(file, dossier.markdown if file.suffix == ".md" else dossier.html)
+    write_whole(file, dossier.markdown if file.suffix.lower() == ".md" else dossier.html)
     if recorded is None:
         return Written(file, "made now: the version was registered without one")
     return Written(file, _decided(version, decisions, decided_by, recorded))
