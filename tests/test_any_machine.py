@@ -241,3 +241,25 @@ def test_a_prefect_server_is_looked_for_where_prefect_would_look(tmp_path, monke
         with monkeypatch.context() as environment:
             environment.setenv(spelling, url)
             assert may_have_prefect_server()
+
+
+def test_packages_of_another_python_on_the_path_are_one_line(tmp_path, finflows):
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("raise ImportError('IMPORTANT: PLEASE READ')")
+    refused = finflows("list", PYTHONPATH=f"{tmp_path}{os.pathsep}{REPOSITORY}")
+    assert refused.returncode == 2
+    [line] = refused.stderr.splitlines()
+    assert line.startswith(f"finflows: {tmp_path}/numpy/__init__.py can't be imported: PYTHONPATH")
+
+
+def test_a_command_that_needs_no_home_is_silent_about_one_that_cant_be_written():
+    program = (
+        "from flows.command_line.terminal import configure_environment\n"
+        "configure_environment(verbose=False)\n"
+        "import prefect.context"
+    )
+    environment = {**os.environ, "PREFECT_HOME": "/proc/nobody", "PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from pathlib import Path
+from traceback import extract_tb
 
 from flows.command_line import interruption
 from tasks.workers.quick_imports import quick_imports
@@ -15,6 +17,21 @@ def restart_in_utf8() -> None:
         os.execv(sys.executable, sys.orig_argv)
 
 
+def exit_for_other_packages(error: ImportError) -> None:
+    """End with one line where PYTHONPATH, which many machines set for other programs, leads to
+    packages that this Python can't import."""
+    failed = Path(extract_tb(error.__traceback__)[-1].filename)
+    folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    named = next((folder for folder in folders if failed.is_relative_to(folder)), None)
+    if named and not failed.is_relative_to(Path(__file__).parents[2]):
+        print(
+            f"finflows: {failed} can't be imported: PYTHONPATH names {named}, with packages for "
+            "another Python; take it out of PYTHONPATH",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
 def main() -> None:
     """Run the command line; an interruption during the imports also ends it properly."""
     restart_in_utf8()
@@ -22,6 +39,9 @@ def main() -> None:
     try:
         with quick_imports():
             from flows.command_line.commands import main as run
+    except ImportError as error:
+        exit_for_other_packages(error)
+        raise
     except BaseException:
         interruption.exit_if_interrupted()
         raise

@@ -5,6 +5,7 @@ import getpass
 import logging
 import os
 import sys
+import warnings
 from contextlib import suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
@@ -57,6 +58,8 @@ def configure_environment(verbose: bool) -> None:
         os.environ.setdefault(name, value)
     if not verbose:  # it prints a traceback of each error, with what was to be written
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        # Commands that need it say so by themselves.
+        warnings.filterwarnings("ignore", "Failed to create the Prefect home directory")
     # The servers of this machine are reached without a proxy.
     no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
     no_proxy = ",".join(dict.fromkeys([*filter(None, no_proxy.split(",")), *LOCAL_HOSTS]))
