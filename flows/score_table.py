@@ -76,7 +76,7 @@ def score_table(
                 "peak_memory_mb": peak_memory_mb(),
             }
         )
-    say(scored, output, model.version)
+    log_scored(scored, output, model.version)
     return ScoringResult(
         use_case=use_case_name,
         model_version=model.version,
@@ -87,7 +87,7 @@ def score_table(
     )
 
 
-def say(scored: Scored, output: Path, version: str) -> None:
+def log_scored(scored: Scored, output: Path, version: str) -> None:
     """The lines of the log: how many rows, which labels are unknown, and which rules are broken."""
     log.info("%-11s %s by version %s", "scored", row_count(scored.rows), version)
     if scored.empty:

@@ -64,7 +64,7 @@ def watch_table(
     with record_watch(model, use_case) as record:
         watched = watch_version(model, use_case)
         run_id, address = record(watched)
-    say(watched)
+    log_watched(watched)
     return WatchResult(
         use_case=use_case_name,
         model_version=model.version,
@@ -75,7 +75,7 @@ def watch_table(
     )
 
 
-def say(watched: Watched) -> None:
+def log_watched(watched: Watched) -> None:
     """The lines of the log: how many rows, what is wrong with them, drift, and outcomes."""
     log.info("%-11s %s by version %s", "watched", row_count(watched.rows), watched.version)
     if watched.repeated:

@@ -84,7 +84,7 @@ def test_a_request_does_not_read_as_a_change_of_champion():
     assert told.text().count("version 2; version 1 stays champion (") == 2
     assert "instead of" not in told.text()
     approved = RegistryStatus("loans", "2", "2", [replace(asked, how="approved")], "", [])
-    assert "version 2 instead of version 1 (approved, anna" in approved.text()
+    assert "version 2 instead of version 1 (approved by anna" in approved.text()
 
 
 def test_the_better_version_waits_until_another_person_approves(client):
@@ -109,7 +109,7 @@ def test_the_better_version_waits_until_another_person_approves(client):
     ]  # fmt: skip
     assert (approval.requested_by, approval.files) == ("colleague", request.files)
     assert registry_status(name).gaps == []
-    assert "approved, " in registry_status(name).text()
+    assert "approved by " in registry_status(name).text()
     assert "requested by colleague" in registry_status(name).text()
 
     later, _ = register_and_judge(noise=0.5, name=name, approval="automatic")

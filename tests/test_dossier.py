@@ -168,10 +168,10 @@ def test_a_dossier_that_is_not_the_one_of_a_decision_is_not_passed_off_as_it(
 
     assert "SINCE" not in said()
     assert "IS NOT" not in said(text)
-    assert said().startswith("compared by ")
+    assert said().startswith("promoted in a training by ")
     client.create_model_version(name, "file:///nowhere", run_id)
     append_entry(client, name, "2", "complaints", "manual", "anna")
-    assert said().startswith("replaced by version 2, manual by anna")
+    assert said().startswith("replaced by version 2, promoted by anna")
     client.log_text(run_id, text.read_text() + "No limits.", MARKDOWN)
     assert "dossier.md IS NOT THE TEXT OF THE PAGE" in said(text)
     client.log_text(run_id, page.read_text().replace("Dossier", "dossier"), HTML)

@@ -104,7 +104,7 @@ def test_a_group_shrinks_by_its_norm_and_not_beyond_zero(shape):
     columns = np.array([0, 0, 1, 2, 2])
     kernel = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     optimizer = GroupLassoAdamW(columns, np.array([0.5, 0.1, 99.0]), steps=1)
-    shrunk = optimizer._shrunk(kernel, 1.0).numpy()
+    shrunk = optimizer.shrunk(kernel, 1.0).numpy()
     norms = np.linalg.norm(kernel[..., :2, :], axis=-2, keepdims=True)
     expected = kernel[..., :2, :] * np.maximum(1 - 0.5 / norms, 0)
     np.testing.assert_allclose(shrunk[..., :2, :], expected, rtol=1e-5, atol=1e-7)

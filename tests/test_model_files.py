@@ -56,7 +56,7 @@ def test_a_model_in_the_folder_of_the_first_start_is_brought_home_once(client, t
     home, model = files_of(client, "homeless", version), model_of(client, "homeless", version)
     astray = tmp_path / "working copy" / "mlruns" / "0" / "models" / model.model_id / "artifacts"
     shutil.move(home, astray)
-    relocation._update_location(model.model_id, relocation.DEFAULT_EXPERIMENT, str(astray))
+    relocation.store_location(model.model_id, relocation.DEFAULT_EXPERIMENT, str(astray))
     assert files_of(client, "homeless", version) == astray
 
     (line,) = [one for one in relocate_models() if "homeless" in one]

@@ -56,18 +56,10 @@ def draft_table(
     one.
     """
     _refuse_absent(table, wanted, said)
-    rows = len(table)
-    sample = _sample(rows)
     text_format = TextFormat.of(source)
-    of_target = profile_column(table[wanted.target], text_format, sample)
-    unlabelled, for_none = without_label(of_target)
-    if for_none:
-        words = " and ".join(map(repr, for_none))
-        said = (*said, f"{wanted.target!r}: {words} is taken for no label, as an empty cell is")
-    if unlabelled.any() and not unlabelled.all():
-        table = table[~unlabelled].reset_index(drop=True)
-        rows, sample = len(table), _sample(len(table))
-        of_target = profile_column(table[wanted.target], text_format, sample)
+    table, of_target, unlabelled, no_label = _labelled(table, wanted.target, text_format)
+    said = (*said, *no_label)
+    rows, sample = len(table), _sample(len(table))
     del table[wanted.target]
     target = find_target(of_target, wanted.positive)
     if target.problem == "binary" and not target.certain and (answer := ask(target)):
@@ -88,7 +80,7 @@ def draft_table(
         columns=[column.found for column in examined],
         split=propose_split(target, values, time, who),
         rules=propose_rules(target, values, rows),
-        unlabelled=int(unlabelled.sum()),
+        unlabelled=unlabelled,
     )
     _count_duplicates(findings, row_hashes, of_target)
     if not any(column.role == "feature" for column in findings.kept):
@@ -100,6 +92,21 @@ def draft_table(
     findings.gate = propose_gate(declared_by(draft_text(findings)), pd.DataFrame(cells))
     findings.worth_a_look = worth_a_look(findings, suspects.alone)
     return findings
+
+
+def _labelled(
+    table: pd.DataFrame, target: str, text_format: TextFormat
+) -> tuple[pd.DataFrame, Profile, int, list[str]]:
+    """The rows that have a label, or all where none has one; what their target looks like; how many
+    have none, and which words were taken for none."""
+    of_target = profile_column(table[target], text_format, _sample(len(table)))
+    unlabelled, for_none = without_label(of_target)
+    words = " and ".join(map(repr, for_none))
+    said = [f"{target!r}: {words} is taken for no label, as an empty cell is"] if for_none else []
+    if unlabelled.any() and not unlabelled.all():
+        table = table[~unlabelled].reset_index(drop=True)
+        of_target = profile_column(table[target], text_format, _sample(len(table)))
+    return table, of_target, int(unlabelled.sum()), said
 
 
 def _sample(rows: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from modelling.declaration import UseCase
 from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import RequirementResult
 from modelling.judgement.judging import Judgement
+from modelling.judgement.metrics.metric import format_value
 from modelling.learning_curve.diagnosis import Diagnosis
 
 FIT_CURVES = ("healthy", "undertrained")  # an undertrained network is no worse than it scores
@@ -58,7 +59,8 @@ def _calibration(judgement: Judgement) -> list[RequirementResult]:
     # In each of ten bins a perfect model misses its rate by 0.8 standard errors, of at most
     # 0.5 / sqrt(rows of the bin): on few test rows that is more than a bad model's error on many.
     allowed = CALIBRATION_ERROR_AT_MOST + 0.4 * math.sqrt(10 / len(judgement.rows))
-    return [RequirementResult(error <= allowed, f"expected calibration error {error:.4f}")]
+    reason = f"expected calibration error {format_value(error)}"
+    return [RequirementResult(error <= allowed, reason)]
 
 
 def _skill(judgement: Judgement) -> list[RequirementResult]:

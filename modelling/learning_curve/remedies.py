@@ -11,7 +11,7 @@ from modelling.learning_curve.history import History
 
 FAR_FROM_CONSTANT = 1.25  # times its loss, or the last one
 STRONGER_LASSO = 4 / 3  # times its standard errors
-SEVERE_RISE = 1.5  # if val_loss ends at this multiple of its lowest value, fewer epochs do not help
+MEMORISED = 1.5  # if val_loss ends at this multiple of its lowest value, fewer epochs do not help
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _remedies_overfitting(history: History, use_case: UseCase) -> tuple[Remedy, 
     )
     first = (stop, *_stronger_lasso(history))
     val_loss = history.metrics["val_loss"]
-    if val_loss[-1] < SEVERE_RISE * min(val_loss):
+    if val_loss[-1] < MEMORISED * min(val_loss):
         return *first, drop, decay
     smaller = {
         "training.epochs": min(max(2 * best, 20), len(val_loss)),

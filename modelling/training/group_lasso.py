@@ -158,9 +158,10 @@ class GroupLassoAdamW(keras.optimizers.AdamW):
         if self._get_variable_index(variable) == FIRST_KERNEL:
             strength = tf.sqrt(self.squared_strength(self.iterations))
             by = tf.cast(learning_rate, tf.float32) * strength
-            self.assign(variable, self._shrunk(tf.convert_to_tensor(variable), by))
+            self.assign(variable, self.shrunk(tf.convert_to_tensor(variable), by))
 
-    def _shrunk(self, kernel: tf.Tensor, by: Any) -> tf.Tensor:
+    def shrunk(self, kernel: tf.Tensor, by: Any) -> tf.Tensor:
+        """``kernel`` (..., f, units); the norm of each group less by ``by`` times its shrinkage."""
         norms = tf.sqrt(tf.matmul(self.members_of_group, kernel * kernel))
         kept = tf.maximum(1 - by * self.shrinkage[:, None] / tf.maximum(norms, 1e-12), 0)
         return kernel * tf.gather(kept, self.group_of_feature, axis=-2)

@@ -1,5 +1,6 @@
 """Build the Keras network that a use case declares."""
 
+import functools
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ MEAN_OF_MEMBERS = "mean_of_members"
 # He et al. (2015) for rectifiers, Glorot and Bengio (2010) for saturating and output units.
 HE = {"scale": 2.0, "mode": "fan_in", "distribution": "truncated_normal"}
 GLOROT = {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform"}
+ACTIVATIONS = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}
 
 
 def build_network(
@@ -56,38 +58,32 @@ def build_network(
     keras.config.set_dtype_policy(use_case.training.precision)
     inputs = layers.Input((feature_count,), name="features")
     hidden = inputs
-    towards = kinds = directions if directions is not None and directions.any() else None
+    towards = sources = directions if directions is not None and directions.any() else None
     for number, units in enumerate(declared.hidden_units, start=1):
-        name, sources = f"hidden_{number}", kinds
-        kinds = None if sources is None else kinds_of_units(units)
-        bounds = None if sources is None else Bounds(sources, kinds)
+        kinds = kinds_of_units(units)
+        name, bounds = f"hidden_{number}", _bounds(sources, kinds)
         hidden = _hidden_layer(hidden, units, members, name, declared, generator, bounds)
-    activation = {"regression": "linear", "binary": "sigmoid", "multiclass": "softmax"}
+        sources = None if bounds is None else kinds
     bias = _base_rate_bias(use_case, train_target)
-    outputs = _dense(
-        hidden,
-        len(bias),
-        members,
+    output = functools.partial(
+        _dense,
+        units=len(bias),
+        members=members,
         initial=GLOROT,
         generator=generator,
-        bounds=None if kinds is None else Bounds(kinds, [ALIKE] * len(bias)),
-        activation=activation[use_case.problem],
-        bias_initializer=keras.initializers.Constant(bias) if bias.any() else "zeros",
         dtype="float32",  # also in mixed precision: float16 has too few digits for a probability
+    )
+    alike = np.full(len(bias), ALIKE)
+    outputs = output(
+        hidden,
+        bounds=_bounds(sources, alike),
+        activation=ACTIVATIONS[use_case.problem],
+        bias_initializer=keras.initializers.Constant(bias) if bias.any() else "zeros",
         name="output",
     )
     if declared.linear_skip:
-        straight = _dense(
-            inputs,
-            len(bias),
-            members,
-            initial=GLOROT,
-            generator=generator,
-            bounds=None if towards is None else Bounds(towards, [ALIKE] * len(bias)),
-            use_bias=False,
-            dtype="float32",
-            name=LINEAR_SKIP,
-        )
+        bounds = _bounds(towards, alike)
+        straight = output(inputs, bounds=bounds, use_bias=False, name=LINEAR_SKIP)
         outputs = layers.Add(dtype="float32", name="output_with_skip")([outputs, straight])
     if members > 1:
         mean = layers.GlobalAveragePooling1D(dtype="float32", name=MEAN_OF_MEMBERS)
@@ -101,6 +97,12 @@ def outputs_to_train(network: keras.Model) -> list[keras.KerasTensor]:
     where there are members, so that they differ as separate trainings do; else (batch, outputs)."""
     last = network.layers[-1]
     return [last.input] if last.name == MEAN_OF_MEMBERS else network.outputs
+
+
+def _bounds(sources: np.ndarray | None, kinds: np.ndarray) -> Bounds | None:
+    """Of the weights from ``sources`` to units of these ``kinds``; None where no direction is
+    declared."""
+    return None if sources is None else Bounds(sources, kinds)
 
 
 def _dense(

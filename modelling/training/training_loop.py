@@ -89,17 +89,10 @@ def train_network(
         Where the checkpoint is of another network, of other settings, or of other features.
     """
     declared = use_case.training
-    kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
-    model = kind(network.inputs, outputs_to_train(network))
     lassos = group_lassos_of(use_case, columns, len(train.features))
     steps_per_epoch = math.ceil(len(train.features) / declared.batch_size)
     optimizer = build_optimizer(declared, steps_per_epoch, next(iter(lassos), None))
-    model.compile(
-        optimizer=optimizer,
-        loss=LOSSES[use_case.problem],
-        weighted_metrics=_metrics(use_case),
-        jit_compile=False,  # CompiledModel compiles the training program itself
-    )
+    model = _compiled(network, optimizer, use_case)
     rows = Rows(
         train.features,
         train.target,
@@ -108,8 +101,7 @@ def train_network(
         lambda epoch: np.random.default_rng([declared.seed, epoch]).permutation(len(train.target)),
     )
     fit = functools.partial(model.fit_rows, rows, **validation_batches(validation), verbose=0)
-
-    epoch_start = EpochStart(rows, declared.seed)
+    epoch_start = EpochStart(rows, declared.seed)  # from here it counts the seconds of the training
 
     def losses_after(lasso: GroupLasso) -> np.ndarray:
         epochs = short_training(declared.epochs)
@@ -132,13 +124,27 @@ def train_network(
         callbacks=[epoch_start, *callbacks, checkpointing, EpochListeners(on_epoch)],
     )
     history = epoch_start.history(checkpointing.metrics, len(train.target), model.not_compiled)
-    constant = loss_of_constant(train.target, validation.target, use_case)
     return replace(
         history,
-        constant_val_loss=constant,
+        constant_val_loss=loss_of_constant(train.target, validation.target, use_case),
         group_lasso=lasso.standard_errors if lasso and lasso.fades else None,
         group_lasso_at_limit=lasso.at_limit if lasso else False,
     )
+
+
+def _compiled(
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, use_case: UseCase
+) -> CompiledModel | MirroredModel:
+    """A model that trains ``network`` on one device, or on all where a strategy is in scope."""
+    kind = MirroredModel if tf.distribute.has_strategy() else CompiledModel
+    model = kind(network.inputs, outputs_to_train(network))
+    model.compile(
+        optimizer=optimizer,
+        loss=LOSSES[use_case.problem],
+        weighted_metrics=_metrics(use_case),
+        jit_compile=False,  # CompiledModel compiles the training program itself
+    )
+    return model
 
 
 def loss_of_constant(train: np.ndarray, validation: np.ndarray, use_case: UseCase) -> float:

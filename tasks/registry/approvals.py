@@ -83,10 +83,9 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     refuse_unloadable(name, version)
     warn_of_gaps(client, name)
     known = read_history(client, name)
-    waiting = _request_of(known.entries, version, champion)
-    if (
-        waiting is not None and waiting.seconds_left > 0 and not known.gaps
-    ):  # or nobody could approve
+    # Nobody can approve a request from before a gap.
+    waiting = None if known.gaps else _request_of(known.entries, version, champion)
+    if waiting is not None and waiting.seconds_left > 0:
         return Promoted("requested already", waiting.until)
     until = (datetime.now(UTC) + timedelta(days=days)).strftime(TIME_FORMAT)
     facts = facts_of_entry(client, name, version) | {"until": until}

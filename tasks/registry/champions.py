@@ -202,7 +202,7 @@ class RegistryStatus:
         lines = [f"{self.use_case}: champion {self.champion or 'none yet'}"]
         lines[0] += f", challenger {self.challenger or 'none yet'}"
         for change in self.history:
-            who = f"{change.how}, {change.by}"
+            who = change.whose
             who += f"; requested by {change.requested_by}" if change.requested_by else ""
             who += f"; until {change.until[:16]} UTC" if change.until else ""
             who += "" if change.before is not None else "; an older entry, without a hash"

@@ -65,6 +65,15 @@ class ChampionChange:
         return self.how not in ("requested", "declined")
 
     @property
+    def whose(self) -> str:
+        """Who decided, in words: ``approved by anna``. Without a person, it was a training that
+        somebody started."""
+        if self.how == "compared":
+            return f"promoted in a training by {self.by}"
+        done = "promoted" if self.how in ("manual", "by hand") else self.how
+        return f"{done} by {self.by}"
+
+    @property
     def seconds_left(self) -> int:
         """Until a request lapses; 0 or less where it has."""
         until = datetime.strptime(self.until, TIME_FORMAT).replace(tzinfo=UTC)

@@ -50,7 +50,7 @@ def _relocate(client: MlflowClient, model: LoggedModel) -> list[str]:
         _copy(old, new)
     except OSError as error:
         return [f"{names}: its files can't be copied to {new} ({type(error).__name__})"]
-    _update_location(model.model_id, experiment, location)
+    store_location(model.model_id, experiment, location)
     return [f"{names}: copied to the artifacts of its run, from {old} to {new}"]
 
 
@@ -64,7 +64,7 @@ def _copy(old: Path, new: Path) -> None:
     os.replace(partial, new)
 
 
-def _update_location(model_id: str, experiment: str, location: str) -> None:
+def store_location(model_id: str, experiment: str, location: str) -> None:
     """Store the new location of a model in the databases: MLflow has no function for it.
 
     The versions are changed first: if the process is killed in between, the model is found in

@@ -7,7 +7,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet
 
-from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, unique_names
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, unique_names
 
 ROWS_AT_ONCE = 131_072
 
@@ -45,15 +45,15 @@ def _of_columns(
     wanted: ColumnSelection,
 ) -> RawTable:
     """A table whose file names its columns; ``read`` is asked for some, and may give more."""
-    taken = wanted.columns([*map(wanted.name, headers)])
-    names, unique = [*taken.names.values()], unique_names(headers)
+    taken, found = wanted.columns([*map(wanted.name, headers)])
+    names, unique = [*taken.values()], unique_names(headers)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        asked = dict.fromkeys(headers[at] for at in taken.names)  # answered with all of one name
+        asked = dict.fromkeys(headers[at] for at in taken)  # answered with all of one name
         for batch in read([*asked]):
             there = unique_names(batch.schema.names)
-            places = [there.index(unique[at]) for at in taken.names]
+            places = [there.index(unique[at]) for at in taken]
             if len(batch):
                 yield batch.select(places).rename_columns(names)
 
-    return RawTable(names, batches(), Found({}, *taken[1:]))
+    return RawTable(names, batches(), found)

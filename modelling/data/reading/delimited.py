@@ -16,7 +16,6 @@ from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_
 from modelling.data.reading.raw_tables import (
     NOT_A_TABLE,
     ColumnSelection,
-    Found,
     RawTable,
     unique_names,
 )
@@ -38,8 +37,8 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
     delimiter = wanted.source.delimiter or _delimiter(text, wanted)
     header = _header(text, delimiter, wanted)
-    columns = wanted.columns(header.names)
-    names, taken = unique_names(header.names), [*columns.names.values()]
+    columns, found = wanted.columns(header.names)
+    names, taken = unique_names(header.names), [*columns.values()]
     behind = [f"{BEHIND}{number}" for number in range(header.cells_behind)]
     batches = _csv_batches(
         stream,
@@ -57,7 +56,7 @@ def open_delimited(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
             strings_can_be_null=True,
         ),
     )
-    found = Found(_not_declared(wanted, delimiter, encoding), *columns[1:])
+    found = found._replace(settings=_not_declared(wanted, delimiter, encoding))
     return RawTable(taken, _without_behind(batches, taken, wanted), found, is_text=True)
 
 

@@ -6,7 +6,7 @@ from typing import IO, Any
 import pandas as pd
 
 from modelling.data.reading.header_lines import LOOKED_AT, refuse_title, refuse_units
-from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, batch_of
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.cells import label_text
 
@@ -30,11 +30,11 @@ def open_excel(stream: IO[bytes], wanted: ColumnSelection) -> RawTable:
     refuse_units(rows, wanted.source.missing, wanted.shown)
     _refuse_several_tables(cells.notna(), wanted.shown)
     names = [wanted.name(c if isinstance(c, str) else _text(c)) for c in cells.iloc[0]]
-    taken = wanted.columns(names)
-    columns = {name: cells.iloc[1:, place].tolist() for place, name in taken.names.items()}
+    taken, found = wanted.columns(names)
+    columns = {name: cells.iloc[1:, place].tolist() for place, name in taken.items()}
     settings = {} if len(sheets) == 1 or wanted.source.sheet else {"sheet": sheet}
-    found = Found(settings, *taken[1:])
-    return RawTable(list(columns), iter([batch_of(columns, wanted)]), found, is_text=True)
+    batches = iter([batch_of(columns, wanted)])
+    return RawTable(list(columns), batches, found._replace(settings=settings), is_text=True)
 
 
 def _filled(cells: Any, merged: Iterable[_Range]) -> pd.DataFrame:

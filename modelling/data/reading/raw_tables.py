@@ -52,15 +52,6 @@ class RawTable(NamedTuple):
     is_text: bool = False
 
 
-class TakenColumns(NamedTuple):
-    """What the columns that are taken of a table are called, by their place in it, and what is left
-    out where nothing is declared: what was ``named_twice``, and how many were ``nameless``."""
-
-    names: dict[int, str]
-    named_twice: tuple[str, ...]
-    nameless: int
-
-
 @dataclass(frozen=True)
 class ColumnSelection:
     """What is wanted of a table: the ``declared`` columns that are there, and the ``rest`` too
@@ -109,9 +100,9 @@ class ColumnSelection:
                 "whose columns have names: remove it from the source"
             )
 
-    def columns(self, names: list[str]) -> TakenColumns:
-        """Those of the columns of a header (n,) that are taken. Raises DataRefused where what is
-        declared is none of them, or several.
+    def columns(self, names: list[str]) -> tuple[dict[int, str], Found]:
+        """Those of the columns of a header (n,) that are taken, by their place in it, and what is
+        left out. Raises DataRefused where what is declared is none of them, or several.
 
         Of other names that stand twice the second becomes NAME.1, as in pandas; where nothing is
         declared, both are left out: neither could be. So are columns without a name.
@@ -124,7 +115,7 @@ class ColumnSelection:
             if name.strip() and name not in twice and self.takes(unique)
         }
         nameless = 0 if self.declared else sum(not name.strip() for name in names)
-        return TakenColumns(taken, tuple(sorted(twice)), nameless)
+        return taken, Found(named_twice=tuple(sorted(twice)), nameless=nameless)
 
     def text_of(self, name: str, cell: object) -> str | None:
         """A cell among others of another type, as text. A number among words will be read as text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, batch_of
+from modelling.data.reading.raw_tables import ColumnSelection, RawTable, batch_of
 from modelling.data.sources.source import SourceKind
 from modelling.declaration.references import expand, is_database
 from modelling.refusals import DataRefused, UsageError
@@ -57,15 +57,14 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
     headers = next(answered)
     if not (first := next(answered, [])):
         raise DataRefused(f"{shown}: the query returned no rows")
-    columns = wanted.columns([wanted.name(str(header)) for header in headers])
-    taken = columns.names
+    taken, found = wanted.columns([wanted.name(str(header)) for header in headers])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for rows in chain([first], answered):
             cells = {name: [row[at] for row in rows] for at, name in taken.items()}
             yield batch_of(cells, wanted)
 
-    return RawTable([*taken.values()], batches(), Found({}, *columns[1:]))
+    return RawTable([*taken.values()], batches(), found)
 
 
 def _answered(engine: "Engine", query: str, shown: str) -> Iterator[Sequence[Any]]:

@@ -43,9 +43,10 @@ def open_frame(uri: str, wanted: ColumnSelection) -> pd.DataFrame:
     if frame.empty:
         raise DataRefused(f"{wanted.shown} holds no rows")
     names = [wanted.name(str(name)) for name in frame.columns]
-    taken, twice, _ = wanted.columns(names)
-    if twice:
-        raise DataRefused(f"{wanted.shown}: columns named twice: {', '.join(twice)}: rename them")
+    taken, found = wanted.columns(names)
+    if found.named_twice:
+        twice = ", ".join(found.named_twice)
+        raise DataRefused(f"{wanted.shown}: columns named twice: {twice}: rename them")
     return frame.iloc[:, [*taken]].set_axis([*taken.values()], axis="columns")
 
 

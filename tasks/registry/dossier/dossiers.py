@@ -151,7 +151,7 @@ def _decided(
     if decisions:
         last = decisions[-1]
         replaced = "" if last.version == version else f"replaced by version {last.version}, "
-        said = f"{replaced}{last.how} by {last.by} at {last.at[:16]} UTC: {last.reason}"
+        said = f"{replaced}{last.whose} at {last.at[:16]} UTC: {last.reason}"
     if decided_by and decided_by != sha256:
         said += ". THE DOSSIER HAS CHANGED SINCE"
     # The pages of earlier releases do not name their Markdown.
