@@ -111,6 +111,9 @@ def test_a_share_that_is_shown_is_that_of_twenty_rows_at_least():
     judged = Counts([], ["yes"], [1000, 0, 0], 20)
     drift = drift_of("owns", judged, np.array(["yes"] * 999 + ["maybe"], dtype=object))
     assert (drift.bin, drift.share_now) == ("other labels", 0.02)
+    assert drift.moved == "at most 2.0% of rows, 0.0% when judged"
+    kept = drift_of("x", judged._replace(counts=[980, 20, 0]), np.array(["no"] * 20, dtype=object))
+    assert kept.moved == "100.0% of rows, at most 2.0% when judged"
 
 
 def test_columns_whose_names_look_alike_have_numbers_of_their_own():

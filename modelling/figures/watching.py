@@ -45,5 +45,4 @@ def _finding(watched: Watched) -> str:
     if not moved:
         return "No answer and no column has moved"
     most = max(moved, key=lambda drift: drift.psi)
-    shares = f"{most.share_now:.1%} of rows, {most.share_judged:.1%} when judged"
-    return f"{most.name} has moved most: {most.bin}, {shares}"
+    return f"{most.name} has moved most: {most.bin}, {most.moved}"

@@ -13,7 +13,8 @@ CHANCE = 0.001  # one column of a thousand without drift would be above ``by_cha
 class Drift(NamedTuple):
     """How far a column or an answer has moved: the population stability index ``psi``, up to where
     it would be ``by_chance``, and the share of rows of the ``bin`` that contributes most of those
-    that have gained rows. Fewer rows than may be shown count as that many in these shares."""
+    that have gained rows. Fewer rows than may be shown count as that many in these shares, which
+    are then ``at_most`` so large: when judged, and now."""
 
     name: str
     psi: float
@@ -21,6 +22,7 @@ class Drift(NamedTuple):
     bin: str
     share_judged: float
     share_now: float
+    at_most: tuple[bool, bool] = (False, False)
 
     @property
     def level(self) -> str:
@@ -29,9 +31,20 @@ class Drift(NamedTuple):
             return "none"
         return "large" if self.psi >= LARGE else "moderate"
 
+    @property
+    def shares(self) -> tuple[str, str]:
+        """The share when judged and that of now, as people read them."""
+        both = zip(self.at_most, (self.share_judged, self.share_now), strict=True)
+        judged, now = (f"{'at most ' if is_bound else ''}{share:.1%}" for is_bound, share in both)
+        return judged, now
+
+    @property
+    def moved(self) -> str:
+        judged, now = self.shares
+        return f"{now} of rows, {judged} when judged"
+
     def __str__(self) -> str:
-        moved = f"{self.share_now:.1%} of rows, {self.share_judged:.1%} when judged"
-        return f"{self.name}: PSI {self.psi:.2f}, {self.bin}: {moved}"
+        return f"{self.name}: PSI {self.psi:.2f}, {self.bin}: {self.moved}"
 
 
 def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
@@ -50,6 +63,7 @@ def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
         judged.names[most],
         float(then[most] / then.sum()),
         float(min(shown[most] / len(cells), 1.0)),
+        (bool(1 < then[most] == judged.least), bool(now[most] < shown[most])),
     )
 
 

@@ -102,7 +102,7 @@ class Watched:
     def _drift_table(self) -> list[str]:
         rows = [
             f"| {table_cell(d.name)} | {d.psi:.3f} | {d.by_chance:.3f} | {d.level} "
-            f"| {table_cell(d.bin)} | {d.share_judged:.1%} | {d.share_now:.1%} |"
+            f"| {table_cell(d.bin)} | {' | '.join(d.shares)} |"
             for d in self.drifts
         ]
         note = f"Drift is moderate from a PSI of {MODERATE} on, large from {LARGE}; "
