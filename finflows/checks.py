@@ -89,12 +89,10 @@ def check(
 
     session.configure()
     with declared_with(use_case, frame, settings) as given, session.stage_lines(quiet=True):
-        from modelling.features.usable_columns import refuse_unusable
         from tasks.preparation import prepare_data
 
         try:
             prepared = prepare_data.fn(given.as_trained)
-            refuse_unusable(prepared.parts.train, given.as_trained)
         except DataRefused as refused:
             if not refused.broken:
                 raise

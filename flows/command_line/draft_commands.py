@@ -128,12 +128,10 @@ def check(
     declared, _ = arguments.declared_use_case(use_case, set_, data)
     terminal.configure_environment(verbose=False)
     terminal.show_stages(to_stderr=as_json)
-    from modelling.features.usable_columns import refuse_unusable
     from tasks.preparation import prepare_data
 
     try:
         data_ready = prepare_data.fn(declared)
-        refuse_unusable(data_ready.parts.train, declared)
     except DataRefused as refused:
         if not refused.broken:
             raise
