@@ -210,6 +210,7 @@ def check_resumed(client, finflows, killed, uninterrupted):
     assert done.returncode == 0, done.stderr
     result = last_json(done.stdout)
     assert result["run_id"] == run_id
+    assert "  starting    Prefect" in done.stderr  # it takes seconds
     assert result["metrics"] == uninterrupted["metrics"]
     run, whole = client.get_run(run_id), client.get_run(uninterrupted["run_id"])
     assert run.info.status == "FINISHED"

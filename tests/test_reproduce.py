@@ -71,6 +71,7 @@ def test_changed_data_are_named_first(run, settings, credit_table, finflows, tmp
     done = finflows("reproduce", before.run_id, "--json")
     assert done.returncode == 1, done.stderr
     assert last_json(done.stdout)["differences"][0][0] == "data_hash"
+    assert "  starting    Prefect" in done.stderr  # it takes seconds
 
 
 def test_only_a_finished_training_can_be_repeated():

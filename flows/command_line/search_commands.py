@@ -7,10 +7,11 @@ import typer
 
 from flows.command_line import arguments, results, terminal
 from flows.command_line.arguments import Data, Json, Set, UseCaseName, Verbose
-from flows.command_line.warm_up import start_flow, warm_up
+from flows.command_line.warm_up import start_flow
 from modelling.declaration import names
 from modelling.declaration.search_space import refuse_search
 from modelling.shown_text import one_line
+from tasks.progress import elapsed_line
 
 
 def search(
@@ -62,10 +63,11 @@ def resume(
 ) -> None:
     """Continue a killed training or search in the same MLflow run."""
     terminal.prepare(verbose, as_json)
-    from tasks.tracking.resuming import parameters_of, recorded_flow
+    with elapsed_line("reading"):
+        from tasks.tracking.resuming import parameters_of, recorded_flow
 
-    overrides = parameters_of(run_id)["overrides"] or {}
-    warm_up()
+        overrides = parameters_of(run_id)["overrides"] or {}
+    start_flow("flows.train", as_json)
     from flows.search import resume_search
     from flows.train import resume_run
 
@@ -88,10 +90,11 @@ def reproduce(
     Exit code 1 if something differs.
     """
     terminal.prepare(verbose, as_json)
-    from tasks.tracking.resuming import parameters_of
+    with elapsed_line("reading"):
+        from tasks.tracking.resuming import parameters_of
 
-    parameters_of(run_id, finished=True)
-    warm_up()
+        parameters_of(run_id, finished=True)
+    start_flow("flows.train", as_json)
     from flows.reproduce import reproduce_run
 
     reproduced = reproduce_run(run_id)
