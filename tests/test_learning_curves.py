@@ -302,7 +302,7 @@ def test_a_rise_that_stays_is_overfitting_however_noisy_and_flat_it_is_since():
     val_loss = np.where(EPOCHS < 9, fall, up)
     diagnosis = read(loss, val_loss, constant=0.626)
     assert diagnosis.verdict == "overfitting"
-    assert "(in all of the second half since, it was above)" in diagnosis.evidence
+    assert "(it lay above in all of the second half since)" in diagnosis.evidence
     comes_back = np.where(EPOCHS < 48, val_loss, 0.579)
     assert read(loss, comes_back, constant=0.626).verdict == "healthy"
 

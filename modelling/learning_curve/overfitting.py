@@ -48,7 +48,7 @@ def overfitting(curves: Curves) -> Reading | None:
     fell_on &= trend(curves.loss[best:])[0] < 0
     if not fell_on or not (stays_up or rises):
         return None
-    how = f"Mann-Kendall p {p:.2g}" if rises else "in all of the second half since, it was above"
+    how = f"Mann-Kendall p {p:.2g}" if rises else "it lay above in all of the second half since"
     evidence = (
         f"val_loss is lowest in epoch {int(curves.val_loss.argmin()) + 1} and ends "
         f"{safe_ratio(rise, lowest):.0%} above ({how}), while the training loss fell on from "

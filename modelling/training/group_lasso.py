@@ -68,7 +68,7 @@ def group_lassos_of(use_case: UseCase, columns: np.ndarray | None, rows: int) ->
             standard_errors,
             columns,
             shrinkage(columns, standard_errors, rows, batch_size),
-            at_limit=standard_errors * np.sqrt(batch_size / rows) >= MOST_OF_A_STEP,
+            at_limit=bool(standard_errors * np.sqrt(batch_size / rows) >= MOST_OF_A_STEP),
         )
         for standard_errors in strengths
     ]
