@@ -120,7 +120,7 @@ def _refuse_parts_of_days(times: pd.Series) -> None:
     """Minutes and hours would be taken for days, their variance for that of a day."""
     if several := int(times.dt.normalize().duplicated(keep=False).sum()):
         rule = "no other row is of the same day"
-        remedy = "make one row a day of them, with the highest high, lowest low and last close"
+        remedy = "give one row a day: the highest high, the lowest low and the last close"
         refuse_broken([BrokenRule(str(times.name), rule, several, remedy=remedy)])
 
 
