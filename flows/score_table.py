@@ -15,7 +15,8 @@ from modelling.shown_text import row_count
 from tasks.peak_memory import peak_memory_mb
 from tasks.progress import progress_line
 from tasks.registry.scoring_runs import load_registered, recorded_use
-from tasks.scoring.file_scoring import Scored, quarantine_of, score_file
+from tasks.scoring.file_scoring import Scored, score_file
+from tasks.scoring.paths import quarantine_of
 
 log = logging.getLogger("finflows")
 SHOWN = 3  # rules that most rows break
@@ -31,6 +32,7 @@ class ScoringResult(BaseModel):
     empty: int
     unknown: dict[str, int]
     broken: dict[str, int]
+    empty_columns: list[str]
     output: str
     quarantine: str | None
     input_hash: str
@@ -89,10 +91,13 @@ def score_table(
 
 def log_scored(scored: Scored, output: Path, version: str) -> None:
     """The lines of the log: how many rows, which labels are unknown, and which rules are broken."""
-    log.info("%-11s %s by version %s", "scored", row_count(scored.rows), version)
+    of = f"{scored.rows - scored.quarantined:,} of " if scored.quarantined else ""
+    log.info("%-11s %s%s by version %s", "scored", of, row_count(scored.rows), version)
     if scored.empty:
         said = "with nothing in any column of the model: are they rows?"
         log.info("%-11s %s %s", "empty", row_count(scored.empty), said)
+    for name in scored.empty_columns:
+        log.info("%-11s %s: no row has a value: is it the same column?", "empty", name)
     for name, rows in scored.unknown.items():
         log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, row_count(rows))
     if scored.quarantined:

@@ -34,6 +34,11 @@ def test_a_query_is_asked_as_it_stands(tmp_path):
         with pytest.raises(UsageError, match=r"source\.query returns no table: write SELECT"):
             typed(uri, query=query)
     assert len(read_table(Source(uri=uri, query="SELECT * FROM loans"))) == len(table())
+    with pytest.raises(UsageError, match="one statement at a time"):
+        typed(uri, query="SELECT 1; SELECT 2")
+    with pytest.raises(UsageError, match=r"none\.db: no such file"):
+        typed(f"sqlite:///{tmp_path}/none.db", query="SELECT 1")
+    assert not (tmp_path / "none.db").exists()
     with pytest.raises(UsageError, match="asyncpg is a driver for asynchronous programs: write po"):
         typed("postgresql+asyncpg://me@127.0.0.1/bank", query="SELECT 1")
 

@@ -2,10 +2,11 @@
 
 import pandas as pd
 import pytest
+from small_models import loan_table
 from sqlalchemy import create_engine
 from written_tables import NAMES, same, table, typed
 
-from modelling.data.loading import read_source
+from modelling.data.loading import read_source, read_table
 from modelling.data.sources.frames import in_memory
 from modelling.declaration import Source
 from modelling.drafting.columns.table_source import read_undeclared
@@ -238,3 +239,29 @@ def test_keys_of_json_are_names_as_in_a_header(tmp_path):
     rows.assign(**{f" {first} ": 1}).to_json(path, orient="records", lines=True)
     with pytest.raises(DataRefused, match=f"columns named twice: {first}"):
         typed(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_header_on_every_page_and_totals_are_left_out_and_counted(tmp_path, suffix):
+    loans = loan_table(60)[["income", "age", "housing"]]
+    loans.insert(0, "contract", [f"L{number}" for number in range(60)])
+    header = pd.DataFrame([dict(zip(loans.columns, loans.columns, strict=True))])
+    total = pd.DataFrame([{"contract": "Grand total: 60", "income": 1e6}])
+    printed = pd.concat([loans[:30], header, loans[30:], header, total])
+    file = tmp_path / f"loans{suffix}"
+    printed.to_csv(file, index=False) if suffix == ".csv" else printed.to_excel(file, index=False)
+    read, found = read_source(Source(uri=str(file)))
+    assert read["contract"].tolist() == loans["contract"].tolist()
+    assert found.in_words() == ("lines with the header again or totals, left out: 3",)
+
+
+def test_a_row_that_says_total_among_other_words_is_a_row(tmp_path):
+    """As the purchase at a petrol station of that name, at a time, or with all of its numbers."""
+    file = tmp_path / "cards.csv"
+    file.write_text(
+        "card,merchant,amount,at\n1,TOTAL,40,2024-01-05 10:00\n2,TOTAL,,2024-01-06 11:00\n"
+        "3,Shell,30,\n4,TOTAL,20,2024-01-07\nL5,Total,,\n"
+    )
+    assert len(read_table(Source(uri=str(file)))) == 5
+    file.write_text("card,merchant,amount\n1,TOTAL,40\n2,Shell,50\n")
+    assert len(read_table(Source(uri=str(file)))) == 2

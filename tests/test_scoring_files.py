@@ -25,7 +25,8 @@ from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.contract import InputRefused
 from modelling.scorer.model import Model
 from tasks.registry.scoring_runs import ModelInterface
-from tasks.scoring.file_scoring import quarantine_of, score_file
+from tasks.scoring.file_scoring import IS_A_ROW, score_file
+from tasks.scoring.paths import quarantine_of
 
 OUTPUTS = {
     "probability": "double",
@@ -197,6 +198,30 @@ def test_rows_that_hold_nothing_the_model_reads_are_counted(model, loans, tmp_pa
     found = scored(model, path, tmp_path / "out.csv")
     assert (found.rows, found.empty) == (2003, 3)
     assert scored(model, write(loans, tmp_path / "all.csv"), tmp_path / "out.csv").empty == 0
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_lines_of_a_report_are_no_customers(model, loans, tmp_path, suffix):
+    loans = loans.astype({"contract": "str"})
+    header = pd.DataFrame([dict(zip(loans.columns, loans.columns, strict=True))])
+    total = pd.DataFrame([{"contract": "TOTAL", "income": loans["income"].sum()}])
+    report = pd.concat([loans[:900], header, loans[900:], total]).astype(object)
+    file, output = tmp_path / f"report{suffix}", tmp_path / "out.parquet"
+    report.to_csv(file, index=False) if suffix == ".csv" else report.to_excel(file, index=False)
+    result = scored(model, file, output)
+    assert (result.rows, result.quarantined) == (2002, 2)
+    assert (result.broken[IS_A_ROW], result.unknown) == (2, {})
+    assert read(output)["contract"].astype(str).tolist() == loans["contract"].tolist()
+    assert np.allclose(read(output)["probability"], model.answer(loans)["probability"], atol=1e-6)
+    assert read(quarantine_of(output))["row"].tolist() == [901, 2002]
+
+
+@pytest.mark.parametrize("nothing", ["", "NA"])
+def test_a_column_without_a_value_in_any_row_is_told(model, loans, tmp_path, nothing):
+    file = write(loans.astype(object).assign(income=nothing), tmp_path / "in.csv")
+    assert scored(model, file, tmp_path / "out.csv").empty_columns == ["income"]
+    few = write(loans[:5].astype(object).assign(income=nothing), tmp_path / "few.csv")
+    assert scored(model, few, tmp_path / "out.csv").empty_columns == []
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

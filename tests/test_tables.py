@@ -4,7 +4,9 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -187,6 +189,7 @@ def test_columns_that_nobody_declared_can_hold_anything(tmp_path):
         (b"PAR1 and nothing more", "is not a table"),
         (b"PK\x03\x04 and nothing more", "is not a table"),
         (b"\x1f\x8b and nothing more", "is not a table"),
+        (gzip.compress(b"age,income\n" + b"1,2\n" * 500)[:30], "is not a table, or was cut off"),
         (
             b'{"age": {"0": 1}, "income": {"0": 2}}',
             "its one JSON object holds a table inside, or columns",
@@ -202,6 +205,16 @@ def test_what_is_no_table_is_refused_by_name(content, said, tmp_path):
     (tmp_path / "in.csv").write_bytes(content)
     with pytest.raises(DataRefused, match=rf"in.csv:? {said}"):
         typed(tmp_path / "in.csv")
+
+
+def test_a_pipe_is_refused_as_that(tmp_path):
+    """What is asked of a file more than once, a pipe gives once."""
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit((tmp_path / "pipe").write_bytes, b"")
+        with pytest.raises(UsageError, match="pipe is a pipe, which is read only once: save it"):
+            typed(tmp_path / "pipe")
+        written.result()
 
 
 @pytest.mark.parametrize("written", ["a.csv", "a.parquet", "a.xlsx", "a.json", "a.db"])

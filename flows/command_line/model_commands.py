@@ -24,6 +24,7 @@ from modelling.declaration import names
 from modelling.declaration.overrides import declare_source, parse_fields
 from modelling.declaration.references import refuse_unreadable
 from tasks.progress import elapsed_line
+from tasks.scoring.paths import refuse_paths
 from tasks.tracking.unfinished_files import refuse_output
 
 Reason = Annotated[
@@ -54,8 +55,7 @@ def score(
     """
     written = parse_fields(source or [], "--source")
     table = declare_source(input_, written)  # fails before the imports
-    refuse_output(Path(output), "OUTPUT")
-    refuse_unreadable(table)
+    refuse_paths(table, Path(output))
     terminal.prepare_without_prefect(verbose, as_json)
     interruption.set_last_line(last_line_of_scoring(Path(output)))
     result = _scoring()(use_case, input_, output, version, written, reasons)

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from modelling.data.reading.raw_tables import ColumnSelection, Found, RawTable, with_text
+from modelling.data.reading.report_lines import lines_of_a_report
 from modelling.data.sources.databases import DATABASES
 from modelling.data.sources.files import FILES
 from modelling.data.sources.functions import call_source
@@ -43,10 +44,22 @@ def read_source(source: AnyTable, declared: Collection[str] = ()) -> tuple[pd.Da
     opened = _open(source, declared, rest=not declared)
     if isinstance(opened, pd.DataFrame):
         return _as_in_files(opened), Found()
-    table = _frame(opened, _selection(source, declared, rest=not declared))
+    batches, report_lines = _rows_of(opened, declared)
+    table = _frame(opened.names, batches, _selection(source, declared, rest=not declared))
     if table.empty:
         raise DataRefused(f"{shown_name(source)} holds no rows")
-    return table, opened.found
+    return table, opened.found._replace(report_lines=report_lines)
+
+
+def _rows_of(opened: RawTable, declared: Collection[str]) -> tuple[list[pa.RecordBatch], int]:
+    """The batches of a table without the lines of a report, and how many these are."""
+    numbers = _numbers_in(declared)
+    rows, left_out = [], 0
+    for batch in opened.batches:
+        lines = lines_of_a_report(batch, numbers) if opened.is_text else np.zeros(0, dtype=bool)
+        rows.append(batch.filter(pa.array(~lines)) if lines.any() else batch)
+        left_out += int(lines.sum())
+    return rows, left_out
 
 
 def open_source(source: Source, declared: Collection[str], rest: bool = False) -> RawTable:
@@ -71,9 +84,14 @@ def _open(source: Source, declared: Collection[str], rest: bool) -> RawTable | p
 
 
 def _selection(source: Source, declared: Collection[str], rest: bool) -> ColumnSelection:
+    chosen = frozenset(declared), rest, _numbers_in(declared)
+    return ColumnSelection(source, shown_name(source), *chosen)
+
+
+def _numbers_in(declared: Collection[str]) -> frozenset[str]:
+    """The columns that are read as numbers, where the ``declared`` ones have kinds."""
     kinds = declared if isinstance(declared, Mapping) else {}
-    numbers = frozenset(name for name, kind in kinds.items() if kind == "number")
-    return ColumnSelection(source, shown_name(source), frozenset(declared), rest, numbers)
+    return frozenset(name for name, kind in kinds.items() if kind == "number")
 
 
 def shown_name(source: Source) -> str:
@@ -102,10 +120,11 @@ def _plain(cells: pd.Series) -> pd.Series:
     return frame_of(batch)["cells"].set_axis(cells.index)
 
 
-def _frame(raw: RawTable, wanted: ColumnSelection) -> pd.DataFrame:
-    batches = list(raw.batches)
+def _frame(
+    names: list[str], batches: list[pa.RecordBatch], wanted: ColumnSelection
+) -> pd.DataFrame:
     if not batches:
-        return pd.DataFrame(columns=raw.names)
+        return pd.DataFrame(columns=names)
     read = [pa.Table.from_batches(_of_one_schema(batches, wanted))]
     batches.clear()
     return frame_of(read.pop())  # nothing holds the cells any more but ``frame_of``

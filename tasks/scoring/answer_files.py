@@ -17,11 +17,8 @@ import pyarrow.parquet
 from modelling.data.reading.spreadsheets import as_text, cell_as_text
 from modelling.refusals import DataRefused
 from modelling.scorer.cells import label_text
+from tasks.scoring.paths import is_parquet
 from tasks.tracking.unfinished_files import unfinished_file
-
-
-def is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in (".parquet", ".pq")
 
 
 class AnswerFile:

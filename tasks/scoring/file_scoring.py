@@ -6,36 +6,39 @@ rules that they break.
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from modelling.data.loading import open_source, shown_name
+from modelling.data.reading.report_lines import lines_of_a_report
 from modelling.declaration import Source
-from modelling.declaration.references import ADDRESS, expand, refuse_unreadable
-from modelling.refusals import DataRefused, UsageError
+from modelling.refusals import DataRefused
 from tasks.registry.scoring_runs import ModelInterface
-from tasks.scoring.answer_files import is_parquet, whole_or_nothing
+from tasks.scoring.answer_files import whole_or_nothing
 from tasks.scoring.layout import BROKEN, Layout
+from tasks.scoring.paths import input_path, quarantine_of, refuse_paths
 from tasks.scoring.raw_batches import as_first_read, input_frame, of_one_unit
-from tasks.tracking.unfinished_files import refuse_output
 from tasks.workers.training_workers import usable_cores
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
 MAXIMUM_THREADS = 8  # each holds a batch of rows in memory
 ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
 UNKNOWN = "unknown"  # the column of answers that names columns with unknown labels
+IS_A_ROW = "the line: is a row, not the header again or a total"
 
 
 class Scored(NamedTuple):
     """How many rows came in, how many of them were set aside, how many held nothing that the model
-    reads, how many had a label that no training row had (by column), what the input was, and how
-    many rows broke each rule."""
+    reads, how many had a label that no training row had (by column), what the input was, how many
+    rows broke each rule, and the columns that were ``empty_columns``: without a value in any of
+    many rows."""
 
     rows: int
     quarantined: int
@@ -43,6 +46,7 @@ class Scored(NamedTuple):
     unknown: dict[str, int]
     input_hash: str
     broken: dict[str, int]
+    empty_columns: list[str] = []
 
 
 def score_file(
@@ -59,17 +63,19 @@ def score_file(
     DataRefused where ``source`` is not a table or too many labels are unknown, and what ``answer``
     raises where columns are missing.
     """
-    _refuse_paths(source, output)
+    refuse_paths(source, output)
     written = source.model_copy(update=asdict(model.text_format))
     raw = as_first_read(open_source(written, model.kinds, rest=True), model)
-    layout, file = Layout.of(raw.names, model), _path(source)
+    layout, file = Layout.of(raw.names, model), input_path(source)
     content = hashlib.sha256()  # where the input is no file
-    unknown, broken = Counter[str](), Counter[str]()
+    unknown, broken, known = Counter[str](), Counter[str](), Counter[str]()
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside, empty = 0, 0, 0
-        for batch, answers in _answered(of_one_unit(raw.batches, model), layout.inputs, model):
+        for batch, answers, cells in _answered(of_one_unit(raw.batches, model), layout, model):
             numbers = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()  # no other row lacks it
+            if raw.is_text:
+                refused = refused | _noted_report_lines(batch, answers, model)
             typed = {n: pa.array(answers[n], ARROW_TYPES[t]) for n, t in model.outputs.items()}
             whole = pa.table({**numbers, **layout.passed_on(batch), **typed})
             answered.write(whole.filter(pa.array(~refused)))
@@ -79,6 +85,7 @@ def score_file(
                 aside.write(as_it_came.filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
             empty += layout.rows_without_inputs(batch)
+            known.update(cells)
             for column, found in ((UNKNOWN, unknown), (BROKEN, broken)):
                 if column in answers:
                     found.update(counted(answers[column]))
@@ -91,25 +98,23 @@ def score_file(
     if file.is_file():
         with file.open("rb") as opened:
             content = hashlib.file_digest(opened, "sha256")
-    return Scored(rows, set_aside, empty, dict(unknown), content.hexdigest(), dict(broken))
-
-
-def _path(source: Source) -> Path:
-    """Where the table is, if it is a file of this machine."""
-    return Path(expand(source.uri, ADDRESS))
+    gone = [name for name in layout.inputs if rows >= ENOUGH_ROWS and not known[name]]
+    return Scored(rows, set_aside, empty, dict(unknown), content.hexdigest(), dict(broken), gone)
 
 
 def _answered(
-    batches: Iterable[pa.RecordBatch], inputs: Sequence[str], model: ModelInterface
-) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame]]:
-    """Each batch with its answers, in order. While one is written, the cores of this machine are at
-    work on the next ones; a batch that waits is read, so there are never more than a few. Whoever
-    stops, by an error or a signal, waits for none of them."""
+    batches: Iterable[pa.RecordBatch], layout: Layout, model: ModelInterface
+) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame, dict[str, int]]]:
+    """Each batch with its answers and how many cells hold something, by input, in order. While one
+    is written, the cores of this machine are at work on the next ones; a batch that waits is read,
+    so there are never more than a few. Whoever stops, by an error or a signal, waits for none of
+    them."""
     threads = min(usable_cores(), MAXIMUM_THREADS)
-    waiting: deque[tuple[pa.RecordBatch, Future[pd.DataFrame]]] = deque()
+    waiting: deque[tuple[pa.RecordBatch, Future[tuple[pd.DataFrame, dict[str, int]]]]] = deque()
 
-    def answer(batch: pa.RecordBatch) -> pd.DataFrame:
-        return model.answer(input_frame(batch, inputs, model))
+    def answer(batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, int]]:
+        frame = input_frame(batch, layout.inputs, model)
+        return model.answer(frame), {name: int(frame[name].count()) for name in layout.inputs}
 
     pool = ThreadPoolExecutor(threads)
     try:
@@ -117,16 +122,23 @@ def _answered(
             waiting.append((batch, pool.submit(answer, batch)))
             if len(waiting) > threads:
                 first, answered = waiting.popleft()
-                yield first, answered.result()
+                yield first, *answered.result()
         for last, answered in waiting:
-            yield last, answered.result()
+            yield last, *answered.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def quarantine_of(output: Path) -> Path:
-    """Where the refused rows of ``output`` go."""
-    return output.with_name(f"{output.stem}.quarantine{output.suffix}")
+def _noted_report_lines(
+    batch: pa.RecordBatch, answers: pd.DataFrame, model: ModelInterface
+) -> np.ndarray:
+    """Which rows (n,) are none, but the header again or totals; ``answers`` then say so."""
+    numbers = [name for name, kind in model.kinds.items() if kind == "number"]
+    lines = lines_of_a_report(batch, numbers)
+    for column, said in ((BROKEN, IS_A_ROW), (UNKNOWN, "")):
+        if lines.any() and column in answers:
+            answers.loc[lines, column] = said
+    return lines
 
 
 def counted(notes: pd.Series) -> Counter[str]:
@@ -148,12 +160,3 @@ def _refuse_unknown(unknown: Mapping[str, int], rows: int, model: ModelInterface
                 f"few for the model to know them, more than {bound:.1%}: is it the same code? "
                 "Correct the file, train anew, or declare unknown_at_most"
             )
-
-
-def _refuse_paths(source: Source, output: Path) -> None:
-    if not is_parquet(output) and output.suffix.lower() != ".csv":
-        raise UsageError(f"{output.name}: name a .csv or .parquet file for the answers")
-    refuse_unreadable(source)
-    if _path(source).resolve() in (output.resolve(), quarantine_of(output).resolve()):
-        raise UsageError(f"{output.name}: the output would overwrite the input")
-    refuse_output(output, "output")

@@ -21,17 +21,19 @@ DAMAGED = (
     pa.ArrowException, ValueError, EOFError, csv.Error, zipfile.BadZipFile, gzip.BadGzipFile,
     lzma.LZMAError, zlib.error,
 )  # fmt: skip
-NOT_A_TABLE = "is not a table: give CSV, Parquet, Excel or JSON lines"
+NOT_A_TABLE = "is not a table, or was cut off: give CSV, Parquet, Excel or JSON lines"
 
 
 class Found(NamedTuple):
     """What was found out of a file that its source does not declare: ``settings`` of the source by
-    name, and the columns that are ``named_twice``, and how many ``nameless``, which are left out.
+    name, the columns that are ``named_twice``, and how many ``nameless``, which are left out, and
+    so are ``report_lines``: the header again and totals.
     """
 
     settings: dict[str, str] = {}
     named_twice: tuple[str, ...] = ()
     nameless: int = 0
+    report_lines: int = 0
 
     def in_words(self) -> tuple[str, ...]:
         words = [f"{name} {value!r}" for name, value in self.settings.items()]
@@ -39,6 +41,8 @@ class Found(NamedTuple):
             words.append(f"columns named twice, left out: {', '.join(self.named_twice)}")
         if self.nameless:
             words.append(f"columns without a name, left out: {self.nameless:,}")
+        if self.report_lines:
+            words.append(f"lines with the header again or totals, left out: {self.report_lines:,}")
         return tuple(words)
 
 

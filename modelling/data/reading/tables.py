@@ -54,18 +54,25 @@ def _open(path: str, wanted: ColumnSelection) -> RawTable:
             return _open_folder(Path(path), wanted)
         if has_magic(path) and not Path(path).exists():
             return _open_all(sorted(map(Path, glob(path, recursive=True))), wanted)
-    return _open_stream(_stream(path), wanted)
+    return _open_stream(_stream(path, wanted.shown), wanted)
 
 
-def _stream(path: str) -> IO[bytes]:
+def _stream(path: str, shown: str) -> IO[bytes]:
     if "://" not in path:
-        return Path(path).open("rb")
+        return _of_file(Path(path), shown)
     import fsspec
 
     if urlsplit(path).scheme == "file":
-        return Path(urlsplit(path).path).open("rb")
+        return _of_file(Path(urlsplit(path).path), shown)
     with fsspec.open(path, "rb") as remote:
         return io.BytesIO(remote.read())
+
+
+def _of_file(path: Path, shown: str) -> IO[bytes]:
+    stream = path.open("rb")
+    if stream.seekable():
+        return stream
+    raise UsageError(f"{shown} is a pipe, which is read only once: save it to a file first")
 
 
 def _open_folder(folder: Path, wanted: ColumnSelection) -> RawTable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ REASONS = (
     "doesn't exist",
     "invalid object name",
     "syntax error",
+    "one statement at a time",
     "authentication failed",
     "access denied",
     "login failed",
@@ -52,7 +54,10 @@ def read_query(uri: str, wanted: ColumnSelection) -> RawTable:
     query = expand(wanted.source.query or "", "source.query")
     engine = _engine(uri, shown)
     if not query:
-        raise UsageError("a database needs a query: --set 'source.query=SELECT ... FROM ...'")
+        raise UsageError(
+            "a database needs a query: --set 'source.query=SELECT ... FROM ...' (finflows score, "
+            "watch: --source 'query=SELECT ...')"
+        )
     answered = _answered(engine, query, shown)
     headers = next(answered)
     if not (first := next(answered, [])):
@@ -109,6 +114,9 @@ def _engine(uri: str, shown: str) -> "Engine":
             f"{shown} is not the address of a database ({type(error).__name__}): write it as "
             "dialect://user:$PASSWORD@host:port/database, with %40 for an @ in the password"
         ) from None
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file and not file.startswith((":", "file:")) and not Path(file).exists():
+        raise UsageError(f"{shown}: no such file")  # SQLite would make an empty one
     if engine.dialect.is_async:
         raise UsageError(
             f"{shown}: {engine.driver} is a driver for asynchronous programs: write "
