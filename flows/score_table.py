@@ -33,6 +33,7 @@ class ScoringResult(BaseModel):
     unknown: dict[str, int]
     broken: dict[str, int]
     empty_columns: list[str]
+    drifted: list[str]
     output: str
     quarantine: str | None
     input_hash: str
@@ -75,6 +76,8 @@ def score_table(
                 "empty": scored.empty,
                 "input_hash": scored.input_hash,
                 "unknown_labels": json.dumps(scored.unknown),
+                "empty_columns": json.dumps(scored.empty_columns),
+                "drifted_columns": json.dumps(scored.drifted),
                 "peak_memory_mb": peak_memory_mb(),
             }
         )
@@ -98,6 +101,9 @@ def log_scored(scored: Scored, output: Path, version: str) -> None:
         log.info("%-11s %s %s", "empty", row_count(scored.empty), said)
     for name in scored.empty_columns:
         log.info("%-11s %s: no row has a value: is it the same column?", "empty", name)
+    if scored.drifted:
+        others = f" and {len(scored.drifted) - 1} more" if scored.drifted[1:] else ""
+        log.info("%-11s %s%s: is it in the same unit?", "drifted", scored.drifted[0], others)
     for name, rows in scored.unknown.items():
         log.info("%-11s %s: %s with a label unknown to the model", "unknown", name, row_count(rows))
     if scored.quarantined:

@@ -24,6 +24,7 @@ from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from modelling.scorer.contract import InputRefused
 from modelling.scorer.model import Model
+from modelling.watching.profile import Counts, JudgedNumbers, numbers_in
 from tasks.registry.scoring_runs import ModelInterface
 from tasks.scoring.file_scoring import IS_A_ROW, score_file
 from tasks.scoring.paths import quarantine_of
@@ -214,6 +215,27 @@ def test_lines_of_a_report_are_no_customers(model, loans, tmp_path, suffix):
     assert read(output)["contract"].astype(str).tolist() == loans["contract"].tolist()
     assert np.allclose(read(output)["probability"], model.answer(loans)["probability"], atol=1e-6)
     assert read(quarantine_of(output))["row"].tolist() == [901, 2002]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_column_in_another_unit_is_told(model, loans, tmp_path, suffix):
+    """Scored in silence, cents would be a hundred times the income."""
+    judged = numbers_in(model.profile, model.contract.columns)
+    cents = loans.assign(income=loans["income"] * 100)
+    told = scored(model, write(cents, tmp_path / f"in{suffix}"), tmp_path / "a.csv", judged=judged)
+    assert [line.partition(":")[0] for line in told.drifted] == ["income"]
+    usual = scored(model, write(loans, tmp_path / "b.csv"), tmp_path / "c.csv", judged=judged)
+    assert (usual.drifted, usual.empty_columns) == ([], [])
+    few = scored(model, write(cents[:50], tmp_path / "d.csv"), tmp_path / "e.csv", judged=judged)
+    assert not few.drifted
+
+
+def test_numbers_are_compared_as_the_judged_ones_were_counted():
+    """Special codes and numbers against a rule are no values."""
+    column = {"minimum": 0, "maximum": 120, "special_codes": [-9]}
+    numbers = JudgedNumbers(Counts([10.0, 20.0], [], [1, 1, 1, 1]), column)
+    cells = np.array([5, 15, 25, -9, -1, 121, np.nan, np.inf])
+    assert numbers.of(cells).tolist() == [1, 1, 1, 5]
 
 
 @pytest.mark.parametrize("nothing", ["", "NA"])
@@ -432,6 +454,7 @@ import sys
 from pathlib import Path
 from modelling.scorer.contract import InputRefused
 from modelling.scorer.model import Model
+from modelling.watching.profile import Counts, JudgedNumbers, numbers_in
 from test_scoring_files import scored
 from tasks.peak_memory import peak_memory_mb
 model = Model(Path(sys.argv[1]), "5")

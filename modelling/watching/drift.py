@@ -50,7 +50,12 @@ class Drift(NamedTuple):
 def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
     """Compare ``cells`` (n,) of today, of which there are some, with those that were ``judged``:
     numbers or labels as ``Counts.of`` takes them."""
-    then, now = np.array(judged.counts), judged.of(cells)
+    return drift_between(name, judged, judged.of(cells))
+
+
+def drift_between(name: str, judged: Counts, now: np.ndarray) -> Drift:
+    """``drift_of`` for cells that are counted already, (bins,) of ``judged``."""
+    then, rows = np.array(judged.counts), int(now.sum())
     contributions = _contributions(_likeliest(judged, now), now)
     gained = now / now.sum() > then / then.sum()
     most = int(np.where(gained, contributions, -np.inf).argmax())
@@ -59,10 +64,10 @@ def drift_of(name: str, judged: Counts, cells: np.ndarray) -> Drift:
     return Drift(
         name,
         float(contributions.sum()),
-        by_chance(int(then.sum()), len(cells), bins),
+        by_chance(int(then.sum()), rows, bins),
         judged.names[most],
         float(then[most] / then.sum()),
-        float(min(shown[most] / len(cells), 1.0)),
+        float(min(shown[most] / rows, 1.0)),
         (bool(1 < then[most] == judged.least), bool(now[most] < shown[most])),
     )
 
@@ -92,8 +97,8 @@ def by_chance(judged_rows: int, rows: int, bins: int) -> float:
 
     Yurdakul and Naranjo (2020), "Statistical properties of the population stability index".
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtri  # scipy.stats takes a second to import
 
     if bins < 2:
         return 0.0
-    return float(chi2.ppf(1 - CHANCE, bins - 1) * (1 / judged_rows + 1 / rows))
+    return float(chdtri(bins - 1, CHANCE) * (1 / judged_rows + 1 / rows))

@@ -6,7 +6,7 @@ customers at least, and edges that are microaggregated: no value of one customer
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -62,6 +62,36 @@ class Counts(NamedTuple):
     def shown(self, counts: np.ndarray) -> np.ndarray:
         """Counts (bins,) as they may be shown: a smaller one than ``least``, but not 0, as that."""
         return np.maximum(counts, np.minimum(self.least, counts * self.least))
+
+
+class JudgedNumbers(NamedTuple):
+    """The ``counts`` of a column of numbers, and the ``column`` of the contract, which says what is
+    no value: special codes, and numbers against its range."""
+
+    counts: Counts
+    column: Mapping[str, Any]
+
+    def of(self, numbers: np.ndarray) -> np.ndarray:
+        """How many of other ``numbers`` (n,), also NaN or infinite, lie in each bin (bins,)."""
+        low, high = (self.column[end] for end in ("minimum", "maximum"))
+        inside = ~np.isin(numbers, self.column["special_codes"])
+        inside &= numbers >= low if low is not None else True
+        inside &= numbers <= high if high is not None else True
+        return self.counts.of(np.where(inside, numbers, np.nan))
+
+
+def numbers_in(
+    profile: Mapping[str, Any] | None, columns: Sequence[Mapping[str, Any]]
+) -> dict[str, JudgedNumbers]:
+    """Those of the ``columns`` of a contract that are numbers, as the ``profile`` of the version
+    has them; none where it has no profile."""
+    counts = counts_in(profile, "columns") if profile else {}
+    numbers = {one["name"]: one for one in columns if one["kind"] == "number"}
+    return {
+        name: JudgedNumbers(counts[name], column)
+        for name, column in numbers.items()
+        if name in counts
+    }
 
 
 def keep_profile(package: Package, judgement: Judgement) -> None:

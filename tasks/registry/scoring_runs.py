@@ -16,6 +16,7 @@ from modelling.data.reading.number_text import TextFormat
 from modelling.declaration import Source
 from modelling.refusals import DataRefused, UsageError
 from modelling.shown_text import shortened
+from modelling.watching.profile import JudgedNumbers, numbers_in
 from tasks.registry.champions import champion_of
 from tasks.registry.model_files import load_version
 from tasks.registry.promotion_history import refuse_absent_version, versions
@@ -30,8 +31,9 @@ class ModelInterface(NamedTuple):
     """What scoring uses of a model: its ``answer`` function, the ``kinds`` of its input columns,
     the types of its ``outputs``, the share of rows that may have unknown labels (by column), the
     format of numbers in text, of a binary model the cut-off of its decision, the sign that was
-    beside the numbers of a column in training ("": none), where that is known, and what the source
-    of the training table declared of its file (encoding, header line and so on)."""
+    beside the numbers of a column in training ("": none), where that is known, what the source of
+    the training table declared of its file (encoding, header line and so on), and how the columns
+    of numbers lay in the rows that it was ``judged`` on."""
 
     answer: Answer
     kinds: Mapping[str, str]
@@ -41,6 +43,7 @@ class ModelInterface(NamedTuple):
     cut_off: float | None = None
     units: Mapping[str, str] = {}
     layout: Mapping[str, Any] = {}
+    judged: Mapping[str, JudgedNumbers] = {}
 
 
 class LoadedModel(NamedTuple):
@@ -100,6 +103,7 @@ def load_registered(name: str, version: str | None = None, reasons: int = 0) -> 
         cut_off=unwrapped.scorer.cut_off if unwrapped.scorer.problem == "binary" else None,
         units={column["name"]: column.get("written_in") for column in columns},
         layout=getattr(unwrapped, "layout", {}),
+        judged=numbers_in(getattr(unwrapped, "profile", None), columns),  # not in older models
     )
     return LoadedModel(name, requested, str(model.model_id), interface, unwrapped)
 

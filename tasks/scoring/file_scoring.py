@@ -25,11 +25,11 @@ from tasks.scoring.answer_files import whole_or_nothing
 from tasks.scoring.layout import BROKEN, Layout
 from tasks.scoring.paths import input_path, quarantine_of, refuse_paths
 from tasks.scoring.raw_batches import as_first_read, input_frame, of_one_unit
+from tasks.scoring.seen_columns import ENOUGH_ROWS, Seen
 from tasks.workers.training_workers import usable_cores
 
 ARROW_TYPES = {"double": pa.float64(), "long": pa.int64(), "string": pa.string()}
 MAXIMUM_THREADS = 8  # each holds a batch of rows in memory
-ENOUGH_ROWS = 100  # in fewer, a share of unknown labels says nothing
 UNKNOWN = "unknown"  # the column of answers that names columns with unknown labels
 IS_A_ROW = "the line: is a row, not the header again or a total"
 
@@ -37,8 +37,8 @@ IS_A_ROW = "the line: is a row, not the header again or a total"
 class Scored(NamedTuple):
     """How many rows came in, how many of them were set aside, how many held nothing that the model
     reads, how many had a label that no training row had (by column), what the input was, how many
-    rows broke each rule, and the columns that were ``empty_columns``: without a value in any of
-    many rows."""
+    rows broke each rule, and of many rows the ``empty_columns``, without a value in any, and the
+    columns of numbers that have ``drifted``, the furthest first."""
 
     rows: int
     quarantined: int
@@ -47,6 +47,7 @@ class Scored(NamedTuple):
     input_hash: str
     broken: dict[str, int]
     empty_columns: list[str] = []
+    drifted: list[str] = []
 
 
 def score_file(
@@ -68,10 +69,10 @@ def score_file(
     raw = as_first_read(open_source(written, model.kinds, rest=True), model)
     layout, file = Layout.of(raw.names, model), input_path(source)
     content = hashlib.sha256()  # where the input is no file
-    unknown, broken, known = Counter[str](), Counter[str](), Counter[str]()
+    unknown, broken, seen = Counter[str](), Counter[str](), Seen(Counter(), {})
     with whole_or_nothing(output) as answered, whole_or_nothing(quarantine_of(output)) as aside:
         rows, set_aside, empty = 0, 0, 0
-        for batch, answers, cells in _answered(of_one_unit(raw.batches, model), layout, model):
+        for batch, answers, held in _answered(of_one_unit(raw.batches, model), layout, model):
             numbers = layout.numbers(batch, rows)
             refused = answers.iloc[:, 0].isna().to_numpy()  # no other row lacks it
             if raw.is_text:
@@ -85,7 +86,7 @@ def score_file(
                 aside.write(as_it_came.filter(pa.array(refused)))
             rows, set_aside = rows + len(batch), set_aside + int(refused.sum())
             empty += layout.rows_without_inputs(batch)
-            known.update(cells)
+            seen.add(held)
             for column, found in ((UNKNOWN, unknown), (BROKEN, broken)):
                 if column in answers:
                     found.update(counted(answers[column]))
@@ -98,23 +99,26 @@ def score_file(
     if file.is_file():
         with file.open("rb") as opened:
             content = hashlib.file_digest(opened, "sha256")
-    gone = [name for name in layout.inputs if rows >= ENOUGH_ROWS and not known[name]]
-    return Scored(rows, set_aside, empty, dict(unknown), content.hexdigest(), dict(broken), gone)
+    scored = Scored(rows, set_aside, empty, dict(unknown), content.hexdigest(), dict(broken))
+    if rows < ENOUGH_ROWS:
+        return scored
+    return scored._replace(
+        empty_columns=seen.empty(), drifted=[*map(str, seen.drifted(model.judged))]
+    )
 
 
 def _answered(
     batches: Iterable[pa.RecordBatch], layout: Layout, model: ModelInterface
-) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame, dict[str, int]]]:
-    """Each batch with its answers and how many cells hold something, by input, in order. While one
-    is written, the cores of this machine are at work on the next ones; a batch that waits is read,
-    so there are never more than a few. Whoever stops, by an error or a signal, waits for none of
-    them."""
+) -> Iterator[tuple[pa.RecordBatch, pd.DataFrame, Seen]]:
+    """Each batch with its answers and what its inputs held, in order. While one is written, the
+    cores of this machine are at work on the next ones; a batch that waits is read, so there are
+    never more than a few. Whoever stops, by an error or a signal, waits for none of them."""
     threads = min(usable_cores(), MAXIMUM_THREADS)
-    waiting: deque[tuple[pa.RecordBatch, Future[tuple[pd.DataFrame, dict[str, int]]]]] = deque()
+    waiting: deque[tuple[pa.RecordBatch, Future[tuple[pd.DataFrame, Seen]]]] = deque()
 
-    def answer(batch: pa.RecordBatch) -> tuple[pd.DataFrame, dict[str, int]]:
+    def answer(batch: pa.RecordBatch) -> tuple[pd.DataFrame, Seen]:
         frame = input_frame(batch, layout.inputs, model)
-        return model.answer(frame), {name: int(frame[name].count()) for name in layout.inputs}
+        return model.answer(frame), Seen.in_rows(frame, model.judged)
 
     pool = ThreadPoolExecutor(threads)
     try:

@@ -79,7 +79,10 @@ def _refuse_version(model: LoadedModel, use_case: UseCase) -> None:
         )
     scorer = model.packaged.scorer
     if (scorer.problem, scorer.classes) != (use_case.problem, list(use_case.classes)):
-        raise UsageError(f"{version} answers another question than {model.name} declares now")
+        raise UsageError(
+            f"{version} answers another question than {model.name} declares now: declare its "
+            f"problem and classes again, or train again ({command('train', model.name)})"
+        )
     declared = {column.name for column in use_case.columns}
     if gone := [name for name in model.packaged.contract.names if name not in declared]:
         raise UsageError(
