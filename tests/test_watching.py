@@ -274,7 +274,7 @@ def test_nothing_is_told_of_fewer_than_twenty_rows(watch):
 def test_a_target_that_is_no_class_is_refused_and_never_left_out_silently(watch):
     later = loan_table(seed=8)
     later.loc[:99, "default"] = 2
-    with pytest.raises(DataRefused, match="default: is one of 0, 1") as refused:
+    with pytest.raises(DataRefused, match="default: is one of 0, 1: where it is n") as refused:
         watch(later)
     assert refused.value.broken[0].rows == 100
     assert watch(later, unlabelled="drop").outcomes.rows == 1900

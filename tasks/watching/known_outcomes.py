@@ -53,10 +53,15 @@ def _as_declared(
     ]
     labels = [str(label_text(label)) for label in use_case.classes]
     missing = {name: rows[name].isna() for name in use_case.needed_columns if name in rows}
-    rules = [(name, "is not missing", cells) for name, cells in missing.items()]
+    rules = [(name, "is not missing", cells, "") for name, cells in missing.items()]
     if labels:
         no_class = ~rows[use_case.target].isin(labels)
-        rules.append((use_case.target, f"is one of {', '.join(labels)}", no_class))
-    broken += [BrokenRule(name, rule, int(n)) for name, rule, cells in rules if (n := cells.sum())]
+        unknown = "where it is not known yet, leave it empty, or declare unlabelled='drop'"
+        rules.append((use_case.target, f"is one of {', '.join(labels)}", no_class, unknown))
+    broken += [
+        BrokenRule(name, rule, int(n), remedy=remedy)
+        for name, rule, cells, remedy in rules
+        if (n := cells.sum())
+    ]
     refuse_broken(broken)
     return rows.assign(**dict.fromkeys(absent, np.nan))
