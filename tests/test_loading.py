@@ -54,6 +54,7 @@ def test_what_can_not_be_read_says_so(tmp_path):
     for uri in (str(tmp_path / "none.csv"), str(tmp_path / "folder"), "package:nobody/x.csv"):
         with pytest.raises(UsageError):
             read_table(Source(uri=uri))
+    (tmp_path / "loans.db").touch()  # a database without tables
     with pytest.raises(UsageError, match=r"source\.query"):
         read_table(Source(uri=f"sqlite:///{tmp_path}/loans.db"))
     with pytest.raises(UsageError, match="no such table"):

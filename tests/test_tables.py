@@ -266,9 +266,8 @@ def test_what_stands_twice_is_left_out_of_drafts_and_passed_on_under_two_names(w
     path, source = tmp_path / written, Source(uri=str(tmp_path / written))
     rows = pa.table([[1], [2], [3], ["x"]], names=["id", "age", "id", "note"])
     if written == "a.db":
-        source = Source(
-            uri=f"sqlite:///{path}", query="SELECT 1 AS id, 2 AS age, 3 AS id, 'x' AS note"
-        )
+        query = "SELECT 1 AS id, 2 AS age, 3 AS id, 'x' AS note"
+        source = Source(uri="sqlite://", query=query)
     elif written == "a.parquet":
         pq.write_table(rows, path)
     else:
