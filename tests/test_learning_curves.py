@@ -283,6 +283,23 @@ def test_a_training_loss_that_ends_13_percent_above_its_lowest_is_jagged():
     assert diagnosis.evidence.endswith("it rose in 6 of the last 34 epochs")
 
 
+def test_small_jumps_of_both_losses_that_lead_nowhere_are_jagged():
+    """Seen on hours of work and spending on food at 10 to 30 times the rate: jumps of 3 % of the
+    level. A loss that comes down by more is only noisy, and dropout shakes the training loss alone.
+    """
+    jumps = np.abs(np.cos([2 * EPOCHS, 1.3 * EPOCHS]))
+    loss = 0.7 + 0.4 * np.exp(-EPOCHS) + 0.045 * jumps[0]
+    val_loss = 0.72 + 0.3 * np.exp(-EPOCHS) + 0.08 * jumps[1]
+    diagnosis = read(loss, val_loss, constant=1.04)
+    assert diagnosis.verdict == "jagged"
+    assert "(3% of its level); it rose in 21 of" in diagnosis.evidence
+    assert diagnosis.remedies[0].overrides["training.learning_rate"] < 2e-3
+    assert read(loss - EPOCHS / 500, val_loss, constant=1.04).verdict != "jagged"
+    assert read(loss, np.full(60, 0.72), constant=1.04).verdict == "healthy"
+    far_away = loss + 9 * np.exp(-2 * EPOCHS)  # beside that fall no picture shows them
+    assert read(far_away, val_loss, constant=1.04).verdict != "jagged"
+
+
 def test_a_long_shallow_rise_after_an_early_best_epoch_is_no_healthy_curve():
     epochs = np.arange(12)
     loss = 0.18 - 0.002 * epochs

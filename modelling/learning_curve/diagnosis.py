@@ -13,7 +13,7 @@ from modelling.learning_curve.curve_statistics import running_median, safe_ratio
 from modelling.learning_curve.curves import Curves, Reading, Verdict, readable
 from modelling.learning_curve.diverged import diverged, not_finite
 from modelling.learning_curve.history import History
-from modelling.learning_curve.jagged import jagged
+from modelling.learning_curve.jagged import jagged, jumps_in_place
 from modelling.learning_curve.leaks import leak_suspected
 from modelling.learning_curve.overfitting import overfitting
 from modelling.learning_curve.remedies import Remedy, many_units_dead, remedies_for
@@ -90,6 +90,7 @@ def _read_finite(curves: Curves) -> Reading:
         jagged,
         no_better_than_constant,
         overfitting,
+        jumps_in_place,
         undertrained,
     ):
         if finding := rule(curves):

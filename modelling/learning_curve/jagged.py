@@ -3,7 +3,7 @@
 import numpy as np
 
 from modelling.learning_curve.curve_statistics import noise_level, safe_ratio
-from modelling.learning_curve.curves import NOISE_MULTIPLE, Curves, Reading
+from modelling.learning_curve.curves import NOISE_MULTIPLE, Curves, Reading, has_little_noise
 from modelling.learning_curve.overfitting import overfitting
 
 # How far the training loss is above the lowest that it has reached, as a share of its range from
@@ -13,6 +13,7 @@ JUMP_OF_RANGE, CLIMB_OF_RANGE, ABOVE_OF_LEVEL = 0.11, 0.02, 0.07
 VAL_ABOVE_OF_LEVEL = 0.1
 CLEAR_JUMP_OF_LEVEL = 0.2  # beside a val_loss that turned up, smaller jumps are the lesser fault
 NOISY_VAL_LOSS = 0.05  # of its level: a validation loss with less noise does not jump
+JUMP_OF_WHOLE_RANGE = 0.05  # of the training loss: smaller jumps are none in a picture of it
 
 
 def jagged(curves: Curves) -> Reading | None:
@@ -42,13 +43,34 @@ def jagged(curves: Curves) -> Reading | None:
         jumps, climbs = jumps and is_clear, False
     if not jumps and not climbs:
         return None
-    rises = int(np.sum(np.diff(curves.loss[first:]) > 0))
-    evidence = (
+    at_the_end = f", at the end {climb:.3g}"
+    return "jagged", _evidence(curves, jump, at_the_end), (first, curves.epochs - 1)
+
+
+def jumps_in_place(curves: Curves) -> Reading | None:
+    """Both losses jump, and the training loss came no further by it: its lowest value at the end is
+    less than one mean jump below that of the first third.
+
+    However small the jumps are beside the level; they must be seen in a picture of the whole loss.
+    What a loss that comes down does between two epochs is noise.
+    """
+    first, last = curves.epochs // 3, max(curves.epochs // 6, 3)
+    jump = float(_above_lowest(curves.loss)[first:].mean())
+    progress = curves.loss[: first + 1].min() - curves.loss[-last:].min()
+    if progress >= jump or jump <= JUMP_OF_WHOLE_RANGE * np.ptp(curves.loss):
+        return None
+    if has_little_noise(curves.val_loss[first:]):
+        return None
+    return "jagged", _evidence(curves, jump, ""), (first, curves.epochs - 1)
+
+
+def _evidence(curves: Curves, jump: float, at_the_end: str) -> str:
+    after = curves.loss[curves.epochs // 3 :]
+    return (
         f"the training loss does not come down: after the first third it is {jump:.3g} above the "
-        f"lowest that it has reached ({safe_ratio(jump, level):.0%} of its level), at the end "
-        f"{climb:.3g}; it rose in {rises} of the last {curves.epochs - first - 1} epochs"
+        f"lowest that it has reached ({safe_ratio(jump, np.median(after)):.0%} of its level)"
+        f"{at_the_end}; it rose in {np.sum(np.diff(after) > 0)} of the last {len(after) - 1} epochs"
     )
-    return "jagged", evidence, (first, curves.epochs - 1)
 
 
 def _above_lowest(losses: np.ndarray) -> np.ndarray:
