@@ -27,8 +27,9 @@ STORED = Path(__file__).parent / "data" / "learning_curves.json"
 # 2,460 rows, batches of 8 to 4,096), by Keras in this project and by scikit-learn's networks, on 96
 # tables (scikit-learn's, those of ``benchmarks/by_hand.py``, and others of R packages); labelled by
 # eye from the curve, the constant answer's loss and what other trainings reached on that table,
-# before they were read. The last two parts are 44 other tables with one to three settings of a
-# draft changed, or trained plainly as in a course (constant steps, no early stopping, one member).
+# before they were read. The other parts are 121 other tables with one to three settings of a draft
+# changed, or trained plainly as in a course (constant steps, no early stopping, one member); the
+# last three so that each kind of trouble is met, and more often steps that are too large.
 LABELLED_BY_EYE = Path(__file__).parent / "data" / "labelled_curves.json"
 PARTS = (
     "chosen on",
@@ -39,6 +40,9 @@ PARTS = (
     "fourth look",
     "usual settings",
     "usual settings, second look",
+    "usual settings, third look",
+    "large steps",
+    "large steps, second look",
 )
 VERDICTS = ("healthy", "undertrained", "jagged", "overfitting", "diverged", "stuck")
 # Sensible settings for each data set: rows, hidden units, dropout, epochs, batch, learning rate.
