@@ -27,7 +27,7 @@ STORED = Path(__file__).parent / "data" / "learning_curves.json"
 # 2,460 rows, batches of 8 to 4,096), by Keras in this project and by scikit-learn's networks, on 96
 # tables (scikit-learn's, those of ``benchmarks/by_hand.py``, and others of R packages); labelled by
 # eye from the curve, the constant answer's loss and what other trainings reached on that table,
-# before they were read. The other parts are 121 other tables with one to three settings of a draft
+# before they were read. The other parts are 125 other tables with one to three settings of a draft
 # changed, or trained plainly as in a course (constant steps, no early stopping, one member); the
 # last three so that each kind of trouble is met, and more often steps that are too large.
 LABELLED_BY_EYE = Path(__file__).parent / "data" / "labelled_curves.json"

@@ -113,7 +113,7 @@ def test_the_verdict_agrees_with_how_the_curve_was_made(judged):
 
 def test_curves_labelled_by_eye_are_read_as_people_read_them():
     """The rules were chosen on the first part. The second was looked at twice, the others once,
-    before the rules were changed by what they showed: 90 % agreed at first."""
+    before the rules were changed by what they showed: 91 % agreed at first."""
     judged = [(curve, read_as_trained(curve)) for curve in curves_labelled_by_eye()]
     shares = (0.94, 0.94, 0.92, 0.93, 0.92, 0.9, 0.97, 0.97, 0.97, 0.92, 0.92)
     least = dict(zip(PARTS, shares, strict=True))
