@@ -256,12 +256,12 @@ def test_a_header_on_every_page_and_totals_are_left_out_and_counted(tmp_path, su
 
 
 def test_a_row_that_says_total_among_other_words_is_a_row(tmp_path):
-    """As the purchase at a petrol station of that name, at a time, or with all of its numbers."""
+    """As a purchase at a petrol station of that name: at a time, or with all numbers elsewhere."""
     file = tmp_path / "cards.csv"
     file.write_text(
         "card,merchant,amount,at\n1,TOTAL,40,2024-01-05 10:00\n2,TOTAL,,2024-01-06 11:00\n"
         "3,Shell,30,\n4,TOTAL,20,2024-01-07\nL5,Total,,\n"
     )
     assert len(read_table(Source(uri=str(file)))) == 5
-    file.write_text("card,merchant,amount\n1,TOTAL,40\n2,Shell,50\n")
-    assert len(read_table(Source(uri=str(file)))) == 2
+    file.write_text("card,merchant,amount\n1,TOTAL,40\n2,Shell,50\n3,TOTAL,\n")
+    assert len(read_table(Source(uri=str(file)))) == 3

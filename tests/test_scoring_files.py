@@ -454,7 +454,6 @@ import sys
 from pathlib import Path
 from modelling.scorer.contract import InputRefused
 from modelling.scorer.model import Model
-from modelling.watching.profile import Counts, JudgedNumbers, numbers_in
 from test_scoring_files import scored
 from tasks.peak_memory import peak_memory_mb
 model = Model(Path(sys.argv[1]), "5")

@@ -36,14 +36,20 @@ def _headers(batch: pa.RecordBatch) -> np.ndarray:
 
 
 def _totals(batch: pa.RecordBatch, numbers: Collection[str]) -> np.ndarray:
-    found = np.zeros(len(batch), dtype=bool)
+    incomplete = np.zeros(len(batch), dtype=bool)
     for cells in batch.columns:
-        found |= np.asarray(cells.is_null())
-    rows = batch.filter(pa.array(found))  # the others are looked at no further
+        incomplete |= np.asarray(cells.is_null())
+    found, rows = incomplete.copy(), batch.filter(pa.array(incomplete))
     found[found] = _any_of(rows, lambda name, cells: name not in numbers and _says(cells, TOTAL))
     rows = batch.filter(pa.array(found))
     found[found] = ~_any_of(rows, lambda _, cells: ~_says(cells, TOTAL) & _is_other(cells))
-    return found
+    if not found.any():
+        return found
+    # Where whole rows have the word as well, it is a label, such as the name of a merchant.
+    whole = batch.filter(pa.array(~incomplete))
+    columns = zip(whole.schema.names, whole.columns, strict=True)
+    labels = [name for name, cells in columns if _says(cells, TOTAL).any()]
+    return _totals(batch, {*numbers, *labels}) if {*labels} - {*numbers} else found
 
 
 def _any_of(rows: pa.RecordBatch, said: Callable[[str, pa.Array], Any]) -> np.ndarray:
