@@ -327,6 +327,12 @@ def test_the_report_carries_the_pictures_and_lets_no_html_through():
     assert "<script>" not in page
 
 
+def test_an_interval_stays_on_one_line_and_the_words_for_a_picture_as_they_are():
+    page = self_contained_page("| a |\n|---|\n| 0.2 [-0.10, 1,234] |\n\n![1 [0.7, 0.9]](g)", "", {})
+    assert '0.2 <span class="interval">[-0.10, 1,234]</span>' in page
+    assert 'alt="1 [0.7, 0.9]"' in page
+
+
 def test_a_picture_is_found_by_its_name_and_none_is_loaded_from_elsewhere():
     text = "![g](judgement/groups_Nationalität&Co.png)\n\n![logo](https://bank.example/logo.png)"
     page = self_contained_page(text, "Dossier", {"judgement/groups_Nationalität&Co.png": b"PNG"})

@@ -31,6 +31,7 @@ from modelling.judgement.decisions.decision_rule import decision_rule
 from modelling.judgement.evaluation import RequirementResult, evaluate, gate_state, judge_gate
 from modelling.judgement.judging import Judgement, Predictions
 from modelling.judgement.metrics.catalogue import find_metric
+from modelling.judgement.metrics.metric import format_value
 from modelling.judgement.metrics.probabilities import expected_calibration_error
 from modelling.refusals import UsageError
 from modelling.scorer.decisions import expected_cost_share
@@ -189,6 +190,8 @@ def test_several_classes_are_calibrated_where_the_most_probable_one_is():
     )
     figures = draw_judgement(judgement)
     assert set(figures) == {"confusion", "reliability", "scores_by_class"}
+    said = figures["reliability"].get_supxlabel()
+    assert f"expected_calibration_error {format_value(honest[error])} is over" in said
     drawn = figures["reliability"].axes[0].lines[1].get_xydata()
     assert drawn[:, 1] == pytest.approx(drawn[:, 0], abs=0.03)
 

@@ -13,24 +13,26 @@ from modelling.figures.judged_rows import class_name, note_of, probability_cut_o
 from modelling.figures.palette import CUT_OFF, GREY, NETWORK, OTHERS
 from modelling.figures.style import legend_above, new_figure, percentages, write
 from modelling.judgement.judging import Judgement
+from modelling.judgement.metrics.metric import format_value
 from modelling.judgement.metrics.multiclass import top_label
+from modelling.judgement.metrics.probabilities import expected_calibration_error, normalised
 
 BINS = 10
 PANELS = 12  # as many classes as can be read beside each other
 
 
 def draw_reliability(judgement: Judgement) -> Figure:
-    """In groups of equal size, as far as the probabilities go: defaults and frauds are rare."""
+    """In groups of equal size, as far as the probabilities go: defaults and frauds are rare. The
+    error in the title is the metric's, over bins of equal width."""
     occurred, probabilities = target_of(judgement), judgement.predictions.outputs
     of = class_name(judgement, 1) if probabilities.ndim == 1 else "right predictions"
     if probabilities.ndim > 1:
-        occurred, probabilities = top_label(occurred, probabilities)
+        occurred, probabilities = top_label(occurred, normalised(probabilities))
     least = max(judgement.use_case.minimum_rows_per_value, len(occurred) // BINS)
     groups = groups_in_order(probabilities, least)
     rows = np.bincount(groups)
     predicted = np.bincount(groups, probabilities) / rows
     observed = np.bincount(groups, occurred) / rows
-    error = float(np.average(np.abs(predicted - observed), weights=rows))
     figure, (axes,) = new_figure()
     axes.axline((0, 0), slope=1, color=GREY, linestyle=":", label="as predicted")
     axes.plot(predicted, observed, "o-", color=NETWORK, linewidth=2, label="network")
@@ -40,8 +42,13 @@ def draw_reliability(judgement: Judgement) -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         percentages(axis)
     legend_above(axes)
-    finding = f"Predicted probabilities are {100 * error:.1f} percentage points off on average"
-    return write(figure, finding, note_of(judgement, "Each point is a tenth of the rows."))
+    error = expected_calibration_error(occurred, probabilities)
+    finding = f"Predicted probabilities are {100 * error:.2f} percentage points off on average"
+    explained = (
+        f"Each point is a tenth of the rows. expected_calibration_error {format_value(error)} is "
+        "over ten bins of equal width."
+    )
+    return write(figure, finding, note_of(judgement, explained))
 
 
 def draw_scores_by_class(judgement: Judgement) -> Figure:

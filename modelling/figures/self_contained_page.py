@@ -23,12 +23,16 @@ tr, img, pre { break-inside: avoid }
 img { max-width: 100%; height: auto; display: block; margin: 1em auto }
 pre, code { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere }
 @media screen {
-  table { display: block; width: max-content; max-width: 100%; overflow-x: auto }
+  /* a wide table goes on to the right edge of the window, then scrolls by itself */
+  table { display: block; width: max-content; overflow-x: auto;
+    max-width: max(100%, min(50vw + 395px, 100vw - 3em)) }
+  .interval { white-space: nowrap }
   pre, pre code { white-space: pre; overflow-x: auto; overflow-wrap: normal }
 }
 @media print { body { font-size: 10.5pt; margin: 0; max-width: none } a { color: inherit } }
 """
 IMAGE = re.compile(r'<img src="([^"]+)"')
+INTERVAL = re.compile(r"\[[\d.,e-]+, [\d.,e-]+\](?=[^<>]*<)")  # in a text, not in an attribute
 
 
 def self_contained_page(markdown: str, title: str, pictures: Mapping[str, bytes]) -> str:
@@ -41,9 +45,10 @@ def self_contained_page(markdown: str, title: str, pictures: Mapping[str, bytes]
         return f'<img src="data:image/png;base64,{b64encode(png).decode()}"' if png else "<img"
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    body = INTERVAL.sub(r'<span class="interval">\g<0></span>', IMAGE.sub(inlined, body))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title>"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body>\n{IMAGE.sub(inlined, body)}</body></html>\n"
+        f"<style>{STYLE}</style></head><body>\n{body}</body></html>\n"
     )

@@ -61,7 +61,7 @@ def reasons(facts: Facts) -> str:
 
 
 def _short(number: str) -> str:
-    return f"{float(number):.3g}"
+    return f"{int(number):,}" if number.isdecimal() else f"{float(number):.3g}"
 
 
 def leaks(facts: Facts) -> str:
@@ -83,7 +83,10 @@ def leaks(facts: Facts) -> str:
 def directions(facts: Facts) -> str:
     """The columns with which the score may only rise or fall, and the sweep that shows it."""
     rows = facts.rows("directions.csv")
-    return table(tuple(rows[0]), map(tuple, rows[1:])) if rows else "No direction is declared."
+    if not rows:
+        return "No direction is declared."
+    titles = [title.replace("_", " ") for title in rows[0]]
+    return table(tuple(titles), [(*row[:2], *map(_short, row[2:])) for row in rows[1:]])
 
 
 def requirements(facts: Facts) -> str:
