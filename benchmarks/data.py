@@ -11,14 +11,14 @@ from sklearn.preprocessing import StandardScaler
 from modelling.data.loading import read_table
 from modelling.declaration import UseCase
 from modelling.features.preprocessing import Preprocessed, preprocess
-from tasks.preparation import prepare_data
+from tasks.preparation import prepare
 from use_cases import find_use_case
 
 
 def load() -> tuple[UseCase, Preprocessed]:
     """The use case with its preprocessed training and validation rows."""
     use_case = find_use_case("credit_scoring")
-    return use_case, preprocess(prepare_data.fn(use_case).parts, use_case)
+    return use_case, preprocess(prepare(use_case).parts, use_case)
 
 
 def write_arrays(path: Path, rows: int | None = None) -> None:
@@ -27,7 +27,7 @@ def write_arrays(path: Path, rows: int | None = None) -> None:
     120,000 and 30,000 rows of ten columns: medians for missing values, standard scaling.
     """
     use_case = find_use_case("credit_scoring")
-    parts = prepare_data.fn(use_case).parts
+    parts = prepare(use_case).parts
     names = [column.name for column in use_case.features]
     train = pd.concat([parts.train, parts.test])
     scale = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(train[names])

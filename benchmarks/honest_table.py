@@ -60,11 +60,11 @@ def main() -> None:
 
 def measure(use_case: UseCase, seeds: list[int]) -> None:
     """Keep what each model reaches with each seed that was not measured with today's code."""
-    from tasks.preparation import prepare_data  # imports Prefect, after it is prepared for
+    from tasks.preparation import prepare  # imports Prefect, after it is prepared for
 
     known = {record["seed"] for record in kept(use_case.name)}
     missing = [seed for seed in seeds if seed not in known]
-    table = prepare_data.fn(use_case).table if missing else pd.DataFrame()
+    table = prepare(use_case).table if missing else pd.DataFrame()
     for seed in missing:
         with console.status(f"{use_case.name}, seed {seed}"):
             found = metrics_by_model(table, of_seed(use_case, seed))

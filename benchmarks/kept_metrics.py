@@ -22,7 +22,7 @@ from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import default_headline, find_metric
 from modelling.judgement.metrics.metric import Metric
 from modelling.scorer.scoring import Scorer
-from tasks.preparation import prepare_data
+from tasks.preparation import prepare
 
 # What a model and its test metric depend on, beside the table that its name stands for; ranges and
 # notes are for people and for validation.
@@ -67,7 +67,7 @@ class _Prepared:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        return prepare_data.fn(self.use_case).table
+        return prepare(self.use_case).table
 
 
 def metric_of(use_case: UseCase) -> Metric:

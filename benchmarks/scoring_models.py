@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.trained_network import packaged_network
 from modelling.data.splitting import Parts
 from modelling.declaration.overrides import override
-from tasks.preparation import prepare_data
+from tasks.preparation import prepare
 from use_cases import find_use_case
 
 
@@ -37,7 +37,7 @@ def load_ours(scratch: Path) -> tuple[Any, Parts, pd.DataFrame]:
     from tasks.registry.registration import MODEL_CODE, signature_of
 
     use_case = override(find_use_case("credit_scoring"), {"training.epochs": 2})
-    parts = prepare_data.fn(use_case).parts
+    parts = prepare(use_case).parts
     package = packaged_network(parts, use_case, scratch)
     folder = scratch / "ours"
     mlflow.pyfunc.save_model(

@@ -82,14 +82,14 @@ def measure(names: list[str], given: argparse.Namespace) -> None:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{store}/mlflow.db"
         from prefect import flow
 
-        from tasks.preparation import prepare_data
+        from tasks.preparation import prepare
         from tasks.workers.executors import open_executor
 
         @flow(name="search", persist_result=False)
         def search_all() -> None:
             with open_executor(given.workers) as executor:
                 for name in names:
-                    table = prepare_data.fn(TABLES[name]).table
+                    table = prepare(TABLES[name]).table
                     for seed in given.seeds:
                         console.print(f"{name}, seed {seed}")
                         measure_seed(table, of_seed(TABLES[name], seed), given, executor)

@@ -89,10 +89,10 @@ def check(
 
     session.configure()
     with declared_with(use_case, frame, settings) as given, session.stage_lines(quiet=True):
-        from tasks.preparation import prepare_data
+        from tasks.preparation import prepare
 
         try:
-            prepared = prepare_data.fn(given.as_trained)
+            prepared = prepare(given.as_trained)
         except DataRefused as refused:
             if not refused.broken:
                 raise

@@ -45,6 +45,14 @@ class PreparedData(NamedTuple):
 
 @task(name="prepare", cache_policy=NO_CACHE, persist_result=False)
 def prepare_data(use_case: UseCase) -> PreparedData:
+    """``prepare`` as a task, which says in the log what the split table showed."""
+    data = prepare(use_case)
+    for finding in data.report.found_in_parts:
+        log.warning("%-11s %s", "", finding)
+    return data
+
+
+def prepare(use_case: UseCase) -> PreparedData:
     """Prepare the table of ``use_case``; the same table gives the same rows.
 
     Raises UsageError where the source can't be reached, and DataRefused where it holds no table,
@@ -71,8 +79,6 @@ def prepare_data(use_case: UseCase) -> PreparedData:
             duplicates=len(labelled) - len(table),
         )
     log.info("%-11s %s", "validated", report.summary())
-    for finding in found_in_parts:
-        log.warning("%-11s %s", "", finding)
     return PreparedData(table, parts, report, data_hash, origin, typed.units)
 
 

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ValidationReport:
     """How many rules were checked, and which were broken in how many rows; how many rows were left
-    out before, as without a label or as duplicates."""
+    out before, as without a label or as duplicates. ``found_in_parts`` are those of the ``broken``
+    that the split table showed."""
 
     rules: int
     rows: int
     broken: tuple[BrokenRule, ...]
     unlabelled: int = 0
     duplicates: int = 0
+    found_in_parts: tuple[BrokenRule, ...] = ()
 
     @property
     def critical(self) -> tuple[BrokenRule, ...]:
@@ -43,7 +45,8 @@ class ValidationReport:
 
         Raises DataRefused where one is critical.
         """
-        report = replace(self, rules=self.rules + len(found), broken=self.broken + found)
+        rules, broken = self.rules + len(found), self.broken + found
+        report = replace(self, rules=rules, broken=broken, found_in_parts=found)
         refuse_broken(report.broken)
         return report
 

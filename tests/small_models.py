@@ -36,11 +36,11 @@ COLUMNS = (
 
 def prepared(use_case: UseCase, table: pd.DataFrame | None = None):
     """The rows of ``use_case``, or of another ``table`` in its place, prepared as everywhere."""
-    from tasks.preparation import prepare_data
+    from tasks.preparation import prepare
 
     if table is not None:
         use_case = use_case.model_copy(update={"source": lambda: table})
-    return prepare_data.fn(use_case)
+    return prepare(use_case)
 
 
 def drafted(table: pd.DataFrame, target: str, **wanted):

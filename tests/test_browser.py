@@ -35,7 +35,7 @@ from modelling.judgement.evaluation import evaluate
 from modelling.scorer.model import Model
 from modelling.scorer.scoring import Scorer
 from tasks.comparison.page import as_html
-from tasks.preparation import prepare_data
+from tasks.preparation import prepare
 from tasks.tracking.addresses import MACHINE_LEARNING
 from tasks.tracking.record import TrackedRun
 from tasks.tracking.store import EXPERIMENT_TAGS
@@ -253,7 +253,7 @@ def test_every_shipped_use_case_passes_its_gate_on_all_of_its_data(everything, f
 def test_reasons_name_what_moves_the_answers_of_every_shipped_use_case(name, everything):
     """On real test rows: they add up, and deleting them moves the answer more than chance does."""
     model = Model(scorer_of(name, everything), "1")
-    test = prepare_data.fn(find_use_case(name)).parts.test
+    test = prepare(find_use_case(name)).parts.test
     rows = test.iloc[:: max(len(test) // 150, 1)]
     found, outputs = contributions_of(model, rows)
     np.testing.assert_allclose(found.sum(axis=1), from_reference(model, outputs), atol=1e-9)
@@ -272,7 +272,7 @@ def test_credit_grade_is_level_with_gradient_boosting(everything):
     """The registered model beside two libraries on the same test rows: `make evidence` has five
     splits."""
     use_case = find_use_case("credit_grade")
-    parts = prepare_data.fn(use_case).parts
+    parts = prepare(use_case).parts
     answers = {
         "ours": Scorer(scorer_of("credit_grade", everything)).outputs(parts.test),
         **boosted(parts, use_case),

@@ -16,7 +16,7 @@ from modelling.drafting.columns.profiles import profile_column
 from modelling.drafting.columns.table_source import read_undeclared
 from modelling.drafting.drafting import draft_table
 from modelling.drafting.writer import declared_by, draft_text
-from tasks.preparation import prepare_data
+from tasks.preparation import prepare
 
 
 def test_lists_and_objects_in_cells_are_left_out_as_such(tmp_path):
@@ -147,7 +147,7 @@ def test_a_report_is_drafted_as_it_was_exported(tmp_path):
     assert (kinds["income"], kinds["balance"], kinds["share"]) == ("amount", "number", "ratio")
     declared = declared_by(draft_text(found)).model_copy(update={"source": source})
     assert declared.unlabelled == "drop"
-    assert len(prepare_data.fn(declared).table) == found.rows
+    assert len(prepare(declared).table) == found.rows
 
 
 @pytest.mark.parametrize("written", ["{:.2f}-", "{:.2f} CR", "Fr. {:.2f}", "0.{:.0f}"])

@@ -72,9 +72,9 @@ def test_a_frame_is_read_like_the_file_of_it(table, tmp_path):
 
 
 def finflows_prepared(use_case):
-    from tasks.preparation import prepare_data
+    from tasks.preparation import prepare
 
-    return prepare_data.fn(use_case)
+    return prepare(use_case)
 
 
 def test_a_frame_is_held_no_longer_than_it_is_used(table):

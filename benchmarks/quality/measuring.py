@@ -21,7 +21,7 @@ from modelling.judgement.baseline_predictions import comparable
 from modelling.judgement.evaluation import scored_rows
 from modelling.judgement.metrics.catalogue import metrics_for
 from modelling.scorer.scoring import Scorer
-from tasks.preparation import prepare_data
+from tasks.preparation import prepare
 
 ALSO_KEPT = ("log_loss", "expected_calibration_error")  # beside the first headline metric
 # What calibration, metrics and opponents read of a declaration, beside the columns.
@@ -76,7 +76,7 @@ def measure(asked: Measurement, on_cell: Callable[[str], None]) -> None:
     """Measure each cell that is not kept yet; ``on_cell`` is told which one comes next."""
     known = {cell.identity for cell in read_cells(asked.results)}
     for table in asked.tables:
-        prepared = prepare_data.fn(table.use_case).table
+        prepared = prepare(table.use_case).table
         for seed in asked.seeds:
             rows = Rows.of(table, prepared, seed)
             for model in asked.models_for(table):

@@ -128,10 +128,10 @@ def check(
     declared, _ = arguments.declared_use_case(use_case, set_, data)
     terminal.configure_environment(verbose=False)
     terminal.show_stages(to_stderr=as_json)
-    from tasks.preparation import prepare_data
+    from tasks.preparation import prepare
 
     try:
-        data_ready = prepare_data.fn(declared)
+        data_ready = prepare(declared)
     except DataRefused as refused:
         if not refused.broken:
             raise
