@@ -75,6 +75,13 @@ def test_a_wrong_override_is_refused_by_name(assignment, said):
         override(find_use_case("credit_scoring"), parse_overrides([assignment]))
 
 
+def test_a_wrong_setting_of_another_method_is_told_those_of_that_method():
+    """The declared split is stratified, and has neither a column nor a gap."""
+    wrong = parse_overrides(["split.method=out_of_time", "split.gap=3"])
+    with pytest.raises(UsageError, match=r"'split.gap'; did you mean 'split.gap_days'\?"):
+        override(find_use_case("credit_scoring"), wrong)
+
+
 def test_overrides_change_what_they_name_and_nothing_else():
     before = find_use_case("credit_scoring")
     after = override(

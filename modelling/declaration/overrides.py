@@ -11,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from modelling.declaration.declared_data import SimulatedTransactions, Source
 from modelling.declaration.use_case import UseCase
 from modelling.refusals import UsageError, nearest
-from modelling.schema import Declaration
+from modelling.schema import Declaration, declarations
 
 log = logging.getLogger("finflows")
+OF_A_METHOD = ("split", "decision", "derived")  # their settings follow from their method
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
@@ -154,6 +155,15 @@ def _replaces_simulation(source: BaseModel, change: Mapping[str, Any]) -> bool:
     return is_simulated and not change.keys() <= type(source).model_fields.keys()
 
 
+def _of_method(method: str) -> type[Declaration] | None:
+    """What declares the settings of a method, such as those of the split ``grouped``."""
+    for declared in declarations().values():
+        named = declared.model_fields.get("method")
+        if named is not None and named.default == method:
+            return declared
+    return None
+
+
 def describe_error(
     error: ValidationError, declared: BaseModel | type[BaseModel] | None = None
 ) -> str:
@@ -167,14 +177,14 @@ def describe_error(
     path = [
         part
         for before, part in zip(["", *steps], steps, strict=False)
-        if before not in ("split", "decision", "derived")
+        if before not in OF_A_METHOD
         and part not in ("file", "simulated", "function", "choice", "uniform")
     ]
     dotted = ".".join(path)
     if first_error["type"] == "extra_forbidden":
         inner: Any = declared
-        for part in path[:-1]:
-            inner = getattr(inner, part, None)
+        for before, part in zip(["", *steps], steps[:-1], strict=False):
+            inner = _of_method(part) if before in OF_A_METHOD else getattr(inner, part, None)
         model = inner if isinstance(inner, type) else type(inner)
         fields = model.model_fields if issubclass(model, BaseModel) else ()
         valid = [".".join([*path[:-1], name]) for name in fields]
