@@ -87,6 +87,20 @@ def test_a_request_does_not_read_as_a_change_of_champion():
     assert "version 2 instead of version 1 (approved by anna" in approved.text()
 
 
+def test_a_request_that_nobody_answered_in_time_is_said_to_have_lapsed():
+    at, until = "2020-01-01 09:00:00.000000", "2020-01-04 08:30:00.000000"
+    asked = ChampionChange("2", at, "1", "better", "requested", "anna", until=until)
+    told = RegistryStatus("loans", "1", "2", [asked], "", [])
+    assert "requested by anna; lapsed at 2020-01-04 08:30 UTC;" in told.text()
+    answered = replace(asked, how="approved", until="", requested_by="anna")
+    told = RegistryStatus("loans", "2", "2", [asked, answered], "", [])
+    assert "requested by anna; until 2020-01-04 08:30 UTC;" in told.text()
+    other = replace(asked, version="3", how="manual", until="")
+    open_still = replace(asked, until="2999-01-01 00:00:00.000000")
+    told = RegistryStatus("loans", "3", "2", [open_still, other], "", [])
+    assert "requested by anna; lapsed as version 3 became champion;" in told.text()
+
+
 def test_the_better_version_waits_until_another_person_approves(client):
     name = "watched"
     version, decision = register_and_judge(name=name, **FOUR_EYES)

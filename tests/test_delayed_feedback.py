@@ -125,6 +125,10 @@ def test_dates_outside_the_table_are_refused(table):
         split_table(table, declared(test_from=date(2031, 1, 1)))
     with pytest.raises(DataRefused, match="train part is empty"):
         split_table(table, declared(test_from=TEST_FROM.date(), delay_days=400))
+    last = table.index[-1:]
+    far = table.assign(transacted_at=table["transacted_at"].mask(table.index.isin(last), "2099"))
+    with pytest.raises(DataRefused, match=r"29,494 days, 98% of the rows 58\): .* correct dates"):
+        split_table(far, declared())
 
 
 def test_a_customer_that_is_no_column_is_refused():

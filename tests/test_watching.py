@@ -338,6 +338,11 @@ def test_a_declaration_that_asks_something_else_is_refused(watched):
         watch_version(model, use_case.model_copy(update={"classes": (0, 1, 2)}))
 
 
+def test_transactions_of_which_no_fraud_is_told_are_refused_with_what_to_add(watch):
+    with pytest.raises(DataRefused, match=r"no fraud, .* empty for those of the last 3 days"):
+        watch(loan_table(), derived=TransactionWindows(delay_days=3))
+
+
 def test_transactions_without_a_full_history_are_not_compared():
     derived = TransactionWindows(windows_days=(1, 7), delay_days=3)
     hours = pd.date_range("2026-01-01", periods=20 * 24, freq="h")

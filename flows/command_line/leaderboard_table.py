@@ -22,9 +22,6 @@ def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
     """Print the trainings of each use case, the best first, with what differs between them."""
     from tasks.comparison.sections import sections_of
 
-    if not entries:
-        print("no finished training matches: train a use case, or change the filters")
-        return
     console = Console(
         width=None if sys.stdout.isatty() else WIDTH_OF_LOGS, highlight=False, markup=False
     )

@@ -59,7 +59,7 @@ def split_table(table: pd.DataFrame, use_case: UseCase) -> Parts:
     except ValueError as error:
         raise DataRefused(f"too few rows to split: {error}") from None
     parts = Parts(*(table.iloc[np.sort(part)] for part in positions))
-    _refuse_unusable(parts, use_case)
+    _refuse_unusable(parts, table, use_case)
     return parts
 
 
@@ -70,11 +70,12 @@ def _refuse_absurd_targets(target: pd.Series) -> None:
     refuse_broken([BrokenRule(str(target.name), rule, absurd)] if absurd else [])
 
 
-def _refuse_unusable(parts: Parts, use_case: UseCase) -> None:
+def _refuse_unusable(parts: Parts, table: pd.DataFrame, use_case: UseCase) -> None:
     for name, part in parts._asdict().items():
         if part.empty:
             raise DataRefused(
-                f"the {name} part is empty: change the shares, gap or dates of the split"
+                f"the {name} part is empty ({_sizes(parts, table, use_case)}): change the shares, "
+                "gap or dates of the split, or correct dates far from the others"
             )
         if use_case.problem != "regression" and part[use_case.target].nunique() < 2:
             raise DataRefused(
@@ -93,6 +94,20 @@ def _refuse_unusable(parts: Parts, use_case: UseCase) -> None:
     use_case.split.check(*parts)
     _refuse_overlapping_horizons(parts, use_case)
     refuse_single_group(groups_of(parts.test, use_case))
+
+
+def _sizes(parts: Parts, table: pd.DataFrame, use_case: UseCase) -> str:
+    """How many rows each part has, and how far its times lie apart: one wrong date may move all
+    cut dates."""
+    said = ", ".join(f"{len(part):,} {name}" for name, part in parts._asdict().items())
+    said = f"{said} of {row_count(len(table))}"
+    for field, kinds in use_case.split.kinds_of_named_columns.items():
+        if kinds == ("time",):
+            times = table[column := getattr(use_case.split, field)]
+            most = (times.quantile(0.99) - times.quantile(0.01)).days
+            days = (times.max() - times.min()).days
+            said += f"; {column} spans {days:,} days, 98% of the rows {most:,}"
+    return said
 
 
 def _refuse_overlapping_horizons(parts: Parts, use_case: UseCase) -> None:

@@ -4,7 +4,7 @@ The alias says which version is champion now; each change of champion adds an en
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -201,10 +201,10 @@ class RegistryStatus:
         """A few lines to read, with the newest champion last."""
         lines = [f"{self.use_case}: champion {self.champion or 'none yet'}"]
         lines[0] += f", challenger {self.challenger or 'none yet'}"
-        for change in self.history:
+        for place, change in enumerate(self.history, 1):
             who = change.whose
             who += f"; requested by {change.requested_by}" if change.requested_by else ""
-            who += f"; until {change.until[:16]} UTC" if change.until else ""
+            who += _until(change, self.history[place:]) if change.until else ""
             who += "" if change.before is not None else "; an older entry, without a hash"
             lines += [
                 f"  {change.at[:19]} UTC  version {change.version}{_instead(change)} ({who})",
@@ -216,6 +216,19 @@ class RegistryStatus:
             lines.append("  the last change was interrupted before it took effect")
         lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
         return "\n".join(lines)
+
+
+def _until(request: ChampionChange, later: Sequence[ChampionChange]) -> str:
+    """Until when a request can be, or could have been, answered; or that it lapsed without."""
+    for change in later:
+        if change.version == request.version:  # answered, or asked again
+            break
+        if change.changes_champion:
+            return f"; lapsed as version {change.version} became champion"
+    else:
+        if request.seconds_left <= 0:
+            return f"; lapsed at {request.until[:16]} UTC"
+    return f"; until {request.until[:16]} UTC"
 
 
 def _instead(change: ChampionChange) -> str:

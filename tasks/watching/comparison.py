@@ -42,6 +42,7 @@ def watch_version(model: LoadedModel, use_case: UseCase) -> Watched:
             "give rows that came later"
         )
     _refuse_outcomes_alone(packaged.contract.names, typed.table, use_case.target)
+    _refuse_absent_frauds(typed.table, use_case)
     with elapsed_line("comparing"):
         if use_case.derived is not None:
             Validator(use_case, typed.unreadable).check_source(typed.table)
@@ -96,6 +97,16 @@ def _refuse_outcomes_alone(read_by_model: list[str], table: pd.DataFrame, target
         raise DataRefused(
             f"the table has {target}, and no column that the model reads: join it, by a key of "
             "yours, to the rows that were scored"
+        )
+
+
+def _refuse_absent_frauds(table: pd.DataFrame, use_case: UseCase) -> None:
+    derived = use_case.derived
+    if isinstance(derived, TransactionWindows) and derived.fraud not in table:
+        raise DataRefused(
+            f"the table has no {derived.fraud}, and its windows count earlier frauds: add which "
+            f"transactions were frauds, empty for those of the last {derived.delay_days} days that "
+            "are not known yet"
         )
 
 
