@@ -231,6 +231,16 @@ def test_a_doubtful_version_stays_challenger_until_a_person_promotes_it(client):
     (entry,) = history(client, "doubted")
     assert (entry.reason, entry.unmet) == ("a person looked at it", "no gate is declared")
 
+    client.copy_model_version(f"models:/doubted/{version}", "doubted")
+    client.set_registered_model_alias("doubted", "champion", "2")  # as on MLflow's page
+    shown = registry_status("doubted").text()
+    assert 'then this records it: finflows promote doubted --version 2 --reason "..."' in shown
+    assert promote_manually("doubted", "2", "it was me").outcome == "champion"
+    *_, last = history(client, "doubted")
+    assert (last.version, last.previous) == ("2", version)
+    assert "the champion is version 2, but no entry says so" in last.gaps
+    assert registry_status("doubted").gaps == []
+
 
 def test_a_run_that_goes_on_after_it_had_promoted_says_why_it_had(client, tmp_path):
     small = small_model(tmp_path / "model", name="resumed")

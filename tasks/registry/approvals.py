@@ -22,6 +22,7 @@ from tasks.registry.champions import (
     alias_lock,
     champion_of,
     facts_of_entry,
+    is_recorded_champion,
     refuse_unloadable,
     set_champion,
     warn_of_gaps,
@@ -73,7 +74,7 @@ def make_champion(client: MlflowClient, name: str, version: str, reason: str, ho
     ``alias_lock``, and asks for the form (``with_form``) when it has released it. Raises UsageError
     as ``set_champion`` does."""
     champion = champion_of(client, name)
-    if champion is not None and str(champion.version) == version:
+    if is_recorded_champion(client, name, version):
         refuse_unloadable(name, version)
         return Promoted("champion already")
     days = days_to_approve(client, name, version)

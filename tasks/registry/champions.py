@@ -53,6 +53,16 @@ def _version_with_alias(client: MlflowClient, name: str, alias: str) -> ModelVer
         return None
 
 
+def is_recorded_champion(client: MlflowClient, name: str, version: str) -> bool:
+    """Whether ``version`` is champion and the history, without a gap, says so. One whose alias was
+    set by hand is not: promoting it adds the entry that records who stands for it."""
+    holder, known = champion_of(client, name), read_history(client, name)
+    if holder is None or str(holder.version) != version or known.gaps:
+        return False
+    changes = [one for one in in_effect(known.entries, version) if one.changes_champion]
+    return bool(changes) and changes[-1].version == version
+
+
 @contextmanager
 def alias_lock(name: str) -> Iterator[None]:
     """Only one process of this machine at a time changes the aliases of ``name``.
@@ -86,8 +96,7 @@ def set_champion(
     has not changed.
     """
     refuse_unloadable(name, version)
-    holder = champion_of(client, name)
-    if holder is not None and str(holder.version) == version:
+    if is_recorded_champion(client, name, version):
         return False
     warn_of_gaps(client, name)
     facts = facts_of_entry(client, name, version) | facts
@@ -215,6 +224,10 @@ class RegistryStatus:
         if in_effect(self.history, self.champion) != self.history:
             lines.append("  the last change was interrupted before it took effect")
         lines += [f"  THE HISTORY IS BROKEN: {gap}" for gap in self.gaps]
+        if self.gaps:
+            stands = ("--version", self.champion or "N", "--reason", '"..."')
+            again = command("promote", self.use_case, *stands)
+            lines.append(f"  find out who did that; then this records it: {again}")
         return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ from tasks.tracking.pages import all_versions
 CHAMPION_SINCE = "champion_at."
 NEWEST_TAG = "champion_history"  # of the registered model: SHA-256 of the newest entry
 MOST_LISTED = 20  # versions in a message
+LEAVE_CHAMPION = ("requested", "declined")  # how an entry came to be that changes no champion
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 
@@ -62,7 +63,7 @@ class ChampionChange:
 
     @property
     def changes_champion(self) -> bool:
-        return self.how not in ("requested", "declined")
+        return self.how not in LEAVE_CHAMPION
 
     @property
     def whose(self) -> str:
@@ -239,6 +240,9 @@ def append_entry(
     before = model.tags.get(NEWEST_TAG, known.newest) if known.gaps else known.newest
     champion = model.aliases.get("champion")
     previous = None if champion is None else str(champion)
+    if previous == version and how not in LEAVE_CHAMPION:  # it is champion, and no entry says so
+        others = [one for one in known.entries if one.changes_champion and one.version != version]
+        previous = others[-1].version if others else None
     change = ChampionChange(
         version, at, previous, reason, how, by, before, tuple(known.gaps), **facts
     )

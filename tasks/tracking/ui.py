@@ -79,7 +79,8 @@ def ui_command(port: int) -> list[str]:
 
 
 def serve_ui(port: int) -> None:
-    """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted."""
+    """Run MLflow's own UI for the store on 127.0.0.1, until it is interrupted. Raises UsageError
+    where it ends by itself, as where another program took the port meanwhile."""
     connect()
     if is_server(tracking_uri()):
         raise UsageError(f"the runs are on a server with a UI of its own: {how_to_open('')}")
@@ -92,3 +93,4 @@ def serve_ui(port: int) -> None:
             server.wait()
         finally:
             end_processes(process_tree(server.pid), timeout_seconds=2)
+    raise UsageError(f"the MLflow UI ended by itself on port {port}: its lines above say why")
