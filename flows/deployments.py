@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import yaml
 from prefect import serve
@@ -120,6 +121,10 @@ def _refuse_form(fields: dict[str, Any], which: str, file: Path) -> None:
     for schedule in fields["schedules"]:
         if not isinstance(schedule, dict) or not {"cron", "timezone"} <= schedule.keys():
             raise UsageError(f"{file}: a schedule of {which} has no cron or no timezone")
+        if (zone := str(schedule["timezone"])) not in available_timezones():
+            raise UsageError(
+                f"{file}: no time zone is called {zone!r} ({which}): write one as in Europe/Berlin"
+            )
 
 
 def _for_use_case(template: dict[str, Any], old: str, new: str) -> dict[str, Any]:

@@ -60,6 +60,13 @@ def test_many_differing_settings_share_a_column():
     assert row["other settings"].text.startswith("setting_6=1, setting_7=1")
 
 
+def test_where_nothing_was_trained_no_filter_is_to_be_changed(capsys):
+    show_leaderboard([])
+    assert "no training is finished yet: " in capsys.readouterr().out
+    show_leaderboard([], is_filtered=True)
+    assert "no finished training matches: change the filters" in capsys.readouterr().out
+
+
 def test_an_arrow_says_which_way_is_better():
     lower = Section([compared_run(1, metric="log_loss")])
     assert (lower.arrow, lower.direction) == ("↓", "lower is better")

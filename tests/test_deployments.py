@@ -103,6 +103,12 @@ def test_an_entry_for_a_use_case_that_is_not_declared_is_refused(plan):
         planned_deployments(plan)
 
 
+def test_a_time_zone_that_is_none_is_refused_by_name(plan):
+    plan.write_text(PLAN.replace("timezone: UTC", "timezone: Europe/Berln"))
+    with pytest.raises(UsageError, match=r"called 'Europe/Berln' .deployment 1.: .*Berlin"):
+        planned_deployments(plan)
+
+
 def test_a_schedule_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"no schedule .*--file FILE"):
         planned_deployments(tmp_path / "prefect.yaml")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from modelling.checkout import command
+from modelling.checkout import command, make
 
 if TYPE_CHECKING:
     from tasks.comparison.cells import Cell
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 WIDTH_OF_LOGS = 100  # in a pipe or a log the table does not depend on the width of a window
 
 
-def show_leaderboard(entries: "Sequence[LeaderboardEntry]") -> None:
+def show_leaderboard(entries: "Sequence[LeaderboardEntry]", is_filtered: bool = False) -> None:
     """Print the trainings of each use case, the best first, with what differs between them."""
     from tasks.comparison.sections import sections_of
 
+    if not entries:
+        none_yet = f"no training is finished yet: {make('train', command('train', 'USE_CASE'))}"
+        print("no finished training matches: change the filters" if is_filtered else none_yet)
+        return
     console = Console(
         width=None if sys.stdout.isatty() else WIDTH_OF_LOGS, highlight=False, markup=False
     )

@@ -9,7 +9,6 @@ from flows.command_line import arguments, interruption, results, terminal
 from flows.command_line.arguments import Data, Json, Set, UseCaseName, Verbose
 from flows.command_line.leaderboard_table import show_leaderboard
 from flows.command_line.warm_up import start_flow, warm_up
-from modelling.checkout import command, make
 from modelling.declaration.references import reference_secrets
 from modelling.declaration.use_case_files import find_use_case
 from modelling.shown_text import one_line
@@ -138,9 +137,5 @@ def compare(
     if as_csv or as_json:
         text = csv_of(entries) if as_csv else json_of(entries)
         typer.echo(text.rstrip())
-    elif not entries and (use_case or tags or since):
-        typer.echo("no finished training matches: train a use case, or change the filters")
-    elif not entries:
-        typer.echo(f"no training is finished yet: {make('train', command('train', 'USE_CASE'))}")
     elif not html:
-        show_leaderboard(entries)
+        show_leaderboard(entries, is_filtered=bool(use_case or tags or since))

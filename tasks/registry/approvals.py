@@ -36,7 +36,7 @@ from tasks.registry.promotion_history import (
     in_effect,
     read_history,
     refuse_absent_version,
-    versions,
+    registered_versions,
 )
 from tasks.registry.second_person import days_to_approve
 from tasks.tracking.store import connect
@@ -162,7 +162,7 @@ def _answered(name: str, version: str) -> Iterator[tuple[MlflowClient, ChampionC
 def _client_of(name: str, version: str) -> MlflowClient:
     """A client of the store that has this version. Raises UsageError where it does not exist."""
     client = connect()
-    refuse_absent_version(name, version, versions(client, name))
+    refuse_absent_version(name, version, registered_versions(client, name))
     return client
 
 

@@ -29,6 +29,7 @@ from tasks.registry.promotion_history import (
     append_entry,
     in_effect,
     read_history,
+    registered_versions,
     versions,
 )
 from tasks.tracking.pages import all_pages
@@ -255,8 +256,7 @@ def _instead(change: ChampionChange) -> str:
 def registry_status(name: str) -> RegistryStatus:
     """The status of the registered model ``name``. Raises UsageError where there is none."""
     client = connect()
-    if not versions(client, name):
-        raise UsageError(f"nothing is registered as '{name}': {command('train', name)}")
+    registered_versions(client, name)
     holders = [_version_with_alias(client, name, alias) for alias in ("champion", "challenger")]
     champion, challenger = (str(holder.version) if holder else None for holder in holders)
     return RegistryStatus(name, champion, challenger, *read_history(client, name))

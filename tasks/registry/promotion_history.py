@@ -18,16 +18,17 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
+from modelling.checkout import command
 from modelling.declaration.names import MAXIMUM_REASON_LENGTH
 from modelling.refusals import UsageError
 from modelling.shown_text import shortened
 from tasks.registry.file_hashes import files_sha256
-from tasks.tracking.pages import all_versions
+from tasks.tracking.pages import all_pages, all_versions
 
 # Followed by the time: one tag for each time that a version became champion.
 CHAMPION_SINCE = "champion_at."
 NEWEST_TAG = "champion_history"  # of the registered model: SHA-256 of the newest entry
-MOST_LISTED = 20  # versions in a message
+MOST_LISTED = 20  # versions or models in a message
 LEAVE_CHAMPION = ("requested", "declined")  # how an entry came to be that changes no champion
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
@@ -116,12 +117,23 @@ def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
     return all_versions(client, f"name = '{name}'")
 
 
+def registered_versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """``versions``, of which there are some. Raises UsageError where there is none, with the models
+    that there are: somebody may have renamed it in MLflow."""
+    if found := versions(client, name):
+        return found
+    others = [model.name for model in all_pages(client.search_registered_models)]
+    more = ", ..." if len(others) > MOST_LISTED else ""
+    listed = f" (but {', '.join(others[:MOST_LISTED])}{more})" if others else ""
+    raise UsageError(f"nothing is registered as '{name}'{listed}: {command('train', name)}")
+
+
 def refuse_absent_version(name: str, version: str, known: Sequence[ModelVersion]) -> None:
     """Raise UsageError where ``version`` is none of the ``known`` ones, the oldest first."""
     numbers = [str(one.version) for one in known]
     if version in numbers:
         return
-    listed = f"versions: {', '.join(numbers)}" if numbers else "nothing is registered yet"
+    listed = f"versions: {', '.join(numbers)}"
     if len(numbers) > MOST_LISTED:
         listed = f"it has {len(numbers):,} versions, from {numbers[0]} to {numbers[-1]}"
     raise UsageError(f"{name} has no version {version}; {listed}")

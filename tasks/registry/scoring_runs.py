@@ -19,7 +19,7 @@ from modelling.shown_text import shortened
 from modelling.watching.profile import JudgedNumbers, numbers_in
 from tasks.registry.champions import champion_of
 from tasks.registry.model_files import load_version
-from tasks.registry.promotion_history import refuse_absent_version, versions
+from tasks.registry.promotion_history import refuse_absent_version, registered_versions
 from tasks.tracking.record import LONGEST_TAG
 from tasks.tracking.store import connect, experiment_id
 from tasks.workers.processes import process_tag
@@ -61,13 +61,13 @@ class LoadedModel(NamedTuple):
 def version_of(name: str, version: str | None = None) -> str:
     """The champion's version, or ``version``. Raises UsageError where there is none."""
     client = connect()
-    holder = champion_of(client, name)
+    known, holder = registered_versions(client, name), champion_of(client, name)
     if version is None and holder is None:
         raise UsageError(
             f"{name} has no champion: {command('train', name)}, or {command('promote', name)}"
         )
     requested = version or str(holder.version)  # type: ignore[union-attr]
-    refuse_absent_version(name, requested, versions(client, name))
+    refuse_absent_version(name, requested, known)
     return requested
 
 

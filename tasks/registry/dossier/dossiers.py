@@ -10,7 +10,6 @@ from prefect import task
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
-from modelling.checkout import command
 from modelling.figures.self_contained_page import self_contained_page
 from modelling.judgement.evaluation import RequirementResult
 from modelling.refusals import UsageError
@@ -20,7 +19,11 @@ from tasks.registry.dossier.facts import Facts, facts_of
 from tasks.registry.dossier.markdown import table
 from tasks.registry.dossier.sections import SECTIONS
 from tasks.registry.file_hashes import sha256_of
-from tasks.registry.promotion_history import ChampionChange, refuse_absent_version, versions
+from tasks.registry.promotion_history import (
+    ChampionChange,
+    refuse_absent_version,
+    registered_versions,
+)
 from tasks.tracking.addresses import moved_store, ui_address
 from tasks.tracking.descriptions import DOSSIER_FILE, dossier_page
 from tasks.tracking.record import TrackedRun
@@ -104,9 +107,7 @@ def write_dossier(name: str, version: str | None, output: Path | None) -> Writte
     dossier is, by which somebody decided.
     """
     client = connect()
-    known = versions(client, name)
-    if not known:
-        raise UsageError(f"nothing is registered as '{name}': {command('train', name)}")
+    known = registered_versions(client, name)
     champion = champion_of(client, name)
     version = version or str((champion or known[-1]).version)
     refuse_absent_version(name, version, known)
