@@ -11,21 +11,23 @@ from modelling.watching.drift import Drift, drift_between
 from modelling.watching.profile import JudgedNumbers
 
 ENOUGH_ROWS = 100  # in fewer, a share says nothing
+ROWS_OF_A_BATCH = 5_000  # are counted at least, where it has as many: every n-th of them
 
 
 class Seen(NamedTuple):
-    """Of each input, in how many rows it has a value; and how many rows of the columns of numbers
-    lie in each bin (bins,) of the rows that the model was judged on."""
+    """Of each input, in how many rows it has a value; and how many rows, of some of them, lie in
+    each bin (bins,) of the rows that the model was judged on, for each column of numbers."""
 
     known: Counter[str]
     bins: dict[str, np.ndarray]
 
     @classmethod
     def in_rows(cls, frame: pd.DataFrame, judged: Mapping[str, JudgedNumbers]) -> "Seen":
+        some = frame[:: max(len(frame) // ROWS_OF_A_BATCH, 1)]
         bins = {
-            name: numbers.of(pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64))
+            name: numbers.of(pd.to_numeric(some[name], errors="coerce").to_numpy(np.float64))
             for name, numbers in judged.items()
-            if name in frame
+            if name in some
         }
         return cls(Counter({str(name): int(rows) for name, rows in frame.count().items()}), bins)
 
