@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -122,6 +123,23 @@ def test_a_link_that_somebody_put_there_is_not_followed(own_store, tmp_path):
     (own_store / "scratch" / "link").symlink_to(precious)
     assert remove_leftovers() == []
     assert precious.exists()
+
+
+def test_many_write_at_once_and_none_takes_the_file_of_another_for_a_leftover(own_store, tmp_path):
+    """Each looks for leftovers first, while others begin and end."""
+
+    def write(number):
+        scratch = own_store / "scratch" / str(number)
+        with unfinished_file(tmp_path / f"{number}.csv") as part, unfinished_folder(scratch):
+            part.write_text("answers")
+            (scratch / "rows").write_text("customers")
+            remove_leftovers()
+            rows = (scratch / "rows").read_text()
+        return rows, (tmp_path / f"{number}.csv").read_text()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(write, range(300))) == {("customers", "answers")}
+    assert not [*(own_store / "scratch").iterdir(), *(own_store / "unfinished").iterdir()]
 
 
 def test_links_and_devices_are_not_replaced_by_a_file(tmp_path):

@@ -81,10 +81,8 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
     remove_leftovers()
     folder.parent.mkdir(parents=True, exist_ok=True)  # where other users may have theirs
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = _new_folder(folder)
     try:
-        _lock(descriptor)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -105,18 +103,36 @@ def _new_file(path: Path) -> int:
         os.close(descriptor)  # another process removed it as a leftover before it was locked
 
 
+def _new_folder(path: Path) -> int:
+    """``_new_file`` for a folder."""
+    while True:
+        path.mkdir(mode=0o700)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        _lock(descriptor)
+        if path.exists():
+            return descriptor
+        os.close(descriptor)
+
+
 def _lock(descriptor: int) -> None:
-    """Lock a file. A file system without locks fails here, and also when leftovers are removed, so
-    that nothing is removed there."""
+    """Lock a new file, which another process holds at most while it removes it. A file system
+    without locks fails here, and also when leftovers are removed, so that nothing is removed
+    there."""
     with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def remove_leftovers() -> list[str]:
     """Remove what killed processes were writing; returns one line for each."""
     lines = []
     for note in _notes().glob("*.txt"):
-        part = Path(note.read_text(encoding="utf-8"))
+        try:
+            part = Path(note.read_text(encoding="utf-8"))
+        except FileNotFoundError:  # another process finished its file meanwhile
+            continue
         if part.suffix == PARTIAL_SUFFIX and _remove_abandoned(part):
             lines.append(f"{part} removed: the process that wrote it was killed")
         if not part.exists():
